@@ -1,0 +1,58 @@
+"""The calls that destroy. Each is sent exactly once, with a deadline.
+
+pymilvus re-sends a call when the connection breaks before the answer, and reports success; by
+then the name may belong to another collection, and the second drop takes that one. So these go
+through the raw stub, which sends once. No other file may send them (tests hold it).
+
+All of them return None once Milvus has answered OK, which proves nothing: Milvus says OK to
+dropping what does not exist. They raise Denied, Refused, Unreachable (nothing was sent) or
+OutcomeUnknown (it was sent, and no clear answer came).
+"""
+
+from typing import Any
+
+from pymilvus.grpc_gen import milvus_pb2 as pb
+
+from . import translate
+from .connection import Connection
+from .types import unsafe_name
+
+
+class Destroyer:
+    """What can be destroyed on one cluster."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def drop_collection(self, database: str, name: str) -> None:
+        request = pb.DropCollectionRequest(db_name=database, collection_name=name)
+        self._send_once(database, "DropCollection", request, name)
+
+    def drop_partition(self, database: str, collection: str, name: str) -> None:
+        request = pb.DropPartitionRequest(
+            db_name=database, collection_name=collection, partition_name=name
+        )
+        self._send_once(database, "DropPartition", request, collection, name)
+
+    def release_collection(self, database: str, name: str) -> None:
+        request = pb.ReleaseCollectionRequest(db_name=database, collection_name=name)
+        self._send_once(database, "ReleaseCollection", request, name)
+
+    def release_partition(self, database: str, collection: str, name: str) -> None:
+        request = pb.ReleasePartitionsRequest(
+            db_name=database, collection_name=collection, partition_names=[name]
+        )
+        self._send_once(database, "ReleasePartitions", request, collection, name)
+
+    def drop_alias(self, database: str, alias: str) -> None:
+        request = pb.DropAliasRequest(db_name=database, alias=alias)
+        self._send_once(database, "DropAlias", request, alias)
+
+    def _send_once(self, database: str, rpc: str, request: Any, *names: str) -> None:
+        if any(unsafe_name(name) for name in names):
+            translate.never("A name with a slash, or only dots, is never sent to a server.")
+        cluster = self._connection.cluster
+        stub, lite = self._connection.stub(database), self._connection.lite(database)
+        with translate.writing(cluster.secrets, lite=lite):
+            reply = getattr(stub, rpc)(request, timeout=cluster.drop_timeout)
+            translate.check_status(getattr(reply, "status", reply))

@@ -1,0 +1,41 @@
+"""What can go wrong at Milvus, in the five kinds an operator can act on."""
+
+
+class MilvusError(Exception):
+    """Any failure at the border. `str()` is Milvus' own message, cleaned; `code` its code."""
+
+    kind = "error"
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFound(MilvusError):
+    """The database, collection or partition does not exist."""
+
+    kind = "not_found"
+
+
+class Denied(MilvusError):
+    """Milvus does not permit this to the account we use, or refuses its credentials."""
+
+    kind = "denied"
+
+
+class Refused(MilvusError):
+    """Milvus said no; nothing happened."""
+
+    kind = "refused"
+
+
+class Unreachable(MilvusError):
+    """Milvus did not answer, and nothing that changes anything was sent."""
+
+    kind = "unreachable"
+
+
+class OutcomeUnknown(MilvusError):
+    """A request that changes something was sent, and its answer never came."""
+
+    kind = "unknown"

@@ -1,0 +1,124 @@
+"""A described collection in words, and as a snapshot to re-create it from."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from pymilvus import DataType
+
+from .types import Field, Index, Partition, Unread
+
+FLAGS = {
+    "is_primary": "primary key",
+    "auto_id": "automatic ids",
+    "is_partition_key": "partition key",
+    "is_clustering_key": "clustering key",
+    "is_dynamic": "dynamic",
+    "is_function_output": "made by a function",
+    "nullable": "nullable",
+}
+
+
+def type_name(number: int) -> str:
+    """Milvus' name of a field type; a type newer than this client shows its number."""
+    try:
+        return DataType(number).name.lstrip("_")
+    except ValueError:
+        return f"type {number}"
+
+
+def fields(described: dict[str, Any]) -> tuple[Field, ...]:
+    return tuple(_field(raw) for raw in described["fields"])
+
+
+def _field(raw: dict[str, Any]) -> Field:
+    notes = [words for flag, words in FLAGS.items() if raw.get(flag)]
+    notes += [f"{key} {value}" for key, value in (raw.get("params") or {}).items()]
+    notes += [_field(inner).name for inner in raw.get("struct_fields", raw.get("fields", []))]
+    if raw.get("default_value") is not None:
+        notes.append(f"default {plain(raw['default_value'])}")
+    kind = type_name(raw["type"])
+    if raw.get("element_type"):
+        kind = f"{kind} of {type_name(raw['element_type'])}"
+    return Field(
+        name=raw["name"], type=kind, description=raw.get("description") or "", notes=tuple(notes)
+    )
+
+
+def functions(described: dict[str, Any]) -> tuple[str, ...]:
+    """Each function as `name: inputs → outputs`."""
+    return tuple(
+        f"{f['name']}: {', '.join(f['input_field_names'])} → {', '.join(f['output_field_names'])}"
+        for f in described.get("functions") or []
+    )
+
+
+def partition_key(described: dict[str, Any]) -> str:
+    found = (f["name"] for f in described["fields"] if f.get("is_partition_key"))
+    return str(next(found, ""))
+
+
+def raw_index(description: Any) -> dict[str, Any]:
+    """One index of a DescribeIndex reply as plain data."""
+    params = {pair.key: pair.value for pair in description.params}
+    return {
+        "index_name": description.index_name,
+        "field_name": description.field_name,
+        "params": params,
+    }
+
+
+def indexes(raw: list[dict[str, Any]] | Unread) -> tuple[Index, ...] | Unread:
+    if isinstance(raw, Unread):
+        return raw
+    return tuple(_index(item) for item in raw)
+
+
+def _index(raw: dict[str, Any]) -> Index:
+    params = dict(raw["params"])
+    return Index(
+        name=raw["index_name"],
+        field=raw["field_name"],
+        type=params.pop("index_type", ""),
+        metric=params.pop("metric_type", ""),
+        params=params,
+    )
+
+
+def snapshot(
+    described: dict[str, Any],
+    partitions: Iterable[Partition] | Unread,
+    indexes: list[dict[str, Any]] | Unread,
+    aliases: tuple[str, ...] | Unread,
+    rows: int | Unread,
+) -> dict[str, Any]:
+    """What the audit log keeps of a collection. docs/milvus.md shows how to re-create it.
+
+    What could not be read is named in `unavailable`, never left out silently.
+    """
+    parts = {"partitions": partitions, "indexes": indexes, "aliases": aliases, "rows": rows}
+    missing = {name: value.value for name, value in parts.items() if isinstance(value, Unread)}
+    names = [] if isinstance(partitions, Unread) else [p.name for p in partitions]
+    return {
+        "describe": plain(described),
+        "partitions": names,
+        "indexes": [] if isinstance(indexes, Unread) else indexes,
+        "aliases": [] if isinstance(aliases, Unread) else list(aliases),
+        "rows": None if isinstance(rows, Unread) else rows,
+        "rows_counted_by": "get_collection_stats: rows stored, approximate on a real server",
+        "unavailable": missing,
+    }
+
+
+def plain(value: Any) -> Any:
+    """The same as JSON data: protobuf messages, enums and containers made ordinary."""
+    if isinstance(value, Message):
+        return MessageToDict(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, str | float | bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return [plain(item) for item in value] if isinstance(value, Iterable) else str(value)

@@ -1,0 +1,130 @@
+"""From what pymilvus and gRPC raise to our five kinds. Facts: docs/milvus.md."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Never
+
+import grpc
+from pymilvus.exceptions import MilvusException, ParamError
+
+from .errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused, Unreachable
+
+NOT_FOUND = {100, 200, 800, 1600}  # collection, partition, database, alias
+# Answers that come with certainty: Milvus looked at the request and did nothing.
+REFUSED = NOT_FOUND | {1, 5, 8, 9, 1100, 1401}
+CODE_OTHER = 65535  # Milvus' code for everything unsorted; only its text tells
+REFUSED_TEXTS = (
+    "partition is loaded",
+    "via alias",
+    "default partition",
+    "partition key mode",
+    "associated aliases",
+    "database not found",
+)
+NEVER_CONNECTED = "failed to connect to all addresses"
+DENIED_STATUS = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
+SILENT_STATUS = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
+CAUGHT = (MilvusException, grpc.RpcError)
+
+
+@contextmanager
+def reading(secrets: tuple[str, ...]) -> Iterator[None]:
+    """Around a call that changes nothing. Raises NotFound, Denied, Refused or Unreachable."""
+    try:
+        yield
+    except CAUGHT as exc:
+        raise from_reading(exc, secrets) from None
+
+
+@contextmanager
+def writing(secrets: tuple[str, ...], *, lite: bool) -> Iterator[None]:
+    """Around a call that destroys. Raises Denied, Refused, Unreachable or OutcomeUnknown."""
+    try:
+        yield
+    except CAUGHT as exc:
+        raise from_writing(exc, secrets, lite=lite) from None
+
+
+def check_status(status: Any) -> None:
+    """Raise what a reply's status says, for replies of the raw stub, which does not look at it."""
+    if status.code or status.error_code:
+        raise MilvusException(status.code or status.error_code, status.reason, status.error_code)
+
+
+def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
+    """The kind of a failed read."""
+    code, text = _code(exc), _clean(exc, secrets)
+    if _causes(exc) & DENIED_STATUS or _is_denial(code, text):
+        return Denied(text, str(code))
+    if code in NOT_FOUND or (code == 1 and "database" in text):
+        return NotFound(text, str(code))
+    if code in SILENT_STATUS or code in {2, 10001} or _causes(exc) & SILENT_STATUS:
+        return Unreachable(text, str(code))
+    return Refused(text, str(code))
+
+
+def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> MilvusError:
+    """The kind of a failed act. Certain refusals are listed; all the rest is unknown.
+
+    Milvus Lite runs in this process: when it raises, it has not done it.
+    """
+    code, text = _code(exc), _clean(exc, secrets)
+    if code in DENIED_STATUS or _is_denial(code, text):
+        return Denied(text, str(code))
+    if _surely_refused(exc, code, text) or lite:
+        return Refused(text, str(code))
+    if _never_sent(exc):
+        return Unreachable(text, str(code))
+    return OutcomeUnknown(text, str(code))
+
+
+def _surely_refused(exc: Exception, code: Any, text: str) -> bool:
+    if isinstance(exc, ParamError) or code == grpc.StatusCode.UNIMPLEMENTED:
+        return True
+    if code == CODE_OTHER:
+        return any(known in text for known in REFUSED_TEXTS)
+    return isinstance(code, int) and code in REFUSED - {1, 5}
+
+
+def _is_denial(code: Any, text: str) -> bool:
+    return code == 1401 or "PermissionDenied" in text or "permission deny" in text
+
+
+def _never_sent(exc: Exception) -> bool:
+    """True if every gRPC error behind it says that no connection could be made."""
+    errors = [e for e in _chain(exc) if isinstance(e, grpc.RpcError)]
+    return bool(errors) and all(NEVER_CONNECTED in (e.details() or "") for e in errors)
+
+
+def _chain(exc: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    link: BaseException | None = exc
+    while link is not None and link not in found:
+        found.append(link)
+        link = link.__cause__ or link.__context__
+    return found
+
+
+def _causes(exc: Exception) -> set[Any]:
+    return {_code(e) for e in _chain(exc) if isinstance(e, grpc.RpcError)}
+
+
+def _code(exc: BaseException) -> Any:
+    """An int from Milvus, or a gRPC status. pymilvus puts either into `code`, or a method."""
+    code = getattr(exc, "code", None)
+    return code() if callable(code) else code
+
+
+def _clean(exc: Exception, secrets: tuple[str, ...]) -> str:
+    """The message on one line, at most 500 characters, with nothing secret in it."""
+    details = exc.details() if isinstance(exc, grpc.RpcError) else getattr(exc, "message", exc)
+    text = re.sub(r"[\x00-\x1f\x7f]+", " ", str(details or exc))
+    for word in secrets:
+        text = text.replace(word, "•••")
+    return text[:500]
+
+
+def never(message: str) -> Never:
+    """Refuse here, before anything is sent."""
+    raise Refused(message, "local")

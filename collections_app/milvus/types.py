@@ -1,0 +1,197 @@
+"""What Milvus told us, as frozen dataclasses. Nothing here talks to anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One Milvus server as configured. Times are seconds."""
+
+    key: str  # in addresses and in the audit log: never change it
+    label: str
+    uri: str = field(repr=False)  # may carry credentials; `endpoint` is the part to show
+    color: str = "grey"
+    token: str = field(default="", repr=False)
+    read_timeout: float = 5.0
+    drop_timeout: float = 10.0
+    settle_after: float = 60.0  # an unanswered drop whose target is still there by then has failed
+
+    @property
+    def endpoint(self) -> str:
+        """The address without any credentials in it."""
+        scheme, separator, rest = self.uri.partition("://")
+        return f"{scheme}://{rest.rsplit('@', 1)[-1]}" if separator else self.uri
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every string that must never be shown, written or logged."""
+        userinfo = self.uri.partition("://")[2].rpartition("@")[0]
+        password = userinfo.partition(":")[2]
+        return tuple(s for s in (self.token, self.token.partition(":")[2], password) if s)
+
+
+class Unread(Enum):
+    """Why a value is missing. Never shown as 0 or as an empty list."""
+
+    NOT_PERMITTED = "not permitted"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    """What an operation can be aimed at."""
+
+    COLLECTION = "collection"
+    PARTITION = "partition"
+    ALIAS = "alias"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The one thing an operation is aimed at, by name.
+
+    For a partition or an alias, `collection` is the collection it belongs to.
+    """
+
+    cluster: str
+    database: str
+    kind: Kind
+    collection: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Tells a thing from a namesake created later.
+
+    `id` and `created_ms` (Unix milliseconds) come from Milvus and are never reused. Milvus Lite
+    has neither; there `fingerprint` stands in: a digest of what can be read, which a namesake
+    with the same content shares.
+    """
+
+    id: int = 0
+    created_ms: int | None = None
+    fingerprint: str = ""
+
+    @property
+    def verifiable(self) -> bool:
+        return self.id != 0
+
+    @property
+    def created(self) -> datetime | None:
+        if not self.created_ms:
+            return None
+        return datetime.fromtimestamp(self.created_ms / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load state: `percent` in memory while loaded or loading, None when not loaded."""
+
+    percent: int | None
+
+    @property
+    def held(self) -> bool:
+        """Loaded or on the way to it: Milvus refuses to drop a partition in this state."""
+        return self.percent is not None
+
+    @property
+    def word(self) -> str:
+        if self.percent is None:
+            return "Not loaded"
+        return "Loaded" if self.percent >= 100 else f"Loading {self.percent} %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What answers at a cluster's address."""
+
+    version: str
+    lite: bool  # Milvus Lite: embedded, one process, no ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionRow:
+    """What one ShowCollections tells about a collection."""
+
+    name: str
+    identity: Identity
+    load: Load | Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSummary:
+    """What a list page shows beyond that; read per row."""
+
+    rows: int | Unread
+    partitions: int | Unread
+    aliases: tuple[str, ...] | Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of the schema. `type` is Milvus' name for it; `notes` the rest, in words."""
+
+    name: str
+    type: str
+    description: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    name: str
+    field: str
+    type: str
+    metric: str
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    name: str
+    identity: Identity
+    load: Load | Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionDetail:
+    """One collection in full. `rows` is what Milvus has stored: approximate on a real server."""
+
+    name: str
+    identity: Identity
+    description: str
+    fields: tuple[Field, ...]
+    functions: tuple[str, ...]
+    indexes: tuple[Index, ...] | Unread
+    aliases: tuple[str, ...] | Unread
+    partitions: tuple[Partition, ...] | Unread
+    load: Load | Unread
+    rows: int | Unread
+    shards: int
+    consistency: str
+    dynamic_fields: bool
+    partition_key: str  # name of the partition-key field, or ""
+    properties: Mapping[str, str]
+    snapshot: Mapping[str, Any] = field(repr=False)  # JSON: enough to re-create it empty
+
+    def partition(self, name: str) -> Partition | None:
+        """The partition of that name; None if there is none, or none can be read."""
+        if isinstance(self.partitions, Unread):
+            return None
+        return next((p for p in self.partitions if p.name == name), None)
+
+
+UNSAFE = ("/", "\\", "\0")
+
+
+def unsafe_name(name: str) -> bool:
+    """True for a name that must never be sent to any server.
+
+    No real Milvus can hold such a name; Milvus Lite takes it as a path, and dropping a partition
+    called `..` deletes its collection's folder.
+    """
+    return name in {"", ".", ".."} or any(c in name for c in UNSAFE)

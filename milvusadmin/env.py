@@ -1,0 +1,44 @@
+"""Reading the environment: typed, and loud about what it can't understand."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """A yes or no; anything else stops the start."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.lower() in TRUE | FALSE:
+        return value.lower() in TRUE
+    raise ImproperlyConfigured(f"{name} is {value!r}. Use 1 or 0.")
+
+
+def listing(name: str) -> list[str]:
+    """A comma-separated list, without empty items."""
+    return [item.strip() for item in os.environ.get(name, "").split(",") if item.strip()]
+
+
+def secret(name: str) -> str | None:
+    """The value of NAME, or the content of the file named by NAME_FILE; None if neither is set."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return os.environ.get(name) or None
+    if os.environ.get(name):
+        raise ImproperlyConfigured(f"Both {name} and {name}_FILE are set. Keep one of them.")
+    return secret_file(path, f"{name}_FILE")
+
+
+def secret_file(path: str, named_by: str) -> str:
+    """The content of a secret's file, without the line break at its end."""
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{named_by} can't be read: {exc.strerror}: {path}") from exc
+    if not content:
+        raise ImproperlyConfigured(f"{named_by} names an empty file: {path}")
+    return content

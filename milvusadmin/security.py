@@ -1,0 +1,45 @@
+"""Headers and gates that every request passes: CSP, no caching, login by default."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django_htmx.http import HttpResponseClientRedirect
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class PolicyHeadersMiddleware:
+    """Send the content security policy, and keep pages out of every cache.
+
+    Reads the same SECURE_CSP dictionary as Django 6, so an upgrade deletes this half.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.policy = "; ".join(f"{k} {' '.join(v)}" for k, v in settings.SECURE_CSP.items())
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", self.policy)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
+    """Login is the default. htmx is sent to the sign-in page as a whole page.
+
+    A background request would follow the redirect silently and put the sign-in form where a
+    table or a dialog was; HX-Redirect makes the browser itself go there.
+    """
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponseBase:
+        response = super().handle_no_permission(request, view_func)
+        if isinstance(request, WSGIRequest) and getattr(request, "htmx", None):
+            return HttpResponseClientRedirect(response.headers["Location"])
+        return response
