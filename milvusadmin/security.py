@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.core.handlers.wsgi import WSGIRequest
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_htmx.http import HttpResponseClientRedirect
@@ -33,13 +34,18 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
     """Login is the default. htmx is sent to the sign-in page as a whole page.
 
     A background request would follow the redirect silently and put the sign-in form where a
-    table or a dialog was; HX-Redirect makes the browser itself go there.
+    table or a dialog was; HX-Redirect makes the browser itself go there. Signing in leads back
+    to the page that was open, or to the dialog (a view marked `stands_alone`) as its own page.
     """
 
     def handle_no_permission(
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
-        response = super().handle_no_permission(request, view_func)
-        if isinstance(request, WSGIRequest) and getattr(request, "htmx", None):
-            return HttpResponseClientRedirect(response.headers["Location"])
-        return response
+        htmx = getattr(request, "htmx", None)
+        if not htmx:
+            return super().handle_no_permission(request, view_func)
+        back = htmx.current_url_abs_path
+        if getattr(view_func, "stands_alone", False) or not back:
+            back = request.get_full_path()
+        login = redirect_to_login(back, self.get_login_url(view_func), REDIRECT_FIELD_NAME)
+        return HttpResponseClientRedirect(login.url)

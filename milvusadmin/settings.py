@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -148,6 +149,13 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Logging --------------------------------------------------------------------------------
 
+# Standard error, because commands write their results to standard output.
+AUDIT_LOG_FILE = os.environ.get("AUDIT_LOG_FILE", "")
+AUDIT_HANDLER: dict[str, Any] = (
+    {"class": "logging.handlers.WatchedFileHandler", "filename": AUDIT_LOG_FILE}
+    if AUDIT_LOG_FILE
+    else {"class": "logging.StreamHandler"}
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -157,11 +165,7 @@ LOGGING = {
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "plain"},
-        "audit": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "stream": "ext://sys.stdout",
-        },
+        "audit": AUDIT_HANDLER | {"formatter": "line"},
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {

@@ -4,21 +4,10 @@ import os
 import threading
 from typing import Any
 
-# python-dotenv runs at import and would pour a stray .env into our configuration.
-os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")
-
-import logging  # noqa: E402
-
-from pymilvus import MilvusClient  # noqa: E402
-
-from . import translate  # noqa: E402
-from .types import Cluster  # noqa: E402
-
-# pymilvus configures its loggers at import: tracebacks on stderr for errors we catch and word.
-logging.getLogger("pymilvus").handlers.clear()
-logging.getLogger("pymilvus").propagate = True
-for _name in ("pymilvus.decorators", "milvus_lite"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+from . import translate
+from .errors import NotFound
+from .sdk import MilvusClient
+from .types import Cluster, unsafe_name
 
 
 class Connection:
@@ -36,6 +25,8 @@ class Connection:
         Keyed by process id: gRPC does not survive a fork under load. Raises Unreachable, Denied
         or NotFound; nothing but the connection itself has been sent then.
         """
+        if unsafe_name(database):
+            raise NotFound("A database's name has no slash, and is not only dots")
         key = (os.getpid(), database)
         with self._lock:
             known = self._clients.get(key)

@@ -11,10 +11,9 @@ OutcomeUnknown (it was sent, and no clear answer came).
 
 from typing import Any
 
-from pymilvus.grpc_gen import milvus_pb2 as pb
-
 from . import translate
 from .connection import Connection
+from .sdk import pb
 from .types import unsafe_name
 
 

@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pymilvus.grpc_gen import milvus_pb2 as pb
-
 from . import schema, translate
 from .connection import Connection
 from .errors import Denied, NotFound, Unreachable
+from .sdk import pb
 from .types import (
     CollectionDetail,
     CollectionRow,
     CollectionSummary,
     Identity,
-    Index,
     Load,
     Partition,
     ServerInfo,
     Unread,
+    unsafe_name,
 )
 
 T = TypeVar("T")
@@ -71,7 +70,7 @@ class Gateway:
         return sorted(rows, key=lambda row: row.name)
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
-        """Rows, partitions and aliases of the named collections. One dropped meanwhile is absent."""
+        """Rows, partitions and aliases by name. A collection dropped meanwhile is absent."""
         names = list(names)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             found = pool.map(lambda name: self._summary(database, name), names)
@@ -82,9 +81,9 @@ class Gateway:
         described = self._call(database, "describe_collection", name)
         if described["collection_name"] != name:
             raise NotFound(f"{name} is an alias of {described['collection_name']}")
-        partitions = readable(lambda: self._partitions(database, name))
+        partitions = readable(lambda: self.partitions(database, name))
         indexes = readable(lambda: self._indexes(database, name))
-        aliases = readable(lambda: self._aliases(database, name))
+        aliases = readable(lambda: self.aliases(database, name))
         rows = readable(lambda: self._rows(database, name))
         load = readable(lambda: self._load_of(database, name))
         identity = _identity(described, partitions, rows)
@@ -127,9 +126,38 @@ class Gateway:
             return None
         return _identity(described, (), 0) if described["collection_name"] == name else None
 
+    def partitions(self, database: str, name: str) -> tuple[Partition, ...]:
+        """The partitions of a collection, sorted by name."""
+        reply = self._show_partitions(database, name)
+        loads = readable(lambda: self._partition_loads(database, name))
+        lite = self._connection.lite(database)
+        count = len(reply.partition_names)
+        ids = list(reply.partitionIDs) or [0] * count
+        created = list(reply.created_utc_timestamps) or [0] * count
+        rows = zip(reply.partition_names, ids, created, strict=True)
+        found = [
+            Partition(
+                name=part,
+                identity=Identity(id=0 if lite else id_, created_ms=ms or None),
+                load=loads if isinstance(loads, Unread) else _load(loads.get(part), lite),
+            )
+            for part, id_, ms in rows
+        ]
+        return tuple(sorted(found, key=lambda part: part.name))
+
+    def aliases(self, database: str, name: str) -> tuple[str, ...]:
+        """The aliases that point to a collection, sorted."""
+        return tuple(sorted(self._call(database, "list_aliases", name)["aliases"]))
+
+    def load(self, database: str, collection: str) -> Load:
+        """The load state of a collection that exists. Raises NotFound if it does not."""
+        self._call(database, "describe_collection", collection)
+        return self._load_of(database, collection)
+
     # --- single reads -------------------------------------------------------------------------
 
     def _call(self, database: str, method: str, *args: str) -> Any:
+        _never_unsafe(*args)
         client = self._connection.client(database)
         with translate.reading(self._cluster.secrets):
             return getattr(client, method)(*args, timeout=self._cluster.read_timeout)
@@ -156,7 +184,7 @@ class Gateway:
         try:
             described = readable(lambda: self._call(database, "describe_collection", name))
             rows = readable(lambda: self._rows(database, name))
-            aliases = readable(lambda: self._aliases(database, name))
+            aliases = readable(lambda: self.aliases(database, name))
         except NotFound:
             return None
         known = described if isinstance(described, Unread) else described["num_partitions"]
@@ -173,14 +201,9 @@ class Gateway:
 
     def _partition_count(self, database: str, collection: str, name: str) -> int | Unread | None:
         try:
-            return readable(
-                lambda: self._count(database, "get_partition_stats", collection, name)
-            )
+            return readable(lambda: self._count(database, "get_partition_stats", collection, name))
         except NotFound:
             return None
-
-    def _aliases(self, database: str, name: str) -> tuple[str, ...]:
-        return tuple(sorted(self._call(database, "list_aliases", name)["aliases"]))
 
     def _indexes(self, database: str, name: str) -> list[dict[str, Any]]:
         request = pb.DescribeIndexRequest(db_name=database, collection_name=name)
@@ -193,26 +216,9 @@ class Gateway:
         return [schema.raw_index(description) for description in reply.index_descriptions]
 
     def _show_partitions(self, database: str, name: str, **only: Any) -> Any:
+        _never_unsafe(name)
         request = pb.ShowPartitionsRequest(db_name=database, collection_name=name, **only)
         return self._raw(database, "ShowPartitions", request)
-
-    def _partitions(self, database: str, name: str) -> tuple[Partition, ...]:
-        reply = self._show_partitions(database, name)
-        loads = readable(lambda: self._partition_loads(database, name))
-        lite = self._connection.lite(database)
-        count = len(reply.partition_names)
-        ids = list(reply.partitionIDs) or [0] * count
-        created = list(reply.created_utc_timestamps) or [0] * count
-        rows = zip(reply.partition_names, ids, created, strict=True)
-        found = [
-            Partition(
-                name=part,
-                identity=Identity(id=0 if lite else id_, created_ms=ms or None),
-                load=loads if isinstance(loads, Unread) else _load(loads.get(part), lite),
-            )
-            for part, id_, ms in rows
-        ]
-        return tuple(sorted(found, key=lambda part: part.name))
 
     def _partition_loads(self, database: str, name: str) -> dict[str, int]:
         try:
@@ -222,6 +228,11 @@ class Gateway:
                 return {}
             raise
         return dict(zip(reply.partition_names, reply.inMemory_percentages, strict=True))
+
+
+def _never_unsafe(*names: str) -> None:
+    if any(unsafe_name(name) for name in names):
+        raise NotFound("A name with a slash, or only dots, is never sent to a server")
 
 
 def _load(percent: int | None, lite: bool) -> Load:

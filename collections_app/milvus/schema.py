@@ -5,8 +5,8 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from pymilvus import DataType
 
+from .sdk import DataType
 from .types import Field, Index, Partition, Unread
 
 FLAGS = {

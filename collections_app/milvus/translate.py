@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Never
 
-import grpc
-from pymilvus.exceptions import MilvusException, ParamError
-
 from .errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused, Unreachable
+from .sdk import MilvusException, ParamError, grpc
 
 NOT_FOUND = {100, 200, 800, 1600}  # collection, partition, database, alias
 # Answers that come with certainty: Milvus looked at the request and did nothing.

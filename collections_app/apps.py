@@ -1,0 +1,14 @@
+"""The app: registers its checks, and the three roles after each migration."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class CollectionsConfig(AppConfig):
+    name = "collections_app"
+    verbose_name = "Milvus Admin"
+
+    def ready(self) -> None:
+        from . import checks, roles  # noqa: F401, PLC0415 (models are not loaded before)
+
+        post_migrate.connect(roles.ensure, sender=self)

@@ -1,0 +1,261 @@
+"""The only writer of the audit log, and its reader: append, chain, verify, export.
+
+The chain: `hash = HMAC-SHA256(AUDIT_KEY, prev_hash + "\\n" + record)`, where `record` is the
+event as canonical JSON. Sequence numbers start at 1 and have no gaps.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.utils import timezone
+
+from .actors import Actor, Origin
+from .models import AuditEvent
+
+logger = logging.getLogger("audit")
+
+SCHEMA_VERSION = 1
+GENESIS = "0" * 64
+CHAIN_LOCK = 0x4D696C76  # one advisory lock for the one chain
+
+
+class Phase(StrEnum):
+    """Where in an operation an event stands."""
+
+    INTENT = "intent"  # about to be sent
+    OUTCOME = "outcome"  # what became of it
+    REFUSED = "refused"  # stopped by us before anything was sent
+    ACCESS = "access"  # the log itself was exported
+
+
+class Outcome(StrEnum):
+    """What became of it. UNKNOWN is followed by a final one."""
+
+    NONE = ""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DENIED = "denied"
+    NOT_FOUND = "not found"
+    CHANGED = "changed"
+    BLOCKED = "blocked"
+    BUSY = "busy"
+
+
+class LogUnwritable(Exception):
+    """The event could not be committed. Nothing that depends on it may go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An event before it has a place in the chain. `details` is JSON data."""
+
+    phase: Phase
+    action: str
+    actor: Actor
+    origin: Origin
+    outcome: Outcome = Outcome.NONE
+    operation_id: uuid.UUID | None = None
+    target: dict[str, str] | None = None  # cluster, database, kind, collection, name
+    message: str = ""
+    details: dict[str, Any] | None = None
+
+
+@contextmanager
+def appending() -> Iterator[None]:
+    """A durable transaction that holds the chain. Raises LogUnwritable if it can't be committed.
+
+    Never call Milvus inside: every other writer waits.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            _lock_chain()
+            yield
+    except (DatabaseError, InterfaceError) as exc:
+        raise LogUnwritable(type(exc).__name__) from exc
+
+
+def append(entry: Entry) -> AuditEvent:
+    """Add one event inside `appending()`; its JSON line follows the commit."""
+    last = AuditEvent.objects.order_by("-sequence").only("sequence", "hash").first()
+    sequence = last.sequence + 1 if last else 1
+    record = _record(entry, sequence)
+    text = canonical(record)
+    prev_hash = last.hash if last else GENESIS
+    event = AuditEvent(
+        **columns(record), record=text, prev_hash=prev_hash, hash=seal(prev_hash, text)
+    )
+    event.save()
+    transaction.on_commit(lambda: logger.info(export_line(event)))
+    return event
+
+
+def write(entry: Entry) -> AuditEvent:
+    """Append one event in a transaction of its own. Raises LogUnwritable."""
+    with appending():
+        return append(entry)
+
+
+def _lock_chain() -> None:
+    # PostgreSQL: locking the last row is not enough, a waiter would still see the old head.
+    # SQLite: BEGIN IMMEDIATE (settings) already holds the only write lock.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+
+
+def _record(entry: Entry, sequence: int) -> dict[str, Any]:
+    actor = asdict(entry.actor)
+    del actor["rights"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "key_id": key_id(),
+        "sequence": sequence,
+        "event_id": str(uuid.uuid4()),
+        "operation_id": str(entry.operation_id) if entry.operation_id else None,
+        "recorded_at": timezone.now().astimezone(UTC).isoformat(timespec="microseconds"),
+        "phase": str(entry.phase),
+        "action": str(entry.action),
+        "outcome": str(entry.outcome),
+        "actor": actor,
+        "origin": asdict(entry.origin),
+        "target": entry.target,
+        "message": entry.message,
+        "details": entry.details or {},
+    }
+
+
+def canonical(record: dict[str, Any]) -> str:
+    """One spelling for one record: sorted keys, no spaces, ASCII only."""
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def seal(prev_hash: str, text: str) -> str:
+    """The hash of an event, given the one before it."""
+    message = f"{prev_hash}\n{text}".encode()
+    return hmac.new(settings.AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
+
+
+def key_id() -> str:
+    """Names the key without telling it."""
+    return hashlib.sha256(b"key id:" + settings.AUDIT_KEY.encode()).hexdigest()[:8]
+
+
+def columns(record: dict[str, Any]) -> dict[str, Any]:
+    """The searchable columns of a record."""
+    target = record["target"] or {}
+    actor = record["actor"]
+    operation_id = record["operation_id"]
+    return {
+        "sequence": record["sequence"],
+        "operation_id": uuid.UUID(operation_id) if operation_id else None,
+        "recorded_at": datetime.fromisoformat(record["recorded_at"]),
+        "phase": record["phase"],
+        "action": record["action"],
+        "outcome": record["outcome"],
+        "actor": f"{actor['issuer']}|{actor['subject']}"[:300],
+        **{k: target.get(k, "") for k in ("cluster", "database", "kind", "collection", "name")},
+    }
+
+
+# --- verification -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state of the chain. `broken` says what is wrong first, or is empty."""
+
+    checked: int
+    last_sequence: int
+    head: str
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An event as found: in the database, or on a line of an export."""
+
+    sequence: int
+    record: dict[str, Any]
+    text: str
+    prev_hash: str
+    hash: str
+    columns: dict[str, Any] | None = None  # an export has none
+
+
+def verify() -> Verdict:
+    """Check every event in the database against its seal and its neighbours."""
+    events = AuditEvent.objects.order_by("sequence")
+    return verify_links(_link_of_row(event) for event in events.iterator(chunk_size=1000))
+
+
+def verify_export(lines: Iterable[str], *, partial: bool = False) -> Verdict:
+    """Check a JSON Lines export. `partial` allows gaps, as a filtered export has them."""
+    return verify_links((_link_of_line(line) for line in lines if line.strip()), partial=partial)
+
+
+def verify_links(links: Iterable[Link | str], *, partial: bool = False) -> Verdict:
+    """Name the first broken link. A str among the links is a line that can't be read."""
+    checked, last, head = 0, 0, GENESIS
+    for link in links:
+        if isinstance(link, str):
+            return Verdict(checked, last, head, link)
+        problem = _problem(link, last, head, partial)
+        if problem:
+            return Verdict(checked, last, head, f"event {link.sequence}: {problem}")
+        checked, last, head = checked + 1, link.sequence, link.hash
+    return Verdict(checked, last, head)
+
+
+def _problem(link: Link, last: int, head: str, partial: bool) -> str:
+    follows = link.sequence == last + 1
+    if not follows and not (partial and link.sequence > last):
+        return f"follows event {last}; events are missing, added or out of order"
+    if link.record.get("sequence") != link.sequence:
+        return "carries another event's number inside"
+    if follows and (last or not partial) and link.prev_hash != head:
+        return "does not continue the event before it"
+    if link.record.get("key_id") != key_id():
+        return f"was sealed with another key ({link.record.get('key_id')}; this is {key_id()})"
+    if not hmac.compare_digest(seal(link.prev_hash, link.text), link.hash):
+        return "was changed: its seal does not match"
+    if link.columns is not None and link.columns != columns(link.record):
+        return "has columns that differ from the sealed record"
+    return ""
+
+
+def _link_of_row(event: AuditEvent) -> Link | str:
+    try:
+        record = json.loads(event.record)
+        found = {name: getattr(event, name) for name in columns(record)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"event {event.sequence}: was changed: its record is no event"
+    return Link(event.sequence, record, event.record, event.prev_hash, event.hash, found)
+
+
+def _link_of_line(line: str) -> Link | str:
+    try:
+        data = json.loads(line)
+        record = data["record"]
+        text = canonical(record)
+        return Link(record["sequence"], record, text, data["prev_hash"], data["hash"])
+    except (ValueError, KeyError, TypeError):
+        return f"not an event: {line[:80]!r}"
+
+
+def export_line(event: AuditEvent) -> str:
+    """An event as one JSON line: all that `verify_export` needs."""
+    data = {"record": json.loads(event.record), "prev_hash": event.prev_hash, "hash": event.hash}
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))

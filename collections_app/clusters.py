@@ -1,0 +1,48 @@
+"""From configuration to something that answers: one gateway and one destroyer per cluster."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from .milvus.types import Cluster
+
+if TYPE_CHECKING:
+    from .milvus.destroy import Destroyer
+    from .milvus.gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Milvus:
+    """One cluster, to read from and to act on."""
+
+    cluster: Cluster
+    gateway: "Gateway"
+    destroyer: "Destroyer"
+
+
+class UnknownCluster(LookupError):
+    """No cluster of that key is configured."""
+
+
+def all_clusters() -> list[Cluster]:
+    return list(settings.CLUSTERS.values())
+
+
+def get(key: str) -> Milvus:
+    """The cluster of that key. Raises UnknownCluster. Does not connect yet."""
+    if key not in settings.CLUSTERS:
+        raise UnknownCluster(key)
+    return _open(settings.CLUSTERS[key])
+
+
+@cache
+def _open(cluster: Cluster) -> Milvus:
+    # Importing pymilvus takes a second: commands that don't need it don't pay for it.
+    from .milvus.connection import Connection  # noqa: PLC0415
+    from .milvus.destroy import Destroyer  # noqa: PLC0415
+    from .milvus.gateway import Gateway  # noqa: PLC0415
+
+    connection = Connection(cluster)
+    return Milvus(cluster, Gateway(connection), Destroyer(connection))

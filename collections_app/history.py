@@ -1,0 +1,128 @@
+"""Reading the audit log: operations as stories, and the log page by page."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from .audit import Outcome, Phase
+from .models import AuditEvent, Claim
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An audit event with its record opened."""
+
+    row: AuditEvent
+    record: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: AuditEvent) -> "Event":
+        return cls(row=row, record=json.loads(row.record))
+
+    @property
+    def actor(self) -> str:
+        return str(self.record["actor"]["display"])
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return dict(self.record["details"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One operation: its events in order, and where it stands."""
+
+    operation_id: uuid.UUID
+    events: list[Event]
+    claim: Claim | None
+
+    @property
+    def first(self) -> Event:
+        return self.events[0]
+
+    @property
+    def intent(self) -> Event | None:
+        return self.first if self.first.row.phase == Phase.INTENT else None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The last one recorded; UNKNOWN as long as there is none."""
+        return Outcome(self.events[-1].row.outcome) or Outcome.UNKNOWN
+
+    @property
+    def is_open(self) -> bool:
+        return self.claim is not None
+
+
+def story(operation_id: uuid.UUID) -> Story | None:
+    """The operation of that id, or None."""
+    rows = AuditEvent.objects.filter(operation_id=operation_id).order_by("sequence")
+    events = [Event.of(row) for row in rows]
+    if not events:
+        return None
+    claim = Claim.objects.filter(operation_id=operation_id).first()
+    return Story(operation_id=operation_id, events=events, claim=claim)
+
+
+def recent_operations(cluster: str, database: str, collection: str) -> list[Event]:
+    """What was done to a collection, or tried, newest first: one event for each operation."""
+    found = AuditEvent.objects.filter(cluster=cluster, database=database, collection=collection)
+    latest: dict[uuid.UUID | None, Event] = {}
+    for row in found.order_by("-sequence")[:30]:
+        latest.setdefault(row.operation_id, Event.of(row))
+    return list(latest.values())[:10]
+
+
+def filtered(filters: dict[str, Any]) -> QuerySet[AuditEvent]:
+    """Events that match the cleaned data of AuditFilterForm, newest first."""
+    events = AuditEvent.objects.order_by("-sequence")
+    for column in ("cluster", "database", "outcome"):
+        if filters.get(column):
+            events = events.filter(**{column: filters[column]})
+    if filters.get("who"):
+        events = events.filter(actor__icontains=filters["who"])
+    if filters.get("what"):
+        what = filters["what"]
+        events = events.filter(Q(name__icontains=what) | Q(collection__icontains=what))
+    if filters.get("since"):
+        events = events.filter(recorded_at__gte=_midnight(filters["since"]))
+    if filters.get("until"):
+        events = events.filter(recorded_at__lt=_midnight(filters["until"]) + timedelta(days=1))
+    return events
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime.combine(day, time(), timezone.get_current_timezone()).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """A page of the log, and the sequence numbers that lead on; 0 where it ends."""
+
+    events: list[Event]
+    older: int
+    newer: int
+
+
+def log_page(events: QuerySet[AuditEvent], *, before: int = 0, after: int = 0) -> LogPage:
+    """A page by key: page 1 of a million costs what page 1 of a thousand does."""
+    if after:
+        rows = list(events.filter(sequence__gt=after).order_by("sequence")[: PAGE + 1])
+        more, rows = len(rows) > PAGE, rows[:PAGE][::-1]
+        has_older, has_newer = True, more
+    else:
+        rows = list((events.filter(sequence__lt=before) if before else events)[: PAGE + 1])
+        more, rows = len(rows) > PAGE, rows[:PAGE]
+        has_older, has_newer = more, bool(before)
+    return LogPage(
+        events=[Event.of(row) for row in rows],
+        older=rows[-1].sequence if rows and has_older else 0,
+        newer=rows[0].sequence if rows and has_newer else 0,
+    )

@@ -1,0 +1,41 @@
+"""Addresses of pages that are about a thing in Milvus."""
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from .access import Action
+from .milvus.types import Kind, Target
+
+SLUG = {
+    Action.DROP_COLLECTION: "drop-collection",
+    Action.DROP_PARTITION: "drop-partition",
+    Action.DROP_ALIAS: "drop-alias",
+    Action.RELEASE_COLLECTION: "release-collection",
+    Action.RELEASE_PARTITION: "release-partition",
+}
+
+
+def collections(cluster: str, database: str, **view: str | int) -> str:
+    """The list, with its view: q, sort, page."""
+    query = urlencode({"database": database, **{k: v for k, v in view.items() if v}})
+    return f"{reverse('collections', args=[cluster])}?{query}"
+
+
+def collection(cluster: str, database: str, name: str) -> str:
+    query = urlencode({"database": database, "name": name})
+    return f"{reverse('collection', args=[cluster])}?{query}"
+
+
+def act(action: Action, target: Target, then: str = "") -> str:
+    """The dialog of an act. `then` names the drop that the act clears the way for."""
+    query = {"database": target.database, "collection": target.collection}
+    if target.kind is not Kind.COLLECTION:
+        query["name"] = target.name
+    if then:
+        query["then"] = then
+    return f"{reverse(SLUG[action], args=[target.cluster])}?{urlencode(query)}"
+
+
+def operation(operation_id: str) -> str:
+    return reverse("operation", args=[operation_id])

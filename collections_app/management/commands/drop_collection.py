@@ -1,0 +1,21 @@
+"""Drop a collection from the shell."""
+
+from typing import Any
+
+from ...access import Action
+from ...milvus.types import Kind, Target
+from ..acts import DropCommand
+
+
+class Command(DropCommand):
+    help = "Drop one collection: its name repeated in --confirm, sent once, verified, recorded."
+    action = Action.DROP_COLLECTION
+
+    def target(self, options: dict[str, Any]) -> Target:
+        return Target(
+            cluster=options["cluster"],
+            database=options["database"],
+            kind=Kind.COLLECTION,
+            collection=options["name"],
+            name=options["name"],
+        )

@@ -1,0 +1,54 @@
+"""Fill the embedded demo: sample collections, and one account for each role."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management.base import BaseCommand, CommandError
+
+from ...roles import ROLES
+
+NAMES = {"viewer": "Vera Viewer", "operator": "Ada Operator", "auditor": "Aldo Auditor"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Create the accounts viewer, operator and auditor with the password in DEMO_PASSWORD, "
+        "and sample collections in an embedded Milvus Lite. Keeps what is there."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--accounts-only", action="store_true", help="no sample collections")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.LOOPBACK_ONLY:
+            raise CommandError("Demo accounts are for this machine only: set LOOPBACK_ONLY=1.")
+        password = os.environ.get("DEMO_PASSWORD")
+        if not password:
+            raise CommandError("Set DEMO_PASSWORD.")
+        for role in ROLES:
+            self._account(role, password)
+        if not options["accounts_only"]:
+            self._sample()
+
+    def _account(self, role: str, password: str) -> None:
+        first, last = NAMES[role].split()
+        names = {"first_name": first, "last_name": last}
+        user, _ = get_user_model().objects.get_or_create(username=role, defaults=names)
+        user.set_password(password)
+        user.save()
+        user.groups.set([Group.objects.get(name=role)])
+
+    def _sample(self) -> None:
+        from ...milvus import sample  # noqa: PLC0415 (pymilvus takes a second to import)
+        from ...milvus.connection import Connection  # noqa: PLC0415
+
+        embedded = [c for c in settings.CLUSTERS.values() if "://" not in c.uri]
+        if not embedded:
+            raise CommandError("The sample is for an embedded Milvus Lite only: nothing was made.")
+        made = sample.fill(Connection(embedded[0]))
+        sample.close_embedded()
+        self.stdout.write(f"{made} sample collections created" if made else "sample kept as it is")

@@ -1,0 +1,25 @@
+"""The only import of pymilvus and grpc, tamed: no .env, no settings of its own, no tracebacks.
+
+At import pymilvus pours a stray .env file into our environment, reads MILVUS_URI (a file's path
+stops it) and sends tracebacks to stderr for errors that we catch and word ourselves.
+"""
+
+import logging
+import os
+
+os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")
+_hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MILVUS_")}
+try:
+    import grpc
+    from pymilvus import DataType, MilvusClient
+    from pymilvus.exceptions import MilvusException, ParamError
+    from pymilvus.grpc_gen import milvus_pb2 as pb
+finally:
+    os.environ.update(_hidden)
+
+logging.getLogger("pymilvus").handlers.clear()
+logging.getLogger("pymilvus").propagate = True
+for _name in ("pymilvus.decorators", "milvus_lite", "grpc._server", "faiss.loader"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+__all__ = ["DataType", "MilvusClient", "MilvusException", "ParamError", "grpc", "pb"]

@@ -1,0 +1,87 @@
+"""The audit log, and the one mutable piece of state: which target an open operation claims."""
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import Q
+
+
+class AuditEvent(models.Model):
+    """One event, never changed and never deleted (triggers refuse both).
+
+    `record` is the event: canonical JSON, exactly the bytes under the seal. The other columns
+    repeat parts of it for searching, and `audit.verify` checks that they agree. Only `audit.py`
+    writes here.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    operation_id = models.UUIDField(null=True, db_index=True)
+    recorded_at = models.DateTimeField(db_index=True)
+    phase = models.CharField(max_length=20)
+    action = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=20)
+    actor = models.CharField(max_length=300)
+    cluster = models.CharField(max_length=40)
+    database = models.CharField(max_length=255)
+    kind = models.CharField(max_length=20)
+    collection = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    record = models.TextField()
+    prev_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions = (
+            ("view_milvus", "See clusters, collections and partitions"),
+            ("drop_collection", "Drop collections"),
+            ("drop_partition", "Drop partitions"),
+            ("read_audit", "Read and export the audit log"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["operation_id"],
+                condition=Q(phase="intent"),
+                name="one_intent_per_operation",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["actor", "-sequence"], name="audit_by_actor"),
+            models.Index(fields=["outcome", "-sequence"], name="audit_by_outcome"),
+            models.Index(
+                fields=["cluster", "database", "collection", "-sequence"],
+                name="audit_by_collection",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"event {self.sequence}: {self.action} {self.phase}"
+
+    def save(self, **kwargs: Any) -> None:
+        """Append. An event that exists is never saved again."""
+        super().save(**{**kwargs, "force_insert": True})
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("Audit events are never deleted.")
+
+
+class Claim(models.Model):
+    """An operation that has no final outcome yet, and so holds its target.
+
+    Made with the intent, deleted with the final outcome, each in the same transaction: it
+    survives a crash, and a second operation on the same target meets it.
+    """
+
+    target = models.CharField(
+        max_length=64, primary_key=True
+    )  # digest: names are too long for a key
+    operation_id = models.UUIDField(unique=True)
+    cluster = models.CharField(max_length=40)
+    actor_display = models.CharField(max_length=300)
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.operation_id} by {self.actor_display}"

@@ -1,0 +1,48 @@
+"""Names that people can read and type, whatever is in them."""
+
+ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+
+
+def escaped(char: str) -> str:
+    """A character as it is written in code: `\\n`, `\\u200b`."""
+    code = ord(char)
+    if char in ESCAPES:
+        return ESCAPES[char]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def typable(name: str) -> str:
+    """What to type to confirm a name: itself, unless it holds what no keyboard gives.
+
+    Then it is the name with those characters (and backslashes) escaped, which stays unambiguous.
+    A plain space is typed as it is.
+    """
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() and c != "\\" else escaped(c) for c in name)
+
+
+def pieces(name: str) -> list[tuple[str, str]]:
+    """The name in runs of ("text" | "space" | "mark", content), to show what is invisible.
+
+    Spaces at the ends and doubled inside are "space"; unprintable characters are escaped marks.
+    """
+    runs: list[tuple[str, str]] = []
+    for index, char in enumerate(name):
+        kind, shown = _piece(name, index, char)
+        if runs and kind == "text" == runs[-1][0]:
+            runs[-1] = ("text", runs[-1][1] + shown)
+        else:
+            runs.append((kind, shown))
+    return runs
+
+
+def _piece(name: str, index: int, char: str) -> tuple[str, str]:
+    if not char.isprintable():
+        return "mark", escaped(char)
+    at_edge = index in {0, len(name) - 1} or not name[:index].strip() or not name[index:].strip()
+    if char == " " and (at_edge or " " in {name[index - 1], name[index + 1]}):
+        return "space", char
+    return "text", char

@@ -1,0 +1,82 @@
+"""What every operation says about itself: how to look, how to act, how to tell that it is done."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..access import Action
+from ..milvus.types import (
+    CollectionDetail,
+    Identity,
+    Kind,
+    Partition,
+    ServerInfo,
+    Target,
+    Unread,
+)
+
+if TYPE_CHECKING:
+    from ..milvus.destroy import Destroyer
+    from ..milvus.gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """What stands in the way, in words; and the act that removes it, if there is one."""
+
+    text: str
+    remedy: Action | None = None
+    remedy_target: Target | None = None
+    remedy_label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One fresh read of a target: what the dialog shows and the intent keeps."""
+
+    identity: Identity
+    server: ServerInfo
+    detail: CollectionDetail
+    partition: Partition | None = None
+    rows: int | Unread = Unread.UNKNOWN
+    blockers: tuple[Blocker, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def load(self) -> Any:
+        return self.partition.load if self.partition else self.detail.load
+
+
+class Operation(ABC):
+    """One destructive act on one kind of target. Has no state."""
+
+    action: Action
+    kind: Kind
+    verb: str  # "Drop" or "Release"
+    done_word: str  # "dropped" or "released"
+
+    @abstractmethod
+    def look(self, gateway: "Gateway", target: Target) -> Look:
+        """Read the target. Raises NotFound, Denied, Refused or Unreachable."""
+
+    @abstractmethod
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        """Send the one request. Raises what milvus/destroy.py does."""
+
+    @abstractmethod
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        """Whether the thing of this identity is gone (or released). Raises as `look`."""
+
+    @property
+    def destroys(self) -> bool:
+        """Whether what is done can't be undone."""
+        return self.verb == "Drop"
+
+
+def target_dict(target: Target) -> dict[str, str]:
+    return {k: str(v) for k, v in asdict(target).items()}
+
+
+def other(target: Target, kind: Kind, name: str) -> Target:
+    """Another target in the same collection."""
+    return replace(target, kind=kind, name=name)

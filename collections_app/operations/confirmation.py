@@ -1,0 +1,80 @@
+"""The signed token of a dialog: what was shown, to whom, and for how long it counts."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+
+from ..access import Action
+from ..actors import Actor
+from ..milvus.types import Identity, Kind, Target
+from .base import Look, target_dict
+
+SALT = "milvus-admin.confirmation"
+
+
+class Expired(Exception):
+    """The dialog was open for too long."""
+
+
+class Forged(Exception):
+    """The token was changed, belongs to somebody else, or is for another thing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """One consent to one act on one thing. Its `operation_id` can be used once."""
+
+    operation_id: uuid.UUID
+    action: Action
+    target: Target
+    identity: Identity
+    actor_key: str
+
+
+def confirm(action: Action, target: Target, look: Look, actor: Actor) -> Confirmation:
+    """Bind what a look saw to the person it was shown to."""
+    return Confirmation(
+        operation_id=uuid.uuid4(),
+        action=action,
+        target=target,
+        identity=look.identity,
+        actor_key=actor.key,
+    )
+
+
+def sign(confirmation: Confirmation) -> str:
+    """The token for the form's hidden field."""
+    data = asdict(confirmation)
+    data["operation_id"] = str(confirmation.operation_id)
+    data["target"] = target_dict(confirmation.target)
+    return signing.dumps(data, salt=SALT, compress=True)
+
+
+def read(token: str, *, action: Action, target: Target, actor: Actor) -> Confirmation:
+    """The confirmation in a token. Raises Expired or Forged."""
+    try:
+        data = signing.loads(token, salt=SALT, max_age=settings.CONFIRMATION_SECONDS)
+    except signing.SignatureExpired as exc:
+        raise Expired from exc
+    except signing.BadSignature as exc:
+        raise Forged("its signature does not match") from exc
+    found = _from(data)
+    if found.actor_key != actor.key:
+        raise Forged("it was given to somebody else")
+    if (found.action, found.target) != (action, target):
+        raise Forged("it was given for something else")
+    return found
+
+
+def _from(data: dict[str, Any]) -> Confirmation:
+    target = {**data["target"], "kind": Kind(data["target"]["kind"])}
+    return Confirmation(
+        operation_id=uuid.UUID(data["operation_id"]),
+        action=Action(data["action"]),
+        target=Target(**target),
+        identity=Identity(**data["identity"]),
+        actor_key=data["actor_key"],
+    )

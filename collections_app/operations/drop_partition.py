@@ -1,0 +1,119 @@
+"""Drop a partition with all its rows."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..access import Action
+from ..milvus.errors import NotFound
+from ..milvus.types import (
+    CollectionDetail,
+    Identity,
+    Kind,
+    Load,
+    Partition,
+    ServerInfo,
+    Target,
+    Unread,
+)
+from .base import Blocker, Look, Operation
+
+if TYPE_CHECKING:
+    from ..milvus.destroy import Destroyer
+    from ..milvus.gateway import Gateway
+
+DEFAULT_PARTITION = "_default"
+
+
+class DropPartition(Operation):
+    action = Action.DROP_PARTITION
+    kind = Kind.PARTITION
+    verb = "Drop"
+    done_word = "dropped"
+
+    def look(self, gateway: "Gateway", target: Target) -> Look:
+        partition, look = look_at_partition(gateway, target)
+        blockers = undroppable(look.detail, partition.name)
+        if not blockers and not look.server.lite:
+            blockers = _loaded(partition, target)
+        return replace(look, blockers=blockers, notes=_notes(partition, look.server))
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        destroyer.drop_partition(target.database, target.collection, target.name)
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        found = partition_now(gateway, target)
+        if found is None:
+            return True
+        if identity.verifiable and found.identity.verifiable:
+            return found.identity != identity
+        return False
+
+
+def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Look]:
+    """The partition inside its collection. Raises NotFound, also if partitions can't be read.
+
+    On Milvus Lite partitions have no identity, so the collection's fingerprint stands in.
+    """
+    detail = gateway.collection(target.database, target.collection)
+    if isinstance(detail.partitions, Unread):
+        raise NotFound(f"The partitions can't be read: {detail.partitions.value}")
+    partition = detail.partition(target.name)
+    if partition is None:
+        raise NotFound(f"partition not found[partition={target.name}]")
+    rows = gateway.partition_rows(target.database, target.collection, [target.name])
+    identity = partition.identity if partition.identity.verifiable else detail.identity
+    return partition, Look(
+        identity=identity,
+        server=gateway.server(target.database),
+        detail=detail,
+        partition=partition,
+        rows=rows.get(target.name, Unread.UNKNOWN),
+    )
+
+
+def partition_now(gateway: "Gateway", target: Target) -> Partition | None:
+    """The partition of that name as it is now; None if it or its collection is gone.
+
+    Raises Denied or Unreachable, also when only the partitions can't be read.
+    """
+    try:
+        partitions = gateway.partitions(target.database, target.collection)
+    except NotFound:
+        return None
+    return next((p for p in partitions if p.name == target.name), None)
+
+
+def undroppable(detail: CollectionDetail, name: str) -> tuple[Blocker, ...]:
+    """Partitions Milvus never drops: no button, and a crafted request is refused."""
+    if detail.partition_key:
+        text = (
+            f"This collection is split by its partition key, {detail.partition_key}. "
+            "Milvus drops none of its partitions."
+        )
+        return (Blocker(text=text),)
+    if name == DEFAULT_PARTITION:
+        return (
+            Blocker(text="Every collection keeps its default partition. Milvus never drops it."),
+        )
+    return ()
+
+
+def _loaded(partition: Partition, target: Target) -> tuple[Blocker, ...]:
+    if not isinstance(partition.load, Load) or not partition.load.held:
+        return ()
+    return (
+        Blocker(
+            text="It is loaded. Milvus refuses to drop it until it is released.",
+            remedy=Action.RELEASE_PARTITION,
+            remedy_target=target,
+            remedy_label="Release partition…",
+        ),
+    )
+
+
+def _notes(partition: Partition, server: ServerInfo) -> tuple[str, ...]:
+    if isinstance(partition.load, Unread):
+        return (f"Whether it is loaded is {partition.load.value}. Milvus refuses if it is.",)
+    if server.lite and partition.load.held:
+        return ("It is loaded. Milvus Lite drops it all the same.",)
+    return ()

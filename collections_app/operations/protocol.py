@@ -1,0 +1,311 @@
+"""The one protocol for everything that destroys. Start reading at `perform`."""
+
+import hashlib
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from .. import access, audit, clusters
+from ..actors import Actor, Origin
+from ..audit import Entry, Outcome, Phase
+from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..milvus.types import Target, Unread
+from ..models import AuditEvent, Claim
+from . import OPERATIONS
+from .base import Blocker, Look, Operation, target_dict
+from .confirmation import Confirmation
+
+# After an OK, Milvus may need a moment before the name is gone.
+LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
+
+
+class NotDone(Exception):
+    """Stopped before anything was sent. `outcome` says why; it is on the record."""
+
+    def __init__(self, outcome: Outcome, message: str, blockers: tuple[Blocker, ...] = ()) -> None:
+        super().__init__(message)
+        self.outcome, self.blockers = outcome, blockers
+
+
+class Busy(NotDone):
+    """Another operation holds the target. `claim` says whose it is."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__(Outcome.BUSY, f"{claim.actor_display} is at it")
+        self.claim = claim
+
+
+class OutcomeUnrecorded(Exception):
+    """It was sent, and then the log could not be written. `settle` finds out what became of it."""
+
+
+class AlreadyUsed(Exception):
+    """This confirmation was used before: a double click, or a replay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that one run of the protocol knows from the start."""
+
+    confirmation: Confirmation
+    operation: Operation
+    milvus: clusters.Milvus
+    actor: Actor
+    origin: Origin
+    reason: str
+
+    @property
+    def target(self) -> Target:
+        return self.confirmation.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from the one request."""
+
+    outcome: Outcome  # NONE: Milvus said OK, which proves nothing yet
+    message: str
+    code: str
+    duration_ms: int
+
+
+def perform(
+    confirmation: Confirmation, *, actor: Actor, origin: Origin, reason: str = ""
+) -> Outcome:
+    """Carry out one confirmed act, once. Returns what became of it.
+
+    Raises NotDone (with why), AlreadyUsed or LogUnwritable if nothing was sent; Denied, Refused
+    or Unreachable if the target could not even be looked at; OutcomeUnrecorded if it was sent
+    and the log failed then.
+    """
+    case = Case(
+        confirmation=confirmation,
+        operation=OPERATIONS[confirmation.action],
+        milvus=clusters.get(confirmation.target.cluster),
+        actor=actor,
+        origin=origin,
+        reason=reason,
+    )
+    authorize(case.confirmation.action, case.target, actor, origin)
+    _stop_if_used(case)
+    look = _look(case)
+    _compare(case, look)
+    _record_intent(case, look)
+    answer = _act_once(case)
+    return _conclude(case, answer)
+
+
+def authorize(action: access.Action, target: Target, actor: Actor, origin: Origin) -> None:
+    """Raises NotDone after recording it, if the actor may not do this."""
+    if access.may(actor, action):
+        return
+    message = f"{actor.display} is not permitted to do this"
+    audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+    raise NotDone(Outcome.DENIED, message)
+
+
+def refuse(
+    action: access.Action, target: Target, actor: Actor, origin: Origin, message: str
+) -> None:
+    """Record a request that can't be honest: a forged confirmation."""
+    audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+
+
+def _look(case: Case) -> Look:
+    try:
+        return case.operation.look(case.milvus.gateway, case.target)
+    except NotFound as exc:
+        message = f"It does not exist any more: {exc}"
+        raise _not_done(case, Outcome.NOT_FOUND, message) from exc
+
+
+def _compare(case: Case, look: Look) -> None:
+    """It must be what was shown, and nothing may stand in the way."""
+    if look.identity != case.confirmation.identity:
+        message = "It is not what you were shown: something else has its name now, or it changed"
+        raise _not_done(case, Outcome.CHANGED, message, look)
+    if look.blockers:
+        message = " ".join(blocker.text for blocker in look.blockers)
+        raise _not_done(case, Outcome.BLOCKED, message, look)
+
+
+def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = None) -> NotDone:
+    details: dict[str, Any] = {"shown": asdict(case.confirmation.identity), "reason": case.reason}
+    if look:
+        details["found"] = asdict(look.identity)
+    entry = _refusal(
+        case.confirmation.action, case.target, case.actor, case.origin, outcome, message, details
+    )
+    audit.write(entry)
+    return NotDone(outcome, message, look.blockers if look else ())
+
+
+def _refusal(
+    action: access.Action,
+    target: Target,
+    actor: Actor,
+    origin: Origin,
+    outcome: Outcome,
+    message: str,
+    details: dict[str, Any] | None = None,
+) -> Entry:
+    return Entry(
+        phase=Phase.REFUSED,
+        action=action,
+        actor=actor,
+        origin=origin,
+        outcome=outcome,
+        operation_id=uuid.uuid4(),
+        target=target_dict(target),
+        message=message,
+        details=details,
+    )
+
+
+# --- intent -------------------------------------------------------------------------------------
+
+
+def _record_intent(case: Case, look: Look) -> None:
+    """Commit the intent and claim the target. Only after this may anything be sent."""
+    confirmation = case.confirmation
+    with audit.appending():
+        _stop_if_used(case)
+        claim = claim_on(case.target)
+        if claim is None:
+            Claim.objects.create(
+                target=digest(case.target),
+                operation_id=confirmation.operation_id,
+                cluster=case.target.cluster,
+                actor_display=case.actor.display,
+                claimed_at=timezone.now(),
+            )
+            audit.append(_intent(case, look))
+    if claim is not None:
+        message = f"Another operation on it is under way, by {claim.actor_display}"
+        _not_done(case, Outcome.BUSY, message, look)
+        raise Busy(claim)
+
+
+def _stop_if_used(case: Case) -> None:
+    operation_id = case.confirmation.operation_id
+    if AuditEvent.objects.filter(operation_id=operation_id, phase=Phase.INTENT).exists():
+        raise AlreadyUsed(str(operation_id))
+
+
+def _intent(case: Case, look: Look) -> Entry:
+    return Entry(
+        phase=Phase.INTENT,
+        action=case.confirmation.action,
+        actor=case.actor,
+        origin=case.origin,
+        operation_id=case.confirmation.operation_id,
+        target=target_dict(case.target),
+        details={
+            "identity": asdict(look.identity),
+            "identity_verifiable": look.identity.verifiable,
+            "reason": case.reason,
+            "typed_name_matched": True,
+            "endpoint": case.milvus.cluster.endpoint,
+            "server_version": look.server.version,
+            "deadline_seconds": case.milvus.cluster.drop_timeout,
+            "rows": None if isinstance(look.rows, Unread) else look.rows,
+            "load": look.load.value if isinstance(look.load, Unread) else look.load.word,
+            "snapshot": dict(look.detail.snapshot),
+        },
+    )
+
+
+def claim_on(target: Target) -> Claim | None:
+    """The open operation that holds this target, if there is one."""
+    return Claim.objects.filter(target=digest(target)).first()
+
+
+def digest(target: Target) -> str:
+    """The claim's key: one thing has one, however long its names are."""
+    return hashlib.sha256(audit.canonical(dict(target_dict(target))).encode()).hexdigest()
+
+
+# --- act, look again, outcome -------------------------------------------------------------------
+
+
+def _act_once(case: Case) -> Answer:
+    """The one request. Whatever is raised, it is never sent again."""
+    started = time.monotonic()
+    try:
+        case.operation.act(case.milvus.destroyer, case.target)
+        outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
+    except (Refused, Denied, NotFound) as exc:
+        outcome, message, code = Outcome.REFUSED, str(exc), exc.code
+    except Unreachable as exc:
+        outcome, message, code = Outcome.FAILED, f"It was not sent: {exc}", exc.code
+    except MilvusError as exc:
+        outcome, message, code = Outcome.UNKNOWN, str(exc), exc.code
+    except Exception as exc:  # a bug here must not hide that something was sent
+        outcome, message, code = Outcome.UNKNOWN, f"Unexpected: {type(exc).__name__}", ""
+    duration_ms = round((time.monotonic() - started) * 1000)
+    return Answer(outcome=outcome, message=message, code=code, duration_ms=duration_ms)
+
+
+def _conclude(case: Case, answer: Answer) -> Outcome:
+    """Look again and record what the look shows; Milvus' OK is no proof."""
+    outcome, seen = answer.outcome, ""
+    if outcome in {Outcome.NONE, Outcome.UNKNOWN}:
+        done, seen = _look_again(case, LOOKS_AFTER_OK if outcome is Outcome.NONE else 1)
+        outcome = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
+    details = {"attempts": 1, "code": answer.code, "duration_ms": answer.duration_ms, "seen": seen}
+    operation_id = case.confirmation.operation_id
+    try:
+        finish(operation_id, outcome, answer.message, case.actor, case.origin, details)
+    except audit.LogUnwritable as exc:
+        raise OutcomeUnrecorded(str(operation_id)) from exc
+    return outcome
+
+
+def _look_again(case: Case, times: int) -> tuple[bool, str]:
+    for left in reversed(range(times)):
+        try:
+            if case.operation.is_done(case.milvus.gateway, case.target, case.confirmation.identity):
+                return True, f"verified: it is {case.operation.done_word}"
+        except MilvusError as exc:
+            return False, f"could not look: {exc}"
+        time.sleep(SECONDS_BETWEEN if left else 0)
+    return False, "it is still there"
+
+
+def finish(
+    operation_id: uuid.UUID,
+    outcome: Outcome,
+    message: str,
+    actor: Actor,
+    origin: Origin,
+    details: dict[str, Any],
+) -> bool:
+    """Record an outcome and, if it is final, free the target. False if it was settled before.
+
+    The claim decides: whoever finds it still there records the final outcome, nobody else.
+    """
+    with audit.appending():
+        claim = Claim.objects.filter(operation_id=operation_id).first()
+        if claim is None:
+            return False
+        intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
+        target = {k: getattr(intent, k) for k in Target.__dataclass_fields__}
+        audit.append(
+            Entry(
+                phase=Phase.OUTCOME,
+                action=intent.action,
+                actor=actor,
+                origin=origin,
+                outcome=outcome,
+                operation_id=operation_id,
+                target=target,
+                message=message,
+                details=details,
+            )
+        )
+        if outcome is not Outcome.UNKNOWN:
+            claim.delete()
+    return True

@@ -1,0 +1,47 @@
+"""Release a collection from memory; its data stays."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..access import Action
+from ..milvus.errors import NotFound
+from ..milvus.types import Identity, Kind, Load, Target
+from .base import Blocker, Look, Operation
+
+if TYPE_CHECKING:
+    from ..milvus.destroy import Destroyer
+    from ..milvus.gateway import Gateway
+
+NOT_LOADED = Blocker(text="It is not loaded. There is nothing to release.")
+SEARCHES_FAIL = "Searches that use it fail until it is loaded again. No data is lost."
+
+
+class ReleaseCollection(Operation):
+    action = Action.RELEASE_COLLECTION
+    kind = Kind.COLLECTION
+    verb = "Release"
+    done_word = "released"
+
+    def look(self, gateway: "Gateway", target: Target) -> Look:
+        detail = gateway.collection(target.database, target.name)
+        look = Look(
+            identity=detail.identity,
+            server=gateway.server(target.database),
+            detail=detail,
+            rows=detail.rows,
+            notes=(SEARCHES_FAIL,),
+        )
+        return replace(look, blockers=unless_loaded(look))
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        destroyer.release_collection(target.database, target.name)
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        try:
+            return not gateway.load(target.database, target.name).held
+        except NotFound:
+            return True
+
+
+def unless_loaded(look: Look) -> tuple[Blocker, ...]:
+    return (NOT_LOADED,) if isinstance(look.load, Load) and not look.load.held else ()

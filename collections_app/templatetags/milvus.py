@@ -1,0 +1,128 @@
+"""Showing names, numbers and times so that nothing about them is hidden."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from .. import links
+from ..access import Action
+from ..milvus.types import Kind, Target, Unread
+from ..names import pieces, typable
+
+register = template.Library()
+
+UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k"))
+
+
+@register.filter
+def name(value: str) -> SafeString:
+    """A name in monospace, with spaces at its ends and unprintable characters made visible."""
+    parts = format_html_join("", '<span class="{}">{}</span>', pieces(value))
+    return format_html('<span class="name">{}</span>', parts)
+
+
+@register.filter
+def is_odd(value: str) -> bool:
+    """Whether a name has something in it that can't be typed as it is."""
+    return typable(value) != value
+
+
+register.filter("typable", typable)
+
+
+@register.filter
+def measure(value: int | Unread | None, exact: bool = False) -> str:
+    """A count for a table: short, marked as approximate unless it is exact; unknown is a word."""
+    if value is None:
+        return Unread.UNKNOWN.value
+    if isinstance(value, Unread):
+        return value.value
+    for size, unit in UNITS:
+        if value >= size:
+            number = value / (1_000 if unit == "k" else size)
+            return f"≈ {number:.1f} {unit}" if number < 100 else f"≈ {number:.0f} {unit}"
+    return f"{value:,}" if exact else f"≈ {value:,}"
+
+
+@register.filter
+def in_full(value: int | Unread | None, exact: bool = False) -> str:
+    """A count for a decision: every digit."""
+    if value is None or isinstance(value, Unread):
+        return (value or Unread.UNKNOWN).value
+    return f"{value:,}" if exact else f"about {value:,}"
+
+
+@register.filter
+def unread(value: Any) -> str:
+    """Why a value is missing, or an empty string if it is there."""
+    return value.value if isinstance(value, Unread) else ""
+
+
+@register.filter
+def ago(moment: datetime | None) -> str:
+    """How long ago, in its largest unit."""
+    if moment is None:
+        return ""
+    if abs((timezone.now() - moment).total_seconds()) < 60:
+        return "just now"
+    return f"{timesince(moment, depth=1)} ago"
+
+
+@register.simple_tag
+def when(moment: datetime | None) -> SafeString | str:
+    """How long ago; the full time with its zone on hover and for machines."""
+    if moment is None:
+        return ""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), at(moment), ago(moment)
+    )
+
+
+@register.filter
+def at(moment: datetime | None) -> str:
+    """The full time, with its zone."""
+    return f"{timezone.localtime(moment):%-d %b %Y %H:%M:%S %Z}" if moment else ""
+
+
+@register.filter
+def clock(moment: datetime) -> str:
+    """The time of day to the millisecond, for a story."""
+    local = timezone.localtime(moment)
+    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+@register.simple_tag
+def collections_url(cluster: str, database: str, **view: str | int) -> str:
+    return links.collections(cluster, database, **view)
+
+
+@register.simple_tag
+def collection_url(cluster: str, database: str, collection: str) -> str:
+    return links.collection(cluster, database, collection)
+
+
+@register.simple_tag
+def act_url(action: str, cluster: str, database: str, collection: str, name: str = "") -> str:
+    """The dialog of an act on a collection, or on its partition or alias of that name."""
+    kind = Kind(action.partition(".")[0])
+    target = Target(
+        cluster=cluster,
+        database=database,
+        kind=kind,
+        collection=collection,
+        name=collection if kind is Kind.COLLECTION else name,
+    )
+    return links.act(Action(action), target)
+
+
+@register.filter
+def share(part: int | Unread | None, whole: int | Unread) -> int:
+    """A part in percent of the whole, 0 to 100, for a bar."""
+    if not isinstance(part, int) or not isinstance(whole, int) or whole <= 0:
+        return 0
+    return min(100, round(100 * part / whole))

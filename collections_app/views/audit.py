@@ -1,0 +1,73 @@
+"""The audit log: read, verify, export."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from .. import audit, exports, history
+from ..access import Action
+from ..actors import actor_of, origin_of
+from ..forms import AuditFilterForm
+from .http import needs, page_or_part
+
+
+@require_safe
+@needs(Action.READ_AUDIT)
+def log(request: HttpRequest) -> HttpResponse:
+    """The log, newest first, filtered and paged by the address."""
+    form, filters = _filters(request.GET)
+    page = history.log_page(
+        history.filtered(filters),
+        before=_number(request.GET.get("before")),
+        after=_number(request.GET.get("after")),
+    )
+    context = {
+        "form": form,
+        "page": page,
+        "query": urlencode({k: str(v) for k, v in filters.items() if v}),
+        "filters": {k: str(v) for k, v in filters.items() if v},
+        "title": "Audit log",
+        "section": "audit",
+    }
+    return page_or_part(
+        request, "collections_app/audit_log.html", "collections_app/_audit_table.html", context
+    )
+
+
+def _filters(data: Any) -> tuple[AuditFilterForm, dict[str, Any]]:
+    form = AuditFilterForm(data)
+    form.is_valid()
+    return form, {name: form.cleaned_data.get(name) for name in form.fields}
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
+
+
+@require_POST
+@needs(Action.READ_AUDIT)
+def verify(request: HttpRequest) -> HttpResponse:
+    """Check the chain from its first event to its last."""
+    context = {"verdict": audit.verify(), "title": "Audit log", "section": "audit"}
+    part = "collections_app/_verdict.html"
+    return page_or_part(request, "collections_app/verdict.html", part, context)
+
+
+@require_POST
+@needs(Action.READ_AUDIT)
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The filtered log as a file, streamed. That it was exported is recorded first."""
+    _, filters = _filters(request.POST)
+    form = "csv" if request.POST.get("form") == "csv" else "jsonl"
+    shown = {name: str(value) for name, value in filters.items() if value}
+    exports.record(form, shown, actor_of(request), origin_of(request))
+    lines, kind = exports.FORMS[form]
+    events = history.filtered(filters).order_by("sequence")
+    response = StreamingHttpResponse(lines(events), content_type=f"{kind}; charset=utf-8")
+    stamp = f"{timezone.now():%Y%m%dT%H%M%SZ}"
+    response["Content-Disposition"] = f'attachment; filename="audit-{stamp}.{form}"'
+    return response

@@ -1,0 +1,173 @@
+"""Looking: clusters, databases, collections, one collection."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from .. import clusters, links
+from ..access import Action, may
+from ..actors import actor_of
+from ..history import recent_operations
+from ..milvus.errors import Denied, MilvusError
+from ..milvus.types import CollectionRow, CollectionSummary, Load, Partition, Unread
+from ..operations.drop_partition import undroppable
+from .http import named, needs, open_cluster, page_or_part
+from .problems import of_milvus
+
+PAGE = 50
+SORTS = ("name", "-name", "created", "-created", "state", "-state")
+
+
+@require_safe
+@needs(Action.VIEW, Action.READ_AUDIT)
+def home(request: HttpRequest) -> HttpResponse:
+    """The clusters. With a single one, straight to its databases."""
+    actor = actor_of(request)
+    if not may(actor, Action.VIEW):
+        return redirect("audit")
+    known = clusters.all_clusters()
+    if len(known) == 1:
+        return redirect("databases", cluster=known[0].key)
+    return render(request, "collections_app/home.html", {"clusters": known, "title": "Clusters"})
+
+
+@require_safe
+@needs(Action.VIEW)
+def databases(request: HttpRequest, cluster: str) -> HttpResponse:
+    """The databases of one cluster; those that may not be listed are said to be so."""
+    milvus = open_cluster(cluster)
+    context: dict[str, Any] = {"cluster": milvus.cluster, "title": milvus.cluster.label}
+    status = 200
+    try:
+        context |= {"server": milvus.gateway.server(), "databases": milvus.gateway.databases()}
+    except Denied as exc:
+        context |= {"problem": of_milvus(exc), "databases": ["default"]}
+    except MilvusError as exc:
+        context |= {"problem": of_milvus(exc)}
+        status = context["problem"].status
+    return page_or_part(
+        request,
+        "collections_app/databases.html",
+        "collections_app/_databases.html",
+        context,
+        status,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListView:
+    """What the address says about the list: search, order, page."""
+
+    q: str
+    sort: str
+    page: int
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> "ListView":
+        sort, page = request.GET.get("sort", "name"), request.GET.get("page", "1")
+        return cls(
+            q=request.GET.get("q", "")[:255],
+            sort=sort if sort in SORTS else "name",
+            page=int(page) if page.isdecimal() and len(page) < 9 else 1,
+        )
+
+    def apply(self, rows: list[CollectionRow]) -> list[CollectionRow]:
+        wanted = self.q.casefold()
+        found = [row for row in rows if wanted in row.name.casefold()]
+        key, descending = self.sort.lstrip("-"), self.sort.startswith("-")
+        if key == "created":
+            found.sort(key=lambda row: row.identity.created_ms or 0)
+        if key == "state":
+            found.sort(key=_loadedness)
+        return found[::-1] if descending else found
+
+
+def _loadedness(row: CollectionRow) -> int:
+    """Loaded first, then loading, then not loaded, then unknown."""
+    if isinstance(row.load, Unread):
+        return 1000
+    return 500 if row.load.percent is None else 100 - row.load.percent
+
+
+@require_safe
+@needs(Action.VIEW)
+def listing(request: HttpRequest, cluster: str) -> HttpResponse:
+    """The collections of a database. `details=1` adds what has to be read row by row."""
+    milvus, database = open_cluster(cluster), named(request, "database", "default")
+    view = ListView.of(request)
+    everything = milvus.gateway.collections(database)
+    page = Paginator(view.apply(everything), PAGE).get_page(view.page)
+    detailed = request.GET.get("details") == "1"
+    summaries: dict[str, CollectionSummary] = {}
+    if detailed:
+        summaries = milvus.gateway.summaries(database, [row.name for row in page])
+    context = {
+        "cluster": milvus.cluster,
+        "database": database,
+        "server": milvus.gateway.server(database),
+        "view": view,
+        "page": page,
+        "rows": [(row, summaries.get(row.name)) for row in page],
+        "detailed": detailed,
+        "total": len(everything),
+        "columns": _columns(view),
+        "may_drop": may(actor_of(request), Action.DROP_COLLECTION),
+        "title": f"Collections in {database}",
+        "section": "collections",
+    }
+    return page_or_part(
+        request,
+        "collections_app/collection_list.html",
+        "collections_app/_collection_table.html",
+        context,
+    )
+
+
+def _columns(view: ListView) -> list[dict[str, Any]]:
+    """The sortable columns: how each is sorted now, and what a click asks for."""
+    return [
+        {
+            "key": key,
+            "label": label,
+            "next": f"-{key}" if view.sort == key else key,
+            "direction": {key: "ascending", f"-{key}": "descending"}.get(view.sort, ""),
+        }
+        for key, label in (("name", "Name"), ("state", "State"), ("created", "Created"))
+    ]
+
+
+@require_safe
+@needs(Action.VIEW)
+def detail(request: HttpRequest, cluster: str) -> HttpResponse:
+    """One collection in full."""
+    milvus, database = open_cluster(cluster), named(request, "database", "default")
+    name = named(request, "name")
+    found = milvus.gateway.collection(database, name)
+    known = () if isinstance(found.partitions, Unread) else found.partitions
+    page = Paginator(known, PAGE).get_page(request.GET.get("page"))
+    rows = milvus.gateway.partition_rows(database, name, [p.name for p in page])
+    actor = actor_of(request)
+    context = {
+        "cluster": milvus.cluster,
+        "database": database,
+        "server": milvus.gateway.server(database),
+        "collection": found,
+        "page": page,
+        "partitions": [_partition_row(found, p, rows.get(p.name)) for p in page],
+        "may_drop_collection": may(actor, Action.DROP_COLLECTION),
+        "may_drop_partition": may(actor, Action.DROP_PARTITION),
+        "may_release": isinstance(found.load, Load) and found.load.held,
+        "history": recent_operations(cluster, database, name),
+        "here": links.collection(cluster, database, name),
+        "title": name,
+    }
+    return render(request, "collections_app/collection.html", context)
+
+
+def _partition_row(found: Any, partition: Partition, rows: int | Unread | None) -> dict[str, Any]:
+    blocked = undroppable(found, partition.name)
+    return {"partition": partition, "rows": rows, "kept": blocked[0].text if blocked else ""}

@@ -1,0 +1,238 @@
+"""Dialogs that destroy, and the page of an operation. Deciding is operations/protocol.py's."""
+
+import json
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from .. import code_forms, history, links
+from ..access import Action
+from ..actors import actor_of, origin_of
+from ..audit import Outcome
+from ..forms import ConfirmForm
+from ..milvus.types import Kind, Target
+from ..operations import OPERATIONS, confirmation, protocol
+from ..operations.settle import settle
+from .http import go_to, named, needs, open_cluster, page_or_part
+
+# What an act clears the way for.
+NEXT = {
+    Action.RELEASE_PARTITION: Action.DROP_PARTITION,
+    Action.DROP_ALIAS: Action.DROP_COLLECTION,
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
+    """GET shows what would be lost and asks for the name; POST does it."""
+    target = _target(request, cluster, action)
+    protocol.authorize(action, target, actor_of(request), origin_of(request))
+    if request.method != "POST":
+        return _dialog(request, action, target)
+    return _carry_out(request, action, target)
+
+
+confirm.stands_alone = True  # type: ignore[attr-defined]  # sign-in may lead back to it
+
+
+def _target(request: HttpRequest, cluster: str, action: Action) -> Target:
+    open_cluster(cluster)
+    kind = OPERATIONS[action].kind
+    collection = named(request, "collection")
+    name = collection if kind is Kind.COLLECTION else named(request, "name")
+    database = named(request, "database", "default")
+    return Target(cluster=cluster, database=database, kind=kind, collection=collection, name=name)
+
+
+def _dialog(
+    request: HttpRequest,
+    action: Action,
+    target: Target,
+    *,
+    bound: ConfirmForm | None = None,
+    notice: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The dialog for a target as it is now. `bound` keeps what was typed, and its token."""
+    milvus, operation = open_cluster(target.cluster), OPERATIONS[action]
+    look = operation.look(milvus.gateway, target)
+    token = confirmation.sign(confirmation.confirm(action, target, look, actor_of(request)))
+    form = bound or ConfirmForm(expected=target.name, initial={"token": token})
+    context = {
+        "cluster": milvus.cluster,
+        "database": target.database,
+        "operation": operation,
+        "target": target,
+        "look": look,
+        "blockers": [(b, _remedy_url(b)) for b in look.blockers],
+        "form": form,
+        "notice": notice,
+        "claim": protocol.claim_on(target),
+        "snippets": snippets(action, target, milvus.cluster.endpoint, look.server.version),
+        "history": history.recent_operations(target.cluster, target.database, target.collection)[
+            :1
+        ],
+        "back": _page_of(target),
+        "act_url": links.act(action, target, request.GET.get("then", "")),
+        "title": f"{operation.verb} {target.kind} {target.name}",
+    }
+    page, part = "collections_app/confirm.html", "collections_app/_confirm.html"
+    return page_or_part(request, page, part, context, status)
+
+
+def _remedy_url(blocker: Any) -> str:
+    if blocker.remedy is None:
+        return ""
+    return links.act(blocker.remedy, blocker.remedy_target, then="drop")
+
+
+def snippets(
+    action: Action, target: Target, endpoint: str, version: str
+) -> tuple[code_forms.Snippet, ...]:
+    """The six code forms of a drop; none for the smaller acts."""
+    where: dict[str, str] = {
+        "endpoint": endpoint,
+        "database": target.database,
+        "collection": target.collection,
+        "server_version": version,
+    }
+    if action is Action.DROP_COLLECTION:
+        return code_forms.drop_collection(**where)
+    if action is Action.DROP_PARTITION:
+        return code_forms.drop_partition(partition=target.name, **where)
+    return ()
+
+
+def _page_of(target: Target) -> str:
+    """Where to go when the dialog is left: the list for a collection, else the collection."""
+    if target.kind is Kind.COLLECTION:
+        return links.collections(target.cluster, target.database)
+    return links.collection(target.cluster, target.database, target.collection)
+
+
+def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResponse:
+    form = ConfirmForm(request.POST, expected=target.name)
+    actor, origin = actor_of(request), origin_of(request)
+    try:
+        consent = confirmation.read(
+            request.POST.get("token", ""), action=action, target=target, actor=actor
+        )
+    except confirmation.Expired:
+        notice = "This dialog was open for too long. Here is what is there now. Nothing was sent."
+        return _dialog(request, action, target, notice=notice, status=409)
+    except confirmation.Forged as exc:
+        protocol.refuse(action, target, actor, origin, f"The confirmation is not valid: {exc}")
+        notice = f"That confirmation is not valid: {exc}. Nothing was sent."
+        return _dialog(request, action, target, notice=notice, status=403)
+    if not form.is_valid():
+        return _dialog(request, action, target, bound=form, status=422)
+    try:
+        outcome = protocol.perform(
+            consent, actor=actor, origin=origin, reason=form.cleaned_data["reason"]
+        )
+    except protocol.AlreadyUsed:
+        return go_to(request, links.operation(str(consent.operation_id)))
+    return _after(request, action, target, consent.operation_id, outcome)
+
+
+def _after(
+    request: HttpRequest, action: Action, target: Target, operation_id: uuid.UUID, outcome: Outcome
+) -> HttpResponse:
+    """Success leads back to where one was, or to the next step; all else to the operation."""
+    if outcome is not Outcome.SUCCEEDED:
+        return go_to(request, links.operation(str(operation_id)))
+    operation = OPERATIONS[action]
+    text = f"{target.kind.capitalize()} {target.name} is {operation.done_word}, and verified to be."
+    if request.GET.get("then") and action in NEXT:
+        return _dialog(request, NEXT[action], _next_target(action, target), notice=text)
+    messages.success(request, text, extra_tags=str(operation_id))
+    return go_to(request, _page_of(target))
+
+
+def _next_target(action: Action, target: Target) -> Target:
+    if action is Action.RELEASE_PARTITION:
+        return target
+    return Target(
+        cluster=target.cluster,
+        database=target.database,
+        kind=Kind.COLLECTION,
+        collection=target.collection,
+        name=target.collection,
+    )
+
+
+# --- the operation's page -------------------------------------------------------------------------
+
+
+@require_safe
+@needs(Action.VIEW, Action.READ_AUDIT)
+def story(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+    """What happened, in time order."""
+    return _show(request, operation_id)
+
+
+@require_POST
+@needs(Action.VIEW, Action.READ_AUDIT)
+def look_again(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+    """Look whether an open operation can be settled. Sends nothing that changes Milvus."""
+    found = _story(operation_id)
+    if found.is_open and found.intent:
+        settle(operation_id, actor_of(request), origin_of(request))
+    if not getattr(request, "htmx", False):
+        return go_to(request, links.operation(str(operation_id)))
+    return _show(request, operation_id)
+
+
+def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+    found = _story(operation_id)
+    row, record = found.first.row, found.first.record
+    kind, action = Kind(row.kind), Action(row.action)
+    target = Target(
+        cluster=row.cluster,
+        database=row.database,
+        kind=kind,
+        collection=row.collection,
+        name=row.name,
+    )
+    details = record["details"]
+    context = {
+        "story": found,
+        "target": target,
+        "operation": OPERATIONS[action],
+        "details": details,
+        "snapshot": _pretty(details.get("snapshot")),
+        "section": "audit",
+        "snippets": snippets(
+            action, target, details.get("endpoint", ""), details.get("server_version", "")
+        ),
+        "title": f"{OPERATIONS[action].verb} {kind} {row.name}",
+    }
+    page, part = "collections_app/operation.html", "collections_app/_operation.html"
+    return page_or_part(request, page, part, context)
+
+
+def _story(operation_id: uuid.UUID) -> history.Story:
+    found = history.story(operation_id)
+    if found is None:
+        raise Http404("No such operation")
+    return found
+
+
+@require_safe
+@needs(Action.VIEW, Action.READ_AUDIT)
+def snapshot(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+    """The snapshot of an intent as a file: enough to re-create the collection, empty."""
+    intent = _story(operation_id).intent
+    if intent is None:
+        raise Http404("Nothing was sent in this operation, so it has no snapshot")
+    body = _pretty(intent.details["snapshot"])
+    response = HttpResponse(body, content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="snapshot-{operation_id}.json"'
+    return response
+
+
+def _pretty(snapshot: Any) -> str:
+    return json.dumps(snapshot, indent=2, ensure_ascii=False)

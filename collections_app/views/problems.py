@@ -1,0 +1,168 @@
+"""Honest pages for what went wrong: what happened, what it means, what to do next."""
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+
+from .. import links
+from ..audit import LogUnwritable, Outcome
+from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..operations.protocol import Busy, NotDone, OutcomeUnrecorded
+from .http import page_or_part
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem in an operator's words. `detail` is what the machine said."""
+
+    status: int
+    title: str
+    text: str
+    detail: str = ""
+    retry: bool = False
+    link: str = ""
+    link_text: str = ""
+
+
+def show(request: HttpRequest, problem: Problem) -> HttpResponse:
+    context = {"problem": problem, "title": problem.title}
+    return page_or_part(request, "problem.html", "_problem.html", context, problem.status)
+
+
+def of_milvus(exc: MilvusError) -> Problem:
+    """The page for a read that failed. Nothing was changed by it."""
+    detail = f"Milvus said: {exc}" if str(exc) else ""
+    if isinstance(exc, NotFound):
+        text = "It may have been dropped or renamed meanwhile. Nothing was changed."
+        return Problem(status=404, title="Not there", text=text, detail=detail)
+    if isinstance(exc, Denied):
+        text = (
+            "The account this dashboard uses at Milvus may not do that, or its token is wrong. "
+            "What it can't read is unknown, not empty. Ask whoever runs Milvus for the grant."
+        )
+        return Problem(status=403, title="Milvus does not permit this", text=text, detail=detail)
+    if isinstance(exc, Unreachable):
+        text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
+        title = "Milvus does not answer"
+        return Problem(status=503, title=title, text=text, detail=detail, retry=True)
+    text = "Milvus refused the request. Nothing was changed."
+    return Problem(status=409, title="Milvus refused", text=text, detail=detail)
+
+
+NOT_DONE = {
+    Outcome.DENIED: (403, "You may not do that"),
+    Outcome.NOT_FOUND: (404, "Already gone"),
+    Outcome.CHANGED: (409, "This is not what you were shown"),
+    Outcome.BLOCKED: (409, "Something stands in the way"),
+    Outcome.BUSY: (409, "Somebody else is at it"),
+}
+
+
+def of_not_done(exc: NotDone) -> Problem:
+    """The page for an act that was stopped before anything was sent; it is on the record."""
+    status, title = NOT_DONE[exc.outcome]
+    text = f"{exc}. Nothing was sent to Milvus, and this attempt is on the record."
+    if isinstance(exc, Busy):
+        link = links.operation(str(exc.claim.operation_id))
+        return Problem(
+            status=status, title=title, text=text, link=link, link_text="See how it goes"
+        )
+    return Problem(status=status, title=title, text=text.replace("..", "."))
+
+
+LOG_UNWRITABLE = Problem(
+    status=503,
+    title="The audit log can't be written",
+    text="Without a record nothing is dropped, so nothing was sent to Milvus. Tell whoever runs "
+    "this dashboard's database, and try again when it is back.",
+)
+DATABASE_DOWN = Problem(
+    status=503,
+    title="The dashboard's own database does not answer",
+    text="Sign-in and the audit log live there, so nothing works without it. Nothing was sent "
+    "to Milvus by this request.",
+)
+
+
+def _unrecorded(exc: OutcomeUnrecorded) -> Problem:
+    return Problem(
+        status=503,
+        title="Sent, but its outcome could not be recorded",
+        text="The request went to Milvus once and will not be sent again. When the audit log "
+        "can be written again, this dashboard looks what became of it and records that.",
+        detail=f"Operation {exc}",
+    )
+
+
+class ProblemPagesMiddleware:
+    """Turn the errors of our own layers into pages, wherever a view lets them through."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
+        if isinstance(exc, MilvusError):
+            if not isinstance(exc, NotFound | Refused):
+                logger.warning("milvus %s code=%s: %s", exc.kind, exc.code, exc)
+            return show(request, of_milvus(exc))
+        if isinstance(exc, NotDone):
+            return show(request, of_not_done(exc))
+        if isinstance(exc, LogUnwritable):
+            logger.error("audit log unwritable: %s", exc)
+            return bare(LOG_UNWRITABLE)
+        if isinstance(exc, OutcomeUnrecorded):
+            logger.error("outcome unrecorded: operation %s", exc)
+            return bare(_unrecorded(exc))
+        return None
+
+
+def bare(problem: Problem) -> HttpResponse:
+    """A page that needs no database: no session, no navigation."""
+    html = render_to_string("bare_problem.html", {"problem": problem, "title": problem.title})
+    return HttpResponse(html, status=problem.status)
+
+
+# --- Django's handlers ----------------------------------------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "The address or the form could not be understood. Nothing was changed."
+    return bare(Problem(status=400, title="That request makes no sense", text=text))
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "Your role does not include this. Nothing was changed."
+    return show(request, Problem(status=403, title="You may not do that", text=text))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    text = (
+        "The form does not belong to your session: it was open for too long, you signed in "
+        "again meanwhile, or another site sent it. Nothing was changed. Reload and try again."
+    )
+    return bare(Problem(status=403, title="This form is not valid any more", text=text))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "There is no page at this address, or what it was about is gone. Nothing was changed."
+    detail = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
+    return show(request, Problem(status=404, title="Not here", text=text, detail=detail))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The last resort. A database that does not answer is told apart from a bug of ours."""
+    if isinstance(sys.exc_info()[1], DatabaseError | InterfaceError):
+        return bare(DATABASE_DOWN)
+    text = "This is a mistake in the dashboard. If you were dropping something, look at its page."
+    return bare(Problem(status=500, title="Something broke here", text=text))

@@ -1,0 +1,31 @@
+// The dialog opens when htmx fills it. Everything here has a way without JavaScript.
+(() => {
+  "use strict";
+  const dialog = document.getElementById("dialog");
+  const banner = document.getElementById("no-answer");
+  document.documentElement.classList.add("js");
+
+  new MutationObserver(() => {
+    if (!dialog.querySelector("[data-dialog-content]")) return;
+    if (!dialog.open) dialog.showModal();
+    const focus = dialog.querySelector("[role=alert] ~ input, .errorlist, [aria-invalid=true]");
+    (focus || dialog.querySelector("[autofocus]") || dialog.querySelector("[data-close]"))?.focus();
+  }).observe(dialog, { childList: true });
+
+  dialog.addEventListener("close", () => dialog.replaceChildren());
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-dismiss]")) banner.hidden = true;
+    if (event.target.closest("[data-close]") && dialog.open) {
+      event.preventDefault();
+      dialog.close();
+    }
+  });
+
+  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, () => {
+      (dialog.open ? dialog : document.body).prepend(banner);
+      banner.hidden = false;
+    });
+  }
+})();
