@@ -1,0 +1,336 @@
+"""The drop an operator is about to confirm, as code, in the six forms of the Milvus documentation.
+
+Names are quoted for each language whatever they contain, because Milvus lets through names one
+would not expect (a trailing space or newline), and one wrong character drops something else.
+No form holds a token: each reads the environment variable MILVUS_TOKEN.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PLACEHOLDER = "http://localhost:19530"  # the address used throughout the documentation
+
+NEEDS_SERVER = (
+    "This form needs the address of a Milvus server, and this connection has none: "
+    f"{PLACEHOLDER} stands in for it."
+)
+ONE_PROCESS = "A local file is open in one process at a time: stop this application first. "
+RETRIES = "{} sends a drop again by itself if the connection breaks."
+NODE_MODULE = " Save as a .mjs file. An error is printed in the result, not thrown."
+REST_ANSWERS = "REST answers 200 even for an error: read the code in its answer."
+REST_V1 = "This server has REST v1 only. " + REST_ANSWERS
+NO_REST_PARTITION = (
+    "This server has no REST call to drop a partition: this is the form of Milvus 2.4 and later."
+)
+CLI_STEPS = (
+    "The first line is for the shell, the others for the prompt it opens. milvus_cli keeps the "
+    "token readable in ~/.milvus_cli_connections.json, and sends a drop again by itself if the "
+    "connection breaks."
+)
+CLI_ASKS = " It asks before it deletes."
+CLI_INVISIBLE = (
+    "milvus_cli cannot be given this name: it has a character that cannot be seen, and the prompt "
+    "has no way to write it as an escape."
+)
+CLI_DATABASE = (
+    "milvus_cli cannot be given this database: only letters, digits and _ are safe in it."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """One form. `code` is empty where the form cannot express the names; `note` then says why."""
+
+    key: str
+    label: str
+    code: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drop:
+    """What to drop, and where. `partition` is None when the whole collection goes."""
+
+    uri: str  # for Python, which alone opens a local file
+    server: str  # for the others
+    is_file: bool
+    database: str
+    collection: str
+    partition: str | None
+    only_rest_v1: bool
+
+    @property
+    def kind(self) -> str:
+        return "Collection" if self.partition is None else "Partition"
+
+
+def drop_collection(
+    *, endpoint: str, database: str, collection: str, server_version: str = ""
+) -> tuple[Snippet, ...]:
+    """The six forms of dropping a collection, in the order of the documentation's tabs."""
+    return _forms(_drop(endpoint, database, collection, None, server_version))
+
+
+def drop_partition(
+    *, endpoint: str, database: str, collection: str, partition: str, server_version: str = ""
+) -> tuple[Snippet, ...]:
+    """The six forms of dropping a partition, in the order of the documentation's tabs."""
+    return _forms(_drop(endpoint, database, collection, partition, server_version))
+
+
+def _drop(
+    endpoint: str, database: str, collection: str, partition: str | None, server_version: str
+) -> _Drop:
+    server = _server(endpoint)
+    return _Drop(
+        uri=server or endpoint,
+        server=server or PLACEHOLDER,
+        is_file=server is None,
+        database=database,
+        collection=collection,
+        partition=partition,
+        only_rest_v1=bool(re.match(r"v?2\.[23](?!\d)", server_version)),
+    )
+
+
+def _server(endpoint: str) -> str | None:
+    """`scheme://host:port` as every SDK and curl understand it; None for a local file."""
+    scheme, separator, rest = endpoint.partition("://")
+    if not separator or scheme.lower() not in {"http", "https", "tcp"}:
+        return None
+    # A path is a database name to the SDKs, and in Java it wins over the one in dbName.
+    host = re.split(r"[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    if scheme.lower() == "https":
+        return f"https://{host}"
+    # pymilvus assumes this port when none is given, curl would assume 80.
+    return f"http://{host}" if re.search(r":\d+$", host) else f"http://{host}:19530"
+
+
+def _forms(drop: _Drop) -> tuple[Snippet, ...]:
+    python = (ONE_PROCESS if drop.is_file else "") + RETRIES.format("pymilvus")
+    node = RETRIES.format("The SDK") + NODE_MODULE
+    return (
+        Snippet(key="python", label="Python", code=_python(drop), note=python),
+        _server_form(drop, "java", "Java", _java(drop), RETRIES.format("The SDK")),
+        _server_form(drop, "nodejs", "Node.js", _nodejs(drop), node),
+        _server_form(drop, "go", "Go", _go(drop), RETRIES.format("The SDK")),
+        _server_form(drop, "curl", "cURL", _curl(drop), _curl_note(drop)),
+        _cli_form(drop),
+    )
+
+
+def _server_form(drop: _Drop, key: str, label: str, code: str, note: str) -> Snippet:
+    """A form that cannot open a local file, and says so where the connection is one."""
+    if drop.is_file:
+        note = f"{NEEDS_SERVER} {note}"
+    return Snippet(key=key, label=label, code=code, note=note)
+
+
+# Literals ------------------------------------------------------------------------------------
+
+NAMED = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def code_point_literal(text: str) -> str:
+    """A double-quoted literal that means `text` in Python and in Go alike.
+
+    Visible characters stay as they are: the source of both is UTF-8 by definition. The rest,
+    from control characters to text that reverses the line, is written as an escape.
+    """
+    return '"' + "".join(_code_point(char) for char in text) + '"'
+
+
+def _code_point(char: str) -> str:
+    if char in NAMED:
+        return NAMED[char]
+    if char.isprintable():
+        return char
+    # Not \xNN: in Go that is a byte, in Python a character.
+    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+
+
+def utf16_literal(text: str) -> str:
+    """A double-quoted ASCII literal that means `text` in Java and in JavaScript alike.
+
+    javac reads a source in the encoding of the machine, and replaces \\uXXXX before it looks for
+    the end of the string: so everything beyond ASCII is escaped, and quotes and line ends, which
+    would end it, are not written as \\uXXXX.
+    """
+    return '"' + "".join(_utf16(char) for char in text) + '"'
+
+
+def _utf16(char: str) -> str:
+    if char in NAMED:
+        return NAMED[char]
+    if " " <= char <= "~":
+        return char
+    return "".join(f"\\u{unit:04x}" for unit in _utf16_units(char))
+
+
+def _utf16_units(char: str) -> Iterator[int]:
+    raw = char.encode("utf-16-be", "surrogatepass")
+    return (int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2))
+
+
+def shell_word(text: str) -> str:
+    """One word for a POSIX shell, always in single quotes."""
+    return "'" + text.replace("'", r"'\''") + "'"
+
+
+# Forms ---------------------------------------------------------------------------------------
+
+
+def _python(drop: _Drop) -> str:
+    quote = code_point_literal
+    names = f"collection_name={quote(drop.collection)}"
+    if drop.partition is not None:
+        names += f", partition_name={quote(drop.partition)}"
+    return f"""\
+import os
+
+from pymilvus import MilvusClient
+
+client = MilvusClient(
+    uri={quote(drop.uri)},
+    token=os.getenv("MILVUS_TOKEN", ""),
+    db_name={quote(drop.database)},
+)
+client.drop_{drop.kind.lower()}({names})
+client.close()"""
+
+
+def _java(drop: _Drop) -> str:
+    quote, kind = utf16_literal, drop.kind
+    names = f".collectionName({quote(drop.collection)})"
+    if drop.partition is not None:
+        names += f"\n                .partitionName({quote(drop.partition)})"
+    return f"""\
+import io.milvus.v2.client.ConnectConfig;
+import io.milvus.v2.client.MilvusClientV2;
+import io.milvus.v2.service.{kind.lower()}.request.Drop{kind}Req;
+
+public class Drop{kind} {{
+    public static void main(String[] args) {{
+        MilvusClientV2 client = new MilvusClientV2(ConnectConfig.builder()
+                .uri({quote(drop.server)})
+                .token(System.getenv("MILVUS_TOKEN"))
+                .dbName({quote(drop.database)})
+                .build());
+        client.drop{kind}(Drop{kind}Req.builder()
+                {names}
+                .build());
+        client.close();
+    }}
+}}"""
+
+
+def _nodejs(drop: _Drop) -> str:
+    quote = utf16_literal
+    names = f"  collection_name: {quote(drop.collection)},\n"
+    if drop.partition is not None:
+        names += f"  partition_name: {quote(drop.partition)},\n"
+    return f"""\
+import {{ MilvusClient }} from "@zilliz/milvus2-sdk-node";
+
+const client = new MilvusClient({{
+  address: {quote(drop.server)},
+  token: process.env.MILVUS_TOKEN,
+  database: {quote(drop.database)},
+}});
+const result = await client.drop{drop.kind}({{
+{names}}});
+console.log(result);
+await client.closeConnection();"""
+
+
+def _go(drop: _Drop) -> str:
+    quote, kind = code_point_literal, drop.kind
+    names = quote(drop.collection)
+    if drop.partition is not None:
+        names += f", {quote(drop.partition)}"
+    return f"""\
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"github.com/milvus-io/milvus/client/v2/milvusclient"
+)
+
+func main() {{
+	ctx := context.Background()
+	client, err := milvusclient.New(ctx, &milvusclient.ClientConfig{{
+		Address: {quote(drop.server)},
+		APIKey:  os.Getenv("MILVUS_TOKEN"),
+		DBName:  {quote(drop.database)},
+	}})
+	if err != nil {{
+		log.Fatal(err)
+	}}
+	defer client.Close(ctx)
+
+	err = client.Drop{kind}(ctx, milvusclient.NewDrop{kind}Option({names}))
+	if err != nil {{
+		log.Fatal(err)
+	}}
+}}"""
+
+
+def _curl(drop: _Drop) -> str:
+    body = {"dbName": drop.database, "collectionName": drop.collection}
+    if drop.partition is not None:
+        body["partitionName"] = drop.partition
+    old = drop.only_rest_v1 and drop.partition is None
+    root = "/v1/vector" if old else "/v2/vectordb"
+    url = f"{drop.server}{root}/{drop.kind.lower()}s/drop"
+    return f"""\
+curl --request POST {shell_word(url)} \\
+  --header "Authorization: Bearer $MILVUS_TOKEN" \\
+  --header 'Content-Type: application/json' \\
+  --data {shell_word(json.dumps(body))}"""
+
+
+def _curl_note(drop: _Drop) -> str:
+    if not drop.only_rest_v1:
+        return REST_ANSWERS
+    return REST_V1 if drop.partition is None else NO_REST_PARTITION
+
+
+def _cli_form(drop: _Drop) -> Snippet:
+    problem = _cli_problem(drop)
+    if problem:
+        return Snippet(key="cli", label="CLI", code="", note=problem)
+    note = CLI_STEPS + (CLI_ASKS if drop.partition is None else "")
+    return _server_form(drop, "cli", "CLI", _cli(drop), note)
+
+
+def _cli_problem(drop: _Drop) -> str:
+    """Why milvus_cli cannot be given these names, or nothing.
+
+    Its prompt knows quotes but no escapes. A newline would send half the command, a tab would
+    complete, and a no-break space may be copied from the page as a common one: another name.
+    """
+    names = (drop.server, drop.collection, drop.partition or "")
+    if not all(name.isprintable() for name in names):
+        return CLI_INVISIBLE
+    return "" if re.fullmatch(r"[A-Za-z0-9_]*", drop.database) else CLI_DATABASE
+
+
+def _cli(drop: _Drop) -> str:
+    """The shell line that starts milvus_cli, and the lines to type at its prompt.
+
+    The database is part of the address. `use database` would be the documented way, but when
+    that line fails (as it does with Milvus 2.3) the next one deletes in the database before it.
+    """
+    names = f"-c {shlex.quote(drop.collection)}"
+    if drop.partition is not None:
+        names += f" -p {shlex.quote(drop.partition)}"
+    return f"""\
+ZILLIZ_TOKEN="$MILVUS_TOKEN" milvus_cli
+connect -uri {shlex.quote(f"{drop.server}/{drop.database}")}
+delete {drop.kind.lower()} {names}"""
