@@ -33,7 +33,7 @@ class ConfirmForm(forms.Form):
     )
 
     def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="confirm-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "confirm-%s", **kwargs})
         self.expected = typable(expected)
 
     def clean_typed_name(self) -> str:

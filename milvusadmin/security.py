@@ -38,7 +38,7 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
     to the page that was open, or to the dialog (a view marked `stands_alone`) as its own page.
     """
 
-    def handle_no_permission(
+    def handle_no_permission(  # type: ignore[override]  # a client redirect is no 302
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         htmx = getattr(request, "htmx", None)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from . import schema, translate
 from .connection import Connection
-from .errors import Denied, NotFound, Unreachable
+from .errors import Denied, MilvusError, NotFound, Unreachable
 from .sdk import pb
 from .types import (
     CollectionDetail,
@@ -209,7 +209,7 @@ class Gateway:
         request = pb.DescribeIndexRequest(db_name=database, collection_name=name)
         try:
             reply = self._raw(database, "DescribeIndex", request)
-        except translate.MilvusError as exc:
+        except MilvusError as exc:
             if exc.code == "700":  # IndexNotFound: a collection without any index
                 return []
             raise
@@ -223,7 +223,7 @@ class Gateway:
     def _partition_loads(self, database: str, name: str) -> dict[str, int]:
         try:
             reply = self._show_partitions(database, name, type=IN_MEMORY)
-        except translate.MilvusError as exc:
+        except MilvusError as exc:
             if "not been loaded" in str(exc) or "not loaded" in str(exc):
                 return {}
             raise

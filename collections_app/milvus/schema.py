@@ -23,7 +23,7 @@ FLAGS = {
 def type_name(number: int) -> str:
     """Milvus' name of a field type; a type newer than this client shows its number."""
     try:
-        return DataType(number).name.lstrip("_")
+        return str(DataType(number).name).lstrip("_")
     except ValueError:
         return f"type {number}"
 
