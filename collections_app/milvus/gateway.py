@@ -147,7 +147,9 @@ class Gateway:
 
     def aliases(self, database: str, name: str) -> tuple[str, ...]:
         """The aliases that point to a collection, sorted."""
-        return tuple(sorted(self._call(database, "list_aliases", name)["aliases"]))
+        _never_unsafe(name)  # the client's own list_aliases looks in `default`, whatever its database
+        request = pb.ListAliasesRequest(db_name=database, collection_name=name)
+        return tuple(sorted(self._raw(database, "ListAliases", request).aliases))
 
     def load(self, database: str, collection: str) -> Load:
         """The load state of a collection that exists. Raises NotFound if it does not."""

@@ -55,7 +55,7 @@ def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
     code, text = _code(exc), _clean(exc, secrets)
     if _causes(exc) & DENIED_STATUS or _is_denial(code, text):
         return Denied(text, str(code))
-    if code in NOT_FOUND or (code == 1 and "database" in text):
+    if code in NOT_FOUND or (code in {1, 6} and "database" in text):  # 6: Milvus Lite
         return NotFound(text, str(code))
     if code in SILENT_STATUS or code in {2, 10001} or _causes(exc) & SILENT_STATUS:
         return Unreachable(text, str(code))

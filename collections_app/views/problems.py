@@ -14,7 +14,7 @@ from .. import links
 from ..audit import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from ..operations.protocol import Busy, NotDone, OutcomeUnrecorded
-from .http import page_or_part
+from .http import page_or_part, wants_part
 
 logger = logging.getLogger(__name__)
 
@@ -120,16 +120,17 @@ class ProblemPagesMiddleware:
             return show(request, of_not_done(exc))
         if isinstance(exc, LogUnwritable):
             logger.error("audit log unwritable: %s", exc)
-            return bare(LOG_UNWRITABLE)
+            return bare(request, LOG_UNWRITABLE)
         if isinstance(exc, OutcomeUnrecorded):
             logger.error("outcome unrecorded: operation %s", exc)
-            return bare(_unrecorded(exc))
+            return bare(request, _unrecorded(exc))
         return None
 
 
-def bare(problem: Problem) -> HttpResponse:
-    """A page that needs no database: no session, no navigation."""
-    html = render_to_string("bare_problem.html", {"problem": problem, "title": problem.title})
+def bare(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """A page (or a part, for htmx) that needs no database: no session, no navigation."""
+    template = "_problem.html" if wants_part(request) else "bare_problem.html"
+    html = render_to_string(template, {"problem": problem, "title": problem.title})
     return HttpResponse(html, status=problem.status)
 
 
@@ -138,7 +139,7 @@ def bare(problem: Problem) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     text = "The address or the form could not be understood. Nothing was changed."
-    return bare(Problem(status=400, title="That request makes no sense", text=text))
+    return bare(request, Problem(status=400, title="That request makes no sense", text=text))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -151,7 +152,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "The form does not belong to your session: it was open for too long, you signed in "
         "again meanwhile, or another site sent it. Nothing was changed. Reload and try again."
     )
-    return bare(Problem(status=403, title="This form is not valid any more", text=text))
+    return show(request, Problem(status=403, title="This form is not valid any more", text=text))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -163,6 +164,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """The last resort. A database that does not answer is told apart from a bug of ours."""
     if isinstance(sys.exc_info()[1], DatabaseError | InterfaceError):
-        return bare(DATABASE_DOWN)
+        return bare(request, DATABASE_DOWN)
     text = "This is a mistake in the dashboard. If you were dropping something, look at its page."
-    return bare(Problem(status=500, title="Something broke here", text=text))
+    return bare(request, Problem(status=500, title="Something broke here", text=text))
