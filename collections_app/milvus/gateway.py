@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from . import schema, translate
 from .connection import Connection
-from .errors import Denied, MilvusError, NotFound, Unreachable
+from .errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from .sdk import pb
 from .types import (
     CollectionDetail,
@@ -33,7 +33,7 @@ def readable(read: Callable[[], T]) -> T | Unread:
         return read()
     except Denied:
         return Unread.NOT_PERMITTED
-    except Unreachable:
+    except (Unreachable, Refused):
         return Unread.UNKNOWN
 
 
@@ -147,7 +147,8 @@ class Gateway:
 
     def aliases(self, database: str, name: str) -> tuple[str, ...]:
         """The aliases that point to a collection, sorted."""
-        _never_unsafe(name)  # the client's own list_aliases looks in `default`, whatever its database
+        _never_unsafe(name)
+        # Raw: pymilvus' own list_aliases asks about `default`, whatever the client's database.
         request = pb.ListAliasesRequest(db_name=database, collection_name=name)
         return tuple(sorted(self._raw(database, "ListAliases", request).aliases))
 

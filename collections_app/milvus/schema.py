@@ -29,13 +29,15 @@ def type_name(number: int) -> str:
 
 
 def fields(described: dict[str, Any]) -> tuple[Field, ...]:
-    return tuple(_field(raw) for raw in described["fields"])
+    """The fields of the schema; structs come last, with the names of their parts as notes."""
+    structs = described.get("struct_array_fields") or []
+    return tuple(_field(raw) for raw in [*described["fields"], *structs])
 
 
 def _field(raw: dict[str, Any]) -> Field:
     notes = [words for flag, words in FLAGS.items() if raw.get(flag)]
     notes += [f"{key} {value}" for key, value in (raw.get("params") or {}).items()]
-    notes += [_field(inner).name for inner in raw.get("struct_fields", raw.get("fields", []))]
+    notes += [inner["name"] for inner in raw.get("fields", [])]
     if raw.get("default_value") is not None:
         notes.append(f"default {plain(raw['default_value'])}")
     kind = type_name(raw["type"])
@@ -114,11 +116,21 @@ def snapshot(
 def plain(value: Any) -> Any:
     """The same as JSON data: protobuf messages, enums and containers made ordinary."""
     if isinstance(value, Message):
-        return MessageToDict(value)
+        return _default(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, str | float | bool) or value is None:
         return value
     if isinstance(value, int):
         return int(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return [plain(item) for item in value] if isinstance(value, Iterable) else str(value)
+
+
+def _default(message: Message) -> Any:
+    """A default value: the one part of it that is filled, as whoever made the field gave it."""
+    if "data" not in message.DESCRIPTOR.oneofs_by_name:
+        return MessageToDict(message)
+    filled = message.WhichOneof("data")
+    return plain(getattr(message, filled)) if filled else None

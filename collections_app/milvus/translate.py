@@ -28,10 +28,13 @@ CAUGHT = (MilvusException, grpc.RpcError)
 
 @contextmanager
 def reading(secrets: tuple[str, ...]) -> Iterator[None]:
-    """Around a call that changes nothing. Raises NotFound, Denied, Refused or Unreachable."""
+    """Around a call that changes nothing. Raises NotFound, Denied, Refused or Unreachable.
+
+    ValueError is pymilvus' word for an answer newer than itself, such as an unknown field type.
+    """
     try:
         yield
-    except CAUGHT as exc:
+    except (*CAUGHT, ValueError) as exc:
         raise from_reading(exc, secrets) from None
 
 

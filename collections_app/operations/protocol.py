@@ -6,13 +6,14 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from .. import access, audit, clusters
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
-from ..milvus.types import Target, Unread
+from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim
 from . import OPERATIONS
 from .base import Blocker, Look, Operation, target_dict
@@ -91,9 +92,10 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, actor, origin)
     _stop_if_used(case)
+    before = _last_sequence()
     look = _look(case)
     _compare(case, look)
-    _record_intent(case, look)
+    _record_intent(case, look, before)
     answer = _act_once(case)
     return _conclude(case, answer)
 
@@ -168,13 +170,14 @@ def _refusal(
 # --- intent -------------------------------------------------------------------------------------
 
 
-def _record_intent(case: Case, look: Look) -> None:
+def _record_intent(case: Case, look: Look, before: int) -> None:
     """Commit the intent and claim the target. Only after this may anything be sent."""
     confirmation = case.confirmation
     with audit.appending():
         _stop_if_used(case)
         claim = claim_on(case.target)
-        if claim is None:
+        outdated = _settled_since(case.target, before)
+        if claim is None and not outdated:
             Claim.objects.create(
                 target=digest(case.target),
                 operation_id=confirmation.operation_id,
@@ -187,6 +190,25 @@ def _record_intent(case: Case, look: Look) -> None:
         message = f"Another operation on it is under way, by {claim.actor_display}"
         _not_done(case, Outcome.BUSY, message, look)
         raise Busy(claim)
+    if outdated:
+        message = "Another operation on it ended in this moment: look again"
+        raise _not_done(case, Outcome.CHANGED, message, look)
+
+
+def _last_sequence() -> int:
+    return AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
+
+
+def _settled_since(target: Target, before: int) -> bool:
+    """Whether an operation on it, or on its collection, got an outcome after that event.
+
+    Then the look may show what was there before, and a namesake may be there now.
+    """
+    outcomes = AuditEvent.objects.filter(sequence__gt=before, phase=Phase.OUTCOME)
+    same = outcomes.filter(
+        cluster=target.cluster, database=target.database, collection=target.collection
+    )
+    return same.filter(Q(kind=target.kind, name=target.name) | Q(kind=Kind.COLLECTION)).exists()
 
 
 def _stop_if_used(case: Case) -> None:

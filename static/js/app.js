@@ -8,8 +8,8 @@
   new MutationObserver(() => {
     if (!dialog.querySelector("[data-dialog-content]")) return;
     if (!dialog.open) dialog.showModal();
-    const focus = dialog.querySelector("[role=alert] ~ input, .errorlist, [aria-invalid=true]");
-    (focus || dialog.querySelector("[autofocus]") || dialog.querySelector("[data-close]"))?.focus();
+    const wanted = ["[aria-invalid=true]", "[autofocus]", "[data-close]"];
+    wanted.map((selector) => dialog.querySelector(selector)).find(Boolean)?.focus();
   }).observe(dialog, { childList: true });
 
   dialog.addEventListener("close", () => dialog.replaceChildren());

@@ -1,0 +1,73 @@
+# make setup, check, test. They need nothing in the environment but PATH and HOME.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+define VENV
+@command -v $(PYTHON) >/dev/null || { \
+  echo "Python 3.11 is needed: apt-get install -y python3.11 python3.11-venv, or make PYTHON=..." >&2; \
+  exit 1; }
+@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+endef
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup check test
+
+setup: .venv/.dev
+
+.venv/.dev: requirements.txt requirements-dev.txt
+	$(VENV)
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+# Settings as in production, for Django's own deployment checks. Nothing connects.
+DEPLOYED = env -u DEBUG -u LOOPBACK_ONLY -u MILVUSADMIN_CONFIG \
+  SECRET_KEY=check-9b1f6c02d7a84e53f0c2a7d61e94b835c0d7f1a2b3e4 \
+  AUDIT_KEY=check-4e7d0a91c3b85f26d1e0f7a4b9c2638517d0e6f3a2b9 \
+  ALLOWED_HOSTS=milvus.example.com MILVUS_URI=http://milvus.example.com:19530 \
+  DATABASE_URL=postgres://app@database.example.com/app
+TESTED = env DJANGO_SETTINGS_MODULE=tests.settings TEST_DATABASE=sqlite
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(TESTED) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TESTED) $(BIN)/python manage.py check
+	@echo "manage.py check --deploy"; $(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# COV=1 adds coverage; ARGS="-k drop" goes to pytest.
+PYTEST = $(BIN)/python -m pytest $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
+
+# Both passes run, whatever the first one finds.
+test: setup
+	$(if $(COV),rm -f .coverage)
+	@failed=0; \
+	tests/infra/tools.sh tests/infra/databases.sh env TEST_DATABASE=postgresql $(PYTEST) || failed=1; \
+	tests/infra/tools.sh env TEST_DATABASE=sqlite $(PYTEST) -m both_databases || failed=1; \
+	exit $$failed
+
+# --- Running it on this machine ------------------------------------------------------------------
+
+.PHONY: demo demo-reset run screenshots
+
+.venv/.run: requirements.txt
+	$(VENV)
+	$(PIP) -r requirements.txt
+	touch $@
+
+# PORT=8123 and DEMO_PASSWORD=... choose the port and the accounts' password.
+demo: .venv/.run
+	@PORT="$(or $(PORT),8000)" DEMO_PASSWORD="$(DEMO_PASSWORD)" deploy/local.sh demo
+
+# MILVUS_URI=http://HOST:19530 MILVUS_TOKEN=user:password make run
+run: .venv/.run
+	@PORT="$(or $(PORT),8000)" DEMO_PASSWORD="$(DEMO_PASSWORD)" deploy/local.sh run
+
+demo-reset:
+	@if [ -s var/demo/pid ] && kill -0 "$$(cat var/demo/pid)" 2>/dev/null; then \
+	  echo "The demo is running, as process $$(cat var/demo/pid). Stop it first." >&2; exit 1; fi
+	rm -rf var/demo
+
+screenshots: setup
+	tests/infra/tools.sh env TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/browser/screenshots.py

@@ -1,0 +1,137 @@
+"""Fixtures: real servers, real browsers, real databases. docs/testing.md explains how they fit."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.infra.chain import Chain, chain_to
+from tests.infra.lite import lite
+from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
+from tests.infra.seeds import Seeds, seeds_on, unique_name
+
+pytest_plugins = ["tests.fixtures"]
+
+# pytest-playwright keeps an event loop in this thread; our ORM calls are synchronous all the same.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# A browser that can reach this machine only: a stray link to a CDN breaks the test.
+LOCAL_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+CHROMIUM = "/usr/bin/chromium"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "both_databases: `make test` runs it on PostgreSQL, and again on SQLite"
+    )
+    from tests.settings import FOLDER, STATIC_ROOT
+
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    config.add_cleanup(lambda: shutil.rmtree(FOLDER, ignore_errors=True))
+
+
+# --- Milvus -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def milvus_server() -> Iterator[MilvusServer]:
+    """The real Milvus, with authorization on; `token` is root's."""
+    with ExitStack() as stack:
+        server, problem = None, ""
+        try:
+            server = stack.enter_context(serve())
+        except NoMilvus as exc:
+            problem = str(exc)
+        if server is None:
+            pytest.fail(problem, pytrace=False)
+        yield server
+
+
+@pytest.fixture
+def chain(milvus_server: MilvusServer) -> Iterator[Chain]:
+    """client → `chain.proxy` → `chain.relay` → the real Milvus. Clients use `chain.uri`."""
+    with chain_to(milvus_server) as made:
+        yield made
+
+
+@pytest.fixture
+def lite_server() -> Iterator[MilvusServer]:
+    """A fresh Milvus Lite for one test; its `uri` is a path."""
+    with lite() as server:
+        yield server
+
+
+@pytest.fixture
+def lite_uri(lite_server: MilvusServer) -> str:
+    """The path of a fresh Milvus Lite for one test."""
+    return lite_server.uri
+
+
+@pytest.fixture
+def unique() -> Callable[..., str]:
+    """unique("prefix") is a name that nothing has yet."""
+    return unique_name
+
+
+@pytest.fixture
+def collections_on() -> Iterator[Callable[[MilvusServer], Seeds]]:
+    """collections_on(server) makes collections there (see Seeds); they go after the test."""
+    with ExitStack() as stack:
+        yield lambda server: stack.enter_context(seeds_on(server))
+
+
+@pytest.fixture
+def make_collection(milvus_server: MilvusServer) -> Iterator[Seeds]:
+    """The same for the real Milvus: make_collection(rows=3, loaded=True) is the name."""
+    with seeds_on(milvus_server) as seeds:
+        yield seeds
+
+
+# --- Django -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def audit_triggers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lift the audit log's triggers for the moment in which Django empties the tables.
+
+    Only tests with real transactions need it. They get the triggers back when they start.
+    """
+    if not _has_real_transactions(request):
+        yield
+        return
+    request.getfixturevalue("transactional_db")  # set up before us, so it empties them after us
+    from django.db import connection
+
+    from collections_app import triggers
+
+    triggers.install(connection)
+    yield
+    triggers.remove(connection)
+
+
+def _has_real_transactions(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    by_marker = marker is not None and bool(
+        marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences") or any(marker.args)
+    )
+    wanted = {"transactional_db", "live_server", "django_db_reset_sequences"}
+    return by_marker or bool(wanted & set(request.fixturenames))
+
+
+# --- Browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium, or the one that CHROMIUM names."""
+    path = os.environ.get("CHROMIUM", CHROMIUM)
+    if not shutil.which(path):
+        pytest.fail(
+            f"There is no Chromium at {path}. Install it (apt-get install -y chromium), or set "
+            "CHROMIUM to the path of one.",
+            pytrace=False,
+        )
+    return {**browser_type_launch_args, "executable_path": path, "args": [LOCAL_ONLY]}

@@ -1,0 +1,96 @@
+"""Fixtures of the application: people, signed-in clients, and which Milvus it talks to."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from collections_app import clusters, roles
+from collections_app.actors import Actor, Origin
+from collections_app.milvus.types import Cluster
+from tests.fakes import FakeMilvus, use_fake
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+
+PASSWORD = "correct horse battery"
+ORIGIN = Origin(interface="test")
+
+
+def cluster_at(uri: str, token: str = "", **changes: Any) -> Cluster:
+    """A cluster called `main`, impatient as tests are."""
+    settings = {"read_timeout": 3.0, "drop_timeout": 3.0, "settle_after": 1.0, **changes}
+    return Cluster(key="main", label="Test", uri=uri, token=token, **settings)
+
+
+def person(name: str, role: str = "") -> Any:
+    """A local account; without a role it may do nothing."""
+    user = get_user_model().objects.create_user(name, password=PASSWORD)
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def actor(name: str = "ada", rights: tuple[str, ...] = ("*",)) -> Actor:
+    """Somebody for tests below the views; may do everything unless told otherwise."""
+    return Actor(issuer="test", subject=name, display=name.capitalize(), rights=frozenset(rights))
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, Any]:
+    """viewer, operator, other (a second operator), auditor, outsider (no role)."""
+    roles.ensure()  # a flush between tests takes the groups away
+    named = {name: name for name in roles.ROLES} | {"other": "operator", "outsider": ""}
+    return {name: person(name, role) for name, role in named.items()}
+
+
+@pytest.fixture
+def signed_in(people: dict[str, Any]) -> Callable[..., Client]:
+    """signed_in("viewer") is a browser of theirs; htmx=True sends what htmx sends."""
+
+    def sign_in(name: str = "operator", *, htmx: bool = False, **options: Any) -> Client:
+        headers = {"HX-Request": "true"} if htmx else {}
+        client = Client(headers=headers, **options)
+        client.force_login(people[name])
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def use_cluster(settings: Any) -> Iterator[Callable[..., clusters.Milvus]]:
+    """use_cluster(uri, token) makes the application talk to that Milvus, and opens it."""
+
+    def use(uri: str, token: str = "", **changes: Any) -> clusters.Milvus:
+        cluster = cluster_at(uri, token, **changes)
+        settings.CLUSTERS = {cluster.key: cluster}
+        return clusters.get(cluster.key)
+
+    yield use
+    clusters._open.cache_clear()
+
+
+@pytest.fixture
+def real(use_cluster: Callable[..., Any], milvus_server: MilvusServer) -> clusters.Milvus:
+    """The application on the real Milvus, as root."""
+    return use_cluster(milvus_server.uri, milvus_server.token)
+
+
+@pytest.fixture
+def faulty(use_cluster: Callable[..., Any], chain: Chain) -> clusters.Milvus:
+    """The application behind `chain`: the real Milvus with faults on command."""
+    return use_cluster(chain.uri, chain.token)
+
+
+@pytest.fixture
+def lite(use_cluster: Callable[..., Any], lite_uri: str) -> clusters.Milvus:
+    """The application on a fresh Milvus Lite."""
+    return use_cluster(lite_uri)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMilvus:
+    """The application on a Milvus in memory."""
+    return use_fake(monkeypatch)

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# tools.sh COMMAND...: run COMMAND once Node.js, npm and curl are there, with Chromium in CHROMIUM.
+set -euo pipefail
+
+for tool in node npm curl; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "The tests need $tool. Install it: apt-get install -y nodejs npm curl" >&2
+        exit 1
+    fi
+done
+
+find_chromium() {
+    if [ -n "${CHROMIUM:-}" ]; then
+        echo "$CHROMIUM"
+    else
+        command -v chromium || command -v chromium-browser || command -v google-chrome || true
+    fi
+}
+
+# Playwright's own download, which may be there from an earlier run.
+find_download() {
+    .venv/bin/python -c 'from playwright.sync_api import sync_playwright as start
+with start() as playwright: print(playwright.chromium.executable_path)'
+}
+
+CHROMIUM="$(find_chromium)"
+if [ -z "$CHROMIUM" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q chromium || true
+    CHROMIUM="$(find_chromium)"
+fi
+if [ -z "$CHROMIUM" ]; then
+    CHROMIUM="$(find_download)"
+    [ -x "$CHROMIUM" ] || .venv/bin/playwright install chromium || true
+fi
+if [ ! -x "$CHROMIUM" ]; then
+    echo "The tests need Chromium. Install it (apt-get install -y chromium), or set CHROMIUM to" \
+        "the path of one." >&2
+    exit 1
+fi
+export CHROMIUM
+exec "$@"

@@ -1,0 +1,82 @@
+"""The documentation says what is true: variables, links, tests and versions it names exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from collections_app.milvus.types import Cluster
+from milvusadmin.config import COLORS, SETTABLE
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+READ = re.compile(r"""(?:environ(?:\.get\(|\[)|flag\(|listing\(|secret\()\s*"([A-Z_]+)\"""")
+# DJANGO_SETTINGS_MODULE is Django's own, DEMO_PASSWORD is listed below the table.
+ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "DEMO_PASSWORD", "PYTHON_DOTENV_DISABLED"}
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def variables_read() -> set[str]:
+    sources = [*ROOT.glob("milvusadmin/*.py"), *ROOT.glob("collections_app/**/*.py")]
+    found = {name for source in sources for name in READ.findall(source.read_text())}
+    return found - ELSEWHERE
+
+
+def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", read("docs/configuration.md"), re.M))
+    assert documented == variables_read()
+
+
+def test_every_setting_and_colour_of_a_cluster_is_documented() -> None:
+    text = read("docs/configuration.md")
+    assert all(f"`{name}`" in text for name in SETTABLE)
+    assert all(color in text for color in COLORS)
+
+
+@pytest.mark.parametrize("name", ["read_timeout", "drop_timeout", "settle_after"])
+def test_the_documented_example_shows_the_defaults(name: str) -> None:
+    shown = re.search(rf"^{name} = (\d+)", read("docs/configuration.md"), re.M)
+    assert shown is not None
+    assert float(shown[1]) == getattr(Cluster(key="x", label="x", uri="x"), name)
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (document.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    named = re.findall(
+        r"`((?:collections_app|milvusadmin|tests|deploy|docs)/[\w./-]+)`", document.read_text()
+    )
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert missing == []
+
+
+def test_tests_that_hold_a_promise_exist() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", read("docs/promises.md"))
+    assert len(named) >= 14
+    missing = [f"{file}::{name}" for file, name in named if f"def {name}(" not in read(file)]
+    assert missing == []
+
+
+def test_commands_of_the_readme_exist() -> None:
+    commands = {p.stem for p in ROOT.glob("collections_app/management/commands/*.py")}
+    named = set(re.findall(r"manage\.py (\w+)", read("README.md")))
+    assert named <= commands
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.M))
+    assert (
+        set(re.findall(r"make ([a-z-]+)", read("README.md") + read("CONTRIBUTING.md"))) <= targets
+    )
+
+
+def test_the_change_log_is_about_this_version() -> None:
+    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    assert re.search(r"^## (\S+)", read("CHANGELOG.md"), re.M)[1] == version  # type: ignore[index]
