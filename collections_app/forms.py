@@ -1,8 +1,10 @@
 """The forms. Names are compared exactly: nothing is trimmed, folded or normalised."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 
 from .audit import Outcome
 from .names import typable
@@ -50,6 +52,10 @@ class ConfirmForm(forms.Form):
         return "That is not the name. Nothing was sent."
 
 
+# Days that exist in every time zone, and have a day after them.
+DAYS = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31)))
+
+
 class AuditFilterForm(forms.Form):
     """The filters of the audit log; what can't be understood filters nothing and says so."""
 
@@ -59,11 +65,17 @@ class AuditFilterForm(forms.Form):
     database = forms.CharField(required=False, max_length=255)
     outcome = forms.ChoiceField(
         required=False,
-        choices=[("", "Any outcome")] + [(o.value, o.value.capitalize()) for o in Outcome if o],
+        choices=[("", "Any")] + [(o.value, o.value.capitalize()) for o in Outcome if o],
     )
     since = forms.DateField(
-        required=False, label="From", widget=forms.DateInput(attrs={"type": "date"})
+        required=False,
+        label="From",
+        validators=DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}),
     )
     until = forms.DateField(
-        required=False, label="To", widget=forms.DateInput(attrs={"type": "date"})
+        required=False,
+        label="To",
+        validators=DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}),
     )

@@ -94,7 +94,7 @@ def filtered(filters: dict[str, Any]) -> QuerySet[AuditEvent]:
     if filters.get("since"):
         events = events.filter(recorded_at__gte=_midnight(filters["since"]))
     if filters.get("until"):
-        events = events.filter(recorded_at__lt=_midnight(filters["until"]) + timedelta(days=1))
+        events = events.filter(recorded_at__lt=_midnight(filters["until"] + timedelta(days=1)))
     return events
 
 

@@ -17,17 +17,26 @@ POSTGRESQL = (
     f"""CREATE OR REPLACE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {TABLE}
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()""",
 )
-SQLITE = tuple(
-    f"""CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON {TABLE}
+SQLITE = (
+    *(
+        f"""CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON {TABLE}
         BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"""
-    for verb in ("update", "delete")
+        for verb in ("update", "delete")
+    ),
+    # REPLACE deletes what stands in its way, and SQLite tells no DELETE trigger of it.
+    f"""CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON {TABLE}
+        WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE sequence = NEW.sequence OR hash = NEW.hash
+            OR (NEW.phase = 'intent' AND phase = 'intent' AND operation_id = NEW.operation_id))
+        BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",  # noqa: S608 (constants only)
 )
 REMOVE = {
     "postgresql": (
         f"DROP TRIGGER IF EXISTS audit_append_only ON {TABLE}",
         f"DROP TRIGGER IF EXISTS audit_no_truncate ON {TABLE}",
     ),
-    "sqlite": ("DROP TRIGGER IF EXISTS audit_no_update", "DROP TRIGGER IF EXISTS audit_no_delete"),
+    "sqlite": tuple(
+        f"DROP TRIGGER IF EXISTS audit_no_{verb}" for verb in ("update", "delete", "replace")
+    ),
 }
 INSTALL = {"postgresql": POSTGRESQL, "sqlite": SQLITE}
 

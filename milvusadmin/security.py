@@ -8,6 +8,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -41,11 +42,18 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]  # a client redirect is no 302
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
-        htmx = getattr(request, "htmx", None)
-        if not htmx:
-            return super().handle_no_permission(request, view_func)
-        back = htmx.current_url_abs_path
-        if getattr(view_func, "stands_alone", False) or not back:
-            back = request.get_full_path()
-        login = redirect_to_login(back, self.get_login_url(view_func), REDIRECT_FIELD_NAME)
-        return HttpResponseClientRedirect(login.url)
+        back, login_url = _back(request, view_func), self.get_login_url(view_func)
+        login = redirect_to_login(back, login_url, REDIRECT_FIELD_NAME)
+        return HttpResponseClientRedirect(login.url) if getattr(request, "htmx", None) else login
+
+
+def _back(request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> str:
+    """Where signing in leads; never to an address that takes POST only."""
+    if getattr(view_func, "stands_alone", False):
+        return request.get_full_path()
+    htmx = getattr(request, "htmx", None)
+    if htmx and htmx.current_url_abs_path:
+        return str(htmx.current_url_abs_path)
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    return resolve_url(settings.LOGIN_REDIRECT_URL)

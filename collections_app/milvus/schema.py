@@ -29,15 +29,13 @@ def type_name(number: int) -> str:
 
 
 def fields(described: dict[str, Any]) -> tuple[Field, ...]:
-    """The fields of the schema; structs come last, with the names of their parts as notes."""
-    structs = described.get("struct_array_fields") or []
-    return tuple(_field(raw) for raw in [*described["fields"], *structs])
+    return tuple(_field(raw) for raw in described["fields"])
 
 
 def _field(raw: dict[str, Any]) -> Field:
     notes = [words for flag, words in FLAGS.items() if raw.get(flag)]
     notes += [f"{key} {value}" for key, value in (raw.get("params") or {}).items()]
-    notes += [inner["name"] for inner in raw.get("fields", [])]
+    notes += [_field(inner).name for inner in raw.get("struct_fields", raw.get("fields", []))]
     if raw.get("default_value") is not None:
         notes.append(f"default {plain(raw['default_value'])}")
     kind = type_name(raw["type"])

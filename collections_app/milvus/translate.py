@@ -28,13 +28,10 @@ CAUGHT = (MilvusException, grpc.RpcError)
 
 @contextmanager
 def reading(secrets: tuple[str, ...]) -> Iterator[None]:
-    """Around a call that changes nothing. Raises NotFound, Denied, Refused or Unreachable.
-
-    ValueError is pymilvus' word for an answer newer than itself, such as an unknown field type.
-    """
+    """Around a call that changes nothing. Raises NotFound, Denied, Refused or Unreachable."""
     try:
         yield
-    except (*CAUGHT, ValueError) as exc:
+    except CAUGHT as exc:
         raise from_reading(exc, secrets) from None
 
 
@@ -56,8 +53,9 @@ def check_status(status: Any) -> None:
 def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
     """The kind of a failed read."""
     code, text = _code(exc), _clean(exc, secrets)
-    if _causes(exc) & DENIED_STATUS or _is_denial(code, text):
-        return Denied(text, str(code))
+    denial = next((e for e in _chain(exc) if _code(e) in DENIED_STATUS), None)
+    if denial or _is_denial(code, text):
+        return Denied(_clean(denial or exc, secrets), str(code))
     if code in NOT_FOUND or (code in {1, 6} and "database" in text):  # 6: Milvus Lite
         return NotFound(text, str(code))
     if code in SILENT_STATUS or code in {2, 10001} or _causes(exc) & SILENT_STATUS:
@@ -117,7 +115,7 @@ def _code(exc: BaseException) -> Any:
     return code() if callable(code) else code
 
 
-def _clean(exc: Exception, secrets: tuple[str, ...]) -> str:
+def _clean(exc: BaseException, secrets: tuple[str, ...]) -> str:
     """The message on one line, at most 500 characters, with nothing secret in it."""
     details = exc.details() if isinstance(exc, grpc.RpcError) else getattr(exc, "message", exc)
     text = re.sub(r"[\x00-\x1f\x7f]+", " ", str(details or exc))

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..access import Action
+from ..milvus.errors import Denied, Unreachable
 from ..milvus.types import (
     CollectionDetail,
     Identity,
@@ -18,6 +19,8 @@ from ..milvus.types import (
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
     from ..milvus.gateway import Gateway
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Operation(ABC):
     kind: Kind
     verb: str  # "Drop" or "Release"
     done_word: str  # "dropped" or "released"
+    proof = "A look afterwards shows that it is gone."
 
     @abstractmethod
     def look(self, gateway: "Gateway", target: Target) -> Look:
@@ -80,3 +84,12 @@ def target_dict(target: Target) -> dict[str, str]:
 def other(target: Target, kind: Kind, name: str) -> Target:
     """Another target in the same collection."""
     return replace(target, kind=kind, name=name)
+
+
+def known(value: T | Unread, what: str) -> T:
+    """The value. Raises Denied or Unreachable if it could not be read: that is not "gone"."""
+    if value is Unread.NOT_PERMITTED:
+        raise Denied(f"{what} may not be read")
+    if isinstance(value, Unread):
+        raise Unreachable(f"{what} can't be read")
+    return value

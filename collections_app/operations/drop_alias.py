@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from ..access import Action
 from ..milvus.errors import NotFound
-from ..milvus.types import Identity, Kind, Target, Unread
-from .base import Look, Operation
+from ..milvus.types import Identity, Kind, Target
+from .base import Look, Operation, known
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
@@ -21,7 +21,7 @@ class DropAlias(Operation):
     def look(self, gateway: "Gateway", target: Target) -> Look:
         """The identity compared is the collection's: an alias has none of its own."""
         detail = gateway.collection(target.database, target.collection)
-        if isinstance(detail.aliases, Unread) or target.name not in detail.aliases:
+        if target.name not in known(detail.aliases, "The aliases"):
             raise NotFound(f"alias not found[alias={target.name}]")
         note = f"Programs that use the name {target.name} stop finding the collection."
         return Look(

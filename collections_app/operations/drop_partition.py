@@ -15,7 +15,7 @@ from ..milvus.types import (
     Target,
     Unread,
 )
-from .base import Blocker, Look, Operation
+from .base import Blocker, Look, Operation, known
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
@@ -50,13 +50,12 @@ class DropPartition(Operation):
 
 
 def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Look]:
-    """The partition inside its collection. Raises NotFound, also if partitions can't be read.
+    """The partition inside its collection. Raises as `look` does: unreadable is not gone.
 
     On Milvus Lite partitions have no identity, so the collection's fingerprint stands in.
     """
     detail = gateway.collection(target.database, target.collection)
-    if isinstance(detail.partitions, Unread):
-        raise NotFound(f"The partitions can't be read: {detail.partitions.value}")
+    known(detail.partitions, "The partitions")
     partition = detail.partition(target.name)
     if partition is None:
         raise NotFound(f"partition not found[partition={target.name}]")

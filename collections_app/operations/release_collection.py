@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..milvus.gateway import Gateway
 
 NOT_LOADED = Blocker(text="It is not loaded. There is nothing to release.")
+LITE_KEEPS = Blocker(text="Milvus Lite never releases a collection that has no index.")
 SEARCHES_FAIL = "Searches that use it fail until it is loaded again. No data is lost."
 
 
@@ -21,6 +22,7 @@ class ReleaseCollection(Operation):
     kind = Kind.COLLECTION
     verb = "Release"
     done_word = "released"
+    proof = "A look afterwards shows that it is not loaded any more."
 
     def look(self, gateway: "Gateway", target: Target) -> Look:
         detail = gateway.collection(target.database, target.name)
@@ -31,7 +33,8 @@ class ReleaseCollection(Operation):
             rows=detail.rows,
             notes=(SEARCHES_FAIL,),
         )
-        return replace(look, blockers=unless_loaded(look))
+        keeps = look.server.lite and not detail.indexes
+        return replace(look, blockers=(LITE_KEEPS,) if keeps else unless_loaded(look))
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.release_collection(target.database, target.name)

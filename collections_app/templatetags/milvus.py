@@ -27,6 +27,13 @@ def name(value: str) -> SafeString:
 
 
 @register.filter
+def words(action: str) -> str:
+    """An action of the log in words: `collection.drop` is "Drop collection"."""
+    noun, _, verb = action.partition(".")
+    return f"{verb.capitalize()} {noun}"
+
+
+@register.filter
 def is_odd(value: str) -> bool:
     """Whether a name has something in it that can't be typed as it is."""
     return typable(value) != value

@@ -80,7 +80,7 @@ class ListView:
         found = [row for row in rows if wanted in row.name.casefold()]
         key, descending = self.sort.lstrip("-"), self.sort.startswith("-")
         if key == "created":
-            found.sort(key=lambda row: row.identity.created_ms or 0)
+            found.sort(key=lambda row: (row.identity.created_ms or 0, row.identity.id))
         if key == "state":
             found.sort(key=_loadedness)
         return found[::-1] if descending else found

@@ -2,8 +2,10 @@
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -13,6 +15,7 @@ from ..access import Action
 from ..actors import actor_of, origin_of
 from ..audit import Outcome
 from ..forms import ConfirmForm
+from ..milvus.errors import MilvusError
 from ..milvus.types import Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
 from ..operations.settle import settle
@@ -145,9 +148,10 @@ def _after(
     if outcome is not Outcome.SUCCEEDED:
         return go_to(request, links.operation(str(operation_id)))
     operation = OPERATIONS[action]
-    text = f"{target.kind.capitalize()} {target.name} is {operation.done_word}, and verified to be."
+    text = f"{target.kind.capitalize()} {target.name} was {operation.done_word}. {operation.proof}"
     if request.GET.get("then") and action in NEXT:
-        return _dialog(request, NEXT[action], _next_target(action, target), notice=text)
+        with suppress(MilvusError):  # this act is done, whatever the next look meets
+            return _dialog(request, NEXT[action], _next_target(action, target), notice=text)
     messages.success(request, text, extra_tags=str(operation_id))
     return go_to(request, _page_of(target))
 
@@ -200,6 +204,8 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     details = record["details"]
     context = {
         "story": found,
+        "cluster": settings.CLUSTERS.get(row.cluster),  # None: not configured any more
+        "database": row.database,
         "target": target,
         "operation": OPERATIONS[action],
         "details": details,

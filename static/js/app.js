@@ -3,6 +3,7 @@
   "use strict";
   const dialog = document.getElementById("dialog");
   const banner = document.getElementById("no-answer");
+  let opener = null;
   document.documentElement.classList.add("js");
 
   new MutationObserver(() => {
@@ -12,9 +13,15 @@
     wanted.map((selector) => dialog.querySelector(selector)).find(Boolean)?.focus();
   }).observe(dialog, { childList: true });
 
-  dialog.addEventListener("close", () => dialog.replaceChildren());
+  dialog.addEventListener("close", () => {
+    dialog.replaceChildren();
+    if (document.activeElement !== document.body) return;
+    // The table was filled in meanwhile, and the link in it replaced by an equal one.
+    [...document.links].find((link) => link.href === opener?.href)?.focus();
+  });
 
   document.addEventListener("click", (event) => {
+    opener = event.target.closest("a[hx-target='#dialog']") || opener;
     if (event.target.closest("[data-dismiss]")) banner.hidden = true;
     if (event.target.closest("[data-close]") && dialog.open) {
       event.preventDefault();

@@ -1,0 +1,422 @@
+"""Reading from a real Milvus that denies, stalls, dies, comes back, or changes under the reader."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
+
+import grpc
+import pytest
+from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
+from pymilvus.grpc_gen import milvus_pb2 as pb
+
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.destroy import Destroyer
+from collections_app.milvus.errors import Denied, MilvusError, NotFound, Unreachable
+from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.types import Cluster, CollectionSummary, Load, Unread
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds, unique_name
+
+READ_TIMEOUT = 1.0
+SPARE = 2.0
+PASSWORD = "very-secret-Passw0rd"
+NOBODY = "http://127.0.0.1:1"
+
+
+def cluster_at(uri: str, token: str = "") -> Cluster:
+    return Cluster(key="t", label="T", uri=uri, token=token, read_timeout=READ_TIMEOUT)
+
+
+def gateway_at(uri: str, token: str = "") -> Gateway:
+    return Gateway(Connection(cluster_at(uri, token)))
+
+
+@pytest.fixture
+def behind(chain: Chain) -> Gateway:
+    """A gateway to the real Milvus through the chain."""
+    return gateway_at(chain.uri, chain.token)
+
+
+@pytest.fixture
+def account(milvus_server: MilvusServer) -> Iterator[str]:
+    """The token of a user with hardly a right: it may list and describe."""
+    client, user, role = milvus_server.client(), unique_name("user"), unique_name("role")
+    rights = ("ShowCollections", "DescribeCollection")
+    client.create_user(user, PASSWORD, timeout=10)
+    try:
+        client.create_role(role, timeout=10)
+        for right in rights:
+            client.grant_privilege(role, "Global", right, "*", timeout=10)
+        client.grant_role(user, role, timeout=10)
+        yield f"{user}:{PASSWORD}"
+    finally:
+        _forget(client, user, role, rights)
+
+
+def _forget(client: MilvusClient, user: str, role: str, rights: tuple[str, ...]) -> None:
+    with suppress(MilvusException):
+        client.drop_user(user, timeout=10)
+    for right in rights:
+        with suppress(MilvusException):
+            client.revoke_privilege(role, "Global", right, "*", timeout=10)
+    with suppress(MilvusException):
+        client.drop_role(role, timeout=10)
+
+
+# --- few rights -----------------------------------------------------------------------------------
+
+
+def test_what_is_not_permitted_is_said_in_its_place_and_the_rest_is_shown(
+    milvus_server: MilvusServer, make_collection: Seeds, account: str
+) -> None:
+    name = make_collection(partitions=["novel"], aliases=[unique_name("alias")], indexed=True)
+    gateway = gateway_at(milvus_server.uri, account)
+    assert name in [row.name for row in gateway.collections("default")]
+    found = gateway.collection("default", name)
+    assert [f.name for f in found.fields] == ["id", "vector"]
+    denied = (found.partitions, found.aliases, found.rows)
+    assert denied == (Unread.NOT_PERMITTED,) * 3
+    assert found.snapshot["unavailable"] == dict.fromkeys(
+        ("partitions", "aliases", "rows"), "not permitted"
+    )
+    assert found.snapshot["rows"] is None
+    assert gateway.summaries("default", [name]) == {
+        name: CollectionSummary(
+            rows=Unread.NOT_PERMITTED, partitions=2, aliases=Unread.NOT_PERMITTED
+        )
+    }
+
+
+def test_what_can_not_be_part_of_a_page_is_denied(
+    milvus_server: MilvusServer, make_collection: Seeds, account: str
+) -> None:
+    name = make_collection(partitions=["novel"])
+    connection = Connection(cluster_at(milvus_server.uri, account))
+    gateway, destroyer = Gateway(connection), Destroyer(connection)
+    with pytest.raises(Denied):
+        gateway.databases()
+    with pytest.raises(Denied):
+        gateway.partitions("default", name)
+    with pytest.raises(Denied):
+        destroyer.drop_collection("default", name)
+    with pytest.raises(Denied):
+        destroyer.drop_partition("default", name, "novel")
+    assert make_collection.exists(name)
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", ["", f"root:{PASSWORD}", f"nobody:{PASSWORD}"])
+def test_wrong_credentials_are_denied_and_said_to_be_so(
+    milvus_server: MilvusServer, token: str
+) -> None:
+    gateway = gateway_at(milvus_server.uri, token)
+    with pytest.raises(Denied) as caught:
+        gateway.collections("default")
+    assert "authorization" in str(caught.value) or "username and password" in str(caught.value)
+    assert PASSWORD not in told(caught.value)
+
+
+def told(exc: BaseException) -> str:
+    """All that anybody who logs it would see."""
+    return str(exc) + repr(exc) + "".join(traceback.format_exception(exc))
+
+
+def test_a_secret_that_comes_back_in_an_answer_is_taken_out(
+    chain: Chain, account: str, make_collection: Seeds
+) -> None:
+    name = make_collection()
+    connection = Connection(cluster_at(chain.uri, account))
+    echo = f"bad token {account}, password {PASSWORD}"
+    for method in ("ShowCollections", "DescribeCollection", "DropCollection"):
+        chain.relay.fail(method, grpc.StatusCode.PERMISSION_DENIED, echo)
+    gateway, destroyer = Gateway(connection), Destroyer(connection)
+    for call in (
+        lambda: gateway.collections("default"),
+        lambda: gateway.collection("default", name),
+        lambda: destroyer.drop_collection("default", name),
+    ):
+        with pytest.raises(Denied, match="bad token •••, password •••") as caught:
+            call()
+        assert PASSWORD not in told(caught.value)
+
+
+def test_a_cluster_does_not_show_its_secrets() -> None:
+    uri = f"http://ada:{PASSWORD}@127.0.0.1:1"
+    cluster = cluster_at(uri, f"ada:{PASSWORD}")
+    assert PASSWORD not in repr(cluster)
+    assert cluster.endpoint == NOBODY
+    with pytest.raises(Unreachable) as caught:
+        Gateway(Connection(cluster)).collections("default")
+    assert PASSWORD not in told(caught.value)
+
+
+# --- no answer ------------------------------------------------------------------------------------
+
+
+def took(call: Callable[[], object]) -> float:
+    """Seconds until it says that Milvus can't be reached."""
+    start = time.monotonic()
+    with pytest.raises(Unreachable):
+        call()
+    return time.monotonic() - start
+
+
+def test_nothing_listening_is_unreachable_within_the_deadline() -> None:
+    gateway = gateway_at(NOBODY, "root:Milvus")
+    assert took(lambda: gateway.collections("default")) < READ_TIMEOUT + SPARE
+    assert took(gateway.databases) < READ_TIMEOUT + SPARE
+
+
+def test_a_stalled_server_is_unreachable_within_the_deadline_and_works_again(
+    chain: Chain, behind: Gateway, make_collection: Seeds
+) -> None:
+    name = make_collection()
+    calls = (
+        lambda: behind.collections("default"),
+        lambda: behind.collection("default", name),
+        lambda: behind.partitions("default", name),
+        lambda: behind.collection_identity("default", name),
+    )
+    for call in calls:
+        call()
+    chain.proxy.stall()
+    for call in calls:
+        assert READ_TIMEOUT - 0.1 < took(call) < READ_TIMEOUT + SPARE
+    chain.proxy.ok()
+    for call in calls:
+        call()
+
+
+def test_a_server_stalled_from_the_start_is_unreachable_and_then_works(
+    chain: Chain, behind: Gateway
+) -> None:
+    chain.proxy.stall()
+    assert took(lambda: behind.collections("default")) < READ_TIMEOUT + SPARE
+    chain.proxy.ok()
+    assert isinstance(behind.collections("default"), list)
+
+
+def test_a_server_that_went_down_works_again_when_it_is_back(chain: Chain, behind: Gateway) -> None:
+    behind.collections("default")
+    chain.proxy.refuse()
+    assert took(lambda: behind.collections("default")) < READ_TIMEOUT + SPARE
+    chain.proxy.ok()
+    assert works_within(5, lambda: behind.collections("default"))
+
+
+def works_within(limit: float, call: Callable[[], object]) -> bool:
+    """gRPC waits a moment between its attempts to connect."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        with suppress(Unreachable):
+            call()
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [
+        ("ListAliases", "aliases"),
+        ("GetCollectionStatistics", "rows"),
+        ("ShowPartitions", "partitions"),
+        ("ShowCollections", "load"),
+        ("DescribeIndex", "indexes"),
+    ],
+)
+@pytest.mark.parametrize(
+    "status", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.PERMISSION_DENIED], ids=str
+)
+def test_one_part_that_can_not_be_read_does_not_take_the_others_along(
+    chain: Chain,
+    behind: Gateway,
+    make_collection: Seeds,
+    method: str,
+    part: str,
+    status: grpc.StatusCode,
+) -> None:
+    name = make_collection(partitions=["novel"], indexed=True)
+    chain.relay.fail(method, status, "not now")
+    found = behind.collection("default", name)
+    parts = ("aliases", "rows", "partitions", "load", "indexes")
+    denied = status is grpc.StatusCode.PERMISSION_DENIED
+    expected = {part: Unread.NOT_PERMITTED if denied else Unread.UNKNOWN}
+    unread = {p: getattr(found, p) for p in parts if isinstance(getattr(found, p), Unread)}
+    assert unread == expected
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.DEADLINE_EXCEEDED, None], ids=str)
+def test_a_list_without_load_states_is_still_a_list(
+    chain: Chain, behind: Gateway, make_collection: Seeds, status: grpc.StatusCode | None
+) -> None:
+    """None: Milvus answers, but says no (too many requests)."""
+    name = make_collection()
+    whole = chain.direct.client()._get_connection()._stub
+
+    def answer(request: bytes) -> bytes:
+        asked = pb.ShowCollectionsRequest.FromString(request)
+        if not asked.type:
+            return whole.ShowCollections(asked, timeout=5).SerializeToString()
+        return pb.ShowCollectionsResponse(
+            status={"code": 8, "reason": "rate limit exceeded"}
+        ).SerializeToString()
+
+    chain.relay.answer("ShowCollections", answer)
+    if status:
+        after_the_list(chain, lambda: chain.relay.fail("ShowCollections", status))
+    rows = {row.name: row for row in behind.collections("default")}
+    assert rows[name].load is Unread.UNKNOWN
+    assert rows[name].identity.verifiable
+
+
+def after_the_list(chain: Chain, then: Callable[[], None]) -> None:
+    """The next ShowCollections is the list itself; what follows it asks for load states."""
+    chain.relay.after("ShowCollections", then)
+
+
+def test_a_summary_that_milvus_refuses_is_unknown_in_its_row_only(
+    chain: Chain, behind: Gateway, make_collection: Seeds
+) -> None:
+    name = make_collection()
+    busy = pb.GetCollectionStatisticsResponse(status={"code": 1100, "reason": "odd"})
+    chain.relay.answer("GetCollectionStatistics", lambda _: busy.SerializeToString())
+    (summary,) = behind.summaries("default", [name]).values()
+    assert summary == CollectionSummary(rows=Unread.UNKNOWN, partitions=1, aliases=())
+
+
+# --- changes under the reader ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method", ["DescribeCollection", "ShowPartitions", "DescribeIndex", "ListAliases"]
+)
+def test_a_collection_dropped_between_two_reads_is_not_found(
+    chain: Chain, behind: Gateway, make_collection: Seeds, method: str
+) -> None:
+    """Never a page made of half a collection."""
+    name = make_collection()
+    client = chain.direct.client()
+    chain.relay.after(method, lambda: client.drop_collection(name, timeout=5))
+    with pytest.raises(NotFound):
+        behind.collection("default", name)
+
+
+def test_load_states_in_percent_while_loading(
+    chain: Chain, behind: Gateway, make_collection: Seeds
+) -> None:
+    name, other = make_collection(), make_collection()
+    whole = chain.direct.client()._get_connection()._stub
+
+    def answer(request: bytes) -> bytes:
+        asked = pb.ShowCollectionsRequest.FromString(request)
+        if not asked.type:
+            return whole.ShowCollections(asked, timeout=5).SerializeToString()
+        return pb.ShowCollectionsResponse(
+            collection_names=[name], inMemory_percentages=[40]
+        ).SerializeToString()
+
+    chain.relay.answer("ShowCollections", answer)
+    loads = {row.name: row.load for row in behind.collections("default")}
+    assert (loads[name], loads[other]) == (Load(40), Load(None))
+    assert behind.collection("default", name).load == Load(40)
+    assert Load(40).held, "Milvus refuses to drop a partition that is being loaded"
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+def test_each_database_has_a_client_of_its_own(
+    milvus_server: MilvusServer, make_collection: Seeds
+) -> None:
+    database = make_collection.database()
+    connection = Connection(cluster_at(milvus_server.uri, milvus_server.token))
+    assert connection.client(database) is connection.client(database)
+    assert connection.client(database) is not connection.client("default")
+
+
+def test_eight_threads_read_two_databases_and_see_their_own(
+    milvus_server: MilvusServer, make_collection: Seeds
+) -> None:
+    databases = [make_collection.database() for _ in range(2)]
+    for database in databases:
+        make_collection(f"only_in_{database}", database=database, partitions=[database])
+    gateway = gateway_at(milvus_server.uri, milvus_server.token)
+    together = Barrier(8)
+
+    def read(number: int) -> set[tuple[str, ...]]:
+        database, seen = databases[number % 2], set()
+        together.wait(10)
+        for _ in range(15):
+            (row,) = gateway.collections(database)
+            found = gateway.collection(database, row.name)
+            seen.add((row.name, *(p.name for p in found.partitions)))
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(read, range(8)))
+    expected = [{(f"only_in_{d}", "_default", d)} for d in databases]
+    assert results == expected * 4
+
+
+# --- what 2.3.5 can hold --------------------------------------------------------------------------
+
+SCALARS = {
+    "BOOL": {},
+    "INT8": {},
+    "INT16": {},
+    "INT32": {},
+    "INT64": {},
+    "FLOAT": {},
+    "DOUBLE": {},
+    "VARCHAR": {"max_length": 10},
+    "JSON": {},
+    "ARRAY": {"element_type": DataType.INT16, "max_capacity": 7},
+}
+
+
+@pytest.mark.parametrize("vector", ["FLOAT_VECTOR", "BINARY_VECTOR", "FLOAT16_VECTOR"])
+def test_every_type_of_field_is_described(
+    milvus_server: MilvusServer, make_collection: Seeds, vector: str
+) -> None:
+    database, client = make_collection.database(), milvus_server.client()
+    schema = client.create_schema(auto_id=True, enable_dynamic_field=True)
+    schema.add_field("key", DataType.VARCHAR, max_length=36, is_primary=True, description="the key")
+    schema.add_field("v", DataType[vector], dim=16)
+    for name, params in SCALARS.items():
+        schema.add_field(f"f_{name.lower()}", DataType[name], **params)
+    milvus_server.client(database).create_collection("book", schema=schema, timeout=10)
+    gateway = gateway_at(milvus_server.uri, milvus_server.token)
+    found = gateway.collection(database, "book")
+    assert found.dynamic_fields
+    fields = {f.name: f for f in found.fields}
+    assert set(fields["key"].notes) == {"primary key", "automatic ids", "max_length 36"}
+    assert fields["key"].description == "the key"
+    assert (fields["v"].type, fields["v"].notes) == (vector, ("dim 16",))
+    types = {name: fields[f"f_{name.lower()}"].type for name in SCALARS}
+    assert types == {name: name for name in SCALARS} | {"ARRAY": "ARRAY of INT16"}
+    assert fields["f_array"].notes == ("max_capacity 7",)
+
+
+def test_the_server_says_who_it_is(milvus_server: MilvusServer) -> None:
+    server = gateway_at(milvus_server.uri, milvus_server.token).server()
+    assert server.version.startswith("v2.3.5")
+    assert not server.lite
+
+
+def test_errors_are_ours_only(chain: Chain, behind: Gateway, make_collection: Seeds) -> None:
+    """An answer that is no message at all."""
+    name = make_collection()
+    behind.collection("default", name)
+    for method in ("ShowCollections", "DescribeCollection"):
+        chain.relay.answer(method, lambda _: b"\xff\xff not protobuf")
+    for call in (behind.collections, lambda db: behind.collection(db, name)):
+        with pytest.raises(MilvusError):
+            call("default")

@@ -1,0 +1,214 @@
+"""Which kind each answer is. The relay gives the answer; it takes the whole way through gRPC.
+
+What matters most: an act is called refused only where Milvus is sure not to have done it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from pymilvus.grpc_gen import common_pb2
+from pymilvus.grpc_gen import milvus_pb2 as pb
+
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.destroy import Destroyer
+from collections_app.milvus.errors import (
+    Denied,
+    MilvusError,
+    NotFound,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
+from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.types import Cluster
+from tests.infra.chain import Chain, chain_to
+from tests.infra.milvus_server import MilvusServer
+
+TOKEN = "root:Milvus"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A connected gateway and destroyer, and the relay that answers them."""
+
+    chain: Chain
+    gateway: Gateway
+    destroyer: Destroyer
+
+    def read(self) -> object:
+        return self.gateway.collections("default")
+
+    def act(self) -> object:
+        return self.destroyer.drop_collection("default", "no_such_collection")
+
+
+@pytest.fixture(scope="module")
+def shared(milvus_server: MilvusServer) -> Any:
+    with chain_to(milvus_server) as chain:
+        cluster = Cluster(key="t", label="T", uri=chain.uri, token=chain.token, read_timeout=2)
+        connection = Connection(cluster)
+        connection.lite("default")
+        yield Wire(chain, Gateway(connection), Destroyer(connection))
+
+
+@pytest.fixture
+def wire(shared: Wire) -> Any:
+    yield shared
+    for method in ("ShowCollections", "DropCollection"):
+        shared.chain.relay.forward(method)
+
+
+def kind_of(call: Callable[[], object]) -> MilvusError:
+    with pytest.raises(MilvusError) as caught:
+        call()
+    return caught.value
+
+
+def status(code: int, reason: str = "said by the server") -> common_pb2.Status:
+    return common_pb2.Status(code=code, reason=reason)
+
+
+# --- codes of Milvus ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1, Refused),
+        (2, Unreachable),
+        (4, Refused),
+        (8, Refused),
+        (100, NotFound),
+        (200, NotFound),
+        (800, NotFound),
+        (1100, Refused),
+        (1401, Denied),
+        (1600, NotFound),
+        (10001, Unreachable),
+        (65535, Refused),
+    ],
+)
+def test_codes_of_a_read(wire: Wire, code: int, kind: type[MilvusError]) -> None:
+    reply = pb.ShowCollectionsResponse(status=status(code))
+    wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
+    exc = kind_of(wire.read)
+    assert (type(exc), exc.code, str(exc)) == (kind, str(code), "said by the server")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1, OutcomeUnknown),
+        (2, OutcomeUnknown),
+        (5, OutcomeUnknown),
+        (8, Refused),  # rate limit
+        (9, Refused),  # quota
+        (100, Refused),
+        (200, Refused),
+        (800, Refused),
+        (1100, Refused),
+        (1401, Denied),
+        (1600, Refused),
+        (10000, OutcomeUnknown),  # cancelled
+        (10001, OutcomeUnknown),  # time-out inside Milvus
+        (4242, OutcomeUnknown),  # a code of tomorrow
+        (65535, OutcomeUnknown),
+    ],
+)
+def test_codes_of_an_act(wire: Wire, code: int, kind: type[MilvusError]) -> None:
+    wire.chain.relay.answer("DropCollection", lambda _: status(code).SerializeToString())
+    exc = kind_of(wire.act)
+    assert (type(exc), exc.code, str(exc)) == (kind, str(code), "said by the server")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("partition cannot be dropped, partition is loaded, please release it first", Refused),
+        ("cannot drop the collection via alias = a", Refused),
+        ("default partition cannot be deleted", Refused),
+        ("disable drop partition if partition key mode is used", Refused),
+        (
+            "unable to drop the collection [X] because it has associated aliases [a], please "
+            "remove all aliases before dropping the collection",
+            Refused,
+        ),
+        ("proxy TaskCondition context Done", OutcomeUnknown),
+        ("context deadline exceeded", OutcomeUnknown),
+        ("", OutcomeUnknown),
+    ],
+)
+def test_the_unsorted_code_is_told_by_its_text(
+    wire: Wire, text: str, kind: type[MilvusError]
+) -> None:
+    wire.chain.relay.answer("DropCollection", lambda _: status(65535, text).SerializeToString())
+    assert type(kind_of(wire.act)) is kind
+
+
+def test_a_status_of_an_old_server_without_a_code_is_no_success(wire: Wire) -> None:
+    """Before 2.3 there was only `error_code`."""
+    old = common_pb2.Status(error_code=common_pb2.UnexpectedError, reason="old words")
+    wire.chain.relay.answer("DropCollection", lambda _: old.SerializeToString())
+    assert type(kind_of(wire.act)) is OutcomeUnknown
+    reply = pb.ShowCollectionsResponse(status=old)
+    wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
+    assert type(kind_of(wire.read)) is Refused
+
+
+# --- statuses of gRPC -----------------------------------------------------------------------------
+
+S = grpc.StatusCode
+READS = {
+    S.PERMISSION_DENIED: Denied,
+    S.UNAUTHENTICATED: Denied,
+    S.DEADLINE_EXCEEDED: Unreachable,
+    S.UNAVAILABLE: Unreachable,
+}
+ACTS = {S.PERMISSION_DENIED: Denied, S.UNAUTHENTICATED: Denied, S.UNIMPLEMENTED: Refused}
+every_status = pytest.mark.parametrize("code", [s for s in S if s is not S.OK], ids=str)
+
+
+@every_status
+def test_statuses_of_a_read(wire: Wire, code: grpc.StatusCode) -> None:
+    wire.chain.relay.fail("ShowCollections", code, "said by gRPC")
+    exc = kind_of(wire.read)
+    assert (type(exc), str(exc)) == (READS.get(code, Refused), "said by gRPC")
+
+
+@every_status
+def test_statuses_of_an_act(wire: Wire, code: grpc.StatusCode) -> None:
+    """All that is not surely a no is unknown: the server may have been at it."""
+    wire.chain.relay.fail("DropCollection", code, "said by gRPC")
+    exc = kind_of(wire.act)
+    assert (type(exc), str(exc)) == (ACTS.get(code, OutcomeUnknown), "said by gRPC")
+
+
+def test_an_answer_that_is_no_message_leaves_an_act_unknown(wire: Wire) -> None:
+    wire.chain.relay.answer("DropCollection", lambda _: b"\xff\xff")
+    assert type(kind_of(wire.act)) is OutcomeUnknown
+
+
+# --- the message ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("one\ntwo\r\n\tthree\x1b[31m", "one two three [31m"),
+        (f"login {TOKEN} failed", "login ••• failed"),
+        ("password Milvus is wrong", "password ••• is wrong"),
+        ("x" * 5000, "x" * 500),
+        ("x" * 495 + TOKEN, "x" * 495 + "•••"),
+    ],
+    ids=["one line", "token", "password", "short", "no half secret"],
+)
+def test_a_message_is_one_short_line_without_secrets(wire: Wire, said: str, shown: str) -> None:
+    assert wire.chain.token == TOKEN
+    reply = pb.ShowCollectionsResponse(status=status(1100, said))
+    wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
+    assert str(kind_of(wire.read)) == shown
+    wire.chain.relay.answer("DropCollection", lambda _: status(1100, said).SerializeToString())
+    assert str(kind_of(wire.act)) == shown

@@ -1,0 +1,532 @@
+"""What the code above the gateway relies on, the same on the fake, on Milvus Lite and on Milvus.
+
+Where the servers differ by nature (Lite has no ids and refuses less), the test says so.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.destroy import Destroyer
+from collections_app.milvus.errors import MilvusError, NotFound, Refused
+from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.types import Cluster, CollectionSummary, Load
+from tests.fakes import FakeMilvus
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.relay import Relay
+from tests.infra.seeds import Seeds, seeds_on, unique_name
+
+LOADED, NOT_LOADED = Load(100), Load(None)
+UNSAFE = ("..", ".", "", "a/b", "../a", "a\\b", "a\0b")
+ODD = ("übersicht_日本", "<b>&amp;", 'o\'brien "x"', "%2F", "a&b;c", "with  spaces")
+PADDED = (" book", "book ", "book\n", "\tbook")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A Milvus of one of the three kinds, with an empty database to work in."""
+
+    kind: str
+    database: str
+    gateway: Any
+    destroyer: Any
+    add: Callable[..., str]
+    forget: Callable[[str], None]  # takes a collection away behind the gateway's back
+
+    @property
+    def has_ids(self) -> bool:
+        return self.kind != "lite"
+
+    def names(self) -> list[str]:
+        return [row.name for row in self.gateway.collections(self.database)]
+
+    def partitions(self, name: str) -> list[str]:
+        return [part.name for part in self.gateway.partitions(self.database, name)]
+
+
+def fake_place() -> Place:
+    fake = FakeMilvus()
+    fake.add("elsewhere", database="db")
+    fake.drop_collection("db", "elsewhere")
+    fake.sent.clear()
+    add = lambda name, **kwargs: fake.add(name, **{"database": "db", **kwargs})  # noqa: E731
+    return Place("fake", "db", fake, fake, add, lambda name: fake.drop_collection("db", name))
+
+
+def served_place(kind: str, server: MilvusServer, seeds: Seeds) -> Place:
+    cluster = Cluster(key="t", label="T", uri=server.uri, token=server.token)
+    connection, database = Connection(cluster), seeds.database()
+
+    def add(name: str, **kwargs: Any) -> str:
+        return seeds(name, **{"database": database, **kwargs})
+
+    def forget(name: str) -> None:
+        server.client(database).drop_collection(name, timeout=10)
+
+    return Place(kind, database, Gateway(connection), Destroyer(connection), add, forget)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Iterable[Place]:
+    """Given by `on(...)`."""
+    if request.param == "fake":
+        yield fake_place()
+        return
+    fixture = {"lite": "lite_server", "real": "milvus_server"}[request.param]
+    server = request.getfixturevalue(fixture)
+    with ExitStack() as stack:
+        yield served_place(request.param, server, stack.enter_context(seeds_on(server)))
+
+
+def on(*kinds: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("place", kinds, indirect=True)
+
+
+everywhere = on("fake", "lite", "real")
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+@everywhere
+def test_the_list_is_sorted_and_tells_identity_and_load(place: Place) -> None:
+    place.add("b", loaded=True)
+    place.add("a", loaded=place.kind == "lite")  # which has everything loaded until released
+    place.add("C")
+    place.destroyer.release_collection(place.database, "a")
+    rows = {row.name: row for row in place.gateway.collections(place.database)}
+    assert list(rows) == ["C", "a", "b"]
+    assert rows["b"].load == LOADED
+    assert rows["a"].load == NOT_LOADED
+    identities = {row.identity for row in rows.values()}
+    assert len(identities) == (3 if place.has_ids else 1)
+    for row in rows.values():
+        assert row.identity.verifiable is place.has_ids
+        assert (row.identity.created is not None) is place.has_ids
+
+
+@everywhere
+def test_an_empty_database_is_an_empty_list(place: Place) -> None:
+    assert place.gateway.collections(place.database) == []
+    assert place.database in place.gateway.databases()
+
+
+@everywhere
+def test_a_collection_in_full(place: Place) -> None:
+    place.add(
+        "book",
+        partitions=["novel", "essay"],
+        aliases=["tome", "livre"],
+        rows={"_default": 1, "novel": 2},
+        loaded=True,
+        description="what people read",
+    )
+    found = place.gateway.collection(place.database, "book")
+    assert found.name == "book"
+    assert [(f.name, f.type) for f in found.fields] == [("id", "INT64"), ("vector", "FLOAT_VECTOR")]
+    assert [f.notes for f in found.fields] == [("primary key",), ("dim 4",)]
+    assert found.aliases == ("livre", "tome")
+    assert [p.name for p in found.partitions] == ["_default", "essay", "novel"]
+    assert found.load == LOADED
+    assert found.rows == 3
+    assert found.partition_key == ""
+    assert found.partition("novel") is not None
+    assert found.partition("nowhere") is None
+    (index,) = found.indexes
+    assert (index.field, index.type, index.metric) == ("vector", "FLAT", "L2")
+    assert found.snapshot["aliases"] == ["livre", "tome"]
+    assert sorted(found.snapshot["partitions"]) == ["_default", "essay", "novel"]
+    assert found.snapshot["rows"] == 3
+    counts = place.gateway.partition_rows(place.database, "book", ["novel", "essay", "nowhere"])
+    assert counts == {"novel": 2, "essay": 0}
+    summaries = place.gateway.summaries(place.database, ["book"])
+    assert summaries == {"book": CollectionSummary(rows=3, partitions=3, aliases=("livre", "tome"))}
+
+
+@on("fake", "real")
+def test_descriptions_are_told(place: Place) -> None:
+    """Milvus Lite gives none back."""
+    place.add("book", description="what people read")
+    found = place.gateway.collection(place.database, "book")
+    assert found.description == "what people read"
+
+
+@everywhere
+def test_the_three_ways_to_a_collection_agree_on_who_it_is(place: Place) -> None:
+    place.add("book")
+    detail = place.gateway.collection(place.database, "book").identity
+    assert place.gateway.collection_identity(place.database, "book") == detail
+    if place.has_ids:
+        (row,) = place.gateway.collections(place.database)
+        assert row.identity == detail
+
+
+@everywhere
+def test_partitions_are_sorted_and_have_an_identity_of_their_own(place: Place) -> None:
+    place.add("book", partitions=["novel", "essay"])
+    found = place.gateway.partitions(place.database, "book")
+    assert [p.name for p in found] == ["_default", "essay", "novel"]
+    assert all(p.identity.verifiable is place.has_ids for p in found)
+    assert len({p.identity for p in found}) == (3 if place.has_ids else 1)
+
+
+@everywhere
+def test_a_partition_key_is_named(place: Place) -> None:
+    place.add("tenants", partition_key=True)
+    assert place.gateway.collection(place.database, "tenants").partition_key == "tenant"
+
+
+@everywhere
+def test_everything_is_read_in_the_database_asked_for(place: Place) -> None:
+    """Two collections of one name: nothing of the one is told of the other."""
+    name, here, there = unique_name(), unique_name("here"), unique_name("there")
+    place.add(name, aliases=[here], partitions=["p"])
+    place.add(name, aliases=[there], database="default")
+    inside = place.gateway.collection(place.database, name)
+    outside = place.gateway.collection("default", name)
+    assert (inside.aliases, outside.aliases) == ((here,), (there,))
+    assert len(inside.partitions) == 2
+    assert len(outside.partitions) == 1
+    summaries = place.gateway.summaries(place.database, [name])
+    assert (summaries[name].aliases, summaries[name].partitions) == ((here,), 2)
+    place.destroyer.drop_collection(place.database, name)
+    assert place.gateway.collection("default", name).aliases == (there,)
+
+
+# --- not found ------------------------------------------------------------------------------------
+
+
+@everywhere
+def test_a_missing_collection_is_not_found(place: Place) -> None:
+    gateway, database = place.gateway, place.database
+    for read in (gateway.collection, gateway.partitions, gateway.load):
+        with pytest.raises(NotFound):
+            read(database, "nothing")
+    assert gateway.collection_identity(database, "nothing") is None
+    assert gateway.partition_rows(database, "nothing", ["p"]) == {}
+
+
+@everywhere
+def test_a_missing_database_is_not_found(place: Place) -> None:
+    with pytest.raises(NotFound):
+        place.gateway.collections("nowhere")
+    with pytest.raises(NotFound):
+        place.gateway.collection("nowhere", "book")
+    assert place.gateway.collection_identity("nowhere", "book") is None
+    assert place.gateway.summaries("nowhere", ["book"]) == {}
+
+
+@everywhere
+def test_an_alias_is_not_a_collection(place: Place) -> None:
+    place.add("book", aliases=["tome"])
+    with pytest.raises(NotFound):
+        place.gateway.collection(place.database, "tome")
+    assert place.gateway.collection_identity(place.database, "tome") is None
+    assert place.names() == ["book"]
+
+
+@everywhere
+def test_summaries_leave_out_what_was_dropped_meanwhile(place: Place) -> None:
+    for name in ("a", "b", "c"):
+        place.add(name)
+    listed = place.names()
+    place.forget("b")
+    assert set(place.gateway.summaries(place.database, listed)) == {"a", "c"}
+
+
+# --- destroying -----------------------------------------------------------------------------------
+
+
+@everywhere
+def test_a_dropped_collection_is_gone_and_its_neighbour_is_not(place: Place) -> None:
+    place.add("book")
+    place.add("book_v2")
+    place.destroyer.drop_collection(place.database, "book")
+    assert place.gateway.collection_identity(place.database, "book") is None
+    assert place.names() == ["book_v2"]
+
+
+@everywhere
+def test_a_dropped_partition_is_gone_and_its_neighbour_is_not(place: Place) -> None:
+    place.add("book", partitions=["novel", "novel_2"])
+    place.destroyer.drop_partition(place.database, "book", "novel")
+    assert place.partitions("book") == ["_default", "novel_2"]
+
+
+@everywhere
+def test_a_dropped_alias_is_gone_and_its_collection_is_not(place: Place) -> None:
+    place.add("book", aliases=["tome", "livre"])
+    place.destroyer.drop_alias(place.database, "tome")
+    assert place.gateway.aliases(place.database, "book") == ("livre",)
+
+
+@everywhere
+def test_release_makes_the_load_state_go(place: Place) -> None:
+    place.add("book", loaded=True)
+    assert place.gateway.load(place.database, "book") == LOADED
+    place.destroyer.release_collection(place.database, "book")
+    assert place.gateway.load(place.database, "book") == NOT_LOADED
+    assert place.gateway.collection(place.database, "book").load == NOT_LOADED
+
+
+@on("fake", "real")
+def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
+    """Milvus Lite drops it all the same, and can't release it."""
+    place.add("book", partitions=["novel", "essay"], loaded=True)
+    with pytest.raises(Refused, match="partition is loaded"):
+        place.destroyer.drop_partition(place.database, "book", "novel")
+    assert "novel" in place.partitions("book")
+    place.destroyer.release_partition(place.database, "book", "novel")
+    found = place.gateway.collection(place.database, "book")
+    assert {p.name: p.load for p in found.partitions} == {
+        "_default": LOADED,
+        "essay": LOADED,
+        "novel": NOT_LOADED,
+    }
+    place.destroyer.drop_partition(place.database, "book", "novel")
+    assert place.partitions("book") == ["_default", "essay"]
+
+
+@on("lite")
+def test_lite_refuses_to_release_a_partition_and_nothing_is_unknown(place: Place) -> None:
+    place.add("book", partitions=["novel"], loaded=True)
+    with pytest.raises(Refused):
+        place.destroyer.release_partition(place.database, "book", "novel")
+
+
+@everywhere
+def test_the_default_partition_and_those_of_a_partition_key_are_refused(place: Place) -> None:
+    place.add("book")
+    place.add("tenants", partition_key=True)
+    before = place.partitions("tenants")
+    with pytest.raises(Refused):
+        place.destroyer.drop_partition(place.database, "book", "_default")
+    with pytest.raises(Refused):
+        place.destroyer.drop_partition(place.database, "tenants", before[-1])
+    assert place.partitions("book") == ["_default"]
+    assert place.partitions("tenants") == before
+
+
+@on("fake", "real")
+def test_ok_to_dropping_what_does_not_exist_proves_nothing(place: Place) -> None:
+    place.add("book")
+    place.destroyer.drop_collection(place.database, "nothing")
+    place.destroyer.drop_collection("nowhere", "book")
+    place.destroyer.drop_partition(place.database, "book", "nothing")
+    place.destroyer.drop_alias(place.database, "nothing")
+    place.destroyer.drop_alias(place.database, "book")  # a collection is no alias
+    assert place.names() == ["book"]
+    assert place.partitions("book") == ["_default"]
+
+
+@everywhere
+def test_acts_on_a_missing_collection_are_refused_for_certain(place: Place) -> None:
+    for act in ("drop_partition", "release_partition"):
+        with pytest.raises(Refused):
+            getattr(place.destroyer, act)(place.database, "nothing", "p")
+    with pytest.raises(Refused):
+        place.destroyer.release_collection(place.database, "nothing")
+
+
+@on("fake", "real")
+def test_a_collection_is_not_dropped_through_its_alias(place: Place) -> None:
+    """Milvus Lite drops the real one: there only the look before the act protects it."""
+    place.add("book", aliases=["tome"])
+    with pytest.raises(Refused):
+        place.destroyer.drop_collection(place.database, "tome")
+    assert place.names() == ["book"]
+
+
+@on("fake", "real")
+def test_an_alias_left_behind_names_nothing_and_can_be_dropped(place: Place) -> None:
+    place.add("book", aliases=["tome"])
+    place.destroyer.drop_collection(place.database, "book")
+    assert place.gateway.collection_identity(place.database, "tome") is None
+    place.add("book")
+    assert place.gateway.aliases(place.database, "book") == ()
+    place.destroyer.drop_alias(place.database, "tome")
+    place.add("tome")
+    assert place.names() == ["book", "tome"]
+
+
+# --- namesakes ------------------------------------------------------------------------------------
+
+
+@on("fake", "real")
+def test_a_namesake_has_another_identity(place: Place) -> None:
+    place.add("book", partitions=["novel"])
+    before = place.gateway.collection(place.database, "book")
+    place.forget("book")
+    place.add("book", partitions=["novel"])
+    after = place.gateway.collection(place.database, "book")
+    assert before.identity.verifiable
+    assert after.identity != before.identity
+    assert place.gateway.collection_identity(place.database, "book") == after.identity
+    assert after.partition("novel").identity != before.partition("novel").identity
+
+
+@on("lite")
+def test_on_lite_a_namesake_can_only_be_told_by_its_content(place: Place) -> None:
+    place.add("book")
+    before = place.gateway.collection_identity(place.database, "book")
+    place.forget("book")
+    place.add("book")
+    twin = place.gateway.collection_identity(place.database, "book")
+    assert not before.verifiable
+    assert twin == before, "this is why the page says that identity can't be verified"
+    place.forget("book")
+    place.add("book", partitions=["novel"])
+    with_partition = place.gateway.collection_identity(place.database, "book")
+    place.forget("book")
+    place.add("book", rows=1)
+    with_row = place.gateway.collection_identity(place.database, "book")
+    place.forget("book")
+    place.add("book", partition_key=True)
+    with_field = place.gateway.collection_identity(place.database, "book")
+    assert len({before, with_partition, with_row, with_field}) == 4
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+@on("lite", "real")
+@pytest.mark.parametrize("name", PADDED, ids=ascii)
+def test_a_name_with_outer_space_is_kept_exactly(place: Place, name: str) -> None:
+    twin = name.strip()
+    place.add(name, partitions=[" novel"])
+    place.add(twin)
+    assert place.names() == sorted([name, twin])
+    assert place.gateway.collection(place.database, name).name == name
+    assert place.partitions(name) == [" novel", "_default"]
+    place.destroyer.drop_partition(place.database, name, " novel")
+    assert place.partitions(name) == ["_default"]
+    place.destroyer.drop_collection(place.database, name)
+    assert place.names() == [twin]
+
+
+@on("fake", "lite")
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_an_odd_name_goes_through_unchanged(place: Place, name: str) -> None:
+    """The real Milvus takes none of these."""
+    place.add(name, partitions=[name], aliases=[name + "!"])
+    place.add("book")
+    assert place.names() == sorted(["book", name])
+    found = place.gateway.collection(place.database, name)
+    assert (found.name, found.aliases) == (name, (name + "!",))
+    assert place.gateway.partition_rows(place.database, name, [name]) == {name: 0}
+    place.destroyer.drop_alias(place.database, name + "!")
+    place.destroyer.drop_partition(place.database, name, name)
+    assert place.gateway.aliases(place.database, name) == ()
+    assert place.partitions(name) == ["_default"]
+    place.destroyer.drop_collection(place.database, name)
+    assert place.names() == ["book"]
+
+
+@on("real")
+@pytest.mark.parametrize("name", ["日本", "<b>", " "], ids=ascii)
+def test_a_name_that_milvus_can_not_hold_is_no_crash(place: Place, name: str) -> None:
+    for call in (place.gateway.collection, place.destroyer.release_collection):
+        with pytest.raises(MilvusError):
+            call(place.database, name)
+
+
+def reads_of(place: Place, name: str) -> None:
+    """Every read, with an unsafe name in each of its places."""
+    gateway, database = place.gateway, place.database
+    for read in (gateway.collection, gateway.partitions, gateway.aliases, gateway.load):
+        with pytest.raises(NotFound):
+            read(database, name)
+        with pytest.raises(NotFound):
+            read(name, "book")
+    with pytest.raises(NotFound):
+        gateway.collections(name)
+    assert gateway.collection_identity(database, name) is None
+    assert gateway.collection_identity(name, "book") is None
+    assert gateway.summaries(database, [name]) == {}
+    assert gateway.summaries(name, ["book"]) == {}
+    assert gateway.partition_rows(name, "book", ["novel"]) == {}
+    assert gateway.partition_rows(database, "book", [name]) == {}
+    assert gateway.partition_rows(database, name, ["novel"]) == {}
+
+
+def acts_on(place: Place, name: str) -> None:
+    """Every act, with an unsafe name in each of its places."""
+    destroyer, database = place.destroyer, place.database
+    for act in (destroyer.drop_collection, destroyer.release_collection, destroyer.drop_alias):
+        with pytest.raises(Refused):
+            act(database, name)
+        with pytest.raises(MilvusError):
+            act(name, "book")
+    for act in (destroyer.drop_partition, destroyer.release_partition):
+        for names in ((database, "book", name), (database, name, "novel")):
+            with pytest.raises(Refused):
+                act(*names)
+        with pytest.raises(MilvusError):
+            act(name, "book", "novel")
+
+
+every_unsafe_name = pytest.mark.parametrize("name", UNSAFE, ids=ascii)
+
+
+@every_unsafe_name
+def test_an_unsafe_name_never_reaches_milvus(milvus_server: MilvusServer, name: str) -> None:
+    with Relay(milvus_server.address) as relay, seeds_on(milvus_server) as seeds:
+        through = MilvusServer(f"http://127.0.0.1:{relay.port}", milvus_server.token)
+        place = served_place("real", through, seeds)
+        place.add("book", partitions=["novel"])
+        place.gateway.collection(place.database, "book")
+        before = relay.calls
+        assert before, "the relay is in the way"
+        reads_of(place, name)
+        acts_on(place, name)
+        assert relay.calls == before
+
+
+@every_unsafe_name
+@on("lite")
+def test_an_unsafe_name_never_leaves_its_folder(
+    place: Place, name: str, lite_server: MilvusServer
+) -> None:
+    """Milvus Lite takes names as paths: dropping a partition `..` takes its whole collection."""
+    place.add("book", partitions=["novel"], rows={"novel": 2})
+    place.add("a", rows=1)
+    with suppress(MilvusException):  # it makes nearly all of them: then they can be dropped too
+        lite_server.client(place.database).create_partition("book", name, timeout=5)
+    before = files_in(lite_server.uri)
+    reads_of(place, name)
+    acts_on(place, name)
+    assert files_in(lite_server.uri) == before
+    assert place.names() == ["a", "book"]
+
+
+@every_unsafe_name
+def test_an_unsafe_name_never_reaches_the_fake_either(name: str) -> None:
+    place = fake_place()
+    place.add("book", partitions=["novel"])
+    reads_of(place, name)
+    acts_on(place, name)
+    assert place.destroyer.sent == []
+
+
+def files_in(folder: str) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+
+
+@on("lite")
+def test_control_lite_does_take_names_as_paths(place: Place, lite_server: MilvusServer) -> None:
+    """Why unsafe names are stopped here: this takes the rows of a neighbour."""
+    place.add("book")
+    place.add("neighbour", rows=1)
+    before = files_in(lite_server.uri)
+    client: MilvusClient = lite_server.client(place.database)
+    client.create_partition("book", "../../neighbour", timeout=5)
+    client.drop_partition("book", "../../neighbour", timeout=5)
+    lost = set(before) - set(files_in(lite_server.uri))
+    assert any("/collections/neighbour/" in path for path in lost)
