@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 
@@ -59,11 +60,19 @@ def origin_of(request: HttpRequest) -> Origin:
     session = request.session.session_key or ""
     return Origin(
         interface="web",
-        ip=request.META.get("REMOTE_ADDR", ""),
+        ip=_address(request),
         user_agent=request.headers.get("User-Agent", "")[:300],
         request_id=uuid.uuid4().hex,
         session=hashlib.sha256(session.encode()).hexdigest()[:16] if session else "",
     )
+
+
+def _address(request: HttpRequest) -> str:
+    """The client's address: from the trusted proxy in front, if there is one, else the peer's."""
+    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    if settings.TRUST_PROXY and forwarded:
+        return forwarded[:64]
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def at_the_shell() -> tuple[Actor, Origin]:

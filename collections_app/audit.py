@@ -165,8 +165,11 @@ def columns(record: dict[str, Any]) -> dict[str, Any]:
         "phase": record["phase"],
         "action": record["action"],
         "outcome": record["outcome"],
-        "actor": f"{actor['issuer']}|{actor['subject']}"[:300],
-        **{k: target.get(k, "") for k in ("cluster", "database", "kind", "collection", "name")},
+        "actor": f"{actor['display']}|{actor['issuer']}|{actor['subject']}"[:300],
+        **{
+            k: target.get(k, "")[:255]
+            for k in ("cluster", "database", "kind", "collection", "name")
+        },
     }
 
 
@@ -249,8 +252,10 @@ def _link_of_line(line: str) -> Link | str:
     try:
         data = json.loads(line)
         record = data["record"]
-        text = canonical(record)
-        return Link(record["sequence"], record, text, data["prev_hash"], data["hash"])
+        link = Link(record["sequence"], record, canonical(record), data["prev_hash"], data["hash"])
+        if not isinstance(link.sequence, int) or not isinstance(link.hash, str):
+            raise TypeError
+        return link
     except (ValueError, KeyError, TypeError):
         return f"not an event: {line[:80]!r}"
 

@@ -33,7 +33,7 @@ CSV_HEADER = [
     "message",
     "hash",
 ]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # some spreadsheets take the wide ones too
 
 
 def record(form: str, filters: dict[str, str], actor: Actor, origin: Origin) -> AuditEvent:

@@ -21,7 +21,7 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=40)
     outcome = models.CharField(max_length=20)
     actor = models.CharField(max_length=300)
-    cluster = models.CharField(max_length=40)
+    cluster = models.CharField(max_length=255)
     database = models.CharField(max_length=255)
     kind = models.CharField(max_length=20)
     collection = models.CharField(max_length=255)

@@ -72,8 +72,8 @@ settler=
 .venv/bin/gunicorn milvusadmin.wsgi -b "127.0.0.1:$port" -k gthread -w 1 --threads 8 \
     --no-control-socket --log-level warning -p "$data/pid" &
 server=$!
-trap 'kill $server $settler 2>/dev/null; wait $server 2>/dev/null; exit 0' INT TERM
-wait $server
-status=$?
+trap 'kill $server $settler 2>/dev/null; wait $server 2>/dev/null; exit 0' INT TERM HUP
+status=0
+wait $server || status=$?
 [ -z "$settler" ] || kill "$settler" 2>/dev/null
 exit $status

@@ -66,6 +66,11 @@ def _cluster(key: str, table: Any) -> Cluster:
         values["token"] = env.secret_file(values.pop("token_file"), f"{where} token_file")
     if not values.get("uri"):
         raise ImproperlyConfigured(f'{where} has no uri. Add uri = "http://HOST:19530".')
+    if not re.match(r"(https?|tcp|unix)://.|.*\.db$", values["uri"]):
+        raise ImproperlyConfigured(
+            f"{where} uri is not an address. Use http://HOST:19530, or a path that ends in .db "
+            "for an embedded Milvus Lite."
+        )
     return Cluster(key=key, **{"label": key, **values})
 
 

@@ -39,6 +39,8 @@ def secret_file(path: str, named_by: str) -> str:
         content = Path(path).read_text(encoding="utf-8").strip()
     except OSError as exc:
         raise ImproperlyConfigured(f"{named_by} can't be read: {exc.strerror}: {path}") from exc
+    except UnicodeDecodeError:  # not chained: its traceback would hold the secret
+        raise ImproperlyConfigured(f"{named_by} can't be read: not UTF-8: {path}") from None
     if not content:
         raise ImproperlyConfigured(f"{named_by} names an empty file: {path}")
     return content

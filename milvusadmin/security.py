@@ -1,12 +1,14 @@
 """Headers and gates that every request passes: CSP, no caching, login by default."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
@@ -29,6 +31,21 @@ class PolicyHeadersMiddleware:
         response.headers.setdefault("Content-Security-Policy", self.policy)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+class LoopbackOnlyMiddleware:
+    """With LOOPBACK_ONLY, refuse whoever is not on this machine, whatever Host they name."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not settings.LOOPBACK_ONLY:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        peer = request.META.get("REMOTE_ADDR") or "127.0.0.1"  # a Unix socket has no address
+        if ip_address(peer).is_loopback:
+            return self.get_response(request)
+        return HttpResponseForbidden("This serves the machine it runs on, and nobody else.")
 
 
 class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):

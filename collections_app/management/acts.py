@@ -13,6 +13,7 @@ from ..audit import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Target
 from ..operations import OPERATIONS, confirmation, protocol
+from ..operations.sending import OutcomeUnrecorded
 
 EXIT = {
     Outcome.SUCCEEDED: 0,
@@ -57,14 +58,16 @@ class DropCommand(BaseCommand, ABC):
         try:
             outcome = self._perform(self.target(options), options)
         except protocol.NotDone as exc:
-            raise CommandError(f"{exc}. Nothing was sent.", returncode=EXIT[exc.outcome]) from exc
+            raise CommandError(
+                f"{str(exc).rstrip('.')}. Nothing was sent.", returncode=EXIT[exc.outcome]
+            ) from exc
         except NotFound as exc:
             raise CommandError(f"Not there: {exc}", returncode=4) from exc
         except Denied as exc:
             raise CommandError(f"Milvus does not permit it: {exc}", returncode=3) from exc
         except (MilvusError, LogUnwritable) as exc:
             raise CommandError(f"Nothing was sent: {exc}", returncode=7) from exc
-        except protocol.OutcomeUnrecorded as exc:
+        except OutcomeUnrecorded as exc:
             raise CommandError(f"Sent, but not recorded: operation {exc}", returncode=6) from exc
         self._report(outcome)
 
@@ -77,8 +80,9 @@ class DropCommand(BaseCommand, ABC):
             message = f"It has id {look.identity.id}, not {options['id']}. Nothing was sent."
             raise CommandError(message, returncode=5)
         consent = confirmation.confirm(self.action, target, look, actor)
+        outcome = protocol.perform(consent, actor=actor, origin=origin, reason=options["reason"])
         self.stdout.write(f"operation {consent.operation_id}")
-        return protocol.perform(consent, actor=actor, origin=origin, reason=options["reason"])
+        return outcome
 
     def _report(self, outcome: Outcome) -> None:
         if outcome is not Outcome.SUCCEEDED:

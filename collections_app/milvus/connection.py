@@ -9,6 +9,8 @@ from .errors import NotFound
 from .sdk import MilvusClient
 from .types import Cluster, unsafe_name
 
+MANY = 256
+
 
 class Connection:
     """The clients of one cluster. Safe to use from many threads."""
@@ -34,6 +36,10 @@ class Connection:
             return known
         made = self._connect(database)
         with self._lock:
+            if (
+                len(self._clients) >= MANY
+            ):  # of databases that never were; they cost nothing to make
+                self._clients.clear()
             return self._clients.setdefault(key, made)
 
     def _connect(self, database: str) -> MilvusClient:

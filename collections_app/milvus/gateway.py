@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -27,13 +28,19 @@ IN_MEMORY = 1  # ShowType: only what is loaded, with percentages
 AT_ONCE = 8  # 50 rows take 31 ms with 8 threads, and more threads gain nothing
 
 
-def readable(read: Callable[[], T]) -> T | Unread:
-    """The value, or why it can't be had. NotFound goes through: then the whole thing is gone."""
+def readable(read: Callable[[], T], silent: Callable[[], None] = lambda: None) -> T | Unread:
+    """The value, or why it can't be had; `silent` is called if Milvus did not answer.
+
+    NotFound goes through: then the whole thing is gone.
+    """
     try:
         return read()
     except Denied:
         return Unread.NOT_PERMITTED
-    except (Unreachable, Refused):
+    except Refused:
+        return Unread.UNKNOWN
+    except Unreachable:
+        silent()
         return Unread.UNKNOWN
 
 
@@ -71,9 +78,9 @@ class Gateway:
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         """Rows, partitions and aliases by name. A collection dropped meanwhile is absent."""
-        names = list(names)
+        names, stalled = list(names), threading.Event()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(lambda name: self._summary(database, name), names)
+            found = pool.map(lambda name: self._summary(database, name, stalled), names)
             return {name: row for name, row in zip(names, found, strict=True) if row}
 
     def collection(self, database: str, name: str) -> CollectionDetail:
@@ -152,6 +159,16 @@ class Gateway:
         request = pb.ListAliasesRequest(db_name=database, collection_name=name)
         return tuple(sorted(self._raw(database, "ListAliases", request).aliases))
 
+    def alias_exists(self, database: str, alias: str) -> bool:
+        """Whether an alias of this name points at anything. Raises Denied or Unreachable."""
+        _never_unsafe(alias)
+        request = pb.DescribeAliasRequest(db_name=database, alias=alias)
+        try:
+            self._raw(database, "DescribeAlias", request)
+        except NotFound:
+            return False
+        return True
+
     def load(self, database: str, collection: str) -> Load:
         """The load state of a collection that exists. Raises NotFound if it does not."""
         self._call(database, "describe_collection", collection)
@@ -183,11 +200,18 @@ class Gateway:
     def _load_of(self, database: str, name: str) -> Load:
         return _load(self._loads(database).get(name), self._connection.lite(database))
 
-    def _summary(self, database: str, name: str) -> CollectionSummary | None:
+    def _summary(
+        self, database: str, name: str, stalled: threading.Event
+    ) -> CollectionSummary | None:
+        """One row of a page; None if it is gone. The first read without an answer is the last."""
+
+        def unless_stalled(read: Callable[[], T]) -> T | Unread:
+            return Unread.UNKNOWN if stalled.is_set() else readable(read, stalled.set)
+
         try:
-            described = readable(lambda: self._call(database, "describe_collection", name))
-            rows = readable(lambda: self._rows(database, name))
-            aliases = readable(lambda: self.aliases(database, name))
+            described = unless_stalled(lambda: self._call(database, "describe_collection", name))
+            rows = unless_stalled(lambda: self._rows(database, name))
+            aliases = unless_stalled(lambda: self.aliases(database, name))
         except NotFound:
             return None
         known = described if isinstance(described, Unread) else described["num_partitions"]

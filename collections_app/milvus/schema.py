@@ -1,5 +1,6 @@
 """A described collection in words, and as a snapshot to re-create it from."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -117,6 +118,8 @@ def plain(value: Any) -> Any:
         return _default(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no word for it
     if isinstance(value, str | float | bool) or value is None:
         return value
     if isinstance(value, int):

@@ -19,7 +19,13 @@ finally:
 
 logging.getLogger("pymilvus").handlers.clear()
 logging.getLogger("pymilvus").propagate = True
-for _name in ("pymilvus.decorators", "milvus_lite", "grpc._server", "faiss.loader"):
+for _name in (
+    "pymilvus.decorators",
+    "pymilvus.client.connection_manager",
+    "milvus_lite",
+    "grpc._server",
+    "faiss.loader",
+):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 __all__ = ["DataType", "MilvusClient", "MilvusException", "ParamError", "grpc", "pb"]

@@ -10,8 +10,10 @@ from .sdk import MilvusException, ParamError, grpc
 
 NOT_FOUND = {100, 200, 800, 1600}  # collection, partition, database, alias
 # Answers that come with certainty: Milvus looked at the request and did nothing.
-REFUSED = NOT_FOUND | {1, 5, 8, 9, 1100, 1401}
+REFUSED = NOT_FOUND | {8, 9, 1100}
+CODE_DENIED = 1401
 CODE_OTHER = 65535  # Milvus' code for everything unsorted; only its text tells
+# No name on a real server has a space inside, so no name can read like one of these.
 REFUSED_TEXTS = (
     "partition is loaded",
     "via alias",
@@ -20,9 +22,11 @@ REFUSED_TEXTS = (
     "associated aliases",
     "database not found",
 )
+LITE_NO_DATABASE = re.compile(r"database '.*' does not exist$", re.S)
 NEVER_CONNECTED = "failed to connect to all addresses"
 DENIED_STATUS = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
 SILENT_STATUS = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
+WORTH_HIDING = 8  # a shorter password, such as "Milvus", is a word of ordinary messages
 CAUGHT = (MilvusException, grpc.RpcError)
 
 
@@ -52,12 +56,12 @@ def check_status(status: Any) -> None:
 
 def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
     """The kind of a failed read."""
-    code, text = _code(exc), _clean(exc, secrets)
-    denial = next((e for e in _chain(exc) if _code(e) in DENIED_STATUS), None)
-    if denial or _is_denial(code, text):
-        return Denied(_clean(denial or exc, secrets), str(code))
-    if code in NOT_FOUND or (code in {1, 6} and "database" in text):  # 6: Milvus Lite
+    code, raw, text = _code(exc), _said(exc), _clean(exc, secrets)
+    if code in NOT_FOUND or (code in {1, 6} and LITE_NO_DATABASE.match(raw)):
         return NotFound(text, str(code))
+    denial = next((e for e in _chain(exc) if _code(e) in DENIED_STATUS), None)
+    if denial or code == CODE_DENIED or (code == CODE_OTHER and "permission deny" in raw):
+        return Denied(_clean(denial or exc, secrets), str(code))
     if code in SILENT_STATUS or code in {2, 10001} or _causes(exc) & SILENT_STATUS:
         return Unreachable(text, str(code))
     return Refused(text, str(code))
@@ -69,25 +73,21 @@ def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> Mil
     Milvus Lite runs in this process: when it raises, it has not done it.
     """
     code, text = _code(exc), _clean(exc, secrets)
-    if code in DENIED_STATUS or _is_denial(code, text):
+    if code in DENIED_STATUS or code == CODE_DENIED:
         return Denied(text, str(code))
-    if _surely_refused(exc, code, text) or lite:
+    if _surely_refused(exc, code) or lite:
         return Refused(text, str(code))
     if _never_sent(exc):
         return Unreachable(text, str(code))
     return OutcomeUnknown(text, str(code))
 
 
-def _surely_refused(exc: Exception, code: Any, text: str) -> bool:
+def _surely_refused(exc: Exception, code: Any) -> bool:
     if isinstance(exc, ParamError) or code == grpc.StatusCode.UNIMPLEMENTED:
         return True
     if code == CODE_OTHER:
-        return any(known in text for known in REFUSED_TEXTS)
-    return isinstance(code, int) and code in REFUSED - {1, 5}
-
-
-def _is_denial(code: Any, text: str) -> bool:
-    return code == 1401 or "PermissionDenied" in text or "permission deny" in text
+        return any(known in _said(exc) for known in REFUSED_TEXTS)
+    return code in REFUSED
 
 
 def _never_sent(exc: Exception) -> bool:
@@ -115,12 +115,18 @@ def _code(exc: BaseException) -> Any:
     return code() if callable(code) else code
 
 
+def _said(exc: BaseException) -> str:
+    """The message as it came."""
+    details = exc.details() if isinstance(exc, grpc.RpcError) else getattr(exc, "message", exc)
+    return str(details or exc)
+
+
 def _clean(exc: BaseException, secrets: tuple[str, ...]) -> str:
     """The message on one line, at most 500 characters, with nothing secret in it."""
-    details = exc.details() if isinstance(exc, grpc.RpcError) else getattr(exc, "message", exc)
-    text = re.sub(r"[\x00-\x1f\x7f]+", " ", str(details or exc))
+    text = re.sub(r"[\x00-\x1f\x7f]+", " ", _said(exc))
     for word in secrets:
-        text = text.replace(word, "•••")
+        if len(word) >= WORTH_HIDING:
+            text = text.replace(word, "•••")
     return text[:500]
 
 

@@ -36,7 +36,5 @@ class DropAlias(Operation):
         destroyer.drop_alias(target.database, target.name)
 
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
-        try:
-            return target.name not in gateway.aliases(target.database, target.collection)
-        except NotFound:
-            return True
+        """Gone altogether: one that was pointed elsewhere meanwhile still exists."""
+        return not gateway.alias_exists(target.database, target.name)

@@ -46,8 +46,10 @@ def _alias_blockers(
     detail: CollectionDetail, server: ServerInfo, target: Target
 ) -> tuple[Blocker, ...]:
     """Milvus 2.5.5 and later refuse; older ones leave the alias behind, pointing at nothing."""
-    if isinstance(detail.aliases, Unread) or server.lite:
+    if server.lite or detail.aliases is Unread.NOT_PERMITTED:
         return ()
+    if isinstance(detail.aliases, Unread):
+        return (Blocker(text="Its aliases could not be read just now. Try again in a moment."),)
     return tuple(
         Blocker(
             text=f"The alias {alias} points here. It has to be dropped first.",

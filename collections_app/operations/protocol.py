@@ -1,9 +1,8 @@
 """The one protocol for everything that destroys. Start reading at `perform`."""
 
 import hashlib
-import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Max, Q
@@ -12,15 +11,13 @@ from django.utils import timezone
 from .. import access, audit, clusters
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
-from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim
 from . import OPERATIONS
-from .base import Blocker, Look, Operation, target_dict
+from .base import Blocker, Look, target_dict
 from .confirmation import Confirmation
-
-# After an OK, Milvus may need a moment before the name is gone.
-LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
+from .sending import Case, Patience, act_once, conclude
 
 
 class NotDone(Exception):
@@ -39,38 +36,8 @@ class Busy(NotDone):
         self.claim = claim
 
 
-class OutcomeUnrecorded(Exception):
-    """It was sent, and then the log could not be written. `settle` finds out what became of it."""
-
-
 class AlreadyUsed(Exception):
     """This confirmation was used before: a double click, or a replay."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """All that one run of the protocol knows from the start."""
-
-    confirmation: Confirmation
-    operation: Operation
-    milvus: clusters.Milvus
-    actor: Actor
-    origin: Origin
-    reason: str
-
-    @property
-    def target(self) -> Target:
-        return self.confirmation.target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back from the one request."""
-
-    outcome: Outcome  # NONE: Milvus said OK, which proves nothing yet
-    message: str
-    code: str
-    duration_ms: int
 
 
 def perform(
@@ -92,12 +59,11 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, actor, origin)
     _stop_if_used(case)
-    before = _last_sequence()
+    before, patience = _last_sequence(), Patience.begin(case.milvus.cluster)
     look = _look(case)
     _compare(case, look)
     _record_intent(case, look, before)
-    answer = _act_once(case)
-    return _conclude(case, answer)
+    return conclude(case, act_once(case, patience))
 
 
 def authorize(action: access.Action, target: Target, actor: Actor, origin: Origin) -> None:
@@ -135,7 +101,12 @@ def _compare(case: Case, look: Look) -> None:
 
 
 def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = None) -> NotDone:
-    details: dict[str, Any] = {"shown": asdict(case.confirmation.identity), "reason": case.reason}
+    _stop_if_used(case)  # a double click: the first one has just done it
+    details: dict[str, Any] = {
+        "shown": asdict(case.confirmation.identity),
+        "confirmation": str(case.confirmation.operation_id),
+        "reason": case.reason,
+    }
     if look:
         details["found"] = asdict(look.identity)
     entry = _refusal(
@@ -248,86 +219,3 @@ def claim_on(target: Target) -> Claim | None:
 def digest(target: Target) -> str:
     """The claim's key: one thing has one, however long its names are."""
     return hashlib.sha256(audit.canonical(dict(target_dict(target))).encode()).hexdigest()
-
-
-# --- act, look again, outcome -------------------------------------------------------------------
-
-
-def _act_once(case: Case) -> Answer:
-    """The one request. Whatever is raised, it is never sent again."""
-    started = time.monotonic()
-    try:
-        case.operation.act(case.milvus.destroyer, case.target)
-        outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
-    except (Refused, Denied, NotFound) as exc:
-        outcome, message, code = Outcome.REFUSED, str(exc), exc.code
-    except Unreachable as exc:
-        outcome, message, code = Outcome.FAILED, f"It was not sent: {exc}", exc.code
-    except MilvusError as exc:
-        outcome, message, code = Outcome.UNKNOWN, str(exc), exc.code
-    except Exception as exc:  # a bug here must not hide that something was sent
-        outcome, message, code = Outcome.UNKNOWN, f"Unexpected: {type(exc).__name__}", ""
-    duration_ms = round((time.monotonic() - started) * 1000)
-    return Answer(outcome=outcome, message=message, code=code, duration_ms=duration_ms)
-
-
-def _conclude(case: Case, answer: Answer) -> Outcome:
-    """Look again and record what the look shows; Milvus' OK is no proof."""
-    outcome, seen = answer.outcome, ""
-    if outcome in {Outcome.NONE, Outcome.UNKNOWN}:
-        done, seen = _look_again(case, LOOKS_AFTER_OK if outcome is Outcome.NONE else 1)
-        outcome = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
-    details = {"attempts": 1, "code": answer.code, "duration_ms": answer.duration_ms, "seen": seen}
-    operation_id = case.confirmation.operation_id
-    try:
-        finish(operation_id, outcome, answer.message, case.actor, case.origin, details)
-    except audit.LogUnwritable as exc:
-        raise OutcomeUnrecorded(str(operation_id)) from exc
-    return outcome
-
-
-def _look_again(case: Case, times: int) -> tuple[bool, str]:
-    for left in reversed(range(times)):
-        try:
-            if case.operation.is_done(case.milvus.gateway, case.target, case.confirmation.identity):
-                return True, f"verified: it is {case.operation.done_word}"
-        except MilvusError as exc:
-            return False, f"could not look: {exc}"
-        time.sleep(SECONDS_BETWEEN if left else 0)
-    return False, "it is still there"
-
-
-def finish(
-    operation_id: uuid.UUID,
-    outcome: Outcome,
-    message: str,
-    actor: Actor,
-    origin: Origin,
-    details: dict[str, Any],
-) -> bool:
-    """Record an outcome and, if it is final, free the target. False if it was settled before.
-
-    The claim decides: whoever finds it still there records the final outcome, nobody else.
-    """
-    with audit.appending():
-        claim = Claim.objects.filter(operation_id=operation_id).first()
-        if claim is None:
-            return False
-        intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
-        target = {k: getattr(intent, k) for k in Target.__dataclass_fields__}
-        audit.append(
-            Entry(
-                phase=Phase.OUTCOME,
-                action=intent.action,
-                actor=actor,
-                origin=origin,
-                outcome=outcome,
-                operation_id=operation_id,
-                target=target,
-                message=message,
-                details=details,
-            )
-        )
-        if outcome is not Outcome.UNKNOWN:
-            claim.delete()
-    return True

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from .. import clusters
@@ -15,13 +16,12 @@ from ..milvus.errors import MilvusError
 from ..milvus.types import Identity, Kind, Target
 from ..models import AuditEvent, Claim
 from . import OPERATIONS
-from .protocol import finish
+from .sending import final_outcome, finish, longest
 
 
-def open_operations(cluster: str = "") -> list[Claim]:
+def open_operations() -> list[Claim]:
     """Operations without a final outcome, oldest first."""
-    claims = Claim.objects.order_by("claimed_at")
-    return list(claims.filter(cluster=cluster) if cluster else claims)
+    return list(Claim.objects.order_by("claimed_at"))
 
 
 def settle(operation_id: uuid.UUID, actor: Actor, origin: Origin) -> Outcome:
@@ -29,13 +29,13 @@ def settle(operation_id: uuid.UUID, actor: Actor, origin: Origin) -> Outcome:
 
     While the process that carries it out may be alive, this keeps its hands off. Gone means
     succeeded. Still there means failed only after the call's deadline and `settle_after` have
-    passed: until then Milvus may still be at it. Raises LogUnwritable.
+    passed: until then Milvus may still be at it. Raises LogUnwritable, or AuditEvent.DoesNotExist.
     """
     intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
     if not Claim.objects.filter(operation_id=operation_id).exists():
         return final_outcome(operation_id)
     try:
-        if _being_carried_out(intent):
+        if being_carried_out(intent):
             return Outcome.UNKNOWN
         done = _is_done(intent)
     except (MilvusError, clusters.UnknownCluster):
@@ -49,11 +49,9 @@ def settle(operation_id: uuid.UUID, actor: Actor, origin: Origin) -> Outcome:
     return _settled(operation_id, Outcome.FAILED, message, actor, origin)
 
 
-def final_outcome(operation_id: uuid.UUID) -> Outcome:
-    """The last recorded outcome; UNKNOWN if there is none."""
-    events = AuditEvent.objects.filter(operation_id=operation_id).exclude(outcome="")
-    last = events.order_by("-sequence").first()
-    return Outcome(last.outcome) if last else Outcome.UNKNOWN
+def intent_of(operation_id: uuid.UUID) -> AuditEvent | None:
+    """The event in which an operation began; None if there is no such operation."""
+    return AuditEvent.objects.filter(operation_id=operation_id, phase=Phase.INTENT).first()
 
 
 def _settled(
@@ -79,13 +77,13 @@ def _is_done(intent: AuditEvent) -> bool:
     return operation.is_done(gateway, target, Identity(**details["identity"]))
 
 
-def _being_carried_out(intent: AuditEvent) -> bool:
-    """No outcome yet, and the calls of a living process have not all run out of time."""
+def being_carried_out(intent: AuditEvent) -> bool:
+    """No outcome yet, and the process that carries it out may be alive."""
+    if intent.cluster not in settings.CLUSTERS:
+        return False
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
-    cluster = clusters.get(intent.cluster).cluster
-    longest = cluster.drop_timeout + 5 * cluster.read_timeout  # connect, act, four looks
-    return timezone.now() < intent.recorded_at + timedelta(seconds=longest)
+    return timezone.now() < intent.recorded_at + longest(clusters.get(intent.cluster).cluster)
 
 
 def _patience_ends(intent: AuditEvent) -> datetime:

@@ -13,6 +13,13 @@ from ..access import Action
 from ..actors import actor_of, origin_of
 from ..forms import AuditFilterForm
 from .http import needs, page_or_part
+from .problems import Problem, show
+
+UNUSABLE_FILTERS = Problem(
+    status=422,
+    title="These filters can't be understood",
+    text="Nothing was exported: it would have been the whole log. Correct the filters first.",
+)
 
 
 @require_safe
@@ -61,7 +68,9 @@ def verify(request: HttpRequest) -> HttpResponse:
 @needs(Action.READ_AUDIT)
 def export(request: HttpRequest) -> HttpResponseBase:
     """The filtered log as a file, streamed. That it was exported is recorded first."""
-    _, filters = _filters(request.POST)
+    filter_form, filters = _filters(request.POST)
+    if not filter_form.is_valid():
+        return show(request, UNUSABLE_FILTERS)
     form = "csv" if request.POST.get("form") == "csv" else "jsonl"
     shown = {name: str(value) for name, value in filters.items() if value}
     exports.record(form, shown, actor_of(request), origin_of(request))

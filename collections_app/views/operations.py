@@ -33,6 +33,7 @@ def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
     """GET shows what would be lost and asks for the name; POST does it."""
     target = _target(request, cluster, action)
     protocol.authorize(action, target, actor_of(request), origin_of(request))
+    open_cluster(cluster)
     if request.method != "POST":
         return _dialog(request, action, target)
     return _carry_out(request, action, target)
@@ -42,7 +43,6 @@ confirm.stands_alone = True  # type: ignore[attr-defined]  # sign-in may lead ba
 
 
 def _target(request: HttpRequest, cluster: str, action: Action) -> Target:
-    open_cluster(cluster)
     kind = OPERATIONS[action].kind
     collection = named(request, "collection")
     name = collection if kind is Kind.COLLECTION else named(request, "name")

@@ -13,7 +13,8 @@ from django.template.loader import render_to_string
 from .. import links
 from ..audit import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
-from ..operations.protocol import Busy, NotDone, OutcomeUnrecorded
+from ..operations.protocol import Busy, NotDone
+from ..operations.sending import OutcomeUnrecorded
 from .http import page_or_part, wants_part
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def of_milvus(exc: MilvusError) -> Problem:
     detail = f"Milvus said: {exc}" if str(exc) else ""
     if isinstance(exc, NotFound):
         text = "It may have been dropped or renamed meanwhile. Nothing was changed."
-        return Problem(status=404, title="Not there", text=text, detail=detail)
+        return Problem(status=404, title="Not there", text=text)
     if isinstance(exc, Denied):
         text = (
             "The account this dashboard uses at Milvus may not do that, or its token is wrong. "

@@ -3,11 +3,13 @@
 import time
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
 
 from ...actors import at_the_shell
-from ...audit import LogUnwritable, Outcome
+from ...audit import Outcome
 from ...operations.settle import open_operations, settle
 
 
@@ -30,14 +32,20 @@ class Command(BaseCommand):
 
     def _once(self) -> int:
         """Look at each open operation once. Returns how many stay open."""
-        actor, origin = at_the_shell()
-        still_open = 0
-        for claim in open_operations():
-            try:
-                outcome = settle(claim.operation_id, actor, origin)
-            except LogUnwritable as exc:
-                self.stderr.write(f"{claim.operation_id}: the audit log can't be written: {exc}")
-                outcome = Outcome.UNKNOWN
-            still_open += outcome is Outcome.UNKNOWN
-            self.stdout.write(f"{claim.operation_id}: {outcome}")
-        return still_open
+        close_old_connections()
+        try:
+            outcomes = [self._settle(claim.operation_id) for claim in open_operations()]
+        except DatabaseError as exc:
+            self.stderr.write(f"the database does not answer: {type(exc).__name__}")
+            return 1
+        return outcomes.count(Outcome.UNKNOWN)
+
+    def _settle(self, operation_id: UUID) -> Outcome:
+        """Whatever goes wrong with one operation, the others get their turn."""
+        try:
+            outcome = settle(operation_id, *at_the_shell())
+        except Exception as exc:
+            self.stderr.write(f"{operation_id}: could not look: {type(exc).__name__}: {exc}")
+            outcome = Outcome.UNKNOWN
+        self.stdout.write(f"{operation_id}: {outcome}")
+        return outcome

@@ -37,10 +37,12 @@ class Command(BaseCommand):
     def _account(self, role: str, password: str) -> None:
         first, last = NAMES[role].split()
         names = {"first_name": first, "last_name": last}
-        user, _ = get_user_model().objects.get_or_create(username=role, defaults=names)
-        user.set_password(password)
-        user.save()
-        user.groups.set([Group.objects.get(name=role)])
+        user, created = get_user_model().objects.get_or_create(username=role, defaults=names)
+        if created:
+            user.groups.set([Group.objects.get(name=role)])
+        if created or not user.check_password(password):
+            user.set_password(password)
+            user.save()
 
     def _sample(self) -> None:
         from ...milvus import sample  # noqa: PLC0415 (pymilvus takes a second to import)

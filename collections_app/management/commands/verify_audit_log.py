@@ -23,6 +23,8 @@ class Command(BaseCommand):
         if verdict.broken:
             intact = f"{verdict.checked} events before it are intact."
             raise CommandError(f"The chain is broken: {verdict.broken}. {intact}")
+        if options["export"] and not verdict.checked:
+            raise CommandError(f"{options['export']} holds no event. Was it cut off?")
         if options["head"] and options["head"] != verdict.head:
             raise CommandError(
                 f"The chain ends at event {verdict.last_sequence} with {verdict.head}, not with "

@@ -1,0 +1,193 @@
+"""From the committed intent to the recorded outcome: act once, look again, record."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from .. import audit, clusters
+from ..actors import Actor, Origin
+from ..audit import Entry, Outcome, Phase
+from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..milvus.types import Cluster, Target
+from ..models import AuditEvent, Claim
+from .base import Operation
+from .confirmation import Confirmation
+
+# After an OK, Milvus may need a moment before the name is gone.
+LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
+READS_AT_MOST = 12  # reads between the act and the end of the last look, in the worst case
+
+
+class OutcomeUnrecorded(Exception):
+    """It was sent, and then the log could not be written. `settle` finds out what became of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that one run of the protocol knows from the start."""
+
+    confirmation: Confirmation
+    operation: Operation
+    milvus: clusters.Milvus
+    actor: Actor
+    origin: Origin
+    reason: str
+
+    @property
+    def target(self) -> Target:
+        return self.confirmation.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from the one request."""
+
+    outcome: Outcome  # NONE: Milvus said OK, which proves nothing yet
+    message: str
+    code: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How old a look may be when the request goes out: as many seconds as Milvus has to answer.
+
+    A process that was held up (a full pipe, a suspended machine) must not act on an old look:
+    others may have settled its operation meanwhile, and a namesake may be there. Two clocks,
+    because one may stop while the machine does and the other may be set back.
+    """
+
+    ticks: float
+    moment: datetime
+    seconds: float
+
+    @classmethod
+    def begin(cls, cluster: Cluster) -> "Patience":
+        return cls(ticks=time.monotonic(), moment=timezone.now(), seconds=cluster.drop_timeout)
+
+    @property
+    def over(self) -> bool:
+        elapsed = (timezone.now() - self.moment).total_seconds()
+        return max(time.monotonic() - self.ticks, elapsed) > self.seconds
+
+
+def longest(cluster: Cluster) -> timedelta:
+    """How long after its intent a living process may still be at it."""
+    looking, acting = cluster.read_timeout * READS_AT_MOST, cluster.drop_timeout
+    return timedelta(seconds=cluster.drop_timeout + acting + looking)  # patience, act, look again
+
+
+def act_once(case: Case, patience: Patience) -> Answer:
+    """The one request. Whatever is raised, it is never sent again."""
+    started = time.monotonic()
+    try:
+        _last_check(case, patience)
+        case.operation.act(case.milvus.destroyer, case.target)
+        outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
+    except (Refused, Denied, NotFound) as exc:
+        outcome, message, code = Outcome.REFUSED, str(exc), exc.code
+    except Unreachable as exc:
+        outcome, message, code = Outcome.FAILED, f"It was not sent: {exc}", exc.code
+    except MilvusError as exc:
+        outcome, message, code = Outcome.UNKNOWN, str(exc), exc.code
+    except Exception as exc:  # a bug here must not hide that something was sent
+        outcome, message, code = Outcome.UNKNOWN, f"Unexpected: {type(exc).__name__}", ""
+    duration_ms = round((time.monotonic() - started) * 1000)
+    return Answer(outcome=outcome, message=message, code=code, duration_ms=duration_ms)
+
+
+def _last_check(case: Case, patience: Patience) -> None:
+    """Raises Unreachable (nothing is sent then) if the look is too old, or the claim gone."""
+    try:
+        ours = Claim.objects.filter(operation_id=case.confirmation.operation_id).exists()
+    except (DatabaseError, InterfaceError) as exc:
+        raise Unreachable("the claim could not be read again") from exc
+    if not ours:
+        raise Unreachable("the operation was settled meanwhile")
+    if patience.over:
+        raise Unreachable("too much time passed since the look")
+
+
+def conclude(case: Case, answer: Answer) -> Outcome:
+    """Look again and record what the look shows; Milvus' OK is no proof.
+
+    Returns what is on the record: if somebody settled it meanwhile, theirs. Raises
+    OutcomeUnrecorded.
+    """
+    outcome, seen = answer.outcome, ""
+    if outcome in {Outcome.NONE, Outcome.UNKNOWN}:
+        done, seen = _look_again(case, LOOKS_AFTER_OK if outcome is Outcome.NONE else 1)
+        outcome = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
+    details = {"attempts": 1, "code": answer.code, "duration_ms": answer.duration_ms, "seen": seen}
+    if answer.outcome is Outcome.FAILED:
+        details["attempts"] = 0
+    operation_id = case.confirmation.operation_id
+    try:
+        if finish(operation_id, outcome, answer.message, case.actor, case.origin, details):
+            return outcome
+        return final_outcome(operation_id)
+    except (audit.LogUnwritable, DatabaseError, InterfaceError) as exc:
+        if answer.outcome is Outcome.FAILED:
+            raise audit.LogUnwritable("nothing was sent") from exc
+        raise OutcomeUnrecorded(str(operation_id)) from exc
+
+
+def _look_again(case: Case, times: int) -> tuple[bool, str]:
+    identity = case.confirmation.identity
+    for left in reversed(range(times)):
+        try:
+            if case.operation.is_done(case.milvus.gateway, case.target, identity):
+                return True, case.operation.proof
+        except MilvusError as exc:
+            return False, f"The look afterwards failed: {exc}"
+        except Exception as exc:  # a bug in looking must not keep the record from being closed
+            return False, f"The look afterwards failed: {type(exc).__name__}"
+        time.sleep(SECONDS_BETWEEN if left else 0)
+    return False, "A look afterwards shows that it is still there."
+
+
+def finish(
+    operation_id: uuid.UUID,
+    outcome: Outcome,
+    message: str,
+    actor: Actor,
+    origin: Origin,
+    details: dict[str, Any],
+) -> bool:
+    """Record an outcome and, if it is final, free the target. False if it was settled before.
+
+    The claim decides: whoever finds it still there records the final outcome, nobody else.
+    """
+    with audit.appending():
+        claim = Claim.objects.filter(operation_id=operation_id).first()
+        if claim is None:
+            return False
+        intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
+        audit.append(
+            Entry(
+                phase=Phase.OUTCOME,
+                action=intent.action,
+                actor=actor,
+                origin=origin,
+                outcome=outcome,
+                operation_id=operation_id,
+                target={k: getattr(intent, k) for k in Target.__dataclass_fields__},
+                message=message,
+                details=details,
+            )
+        )
+        if outcome is not Outcome.UNKNOWN:
+            claim.delete()
+    return True
+
+
+def final_outcome(operation_id: uuid.UUID) -> Outcome:
+    """The last recorded outcome; UNKNOWN if there is none."""
+    events = AuditEvent.objects.filter(operation_id=operation_id).exclude(outcome="")
+    last = events.order_by("-sequence").first()
+    return Outcome(last.outcome) if last else Outcome.UNKNOWN

@@ -1,0 +1,321 @@
+"""What goes wrong between the click and the record, with a real Milvus and a real database."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import grpc
+import pytest
+from django.core.management import call_command
+
+from collections_app.audit import LogUnwritable, Outcome, verify
+from collections_app.clusters import Milvus
+from collections_app.milvus.errors import Unreachable
+from collections_app.models import AuditEvent, Claim
+from collections_app.operations.protocol import Busy, NotDone
+from collections_app.operations.sending import OutcomeUnrecorded
+from tests.fixtures import ORIGIN, actor
+from tests.infra.chain import Chain
+from tests.infra.relay import Failure
+from tests.operations.conftest import (
+    Shell,
+    Thing,
+    carry_out,
+    consent,
+    read_only_database,
+    refused_events,
+    settled,
+    told,
+    until,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
+
+OK_REPLY = b""  # a Status with nothing set is Milvus' OK
+UNREADABLE = b"\xff\xff\xff"
+UNKNOWN = ["intent", "outcome unknown"]
+
+
+def lose(chain: Chain) -> None:
+    """The request ends here, and the line goes dead."""
+    chain.proxy.refuse()
+    raise Failure(grpc.StatusCode.UNAVAILABLE, "lost")
+
+
+# --- the server or the line fails ---------------------------------------------------------------
+
+
+def test_with_the_server_down_nothing_is_sent_recorded_or_claimed(
+    thing: Thing, chain: Chain
+) -> None:
+    confirmation = consent(thing.target)
+    chain.proxy.refuse()
+    with pytest.raises(Unreachable):
+        carry_out(confirmation)
+    assert told() == []
+    assert not Claim.objects.exists()
+    assert chain.relay.count(thing.rpc) == 0
+    assert thing.is_there()
+
+
+def test_a_lost_reply_is_no_lost_drop_the_look_afterwards_sees_it(
+    thing: Thing, chain: Chain
+) -> None:
+    """At once, or with the next look: the line may need a moment to come back."""
+    confirmation = consent(thing.target)
+    chain.relay.after(thing.rpc, chain.proxy.cut)
+    assert carry_out(confirmation) in {Outcome.SUCCEEDED, Outcome.UNKNOWN}
+    until(lambda: settled(confirmation) is Outcome.SUCCEEDED)
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() in (["intent", "outcome succeeded"], [*UNKNOWN, "outcome succeeded"])
+
+
+def test_a_server_gone_after_doing_it_is_unknown_until_it_is_back(
+    thing: Thing, chain: Chain
+) -> None:
+    confirmation = consent(thing.target)
+    chain.relay.after(thing.rpc, chain.proxy.refuse)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    assert settled(confirmation) is Outcome.UNKNOWN
+    assert told() == UNKNOWN
+    assert Claim.objects.get().operation_id == confirmation.operation_id
+    chain.proxy.ok()
+    until(lambda: settled(confirmation) is Outcome.SUCCEEDED)
+    assert told() == [*UNKNOWN, "outcome succeeded"]
+    assert chain.relay.count(thing.rpc) == 1
+    assert not Claim.objects.exists()
+    assert not thing.is_there()
+
+
+def test_a_lost_request_is_unknown_and_failed_only_after_the_patience_is_over(
+    thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus], impatient: Callable[[], Milvus]
+) -> None:
+    confirmation = consent(thing.target)
+    chain.relay.before(thing.rpc, lambda: lose(chain))
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.proxy.ok()
+    use_cluster(chain.uri, chain.token, settle_after=60.0)
+    asked = len(chain.relay.calls)
+    until(lambda: settled(confirmation) is Outcome.UNKNOWN and len(chain.relay.calls) > asked)
+    assert told() == UNKNOWN, "it is seen to be there, and that is no reason to call it failed yet"
+    impatient()
+    until(lambda: settled(confirmation) is Outcome.FAILED)
+    assert told() == [*UNKNOWN, "outcome failed"]
+    assert chain.relay.count(thing.rpc) == 1
+    assert not Claim.objects.exists()
+    assert thing.is_there()
+
+
+def test_while_it_is_unknown_nobody_else_may_and_afterwards_they_may(
+    thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    confirmation, grace = consent(thing.target), actor("grace")
+    chain.relay.answer(thing.rpc, lambda _: OK_REPLY)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.relay.forward(thing.rpc)
+    with pytest.raises(Busy, match="Ada is at it"):
+        carry_out(consent(thing.target, who=grace), grace)
+    impatient()
+    until(lambda: settled(confirmation) is Outcome.FAILED)
+    assert carry_out(consent(thing.target, who=grace), grace) is Outcome.SUCCEEDED
+    assert chain.relay.count(thing.rpc) == 2
+    assert not thing.is_there()
+
+
+def test_ok_from_milvus_is_no_proof(
+    thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    confirmation = consent(thing.target)
+    chain.relay.answer(thing.rpc, lambda _: OK_REPLY)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    assert thing.is_there()
+    impatient()
+    until(lambda: settled(confirmation) is Outcome.FAILED)
+    assert told() == [*UNKNOWN, "outcome failed"]
+    assert chain.relay.count(thing.rpc) == 1
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+def test_after_the_deadline_a_look_tells_what_became_of_it(
+    done: bool, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    use_cluster(chain.uri, chain.token, drop_timeout=0.7)
+    hook = chain.relay.after if done else chain.relay.before
+    hook(thing.rpc, chain.relay.hold)
+    expected = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
+    assert carry_out(consent(thing.target)) is expected
+    assert told() == ["intent", f"outcome {expected}"]
+    assert thing.is_there() is not done
+    assert chain.relay.count(thing.rpc) == 1
+
+
+def test_an_answer_that_makes_no_sense_is_unknown(thing: Thing, chain: Chain) -> None:
+    chain.relay.answer(thing.rpc, lambda _: UNREADABLE)
+    assert carry_out(consent(thing.target)) is Outcome.UNKNOWN
+    assert told() == UNKNOWN
+    assert chain.relay.count(thing.rpc) == 1
+
+
+def test_a_bug_of_ours_while_sending_is_unknown_and_recorded(
+    thing: Thing, faulty: Milvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*args: object) -> None:
+        raise ZeroDivisionError
+
+    confirmation = consent(thing.target)
+    monkeypatch.setattr(faulty.destroyer, "_send_once", stumble)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    assert told() == UNKNOWN
+    assert Claim.objects.exists()
+
+
+# --- the log fails ------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    "broken", [read_only_database, lambda: refused_events("intent")], ids=["read only", "full"]
+)
+def test_without_a_record_nothing_is_dropped(
+    broken: Callable[[], AbstractContextManager[None]], thing: Thing, chain: Chain
+) -> None:
+    confirmation = consent(thing.target)
+    with broken(), pytest.raises(LogUnwritable):
+        carry_out(confirmation)
+    assert chain.relay.count(thing.rpc) == 0
+    assert thing.is_there()
+    assert told() == []
+    assert not Claim.objects.exists()
+    assert carry_out(confirmation) is Outcome.SUCCEEDED, "and it counts again when the log is back"
+
+
+@pytest.mark.both_databases
+def test_a_refusal_that_can_not_be_recorded_is_no_silent_one(thing: Thing) -> None:
+    stale = consent(thing.target)
+    thing.remove()
+    with read_only_database(), pytest.raises(LogUnwritable):
+        carry_out(stale)
+    with pytest.raises(NotDone):
+        carry_out(stale)
+
+
+@pytest.mark.both_databases
+def test_a_log_that_fails_after_the_act_leaves_it_open_until_settle_closes_it(
+    thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    confirmation = consent(thing.target)
+    with refused_events("outcome"):
+        with pytest.raises(OutcomeUnrecorded, match=str(confirmation.operation_id)):
+            carry_out(confirmation)
+        assert not thing.is_there()
+        assert told() == ["intent"]
+        impatient()
+        with pytest.raises(LogUnwritable):
+            until(lambda: settled(confirmation) is not Outcome.UNKNOWN)
+        assert Claim.objects.get().operation_id == confirmation.operation_id
+    until(lambda: settled(confirmation) is Outcome.SUCCEEDED)
+    assert told() == ["intent", "outcome succeeded"]
+    assert chain.relay.count(thing.rpc) == 1
+    assert not Claim.objects.exists()
+    assert not verify().broken
+
+
+# --- the process is held up ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def after_the_intent() -> Iterator[list[Callable[[], object]]]:
+    """What is put in here runs once, when the intent's line goes to a pipe that is full."""
+    waiting: list[Callable[[], object]] = []
+
+    class FullPipe(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            while waiting:
+                waiting.pop()()
+
+    pipe, logger = FullPipe(), logging.getLogger("audit")
+    logger.addHandler(pipe)
+    yield waiting
+    logger.removeHandler(pipe)
+
+
+def test_an_operation_that_others_settled_meanwhile_is_not_sent_any_more(
+    thing: Thing, chain: Chain, after_the_intent: list[Callable[[], object]]
+) -> None:
+    confirmation, settler = consent(thing.target), actor("settler")
+    after_the_intent.append(
+        lambda: finish(
+            confirmation.operation_id, Outcome.FAILED, "still there", settler, ORIGIN, {}
+        )
+    )
+    assert carry_out(confirmation) is Outcome.FAILED
+    assert chain.relay.count(thing.rpc) == 0
+    assert thing.is_there()
+    assert told() == ["intent", "outcome failed"]
+
+
+def test_on_an_old_look_nothing_is_sent(
+    thing: Thing,
+    chain: Chain,
+    use_cluster: Callable[..., Milvus],
+    after_the_intent: list[Callable[[], object]],
+) -> None:
+    use_cluster(chain.uri, chain.token, drop_timeout=0.5)
+    after_the_intent.append(lambda: time.sleep(0.6))
+    assert carry_out(consent(thing.target)) is Outcome.FAILED
+    assert chain.relay.count(thing.rpc) == 0
+    assert thing.is_there()
+    assert told() == ["intent", "outcome failed"]
+    assert not Claim.objects.exists()
+
+
+# --- the process dies ---------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+def test_a_process_killed_between_intent_and_outcome_is_settled_without_sending_again(
+    done: bool, thing: Thing, chain: Chain, shell: Shell, impatient: Callable[[], Milvus]
+) -> None:
+    arrived, killed = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        killed.wait(60)
+        if not done:
+            raise Failure(grpc.StatusCode.UNAVAILABLE, "never forwarded")
+
+    (chain.relay.after if done else chain.relay.before)(thing.rpc, hold)
+    with shell.start(*thing.command) as process:
+        try:
+            assert arrived.wait(30), process.communicate(timeout=5)
+        finally:
+            process.kill()
+            process.wait(10)
+            killed.set()
+    assert process.returncode == -signal.SIGKILL
+    assert told() == ["intent"]
+    claim = Claim.objects.get()
+    assert thing.is_there() is not done
+
+    reads = chain.relay.calls
+    assert reconcile() == 1, "whoever sent it may be alive for all that others know"
+    assert chain.relay.calls == reads
+    impatient()
+    until(lambda: reconcile() == 0)
+    outcome = Outcome.SUCCEEDED if done else Outcome.FAILED
+    assert told() == ["intent", f"outcome {outcome}"]
+    assert AuditEvent.objects.filter(operation_id=claim.operation_id).count() == 2
+    assert chain.relay.count(thing.rpc) == 1
+    assert thing.is_there() is not done
+    assert not verify().broken
+
+
+def reconcile() -> int:
+    """The exit code of one `reconcile_operations`."""
+    with pytest.raises(SystemExit) as caught:
+        call_command("reconcile_operations")
+    return int(caught.value.code or 0)

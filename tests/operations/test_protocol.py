@@ -1,0 +1,426 @@
+"""One protocol for all that destroys, on the real server, for collections and partitions alike."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from collections_app import clusters
+from collections_app.access import Action
+from collections_app.audit import Outcome, verify
+from collections_app.clusters import Milvus
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.destroy import Destroyer
+from collections_app.milvus.errors import Denied, NotFound
+from collections_app.milvus.types import Kind, Target
+from collections_app.models import AuditEvent, Claim
+from collections_app.operations import OPERATIONS
+from collections_app.operations.protocol import AlreadyUsed, Busy, NotDone
+from tests.fixtures import actor, cluster_at
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds, unique_name
+from tests.operations.conftest import (
+    PARTITION,
+    RPC,
+    Thing,
+    at_once,
+    carry_out,
+    consent,
+    on_own_connection,
+    target_in,
+    told,
+    until,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
+
+SUCCEEDED = ["intent", "outcome succeeded"]
+GRACE = actor("grace")
+
+
+def last_message() -> str:
+    event = AuditEvent.objects.order_by("sequence").last()
+    assert event is not None
+    return str(json.loads(event.record)["message"])
+
+
+# --- the good end -------------------------------------------------------------------------------
+
+
+def test_a_drop_is_sent_once_verified_and_recorded(thing: Thing, chain: Chain) -> None:
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert not thing.is_there()
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() == SUCCEEDED
+    assert not Claim.objects.exists()
+    assert not verify().broken
+
+
+@pytest.mark.both_databases
+def test_the_intent_is_committed_when_the_request_arrives_and_no_outcome_is(
+    thing: Thing, chain: Chain
+) -> None:
+    seen: list[object] = []
+    look = lambda: (told(), Claim.objects.count())  # noqa: E731
+    chain.relay.before(thing.rpc, lambda: seen.append(on_own_connection(look)))
+    carry_out(consent(thing.target))
+    assert seen == [(["intent"], 1)]
+    assert told() == SUCCEEDED
+
+
+def test_the_intent_keeps_what_it_takes_to_make_it_again(thing: Thing) -> None:
+    confirmation = consent(thing.target)
+    carry_out(confirmation, reason="superseded by v8")
+    intent = AuditEvent.objects.get(phase="intent")
+    record = json.loads(intent.record)
+    details = record["details"]
+    assert record["actor"]["subject"] == "ada"
+    assert details["reason"] == "superseded by v8"
+    assert details["identity"]["id"] == confirmation.identity.id > 0
+    assert details["server_version"].startswith("v2.3.5")
+    text = json.dumps(details["snapshot"])
+    assert all(word in text for word in ("vector", PARTITION, '"dim"'))
+
+
+# --- only what was shown ------------------------------------------------------------------------
+
+
+def test_a_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain) -> None:
+    stale = consent(thing.target)
+    thing.replace()
+    with pytest.raises(NotDone) as caught:
+        carry_out(stale)
+    assert caught.value.outcome is Outcome.CHANGED
+    assert thing.is_there()
+    assert chain.relay.count(thing.rpc) == 0
+    assert told() == ["refused changed"]
+    details = json.loads(AuditEvent.objects.get().record)["details"]
+    assert details["shown"]["id"] == stale.identity.id != details["found"]["id"]
+
+
+def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
+    thing: Thing, chain: Chain
+) -> None:
+    chain.relay.after(thing.rpc, thing.add_namesake)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert thing.is_there()
+    assert chain.relay.count(thing.rpc) == 1
+
+
+def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, chain: Chain) -> None:
+    late = consent(thing.target)
+    thing.remove()
+    with pytest.raises(NotDone, match="does not exist any more") as caught:
+        carry_out(late)
+    assert caught.value.outcome is Outcome.NOT_FOUND
+    assert chain.relay.count(thing.rpc) == 0
+    assert told() == ["refused not found"]
+    assert not Claim.objects.exists()
+
+
+def test_what_somebody_dropped_a_moment_before_ends_as_gone(thing: Thing, chain: Chain) -> None:
+    """Milvus says OK to that; the look afterwards is what counts."""
+    chain.relay.before(thing.rpc, thing.remove)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() == SUCCEEDED
+
+
+# --- once ---------------------------------------------------------------------------------------
+
+
+def test_a_confirmation_counts_once_even_if_its_namesake_is_there_again(
+    thing: Thing, chain: Chain
+) -> None:
+    confirmation = consent(thing.target)
+    carry_out(confirmation)
+    thing.add_namesake()
+    with pytest.raises(AlreadyUsed):
+        carry_out(confirmation)
+    assert thing.is_there()
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() == SUCCEEDED
+
+
+@pytest.mark.both_databases
+def test_a_double_click_is_one_request(thing: Thing, chain: Chain) -> None:
+    confirmation = consent(thing.target)
+    click = lambda: carry_out(confirmation)  # noqa: E731
+    results = at_once(click, click, click)
+    assert results.count(Outcome.SUCCEEDED) == 1
+    late = [r for r in results if r is not Outcome.SUCCEEDED]
+    assert [type(r) for r in late] == [AlreadyUsed] * 2
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() == SUCCEEDED
+
+
+@pytest.mark.both_databases
+def test_of_two_operators_at_once_one_drops_and_the_other_is_told_who_is_at_it(
+    thing: Thing, chain: Chain
+) -> None:
+    """The first request waits at the server until the other one has been told."""
+    people = [actor("ada"), actor("grace")]
+    consents = [consent(thing.target, who=who) for who in people]
+    chain.relay.before(thing.rpc, lambda: until(lambda: "refused busy" in on_own_connection(told)))
+    results = at_once(*(lambda i=i: carry_out(consents[i], people[i]) for i in (0, 1)))
+    winner = results.index(Outcome.SUCCEEDED)
+    refusal = results[1 - winner]
+    assert isinstance(refusal, Busy)
+    assert refusal.claim.actor_display == people[winner].display in str(refusal)
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() == ["intent", "refused busy", "outcome succeeded"]
+    assert not verify().broken
+
+
+def test_who_comes_after_another_operator_is_told_that_it_is_gone(
+    thing: Thing, chain: Chain
+) -> None:
+    mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
+    carry_out(theirs, GRACE)
+    with pytest.raises(NotDone, match="does not exist any more"):
+        carry_out(mine)
+    assert chain.relay.count(thing.rpc) == 1
+    assert told() == [*SUCCEEDED, "refused not found"]
+
+
+def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
+    thing: Thing, chain: Chain
+) -> None:
+    """Between the last read of ours and our intent, another drop begins and ends."""
+    mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
+
+    def meanwhile() -> None:
+        assert on_own_connection(lambda: carry_out(theirs, GRACE)) is Outcome.SUCCEEDED
+        thing.add_namesake()
+
+    chain.relay.after("GetVersion", meanwhile)
+    with pytest.raises(NotDone):
+        carry_out(mine)
+    assert thing.is_there()
+    assert chain.relay.count(thing.rpc) == 1
+
+
+# --- not permitted ------------------------------------------------------------------------------
+
+
+def test_without_the_right_it_is_recorded_and_milvus_is_not_even_asked(
+    thing: Thing, chain: Chain
+) -> None:
+    viewer = actor("vera", rights=("view_milvus", "read_audit"))
+    confirmation = consent(thing.target, who=viewer)
+    asked = chain.relay.calls
+    with pytest.raises(NotDone) as caught:
+        carry_out(confirmation, viewer)
+    assert caught.value.outcome is Outcome.DENIED
+    assert chain.relay.calls == asked
+    assert told() == ["refused denied"]
+    assert "Vera" in last_message()
+    assert thing.is_there()
+
+
+@pytest.mark.parametrize(
+    ("right", "kind"),
+    [("drop_collection", Kind.PARTITION), ("drop_partition", Kind.COLLECTION)],
+)
+def test_the_right_to_one_is_no_right_to_the_other(
+    right: str, kind: Kind, make_collection: Seeds
+) -> None:
+    thing, limited = Thing.make(make_collection, kind), actor(rights=(right,))
+    with pytest.raises(NotDone, match="not permitted"):
+        carry_out(consent(thing.target, who=limited), limited)
+    assert thing.is_there()
+
+
+@pytest.fixture
+def guest(milvus_server: MilvusServer) -> Iterator[str]:
+    """The token of a Milvus account without any role: it may list and describe, no more."""
+    name, password, root = unique_name("guest"), "n0-rights-at-all", milvus_server.client()
+    root.create_user(name, password, timeout=10)
+    yield f"{name}:{password}"
+    root.drop_user(name, timeout=10)
+
+
+def test_what_milvus_does_not_permit_to_our_account_is_refused_and_recorded(
+    thing: Thing, chain: Chain, guest: str, faulty: Milvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root reads, so that also a partition can be looked at; the guest is who sends."""
+    confirmation = consent(thing.target)
+    guests = Destroyer(Connection(cluster_at(chain.uri, guest)))
+    monkeypatch.setattr(clusters, "get", lambda key: replace(faulty, destroyer=guests))
+    assert carry_out(confirmation) is Outcome.REFUSED
+    assert chain.relay.count(thing.rpc) == 1
+    assert thing.is_there()
+    assert told() == ["intent", "outcome refused"]
+    assert "permission deny" in last_message()
+    assert not Claim.objects.exists()
+
+
+def test_a_collection_is_refused_to_an_account_that_may_hardly_read(
+    make_collection: Seeds, chain: Chain, guest: str, use_cluster: Callable[..., Milvus]
+) -> None:
+    use_cluster(chain.uri, guest)
+    thing = Thing.make(make_collection, Kind.COLLECTION)
+    assert carry_out(consent(thing.target)) is Outcome.REFUSED
+    assert thing.is_there()
+    assert told() == ["intent", "outcome refused"]
+
+
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [(Action.DROP_PARTITION, "partitions may not"), (Action.DROP_ALIAS, "aliases may not")],
+)
+def test_what_may_not_be_read_is_not_called_gone(
+    action: Action,
+    says: str,
+    make_collection: Seeds,
+    chain: Chain,
+    guest: str,
+    use_cluster: Callable[..., Milvus],
+) -> None:
+    target = scene_of(action, make_collection, loaded=False)
+    confirmation = consent(target, action)
+    use_cluster(chain.uri, guest)
+    with pytest.raises(Denied, match=says):
+        carry_out(confirmation)
+    assert told() == []
+    assert chain.relay.count(RPC[action]) == 0
+
+
+# --- what stands in the way ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Something Milvus never drops, or not yet."""
+
+    kind: Kind
+    says: str
+    options: dict[str, object]
+    partition: str = PARTITION
+
+    def target(self, seeds: Seeds) -> Target:
+        options = {"partitions": [PARTITION], **self.options}
+        collection = seeds(**options)  # type: ignore[arg-type]
+        name = self.partition if self.kind is Kind.PARTITION else collection
+        return target_in(collection, self.kind, name)
+
+
+LOADED = Obstacle(Kind.PARTITION, "It is loaded", {"loaded": True})
+OBSTACLES = {
+    "loaded partition": LOADED,
+    "default partition": Obstacle(Kind.PARTITION, "default partition", {}, "_default"),
+    "partition key": Obstacle(
+        Kind.PARTITION, "tenant", {"partition_key": True, "partitions": []}, "_default_3"
+    ),
+    "alias": Obstacle(Kind.COLLECTION, "alias", {"aliases": [unique_name("alias")]}),
+}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES.values(), ids=OBSTACLES)
+def test_what_milvus_would_not_drop_is_blocked_recorded_and_not_sent(
+    obstacle: Obstacle, make_collection: Seeds, chain: Chain
+) -> None:
+    thing = Thing(make_collection, obstacle.target(make_collection))
+    with pytest.raises(NotDone, match=obstacle.says) as caught:
+        carry_out(consent(thing.target))
+    assert caught.value.outcome is Outcome.BLOCKED
+    assert caught.value.blockers
+    assert chain.relay.count(thing.rpc) == 0
+    assert told() == ["refused blocked"]
+    assert obstacle.says in last_message()
+    assert thing.is_there()
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "remedy"),
+    [(LOADED, Action.RELEASE_PARTITION), (OBSTACLES["alias"], Action.DROP_ALIAS)],
+    ids=["release first", "alias first"],
+)
+def test_the_remedy_is_an_act_of_its_own_and_then_the_drop_goes_through(
+    obstacle: Obstacle, remedy: Action, make_collection: Seeds, chain: Chain
+) -> None:
+    thing = Thing(make_collection, obstacle.target(make_collection))
+    with pytest.raises(NotDone) as caught:
+        carry_out(consent(thing.target))
+    (blocker,) = caught.value.blockers
+    assert blocker.remedy is remedy
+    assert blocker.remedy_target is not None
+    assert carry_out(consent(blocker.remedy_target, remedy)) is Outcome.SUCCEEDED
+    assert thing.is_there()
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert not thing.is_there()
+    assert [chain.relay.count(RPC[act]) for act in (remedy, thing.action)] == [1, 1]
+    assert told() == ["refused blocked", *SUCCEEDED, *SUCCEEDED]
+    actions = AuditEvent.objects.order_by("sequence").values_list("action", flat=True)
+    assert list(actions) == [thing.action, remedy, remedy, thing.action, thing.action]
+
+
+# --- the other acts -----------------------------------------------------------------------------
+
+OTHER_ACTS = [Action.RELEASE_COLLECTION, Action.RELEASE_PARTITION, Action.DROP_ALIAS]
+
+
+def scene_of(action: Action, seeds: Seeds, *, loaded: bool) -> Target:
+    """Something for one of the other acts, in a collection with a partition."""
+    kind, alias = OPERATIONS[action].kind, unique_name("alias")
+    aliases = [alias] if kind is Kind.ALIAS else []
+    collection = seeds(partitions=[PARTITION], aliases=aliases, loaded=loaded)
+    names = {Kind.COLLECTION: collection, Kind.PARTITION: PARTITION, Kind.ALIAS: alias}
+    return target_in(collection, kind, names[kind])
+
+
+@pytest.mark.parametrize("action", OTHER_ACTS, ids=str)
+def test_releasing_and_dropping_an_alias_go_the_same_way(
+    action: Action, make_collection: Seeds, chain: Chain
+) -> None:
+    target = scene_of(action, make_collection, loaded=action is not Action.DROP_ALIAS)
+    assert carry_out(consent(target, action)) is Outcome.SUCCEEDED
+    assert chain.relay.count(RPC[action]) == 1
+    assert told() == SUCCEEDED
+    assert make_collection.exists(target.collection)
+    with pytest.raises((NotDone, NotFound)):
+        carry_out(consent(target, action))
+    assert chain.relay.count(RPC[action]) == 1
+
+
+@pytest.mark.parametrize("action", OTHER_ACTS, ids=str)
+def test_what_was_shown_holds_for_them_too(
+    action: Action, make_collection: Seeds, chain: Chain
+) -> None:
+    target = scene_of(action, make_collection, loaded=False)
+    stale = consent(target, action)
+    client = make_collection.server.client()
+    aliases = [target.name] if target.kind is Kind.ALIAS else []
+    for alias in aliases:
+        client.drop_alias(alias, timeout=10)
+    client.drop_collection(target.collection, timeout=10)
+    make_collection(target.collection, partitions=[PARTITION], aliases=aliases)
+    with pytest.raises(NotDone) as caught:
+        carry_out(stale)
+    assert caught.value.outcome is Outcome.CHANGED
+    assert chain.relay.count(RPC[action]) == 0
+    assert told() == ["refused changed"]
+
+
+# --- Milvus Lite --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION], ids=str)
+def test_without_ids_a_changed_fingerprint_stops_the_drop_and_the_same_one_lets_it_pass(
+    kind: Kind,
+    lite: Milvus,
+    lite_server: MilvusServer,
+    collections_on: Callable[[MilvusServer], Seeds],
+) -> None:
+    thing = Thing.make(collections_on(lite_server), kind)
+    stale = consent(thing.target)
+    lite_server.client().create_partition(thing.target.collection, "added_since")
+    with pytest.raises(NotDone) as caught:
+        carry_out(stale)
+    assert caught.value.outcome is Outcome.CHANGED
+    assert thing.is_there()
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert not thing.is_there()
+    assert told() == ["refused changed", *SUCCEEDED]

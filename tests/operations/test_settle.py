@@ -1,0 +1,174 @@
+"""Closing what has no final outcome: by looking, when it is time, once, and for good."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from collections_app.audit import LogUnwritable, Outcome, verify
+from collections_app.clusters import Milvus
+from collections_app.milvus.types import Kind
+from collections_app.models import AuditEvent, Claim
+from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.settle import open_operations
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.operations.conftest import (
+    Thing,
+    at_once,
+    carry_out,
+    consent,
+    on_own_connection,
+    read_only_database,
+    settled,
+    told,
+    until,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
+
+UNKNOWN = ["intent", "outcome unknown"]
+
+
+def left_open(thing: Thing, chain: Chain) -> Confirmation:
+    """A drop whose outcome is unknown: Milvus said OK, and it is still there."""
+    confirmation = consent(thing.target)
+    chain.relay.answer(thing.rpc, lambda _: b"")
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    return confirmation
+
+
+@pytest.fixture
+def open_drop(thing: Thing, chain: Chain) -> Confirmation:
+    return left_open(thing, chain)
+
+
+def test_still_there_within_the_patience_stays_open(
+    open_drop: Confirmation, use_cluster: Callable[..., Milvus], chain: Chain
+) -> None:
+    use_cluster(chain.uri, chain.token, settle_after=60.0)
+    assert settled(open_drop) is Outcome.UNKNOWN
+    assert told() == UNKNOWN
+    assert open_operations()
+
+
+def test_gone_is_done_however_early(open_drop: Confirmation, thing: Thing, chain: Chain) -> None:
+    thing.remove()
+    assert settled(open_drop) is Outcome.SUCCEEDED
+    assert told() == [*UNKNOWN, "outcome succeeded"]
+    assert not open_operations()
+    assert chain.relay.count(thing.rpc) == 1
+
+
+def test_a_namesake_in_its_place_means_it_is_gone_and_is_left_alone(
+    open_drop: Confirmation, thing: Thing, chain: Chain
+) -> None:
+    thing.replace()
+    chain.relay.forward(thing.rpc)
+    assert settled(open_drop) is Outcome.SUCCEEDED
+    assert thing.is_there()
+    assert chain.relay.count(thing.rpc) == 1
+
+
+def test_a_partition_whose_collection_is_gone_is_gone(make_collection: Seeds, chain: Chain) -> None:
+    thing = Thing.make(make_collection, Kind.PARTITION)
+    open_drop = left_open(thing, chain)
+    make_collection.server.client().drop_collection(thing.target.collection, timeout=10)
+    assert settled(open_drop) is Outcome.SUCCEEDED
+
+
+def test_what_is_settled_stays_settled_without_another_look(
+    open_drop: Confirmation, thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    impatient()
+    until(lambda: settled(open_drop) is Outcome.FAILED)
+    thing.remove()
+    asked = chain.relay.calls
+    assert settled(open_drop) is Outcome.FAILED
+    assert chain.relay.calls == asked
+    assert told() == [*UNKNOWN, "outcome failed"]
+
+
+@pytest.mark.both_databases
+def test_many_who_settle_at_once_record_one_outcome(open_drop: Confirmation, thing: Thing) -> None:
+    thing.remove()
+    results = at_once(*[lambda: settled(open_drop)] * 4)
+    assert results == [Outcome.SUCCEEDED] * 4
+    assert told() == [*UNKNOWN, "outcome succeeded"]
+    assert not verify().broken
+
+
+def test_hands_off_while_it_is_being_carried_out(thing: Thing, chain: Chain) -> None:
+    """Also when the thing is gone already: its own process is about to say so."""
+    confirmation = consent(thing.target)
+    seen: list[object] = []
+
+    def meanwhile() -> None:
+        before = chain.relay.calls
+        seen.append(on_own_connection(lambda: settled(confirmation)))
+        seen.append(chain.relay.calls == before)
+
+    chain.relay.after(thing.rpc, meanwhile)
+    assert carry_out(confirmation) is Outcome.SUCCEEDED
+    assert seen == [Outcome.UNKNOWN, True]
+    assert told() == ["intent", "outcome succeeded"]
+
+
+def test_an_unreachable_server_settles_nothing(
+    open_drop: Confirmation, thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    thing.remove()
+    impatient()
+    chain.proxy.refuse()
+    assert settled(open_drop) is Outcome.UNKNOWN
+    assert told() == UNKNOWN
+    chain.proxy.ok()
+    until(lambda: settled(open_drop) is Outcome.SUCCEEDED)
+
+
+def test_a_cluster_that_is_no_longer_configured_settles_nothing(
+    open_drop: Confirmation, settings: object
+) -> None:
+    settings.CLUSTERS = {}  # type: ignore[attr-defined]
+    assert settled(open_drop) is Outcome.UNKNOWN
+    assert Claim.objects.exists()
+
+
+def test_a_log_that_can_not_be_written_leaves_it_open(
+    open_drop: Confirmation, thing: Thing
+) -> None:
+    thing.remove()
+    with read_only_database(), pytest.raises(LogUnwritable):
+        settled(open_drop)
+    assert open_operations()
+    assert settled(open_drop) is Outcome.SUCCEEDED
+
+
+def test_who_settled_it_is_on_the_record_and_so_is_who_dropped_it(
+    open_drop: Confirmation, thing: Thing
+) -> None:
+    thing.remove()
+    settled(open_drop)
+    events = AuditEvent.objects.filter(operation_id=open_drop.operation_id).order_by("sequence")
+    assert [event.actor for event in events] == [
+        "Ada|test|ada",
+        "Ada|test|ada",
+        "Settler|test|settler",
+    ]
+    assert {(event.action, event.name) for event in events} == {
+        (thing.action, thing.target.name),
+    }
+    assert json.loads(events[2].record)["details"]["settled"] is True
+
+
+def test_an_unknown_operation_has_nothing_to_settle(open_drop: Confirmation) -> None:
+    with pytest.raises(AuditEvent.DoesNotExist):
+        settled(replace(open_drop, operation_id=uuid4()))
+
+
+def test_open_operations_come_oldest_first(make_collection: Seeds, chain: Chain) -> None:
+    things = [Thing.make(make_collection, kind) for kind in (Kind.PARTITION, Kind.COLLECTION)]
+    wanted = [left_open(thing, chain).operation_id for thing in things]
+    assert [claim.operation_id for claim in open_operations()] == wanted
