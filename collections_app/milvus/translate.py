@@ -26,7 +26,6 @@ LITE_NO_DATABASE = re.compile(r"database '.*' does not exist$", re.S)
 NEVER_CONNECTED = "failed to connect to all addresses"
 DENIED_STATUS = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
 SILENT_STATUS = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
-WORTH_HIDING = 8  # a shorter password, such as "Milvus", is a word of ordinary messages
 CAUGHT = (MilvusException, grpc.RpcError)
 
 
@@ -125,8 +124,7 @@ def _clean(exc: BaseException, secrets: tuple[str, ...]) -> str:
     """The message on one line, at most 500 characters, with nothing secret in it."""
     text = re.sub(r"[\x00-\x1f\x7f]+", " ", _said(exc))
     for word in secrets:
-        if len(word) >= WORTH_HIDING:
-            text = text.replace(word, "•••")
+        text = text.replace(word, "•••")
     return text[:500]
 
 

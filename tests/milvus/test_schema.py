@@ -229,3 +229,14 @@ def test_a_type_newer_than_this_client_is_said_and_costs_no_other_collection_its
     assert name in [row.name for row in gateway.collections("default")]
     (summary,) = gateway.summaries("default", [name]).values()
     assert (summary.partitions, summary.rows, summary.aliases) == (Unread.UNKNOWN, 0, ())
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_default_that_json_has_no_word_for_can_be_sealed_all_the_same(
+    describe: Describe, number: float
+) -> None:
+    default = schema_pb2.ValueField(float_data=number)
+    found = describe(field("weight", DataType.FLOAT, default_value=default))
+    fields = json.loads(audit.canonical(dict(found.snapshot)))["describe"]["fields"]
+    kept = {item["name"]: item for item in fields}["weight"]
+    assert float(kept["default_value"]) == pytest.approx(number, nan_ok=True)

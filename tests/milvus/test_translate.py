@@ -191,6 +191,17 @@ def test_an_answer_that_is_no_message_leaves_an_act_unknown(wire: Wire) -> None:
     assert type(kind_of(wire.act)) is OutcomeUnknown
 
 
+@pytest.mark.parametrize("name", ["PermissionDenied", "database_x_does_not_exist"])
+def test_a_name_that_reads_like_an_error_is_no_error(wire: Wire, name: str) -> None:
+    """Codes decide, and a text only where Milvus has no code for it."""
+    said = f"collection not found[collection={name}]"
+    reply = pb.ShowCollectionsResponse(status=status(100, said))
+    wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
+    assert type(kind_of(wire.read)) is NotFound
+    wire.chain.relay.answer("DropCollection", lambda _: status(2000, said).SerializeToString())
+    assert type(kind_of(wire.act)) is OutcomeUnknown
+
+
 # --- the message ----------------------------------------------------------------------------------
 
 
