@@ -34,6 +34,7 @@ from tests.infra.seeds import Seeds
 
 PARTITION = "novels"
 DROP = {Kind.COLLECTION: Action.DROP_COLLECTION, Kind.PARTITION: Action.DROP_PARTITION}
+UNREADABLE = b"\xff\xff\xff"  # no message of Milvus'
 RPC = {
     Action.DROP_COLLECTION: "DropCollection",
     Action.DROP_PARTITION: "DropPartition",
@@ -131,6 +132,15 @@ def consent(target: Target, action: Action | None = None, who: Actor | None = No
 
 def carry_out(confirmation: Confirmation, who: Actor | None = None, reason: str = "") -> Outcome:
     return perform(confirmation, actor=who or actor(), origin=ORIGIN, reason=reason)
+
+
+def leave_unknown(thing: Thing, chain: Chain) -> Confirmation:
+    """A drop that is still there, after an answer from which nobody can tell."""
+    confirmation = consent(thing.target)
+    chain.relay.answer(thing.rpc, lambda _: UNREADABLE)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.relay.forward(thing.rpc)
+    return confirmation
 
 
 def settled(confirmation: Confirmation) -> Outcome:

@@ -1,10 +1,8 @@
 """What goes wrong between the click and the record, with a real Milvus and a real database."""
 
-import logging
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import grpc
@@ -17,14 +15,16 @@ from collections_app.milvus.errors import Unreachable
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.protocol import Busy, NotDone
 from collections_app.operations.sending import OutcomeUnrecorded
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.operations.conftest import (
+    UNREADABLE,
     Shell,
     Thing,
     carry_out,
     consent,
+    leave_unknown,
     read_only_database,
     refused_events,
     settled,
@@ -35,7 +35,6 @@ from tests.operations.conftest import (
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
 
 OK_REPLY = b""  # a Status with nothing set is Milvus' OK
-UNREADABLE = b"\xff\xff\xff"
 UNKNOWN = ["intent", "outcome unknown"]
 
 
@@ -112,10 +111,7 @@ def test_a_lost_request_is_unknown_and_failed_only_after_the_patience_is_over(
 def test_while_it_is_unknown_nobody_else_may_and_afterwards_they_may(
     thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
 ) -> None:
-    confirmation, grace = consent(thing.target), actor("grace")
-    chain.relay.answer(thing.rpc, lambda _: OK_REPLY)
-    assert carry_out(confirmation) is Outcome.UNKNOWN
-    chain.relay.forward(thing.rpc)
+    confirmation, grace = leave_unknown(thing, chain), actor("grace")
     with pytest.raises(Busy, match="Ada is at it"):
         carry_out(consent(thing.target, who=grace), grace)
     impatient()
@@ -221,55 +217,6 @@ def test_a_log_that_fails_after_the_act_leaves_it_open_until_settle_closes_it(
     assert chain.relay.count(thing.rpc) == 1
     assert not Claim.objects.exists()
     assert not verify().broken
-
-
-# --- the process is held up ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def after_the_intent() -> Iterator[list[Callable[[], object]]]:
-    """What is put in here runs once, when the intent's line goes to a pipe that is full."""
-    waiting: list[Callable[[], object]] = []
-
-    class FullPipe(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            while waiting:
-                waiting.pop()()
-
-    pipe, logger = FullPipe(), logging.getLogger("audit")
-    logger.addHandler(pipe)
-    yield waiting
-    logger.removeHandler(pipe)
-
-
-def test_an_operation_that_others_settled_meanwhile_is_not_sent_any_more(
-    thing: Thing, chain: Chain, after_the_intent: list[Callable[[], object]]
-) -> None:
-    confirmation, settler = consent(thing.target), actor("settler")
-    after_the_intent.append(
-        lambda: finish(
-            confirmation.operation_id, Outcome.FAILED, "still there", settler, ORIGIN, {}
-        )
-    )
-    assert carry_out(confirmation) is Outcome.FAILED
-    assert chain.relay.count(thing.rpc) == 0
-    assert thing.is_there()
-    assert told() == ["intent", "outcome failed"]
-
-
-def test_on_an_old_look_nothing_is_sent(
-    thing: Thing,
-    chain: Chain,
-    use_cluster: Callable[..., Milvus],
-    after_the_intent: list[Callable[[], object]],
-) -> None:
-    use_cluster(chain.uri, chain.token, drop_timeout=0.5)
-    after_the_intent.append(lambda: time.sleep(0.6))
-    assert carry_out(consent(thing.target)) is Outcome.FAILED
-    assert chain.relay.count(thing.rpc) == 0
-    assert thing.is_there()
-    assert told() == ["intent", "outcome failed"]
-    assert not Claim.objects.exists()
 
 
 # --- the process dies ---------------------------------------------------------------------------

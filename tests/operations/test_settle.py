@@ -20,6 +20,7 @@ from tests.operations.conftest import (
     at_once,
     carry_out,
     consent,
+    leave_unknown,
     on_own_connection,
     read_only_database,
     settled,
@@ -32,17 +33,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 UNKNOWN = ["intent", "outcome unknown"]
 
 
-def left_open(thing: Thing, chain: Chain) -> Confirmation:
-    """A drop whose outcome is unknown: Milvus said OK, and it is still there."""
-    confirmation = consent(thing.target)
-    chain.relay.answer(thing.rpc, lambda _: b"")
-    assert carry_out(confirmation) is Outcome.UNKNOWN
-    return confirmation
-
-
 @pytest.fixture
 def open_drop(thing: Thing, chain: Chain) -> Confirmation:
-    return left_open(thing, chain)
+    return leave_unknown(thing, chain)
 
 
 def test_still_there_within_the_patience_stays_open(
@@ -74,7 +67,7 @@ def test_a_namesake_in_its_place_means_it_is_gone_and_is_left_alone(
 
 def test_a_partition_whose_collection_is_gone_is_gone(make_collection: Seeds, chain: Chain) -> None:
     thing = Thing.make(make_collection, Kind.PARTITION)
-    open_drop = left_open(thing, chain)
+    open_drop = leave_unknown(thing, chain)
     make_collection.server.client().drop_collection(thing.target.collection, timeout=10)
     assert settled(open_drop) is Outcome.SUCCEEDED
 
@@ -170,5 +163,5 @@ def test_an_unknown_operation_has_nothing_to_settle(open_drop: Confirmation) -> 
 
 def test_open_operations_come_oldest_first(make_collection: Seeds, chain: Chain) -> None:
     things = [Thing.make(make_collection, kind) for kind in (Kind.PARTITION, Kind.COLLECTION)]
-    wanted = [left_open(thing, chain).operation_id for thing in things]
+    wanted = [leave_unknown(thing, chain).operation_id for thing in things]
     assert [claim.operation_id for claim in open_operations()] == wanted

@@ -1,0 +1,236 @@
+"""Browsers of signed-in people, a watch on what they complain about, and things to drop."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from django.test import Client
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Response,
+    Route,
+    expect,
+)
+from pytest_django.live_server_helper import LiveServer
+
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+
+DETAILS = "**/collections/*details=1*"  # what fills in the table of the list
+REQUEST = {"collection": "DropCollection", "partition": "DropPartition"}
+# What Chromium says of each answer that is no success. `Watch.response` judges those itself.
+# And what htmx says when a newer request replaces one under way.
+REPLACED = ("htmx:sendAbort", "htmx:afterRequest")
+STATUS_LINE = "Failed to load resource: the server responded with a status of"
+
+
+class Watch:
+    """Collects what no page may do: script errors, policy violations, foreign hosts, crashes."""
+
+    def __init__(self, home: str) -> None:
+        self.home = urlsplit(home).netloc
+        self.problems: list[str] = []
+        self.posts: list[str] = []
+        self._tolerated = list(REPLACED)
+
+    def on(self, page: Page) -> Page:
+        page.on("console", self.console)
+        page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        page.on("request", lambda request: self.request(request.method, request.url))
+        page.on("response", self.response)
+        return page
+
+    def tolerate(self, *texts: str) -> None:
+        """This test provokes console errors that say so."""
+        self._tolerated += texts
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type != "error" or message.text.startswith(STATUS_LINE):
+            return
+        if not any(text in message.text for text in self._tolerated):
+            self.problems.append(f"console: {message.text}")
+
+    def request(self, method: str, url: str) -> None:
+        if urlsplit(url).scheme.startswith("http") and urlsplit(url).netloc != self.home:
+            self.problems.append(f"foreign host: {url}")
+        if method == "POST":
+            self.posts.append(url)
+
+    def response(self, response: Response) -> None:
+        missing = "/static/" in response.url and response.status >= 400
+        if missing or (response.status >= 500 and response.status != 503):
+            self.problems.append(f"{response.status}: {response.url}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_before_live_server(django_db_setup: None) -> None:
+    """A live server made before the database would take SQLite for an in-memory one, and share
+    this thread's connection with all of its threads."""
+
+
+@pytest.fixture
+def watch(live_server: LiveServer) -> Iterator[Watch]:
+    """Fails the test if a page did what no page may do."""
+    made = Watch(live_server.url)
+    yield made
+    assert not made.problems
+
+
+@pytest.fixture
+def browse(
+    live_server: LiveServer,
+    people: dict[str, Any],
+    watch: Watch,
+    new_context: Callable[..., BrowserContext],
+) -> Callable[..., Page]:
+    """browse("auditor") is a new browser of theirs; without a name, of nobody's."""
+
+    def open_page(who: str = "", **options: Any) -> Page:
+        context = new_context(base_url=live_server.url, **options)
+        context.set_default_timeout(10_000)
+        if who:
+            context.add_cookies([{**_session(people[who]), "url": live_server.url}])
+        return watch.on(context.new_page())
+
+    return open_page
+
+
+def _session(user: Any) -> dict[str, str]:
+    client = Client()
+    client.force_login(user)
+    return {"name": "session", "value": client.cookies["session"].value}
+
+
+@pytest.fixture
+def page(browse: Callable[..., Page]) -> Page:
+    """The browser of an operator."""
+    return browse("operator")
+
+
+# --- what is dropped ----------------------------------------------------------------------------
+
+
+def address(view: str, **query: str) -> str:
+    return f"/clusters/main/{view}/?{urlencode(query)}"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A collection or a partition that can be dropped, behind a chain that counts."""
+
+    kind: str
+    collection: str
+    name: str
+    chain: Chain
+    seeds: Seeds
+
+    @property
+    def start(self) -> str:
+        """The page that has its Drop link."""
+        if self.kind == "collection":
+            return address("collections", database="default", q=self.name)
+        return self.after
+
+    @property
+    def after(self) -> str:
+        """The page that a drop leads to."""
+        if self.kind == "collection":
+            return address("collections", database="default")
+        return address("collection", database="default", name=self.collection)
+
+    @property
+    def dialog_address(self) -> str:
+        names = {"database": "default", "collection": self.collection}
+        return address(
+            f"drop-{self.kind}",
+            **names if self.kind == "collection" else {**names, "name": self.name},
+        )
+
+    def link(self, page: Page) -> Locator:
+        words = self.name if self.kind == "collection" else f"partition {self.name}"
+        return page.get_by_role("link", name=f"Drop {words}…", exact=True)
+
+    def there(self) -> bool:
+        """Whether Milvus has it, asked past the dashboard and the chain."""
+        client = self.chain.direct.client()
+        if self.kind == "collection":
+            return bool(client.has_collection(self.name))
+        return bool(client.has_partition(self.collection, self.name))
+
+    def sent(self) -> int:
+        """How often its drop was sent to Milvus."""
+        return self.chain.relay.count(REQUEST[self.kind])
+
+    def replace(self) -> None:
+        """Drop it, and create a namesake."""
+        client = self.chain.direct.client()
+        if self.kind == "collection":
+            client.drop_collection(self.name)
+            self.seeds(self.name)
+        else:
+            client.drop_partition(self.collection, self.name)
+            client.create_partition(self.collection, self.name)
+
+
+@pytest.fixture(params=REQUEST)
+def thing(request: pytest.FixtureRequest, make_thing: Callable[..., Thing]) -> Thing:
+    """A collection, and in a second run of the test a partition. The application is behind it."""
+    return make_thing(request.param)
+
+
+@pytest.fixture
+def make_thing(faulty: object, chain: Chain, make_collection: Seeds) -> Callable[..., Thing]:
+    """make_thing("partition", loaded=True): options are those of Seeds."""
+
+    def make(kind: str, **options: Any) -> Thing:
+        collection = make_collection(**{"partitions": ["north"], **options})
+        name = "north" if kind == "partition" else collection
+        return Thing(kind, collection, name, chain, make_collection)
+
+    return make
+
+
+# --- what people do -----------------------------------------------------------------------------
+
+
+def settled(page: Page, url: str) -> None:
+    """Go there, and wait until the table is whole."""
+    page.goto(url)
+    expect(page.locator(".bone")).to_have_count(0)
+
+
+def opened(page: Page, thing: Thing) -> Locator:
+    """The open drop dialog of a thing."""
+    settled(page, thing.start)
+    thing.link(page).click()
+    expect(the_dialog(page)).to_contain_text(f"Drop {thing.kind} {thing.name}?")
+    return the_dialog(page)
+
+
+def held(page: Page, pattern: str | re.Pattern[str]) -> list[Route]:
+    """From now on such requests wait in this list, until the test lets them continue."""
+    waiting: list[Route] = []
+
+    def keep(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(pattern, keep)
+    return waiting
+
+
+def the_dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def name_field(where: Page | Locator) -> Locator:
+    return where.get_by_label(re.compile("^Type .* to confirm$", re.DOTALL))
+
+
+def act_button(where: Page | Locator, verb: str = "Drop") -> Locator:
+    return where.get_by_role("button", name=re.compile(f"^{verb} "))

@@ -1,0 +1,448 @@
+"""The drop dialog in a real browser, on the real Milvus, for collections and partitions."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.fixtures import PASSWORD
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds, unique_name
+
+from .conftest import (
+    DETAILS,
+    Thing,
+    Watch,
+    act_button,
+    address,
+    held,
+    name_field,
+    opened,
+    settled,
+    the_dialog,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def is_done(page: Page, thing: Thing) -> None:
+    """The page a drop leads to says that it happened, and Milvus has the thing no more."""
+    message = page.get_by_text(
+        f"{thing.kind.capitalize()} {thing.name} was dropped. "
+        "A look afterwards shows that it is gone."
+    )
+    expect(message).to_be_visible()
+    expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
+    expect(thing.link(page)).to_have_count(0)
+    assert not thing.there()
+    assert thing.sent() == 1
+
+
+def nothing_happened(thing: Thing) -> None:
+    assert thing.sent() == 0
+    assert thing.there()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until it has the focus."""
+    for _ in range(60):
+        if wanted.count() and wanted.evaluate("e => e === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab never reaches {wanted}")
+
+
+# --- what it shows ------------------------------------------------------------------------------
+
+
+def real_id(thing: Thing) -> int:
+    """The id, asked in another way than the dashboard does for a collection."""
+    client = thing.chain.direct.client()
+    if thing.kind == "collection":
+        return int(client.describe_collection(thing.name)["collection_id"])
+    from pymilvus.grpc_gen import milvus_pb2 as pb
+
+    request = pb.ShowPartitionsRequest(collection_name=thing.collection)
+    reply = client._get_connection()._stub.ShowPartitions(request, timeout=5)
+    return int(dict(zip(reply.partition_names, reply.partitionIDs, strict=True))[thing.name])
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [("collection", "about 5 stored, in 2 partitions"), ("partition", "about 3 stored")],
+)
+def test_the_dialog_says_what_where_which_and_how_much(
+    page: Page, make_thing: Callable[..., Thing], kind: str, rows: str
+) -> None:
+    thing = make_thing(kind, rows={"_default": 2, "north": 3})
+    dialog = opened(page, thing)
+    assert dialog.evaluate("dialog => dialog.matches(':modal')")
+    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop {kind} {thing.name}?")
+    place = dialog.locator(".place")
+    for words in ("Test", "database default", f"id {real_id(thing)}"):
+        expect(place).to_contain_text(words)
+    if kind == "partition":
+        expect(place).to_contain_text(f"collection {thing.collection}")
+    shown = dialog.locator("dt", has_text="Rows").locator("xpath=following-sibling::dd[1]")
+    expect(shown).to_have_text(rows)
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    expect(act_button(dialog)).to_have_text(f"Drop {kind} {thing.name}")
+
+
+# --- doing it -----------------------------------------------------------------------------------
+
+
+def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Thing) -> None:
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    dialog.get_by_label("Reason").fill("Replaced by the new model")
+    act_button(dialog).click()
+    is_done(page, thing)
+    page.get_by_role("link", name="See the record").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}")
+    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_text("Reason: Replaced by the new model")).to_be_visible()
+
+
+def test_the_keyboard_alone_does_it(page: Page, thing: Thing) -> None:
+    settled(page, thing.start)
+    tab_to(page, thing.link(page))
+    page.keyboard.press("Enter")
+    dialog = the_dialog(page)
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    tab_to(page, name_field(dialog))
+    page.keyboard.type(thing.name)
+    tab_to(page, act_button(dialog))
+    page.keyboard.press("Enter")
+    is_done(page, thing)
+
+
+def twice_with_the_mouse(dialog: Locator) -> None:
+    act_button(dialog).dblclick()
+
+
+def twice_with_enter(dialog: Locator) -> None:
+    name_field(dialog).press("Enter")
+    dialog.page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("twice", [twice_with_the_mouse, twice_with_enter])
+def test_doing_it_twice_sends_one_request(
+    page: Page, thing: Thing, watch: Watch, twice: Callable[[Locator], None]
+) -> None:
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    twice(dialog)
+    is_done(page, thing)
+    assert len(watch.posts) == 1
+
+
+def test_back_after_a_drop_shows_what_is_there_now(page: Page, thing: Thing) -> None:
+    page.goto(address("collections", database="default", q=thing.collection, sort="-name"))
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    is_done(page, thing)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="Collections")).to_be_visible()
+    expect(page.locator("dialog")).not_to_be_visible()
+    expect(thing.link(page)).to_have_count(0)
+    assert thing.sent() == 1
+
+
+# --- not doing it -------------------------------------------------------------------------------
+
+
+MISTAKES: dict[str, Callable[[str], str]] = {
+    "That is not the name. Nothing was sent.": lambda name: f"{name}2",
+    "Upper and lower case differ. Nothing was sent.": str.upper,
+    "Spaces at the start or the end differ. Nothing was sent.": lambda name: f"{name} ",
+}
+
+
+def test_wrong_names_keep_the_dialog_and_what_was_typed_until_it_is_right(
+    page: Page, thing: Thing
+) -> None:
+    dialog = opened(page, thing)
+    dialog.get_by_label("Reason").fill("because")
+    field = name_field(dialog)
+    for words, mistake in MISTAKES.items():
+        field.fill(mistake(thing.name))
+        act_button(dialog).click()
+        expect(dialog.get_by_role("alert")).to_have_text(words)
+        expect(field).to_have_value(mistake(thing.name))
+        expect(field).to_have_accessible_description(words)
+        stays_focused(field)
+        expect(dialog.get_by_label("Reason")).to_have_value("because")
+    nothing_happened(thing)
+    field.fill(thing.name)
+    field.press("Enter")
+    is_done(page, thing)
+
+
+def stays_focused(field: Locator) -> None:
+    """Also once htmx has settled, which may move the focus a moment after the swap."""
+    expect(field.page.locator(".htmx-added, .htmx-settling, .htmx-swapping")).to_have_count(0)
+    expect(field).to_be_focused()
+
+
+def test_an_empty_name_is_not_even_sent(page: Page, thing: Thing, watch: Watch) -> None:
+    dialog = opened(page, thing)
+    act_button(dialog).click()
+    expect(name_field(dialog)).to_be_focused()
+    assert watch.posts == []
+    nothing_happened(thing)
+
+
+def with_escape(dialog: Locator) -> None:
+    dialog.page.keyboard.press("Escape")
+
+
+def with_cancel(dialog: Locator) -> None:
+    dialog.get_by_role("link", name="Cancel").click()
+
+
+def test_leaving_sends_nothing_and_gives_the_focus_back(
+    page: Page, thing: Thing, watch: Watch
+) -> None:
+    for close in (with_escape, with_cancel):
+        dialog = opened(page, thing)
+        name_field(dialog).fill(thing.name)
+        close(dialog)
+        expect(page.locator("dialog")).not_to_be_visible()
+        expect(thing.link(page)).to_be_focused()
+        expect(page).to_have_url(re.compile(re.escape(thing.start) + "$"))
+    assert watch.posts == []
+    nothing_happened(thing)
+
+
+def test_the_focus_finds_its_link_in_a_table_that_was_filled_in_meanwhile(
+    page: Page, make_thing: Callable[..., Thing]
+) -> None:
+    """The details replace the table, and the link that opened the dialog with it."""
+    thing = make_thing("collection")
+    details = held(page, DETAILS)
+    page.goto(thing.start)
+    thing.link(page).click()
+    expect(the_dialog(page)).to_be_visible()
+    details[0].continue_()
+    expect(page.locator(".bone")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(thing.link(page)).to_be_focused()
+
+
+# --- the world changes while it is open ---------------------------------------------------------
+
+
+def test_an_expired_session_leads_back_to_the_same_dialog(page: Page, thing: Thing) -> None:
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    Session.objects.all().delete()
+    act_button(dialog).click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_text("Nothing was sent to Milvus meanwhile")).to_be_visible()
+    sign_in(page)
+    expect(page).to_have_url(re.compile(re.escape(thing.dialog_address) + "$"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}?")
+    expect(name_field(page)).to_have_value("")
+    nothing_happened(thing)
+    name_field(page).fill(thing.name)
+    act_button(page).click()
+    is_done(page, thing)
+
+
+def sign_in(page: Page, password: str = PASSWORD) -> None:
+    page.get_by_label("Name").fill("operator")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_signing_in_by_the_form_leads_to_the_cluster(
+    browse: Callable[..., Page], faulty: object
+) -> None:
+    page = browse()
+    page.goto("/")
+    sign_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("don’t match an account")
+    sign_in(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Databases")
+    expect(page.get_by_role("link", name="default")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None:
+    dialog = opened(page, thing)
+    thing.replace()
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    expect(dialog.get_by_role("heading")).to_have_text("This is not what you were shown")
+    expect(dialog).to_contain_text("Nothing was sent to Milvus")
+    nothing_happened(thing)
+    dialog.get_by_role("link", name="Close").click()
+    expect(page.locator("dialog")).not_to_be_visible()
+
+
+def test_milvus_down_is_said_inside_the_dialog(page: Page, thing: Thing) -> None:
+    settled(page, thing.start)
+    thing.chain.proxy.refuse()
+    thing.link(page).click()
+    dialog = the_dialog(page)
+    expect(dialog.get_by_role("heading")).to_have_text("Milvus does not answer")
+    dialog.get_by_role("link", name="Close").click()
+    expect(page.locator("dialog")).not_to_be_visible()
+    expect(thing.link(page)).to_be_focused()
+    thing.chain.proxy.ok()
+    nothing_happened(thing)
+
+
+def abort(route: Route) -> None:
+    route.abort()
+
+
+def test_no_answer_to_the_click_is_said_on_the_page(
+    page: Page, make_thing: Callable[..., Thing], watch: Watch
+) -> None:
+    thing = make_thing("collection")
+    watch.tolerate("net::ERR_FAILED", "htmx:sendError")
+    settled(page, thing.start)
+    page.route(f"**{thing.dialog_address}", abort)
+    thing.link(page).click()
+    banner = page.get_by_role("alert")
+    expect(banner).to_contain_text("got no usable answer")
+    banner.get_by_role("button", name="Dismiss").click()
+    expect(banner).not_to_be_visible()
+
+
+def test_no_answer_to_the_confirmation_is_said_in_the_dialog(
+    page: Page, thing: Thing, watch: Watch
+) -> None:
+    watch.tolerate("net::ERR_FAILED", "htmx:sendError")
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    page.route(f"**{thing.dialog_address}", abort)
+    act_button(dialog).click()
+    banner = dialog.get_by_role("alert")
+    expect(banner).to_contain_text("look at what happened before you try again")
+    expect(name_field(dialog)).to_have_value(thing.name)
+    page.unroute(f"**{thing.dialog_address}")
+    banner.get_by_role("button", name="Dismiss").click()
+    act_button(dialog).click()
+    is_done(page, thing)
+
+
+# --- one thing after the other ------------------------------------------------------------------
+
+
+def cleared(dialog: Locator, verb: str, remedy: str, name: str) -> None:
+    """Do what clears the way, by its own dialog."""
+    expect(act_button(dialog)).to_have_count(0)
+    dialog.get_by_role("link", name=f"{remedy}…").click()
+    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"{remedy} {name}?")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    name_field(dialog).fill(name)
+    act_button(dialog, verb).click()
+
+
+def test_a_loaded_partition_is_released_first_and_then_dropped(
+    page: Page, make_thing: Callable[..., Thing]
+) -> None:
+    thing = make_thing("partition", loaded=True)
+    dialog = opened(page, thing)
+    expect(dialog).to_contain_text("Milvus refuses to drop it until it is released.")
+    cleared(dialog, "Release", "Release partition", thing.name)
+    expect(dialog).to_contain_text(f"Partition {thing.name} was released. A look afterwards")
+    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop partition {thing.name}?")
+    nothing_happened(thing)
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    is_done(page, thing)
+
+
+def test_an_alias_is_dropped_first_and_then_its_collection(
+    page: Page, make_thing: Callable[..., Thing]
+) -> None:
+    alias = unique_name("alias")
+    thing = make_thing("collection", aliases=[alias])
+    dialog = opened(page, thing)
+    expect(dialog).to_contain_text(f"The alias {alias} points here.")
+    cleared(dialog, "Drop", "Drop alias", alias)
+    expect(dialog).to_contain_text(
+        f"Alias {alias} was dropped. A look afterwards shows that it is gone."
+    )
+    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop collection {thing.name}?")
+    nothing_happened(thing)
+    assert thing.chain.relay.count("DropAlias") == 1
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    is_done(page, thing)
+
+
+# --- names that bite ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_lite(
+    lite: Any, lite_server: MilvusServer, collections_on: Callable[[MilvusServer], Seeds]
+) -> Iterator[Seeds]:
+    """Makes collections on the Milvus Lite that the application uses; it takes any name."""
+    yield collections_on(lite_server)
+
+
+def opened_on_lite(page: Page, name: str) -> Locator:
+    settled(page, address("collections", database="default"))
+    page.get_by_role("row").nth(1).get_by_role("link", name="Drop", exact=False).click()
+    expect(the_dialog(page)).to_be_visible()
+    return the_dialog(page)
+
+
+HTML = '<b>bold<img src=x onerror="alert(1)">'
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "typed", "wrong"),
+    [
+        (HTML, HTML, HTML, "bold"),
+        ("sales ", "sales ", "sales ", "sales"),
+        ("line\nbreak", "line\\nbreak", "line\\nbreak", "line break"),
+        ("übersicht 日本", "übersicht 日本", "übersicht 日本", "ubersicht 日本"),
+    ],
+    ids=["html", "trailing space", "newline", "unicode"],
+)
+def test_a_hostile_name_is_shown_as_it_is_and_dropped_by_what_is_shown(
+    page: Page, on_lite: Seeds, name: str, shown: str, typed: str, wrong: str
+) -> None:
+    on_lite(name)
+    dialog = opened_on_lite(page, name)
+    heading = dialog.get_by_role("heading", level=1)
+    assert heading.text_content() == f"Drop collection {shown}?"
+    assert page.locator("#main img, dialog img").count() == 0
+    name_field(dialog).fill(wrong)
+    act_button(dialog).click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    assert on_lite.exists(name)
+    name_field(dialog).fill(typed)
+    act_button(dialog).click()
+    expect(page.get_by_text("A look afterwards shows that it is gone.")).to_be_visible()
+    assert not on_lite.exists(name)
+
+
+def test_a_trailing_space_can_be_seen(page: Page, on_lite: Seeds) -> None:
+    on_lite("sales ")
+    dialog = opened_on_lite(page, "sales ")
+    for name in (dialog.get_by_role("heading"), page.locator("td.title")):
+        space = name.locator(".space")
+        assert space.text_content() == " "
+        box = space.bounding_box()
+        assert box and box["width"] >= 3
+        assert space.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+
+
+def test_lite_says_that_it_can_not_tell_namesakes_apart(page: Page, on_lite: Seeds) -> None:
+    on_lite("book")
+    dialog = opened_on_lite(page, "book")
+    expect(dialog).to_contain_text("no id on this server")
+    expect(dialog).to_contain_text("A namesake with the same content could not be told apart.")

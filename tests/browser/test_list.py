@@ -1,0 +1,164 @@
+"""The list of collections in a real browser: the address holds the view."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.infra.seeds import Seeds, unique_name
+
+from .conftest import DETAILS, Watch, address, held, settled
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def books(real: object, make_collection: Seeds) -> str:
+    """A database with three collections; the second created has two partitions and an alias."""
+    database = make_collection.database()
+    for name in ("atlas", "novel", "essay"):
+        more = {"partitions": ["p"], "aliases": [unique_name("best")]} if name == "novel" else {}
+        make_collection(name, database=database, **more)
+    return database
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("td.title").all_text_contents()
+
+
+def test_searching_while_typing_is_kept_in_the_address(page: Page, books: str) -> None:
+    settled(page, address("collections", database=books))
+    search = page.get_by_role("searchbox")
+    search.press_sequentially("vel")
+    expect(page.get_by_role("status")).to_have_text(f"1 of 3 in {books} match")
+    expect(page).to_have_url(re.compile(r"[?&]q=vel(&|$)"))
+    expect(search).to_be_focused()
+    page.reload()
+    expect(search).to_have_value("vel")
+    assert names(page) == ["novel"]
+
+
+def test_searching_keeps_the_order(page: Page, books: str) -> None:
+    settled(page, address("collections", database=books))
+    page.get_by_role("link", name="Name", exact=True).click()
+    expect(page.locator("td.title").first).to_have_text("novel")
+    page.get_by_role("searchbox").fill("a")
+    expect(page.get_by_role("status")).to_have_text(f"2 of 3 in {books} match")
+    assert names(page) == ["essay", "atlas"]
+    page.get_by_role("searchbox").press("Enter")
+    expect(page).to_have_url(re.compile("sort=-name"))
+
+
+@pytest.mark.parametrize(
+    ("column", "orders"),
+    [
+        ("Name", (["novel", "essay", "atlas"], ["atlas", "essay", "novel"])),
+        ("Created", (["atlas", "novel", "essay"], ["essay", "novel", "atlas"])),
+    ],
+)
+def test_a_click_on_a_heading_sorts_and_a_second_one_turns_round(
+    page: Page, books: str, column: str, orders: tuple[list[str], list[str]]
+) -> None:
+    settled(page, address("collections", database=books))
+    heading = page.get_by_role("columnheader", name=column)
+    for order in orders:
+        heading.get_by_role("link").click()
+        expect(page.locator("td.title")).to_have_text(order)
+        expect(page.locator(".bone")).to_have_count(0)
+    sorted_by = "ascending" if column == "Name" else "descending"
+    expect(heading).to_have_attribute("aria-sort", sorted_by)
+    page.reload()
+    expect(page.locator("td.title")).to_have_text(orders[-1])
+
+
+def test_rows_partitions_and_aliases_fill_in(page: Page, books: str) -> None:
+    """The page itself comes without them."""
+    details = held(page, DETAILS)
+    page.goto(address("collections", database=books))
+    expect(page.locator("td.title")).to_have_count(3)
+    expect(page.locator(".bone")).to_have_count(6)
+    details[0].continue_()
+    expect(page.locator(".bone")).to_have_count(0)
+    row = page.get_by_role("row", name=re.compile("novel"))
+    expect(row.locator("td.number")).to_have_text(["≈ 0", "2"])
+    expect(row.locator(".chip")).to_have_text(re.compile("best"))
+
+
+def sort(page: Page) -> None:
+    page.get_by_role("link", name="Name", exact=True).click()
+
+
+def search(page: Page) -> None:
+    page.get_by_role("searchbox").fill("novel")
+
+
+@pytest.mark.parametrize(
+    ("ask", "query", "answer"),
+    [(sort, "sort=-name", ["novel", "essay", "atlas"]), (search, "q=novel", ["novel"])],
+)
+def test_an_answer_is_not_lost_to_details_that_come_in_between(
+    page: Page, books: str, ask: Callable[[Page], None], query: str, answer: list[str]
+) -> None:
+    """The details of the table before replace that table, which the answer was meant for."""
+    details = held(page, DETAILS)
+    answers = held(page, re.compile(f"{query}$"))
+    page.goto(address("collections", database=books))
+    with page.expect_request(re.compile(f"{query}$")):
+        ask(page)
+    details[0].continue_()
+    details[0].request.response()
+    page.evaluate("new Promise(done => setTimeout(done, 50))")  # htmx swaps, and settles
+    page.unroute(DETAILS)
+    answers[0].continue_()
+    expect(page.locator("td.title")).to_have_text(answer)
+    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator("td.title")).to_have_text(answer)
+
+
+def test_back_restores_the_view_before(page: Page, books: str) -> None:
+    settled(page, address("collections", database=books))
+    page.get_by_role("searchbox").fill("novel")
+    expect(page.locator("td.title")).to_have_text(["novel"])
+    page.get_by_role("link", name="Created", exact=True).click()
+    expect(page).to_have_url(re.compile("sort=created"))
+    page.get_by_role("link", name="novel", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("novel")
+    page.go_back()
+    expect(page).to_have_url(re.compile("q=novel.*sort=created"))
+    expect(page.get_by_role("searchbox")).to_have_value("novel")
+    expect(page.get_by_role("columnheader", name="Created")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    page.go_back()
+    expect(page).to_have_url(re.compile("q=novel$"))
+    expect(page.get_by_role("columnheader", name="Name")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    page.wait_for_load_state()
+    page.go_back()
+    expect(page.locator("td.title")).to_have_count(3)
+    expect(page.get_by_role("searchbox")).to_have_value("")
+
+
+def test_a_click_on_drop_survives_the_filling_in(page: Page, books: str) -> None:
+    """The table is replaced under the open dialog, which stays."""
+    page.goto(address("collections", database=books))
+    page.get_by_role("link", name="Drop essay…").click()
+    dialog = page.get_by_role("dialog")
+    expect(page.locator(".bone")).to_have_count(0)
+    expect(dialog).to_contain_text("Drop collection essay?")
+
+
+def test_the_watch_notices_what_no_page_may_do(
+    browse: Callable[..., Page], watch: Watch, real: object
+) -> None:
+    page = browse("operator")
+    page.goto("/")
+    page.evaluate("fetch('http://elsewhere.example/').catch(() => {})")
+    page.evaluate("document.body.setAttribute('style', 'color: red')")
+    page.evaluate("setTimeout(() => { throw new Error('broken') })")
+    page.goto("/static/js/missing.js")
+    for words in ("connect-src", "style-src", "broken", "404: "):
+        assert any(words in problem for problem in watch.problems), (words, watch.problems)
+    watch.problems.clear()

@@ -1,0 +1,108 @@
+"""Every page and every act without JavaScript."""
+
+import re
+from collections.abc import Callable
+
+import grpc
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+
+from .conftest import REQUEST, Thing, act_button, address, name_field
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def page(browse: Callable[..., Page]) -> Page:
+    return browse("operator", java_script_enabled=False)
+
+
+def confirm_page(page: Page, thing: Thing) -> None:
+    page.goto(thing.start)
+    thing.link(page).click()
+    expect(page).to_have_url(re.compile(re.escape(thing.dialog_address) + "$"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}?")
+
+
+def test_a_wrong_name_is_refused_and_the_right_one_drops(page: Page, thing: Thing) -> None:
+    confirm_page(page, thing)
+    name_field(page).fill(thing.name.upper())
+    act_button(page).click()
+    expect(page.get_by_role("alert")).to_have_text("Upper and lower case differ. Nothing was sent.")
+    expect(name_field(page)).to_have_value(thing.name.upper())
+    assert thing.there()
+    name_field(page).fill(thing.name)
+    act_button(page).click()
+    expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
+    expect(page.get_by_text("A look afterwards shows that it is gone.")).to_be_visible()
+    assert not thing.there()
+    assert thing.sent() == 1
+
+
+def test_cancel_leads_back(page: Page, thing: Thing) -> None:
+    confirm_page(page, thing)
+    page.get_by_role("link", name="Cancel").click()
+    expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
+    assert thing.there()
+
+
+def test_a_double_click_sends_one_request(page: Page, thing: Thing) -> None:
+    """Two forms arrive at the server; it takes the confirmation once."""
+    confirm_page(page, thing)
+    name_field(page).fill(thing.name)
+    act_button(page).dblclick()
+    expect(page.get_by_role("button", name=re.compile("^Drop "))).to_have_count(0)
+    assert thing.sent() == 1
+    assert not thing.there()
+
+
+def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[..., Thing]) -> None:
+    thing = make_thing("partition", loaded=True)
+    confirm_page(page, thing)
+    page.get_by_role("link", name="Release partition…").click()
+    name_field(page).fill(thing.name)
+    act_button(page, "Release").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop partition {thing.name}?")
+    name_field(page).fill(thing.name)
+    act_button(page).click()
+    expect(page.get_by_text("A look afterwards shows that it is gone.")).to_be_visible()
+    assert not thing.there()
+
+
+def test_an_unknown_outcome_can_be_looked_at(
+    page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+) -> None:
+    thing = make_thing("collection")
+    use_cluster(chain.uri, chain.token, drop_timeout=0.5, settle_after=0.1)
+    chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    confirm_page(page, thing)
+    name_field(page).fill(thing.name)
+    act_button(page).click()
+    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    chain.relay.forward(REQUEST["collection"])
+    thing.seeds.server.client().drop_collection(thing.name)
+    page.get_by_role("button", name="Look now").click()
+    expect(page.get_by_role("status")).to_have_text("succeeded")
+    assert thing.sent() == 1
+
+
+def test_search_paging_and_details(page: Page, real: object, make_collection: Seeds) -> None:
+    database = make_collection.database()
+    for number in range(52):
+        make_collection(f"c{number:02}", database=database)
+    page.goto(address("collections", database=database))
+    expect(page.locator("td.title")).to_have_count(50)
+    page.get_by_role("link", name="Show rows, partitions and aliases").click()
+    row = page.get_by_role("row", name=re.compile("c07"))
+    expect(row.locator("td.number")).to_have_text(["≈ 0", "1"])
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator("td.title")).to_have_text(["c50", "c51"])
+    page.get_by_role("link", name="Name", exact=False).first.click()
+    expect(page.locator("td.title").first).to_have_text("c51")
+    page.get_by_role("searchbox").fill("c4")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("status")).to_have_text(f"10 of 52 in {database} match")
+    expect(page.locator("td.title").first).to_have_text("c49")

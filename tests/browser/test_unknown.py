@@ -1,0 +1,86 @@
+"""A drop without a clear answer: the page says so, looks, and tells what became of it."""
+
+import re
+from collections.abc import Callable
+
+import grpc
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.infra.chain import Chain
+
+from .conftest import REQUEST, Thing, act_button, name_field, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def impatient(use_cluster: Callable[..., object], faulty: object, chain: Chain) -> None:
+    """The application gives Milvus a second."""
+    use_cluster(chain.uri, chain.token, read_timeout=1.0, drop_timeout=0.5, settle_after=0.1)
+
+
+def three_seconds_later(page: Page) -> None:
+    """When the page looks again."""
+    page.clock.fast_forward(3_000)
+
+
+def confirmed(page: Page, thing: Thing) -> None:
+    """Confirm, and land on the page of an operation that nobody knows the outcome of."""
+    page.clock.install()
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    expect(page).to_have_url(re.compile("/operations/"))
+    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    expect(page.get_by_text("It is not known yet whether this happened.")).to_be_visible()
+
+
+def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
+    page: Page, impatient: None, thing: Thing
+) -> None:
+    """The request gets through, its answer does not."""
+    thing.chain.relay.before(REQUEST[thing.kind], thing.chain.proxy.stall)
+    confirmed(page, thing)
+    expect(page.get_by_text("The look afterwards failed")).to_be_visible()
+    thing.chain.proxy.ok()
+    three_seconds_later(page)
+    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_text("A look afterwards shows that it is gone")).to_be_visible()
+    expect(page.get_by_role("button", name="Look now")).to_have_count(0)
+    assert not thing.there()
+    assert thing.sent() == 1
+
+
+def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
+    page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+) -> None:
+    thing = make_thing("collection")
+    use_cluster(chain.uri, chain.token, drop_timeout=0.2, settle_after=0.0)
+    thing.chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    confirmed(page, thing)
+    thing.chain.relay.forward(REQUEST["collection"])
+    three_seconds_later(page)
+    expect(page.get_by_role("status")).to_have_text("failed")
+    expect(page.get_by_text("it did not happen")).to_be_visible()
+    assert thing.there()
+    assert thing.sent() == 1
+
+
+def test_while_it_is_open_the_dialog_names_who_is_at_it(
+    page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+) -> None:
+    thing = make_thing("collection")
+    use_cluster(chain.uri, chain.token, settle_after=600.0)
+    chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    confirmed(page, thing)
+    dialog = opened(page, thing)
+    expect(dialog.get_by_role("alert")).to_contain_text(
+        "operator has an operation on this under way."
+    )
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    expect(dialog.get_by_role("heading")).to_have_text("Somebody else is at it")
+    dialog.get_by_role("link", name="See how it goes").click()
+    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    assert thing.sent() == 1

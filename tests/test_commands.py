@@ -1,0 +1,413 @@
+"""The commands: what they print, what they exit with, and that drops go the same way."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from django.contrib.auth import authenticate, get_user_model
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from collections_app import audit, clusters, roles, triggers
+from collections_app.clusters import Milvus
+from collections_app.management.acts import EXIT
+from collections_app.management.commands import reconcile_operations
+from collections_app.milvus.types import Kind
+from collections_app.models import AuditEvent, Claim
+from collections_app.operations.confirmation import Confirmation
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.operations.conftest import (
+    DROP,
+    Thing,
+    carry_out,
+    consent,
+    leave_unknown,
+    on_own_connection,
+    read_only_database,
+    refused_events,
+    shell_behind,
+    told,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEMO_PASSWORD = "a demo for a day"
+
+
+@pytest.fixture(params=list(DROP), ids=str)
+def thing(request: pytest.FixtureRequest, make_collection: Seeds) -> Thing:
+    return Thing.make(make_collection, request.param)
+
+
+def run(*arguments: str) -> str:
+    """What it writes to standard output. Raises CommandError or SystemExit."""
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def failing(*arguments: str) -> tuple[int, str]:
+    """Exit code and message of a command that fails."""
+    with pytest.raises(CommandError) as caught:
+        run(*arguments)
+    return caught.value.returncode, str(caught.value)
+
+
+# --- drop_collection, drop_partition ------------------------------------------------------------
+
+
+def test_a_drop_says_its_number_and_that_it_was_verified(thing: Thing, faulty: Milvus) -> None:
+    out = run(*thing.command, "--reason", "superseded")
+    intent = AuditEvent.objects.get(phase="intent")
+    assert out == f"operation {intent.operation_id}\ndropped, and verified to be gone\n"
+    assert not thing.is_there()
+    record = json.loads(intent.record)
+    assert record["details"]["reason"] == "superseded"
+    assert record["actor"]["method"] == "shell"
+    assert record["origin"]["interface"] == "cli"
+
+
+def test_the_right_id_lets_it_pass(thing: Thing, faulty: Milvus) -> None:
+    run(*thing.command, "--id", str(consent(thing.target).identity.id))
+    assert not thing.is_there()
+
+
+Arrange = Callable[[Thing, Chain], object]
+REFUSAL = (grpc.StatusCode.PERMISSION_DENIED, "permission deny")
+NEVER_CONNECTED = (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses")
+
+
+FAILING: dict[str, tuple[Arrange, int, str, int]] = {
+    "could not be sent": (lambda t, c: c.relay.fail(t.rpc, *NEVER_CONNECTED), 1, "failed", 1),
+    "refused": (lambda t, c: c.relay.fail(t.rpc, *REFUSAL), 3, "refused", 1),
+    "not there": (lambda t, c: t.remove(), 4, "Not there", 0),
+    "replaced meanwhile": (
+        lambda t, c: c.relay.after("GetVersion", t.replace),
+        5,
+        "not what you were shown",
+        0,
+    ),
+    "somebody is at it": (leave_unknown, 5, "Ada is at it", 1),
+    "OK, and still there": (lambda t, c: c.relay.answer(t.rpc, lambda _: b""), 6, "unknown", 1),
+    "no answer": (lambda t, c: c.proxy.refuse(), 7, "Nothing was sent", 0),
+}
+
+
+@pytest.mark.parametrize(("arrange", "code", "says", "sent"), FAILING.values(), ids=FAILING)
+def test_each_bad_end_has_its_exit_code_and_says_what_it_means(
+    arrange: Arrange, code: int, says: str, sent: int, thing: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    consent(thing.target)  # connected before anything breaks
+    arrange(thing, chain)
+    exit_code, message = failing(*thing.command)
+    assert exit_code == code
+    assert says in message
+    assert chain.relay.count(thing.rpc) == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--confirm", "nove1s"], 2, "--confirm is not the name"),
+        (["--confirm", ""], 2, "--confirm is not the name"),
+        (["--cluster", "nowhere"], 2, "No cluster nowhere"),
+        (["--id", "1"], 5, "not 1"),
+        (["--database", "nowhere"], 4, "Not there"),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_sends_and_records_nothing(
+    options: list[str], code: int, says: str, thing: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    exit_code, message = failing(*thing.command, *options)
+    assert (exit_code, says in message) == (code, True), message
+    assert chain.relay.count(thing.rpc) == 0
+    assert thing.is_there()
+    assert told() == []
+
+
+@pytest.mark.parametrize("spaced", [" {}", "{} ", "{}\n"], ids=repr)
+def test_a_name_with_spaces_around_it_is_another_name(
+    spaced: str, thing: Thing, faulty: Milvus
+) -> None:
+    code, _ = failing(*thing.command, "--confirm", spaced.format(thing.target.name))
+    assert code == 2
+    assert thing.is_there()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(Kind.PARTITION, {"loaded": True}), (Kind.COLLECTION, {"aliases": ["blocking_alias"]})],
+    ids=["loaded partition", "alias"],
+)
+def test_what_is_blocked_exits_with_three(
+    kind: Kind, options: dict[str, Any], make_collection: Seeds, faulty: Milvus
+) -> None:
+    thing = Thing.make(make_collection, kind, **options)
+    code, message = failing(*thing.command)
+    assert (code, "Nothing was sent" in message) == (3, True)
+    assert told() == ["refused blocked"]
+    assert thing.is_there()
+
+
+@pytest.mark.both_databases
+def test_no_log_no_drop_and_exit_code_seven(thing: Thing, faulty: Milvus, chain: Chain) -> None:
+    with read_only_database():
+        code, message = failing(*thing.command)
+    assert (code, "Nothing was sent" in message) == (7, True)
+    assert chain.relay.count(thing.rpc) == 0
+    assert thing.is_there()
+
+
+@pytest.mark.both_databases
+def test_an_outcome_that_can_not_be_recorded_is_exit_code_six(thing: Thing, faulty: Milvus) -> None:
+    with refused_events("outcome"):
+        code, message = failing(*thing.command)
+    assert (code, str(Claim.objects.get().operation_id) in message) == (6, True)
+
+
+def test_every_outcome_has_an_exit_code() -> None:
+    assert set(EXIT) == set(audit.Outcome) - {audit.Outcome.NONE}
+    assert [outcome for outcome, code in EXIT.items() if code == 0] == [audit.Outcome.SUCCEEDED]
+
+
+def test_in_a_process_of_its_own_the_codes_and_the_streams_are_the_same(
+    make_collection: Seeds, chain: Chain, tmp_path: Path
+) -> None:
+    shell = shell_behind(chain, tmp_path)
+    thing = Thing.make(make_collection, Kind.COLLECTION)
+    code, out, _ = shell.run(*thing.command)
+    assert (code, out.splitlines()[1:]) == (0, ["dropped, and verified to be gone"])
+    assert told() == ["intent", "outcome succeeded"]
+    code, out, err = shell.run(*thing.command)
+    assert (code, out, "Not there" in err) == (4, "", True)
+
+
+# --- reconcile_operations -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_drop(thing: Thing, faulty: Milvus, chain: Chain) -> Confirmation:
+    return leave_unknown(thing, chain)
+
+
+def reconcile(*options: str) -> tuple[object, str]:
+    out = StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("reconcile_operations", *options, stdout=out)
+    return caught.value.code, out.getvalue()
+
+
+def test_with_nothing_open_there_is_nothing_to_do(faulty: Milvus) -> None:
+    assert reconcile() == (0, "")
+
+
+def test_what_stays_open_exits_with_one_and_what_is_settled_with_zero(
+    open_drop: Confirmation, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    use_cluster(chain.uri, chain.token, settle_after=60.0)
+    assert reconcile() == (1, f"{open_drop.operation_id}: unknown\n")
+    thing.remove()
+    assert reconcile() == (0, f"{open_drop.operation_id}: succeeded\n")
+    assert reconcile() == (0, "")
+    assert chain.relay.count(thing.rpc) == 1
+
+
+def test_with_the_log_unwritable_it_stays_open_and_says_so(
+    open_drop: Confirmation, thing: Thing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thing.remove()
+    with refused_events("outcome"):
+        code, _ = reconcile()
+    assert code == 1
+    assert "LogUnwritable" in capsys.readouterr().err
+    assert Claim.objects.exists()
+
+
+def test_the_loop_looks_again_after_a_pause(
+    open_drop: Confirmation, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first look and the second, somebody drops it."""
+    pauses: list[float] = []
+
+    class Enough(Exception):
+        pass
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise Enough
+        thing.remove()
+
+    monkeypatch.setattr(reconcile_operations.time, "sleep", pause)
+    with pytest.raises(Enough):
+        call_command("reconcile_operations", "--loop", "--every", "0.25", stdout=StringIO())
+    assert pauses == [0.25, 0.25]
+    assert told()[-1] == "outcome succeeded"
+    assert not Claim.objects.exists()
+
+
+# --- close_operation ----------------------------------------------------------------------------
+
+
+def test_what_may_be_under_way_is_closed_by_nobody(
+    thing: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    confirmation = consent(thing.target)
+    closing = ["close_operation", str(confirmation.operation_id), "--outcome", "failed"]
+    said: list[str] = []
+    chain.relay.before(
+        thing.rpc,
+        lambda: said.append(on_own_connection(lambda: failing(*closing, "--reason", "x")[1])),
+    )
+    assert carry_out(confirmation) is audit.Outcome.SUCCEEDED
+    assert "may still be carried out" in said[0]
+    assert told() == ["intent", "outcome succeeded"]
+
+
+# --- the audit log ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> None:
+    """Three events: exports of the log."""
+    for _ in range(3):
+        run("export_audit_log")
+
+
+@pytest.mark.both_databases
+def test_the_export_is_its_own_last_event_and_verifies_offline(log: None, tmp_path: Path) -> None:
+    out = run("export_audit_log")
+    records = [json.loads(line)["record"] for line in out.splitlines()]
+    assert [record["sequence"] for record in records] == [1, 2, 3, 4]
+    assert records[-1]["action"] == "audit.export"
+    assert records[-1]["actor"]["method"] == "shell"
+    path = tmp_path / "log.jsonl"
+    path.write_text(out)
+    head = AuditEvent.objects.get(sequence=4).hash
+    said = run("verify_audit_log", "--export", str(path), "--head", head)
+    assert said == f"intact: 4 events, last 4, head {head}\n"
+
+
+def test_the_csv_export_is_a_table(log: None) -> None:
+    header, *rows = run("export_audit_log", "--form", "csv").splitlines()
+    assert header.startswith("sequence,recorded_at,")
+    assert len(rows) == 4
+
+
+@pytest.mark.both_databases
+def test_an_intact_log_says_its_head(log: None) -> None:
+    head = AuditEvent.objects.get(sequence=3).hash
+    assert run("verify_audit_log") == f"intact: 3 events, last 3, head {head}\n"
+    assert run("verify_audit_log", "--head", head)
+
+
+@pytest.mark.both_databases
+def test_a_cut_tail_is_found_with_the_head(log: None) -> None:
+    head = AuditEvent.objects.get(sequence=3).hash
+    triggers.remove(connection)
+    AuditEvent.objects.filter(sequence=3).delete()
+    assert "2 events" in run("verify_audit_log")
+    code, message = failing("verify_audit_log", "--head", head)
+    assert (code, "cut off" in message) == (1, True)
+
+
+@pytest.mark.both_databases
+def test_a_broken_log_exits_with_one_and_names_the_link(log: None) -> None:
+    triggers.remove(connection)
+    AuditEvent.objects.filter(sequence=2).update(actor="shell|eve")
+    code, message = failing("verify_audit_log")
+    assert code == 1
+    assert message == (
+        "The chain is broken: event 2: has columns that differ from the sealed record. "
+        "1 events before it are intact."
+    )
+
+
+def test_a_file_tells_what_is_wrong_with_it(log: None, tmp_path: Path) -> None:
+    lines = run("export_audit_log").splitlines()
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(lines[1:]))
+    assert "event 2: follows event 0" in failing("verify_audit_log", "--export", str(path))[1]
+    assert "intact: 3" in run("verify_audit_log", "--export", str(path), "--partial")
+    path.write_text("\n".join([lines[0], lines[1].replace('"shell"', '"proxy"')]))
+    assert "event 2: was changed" in failing("verify_audit_log", "--export", str(path))[1]
+    path.write_text("")
+    assert "no event" in failing("verify_audit_log", "--export", str(path))[1]
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "can't be read" in failing("verify_audit_log", "--export", str(path))[1]
+    missing = str(tmp_path / "missing")
+    assert "can't be read" in failing("verify_audit_log", "--export", missing)[1]
+
+
+@pytest.mark.both_databases
+def test_without_a_record_there_is_no_export() -> None:
+    with read_only_database(), pytest.raises(audit.LogUnwritable):
+        run("export_audit_log")
+
+
+# --- seed_demo ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demo(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that the demo asks for."""
+    roles.ensure()
+    settings.LOOPBACK_ONLY = True
+    monkeypatch.setenv("DEMO_PASSWORD", DEMO_PASSWORD)
+
+
+def test_the_demo_has_collections_and_an_account_for_each_role_and_stays_as_it_is(
+    demo: None, lite: Milvus
+) -> None:
+    assert run("seed_demo") == "21 sample collections created\n"
+    assert run("seed_demo") == "sample kept as it is\n"
+    for role in roles.ROLES:
+        user = authenticate(username=role, password=DEMO_PASSWORD)
+        assert user is not None
+        assert [group.name for group in user.groups.all()] == [role]
+        assert user.get_full_name()
+        assert not (user.is_staff or user.is_superuser)
+    assert get_user_model().objects.count() == len(roles.ROLES)
+    clusters._open.cache_clear()
+    gateway = clusters.get("main").gateway
+    assert {len(gateway.collections(db)) for db in gateway.databases()} == {14, 7}
+    book = gateway.collection("default", "book")
+    assert (book.rows, book.aliases) == (400, ("books",))
+
+
+def test_a_second_seeding_brings_the_password_back(demo: None) -> None:
+    run("seed_demo", "--accounts-only")
+    user = get_user_model().objects.get(username="operator")
+    user.set_password("something else")
+    user.save()
+    run("seed_demo", "--accounts-only")
+    assert authenticate(username="operator", password=DEMO_PASSWORD)
+
+
+def test_demo_accounts_are_for_this_machine_only(demo: None, settings: Any) -> None:
+    settings.LOOPBACK_ONLY = False
+    assert "LOOPBACK_ONLY" in failing("seed_demo")[1]
+    assert not get_user_model().objects.exists()
+
+
+@pytest.mark.parametrize("password", [None, ""])
+def test_there_is_no_password_that_everybody_knows(
+    demo: None, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEMO_PASSWORD")
+    if password is not None:
+        monkeypatch.setenv("DEMO_PASSWORD", password)
+    assert "DEMO_PASSWORD" in failing("seed_demo")[1]
+    assert not get_user_model().objects.exists()
+
+
+def test_a_real_server_gets_no_sample(demo: None, real: Milvus) -> None:
+    before = real.gateway.databases()
+    assert "embedded" in failing("seed_demo")[1]
+    assert real.gateway.databases() == before

@@ -1,0 +1,155 @@
+"""Names, numbers and times as they are written on the pages."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.template import Context, Template
+from django.utils import timezone
+
+from collections_app.milvus.types import Unread
+from collections_app.templatetags import milvus as tags
+
+MOMENT = datetime(2026, 3, 1, 9, 8, 7, 654321, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "html"),
+    [
+        ("books", '<span class="name"><span class="text">books</span></span>'),
+        (
+            "<b> ",
+            '<span class="name"><span class="text">&lt;b&gt;</span>'
+            '<span class="space"> </span></span>',
+        ),
+        ("\n", '<span class="name"><span class="mark">\\n</span></span>'),
+        ("'\"&", '<span class="name"><span class="text">&#x27;&quot;&amp;</span></span>'),
+    ],
+)
+def test_a_name_is_escaped_and_what_can_not_be_seen_is_marked(name: str, html: str) -> None:
+    assert tags.name(name) == html
+
+
+@pytest.mark.parametrize(("name", "odd"), [("books ", False), ("a\n", True), ("a\u200b", True)])
+def test_only_what_can_not_be_typed_is_odd(name: str, odd: bool) -> None:
+    assert tags.is_odd(name) is odd
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "text"),
+    [
+        (0, True, "0"),
+        (0, False, "≈ 0"),
+        (1234, True, "1,234"),
+        (9_999, False, "≈ 9,999"),
+        (10_000, True, "≈ 10.0 k"),
+        (99_949, False, "≈ 99.9 k"),
+        (123_456, False, "≈ 123 k"),
+        (1_200_000, False, "≈ 1.2 M"),
+        (5_600_000_000, False, "≈ 5.6 B"),
+        (Unread.UNKNOWN, False, "unknown"),
+        (Unread.NOT_PERMITTED, True, "not permitted"),
+        (None, True, "unknown"),
+    ],
+)
+def test_a_count_in_a_table_is_short_and_honest(value: Any, exact: bool, text: str) -> None:
+    assert tags.measure(value, exact) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "text"),
+    [
+        (0, True, "0"),
+        (0, False, "about 0"),
+        (1_234_567, True, "1,234,567"),
+        (1_234_567, False, "about 1,234,567"),
+        (Unread.UNKNOWN, True, "unknown"),
+        (Unread.NOT_PERMITTED, False, "not permitted"),
+        (None, False, "unknown"),
+    ],
+)
+def test_a_count_for_a_decision_has_every_digit(value: Any, exact: bool, text: str) -> None:
+    assert tags.in_full(value, exact) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(Unread.UNKNOWN, "unknown"), (Unread.NOT_PERMITTED, "not permitted"), (0, ""), ((), "")],
+)
+def test_nothing_read_is_told_apart_from_nothing_there(value: Any, text: str) -> None:
+    assert tags.unread(value) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (timedelta(seconds=5), "just now"),
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(minutes=3), "3\xa0minutes ago"),
+        (timedelta(days=2, hours=5), "2\xa0days ago"),
+        (timedelta(days=400), "1\xa0year ago"),
+    ],
+)
+def test_how_long_ago_in_the_largest_unit(before: timedelta, text: str) -> None:
+    assert tags.ago(timezone.now() - before) == text
+
+
+def test_a_moment_is_for_people_and_for_machines(settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    html = tags.when(MOMENT)
+    assert 'datetime="2026-03-01T09:08:07.654321+00:00"' in html
+    assert 'title="1 Mar 2026 10:08:07 CET"' in html
+    assert tags.clock(MOMENT) == "10:08:07.654"
+
+
+def test_no_moment_is_no_text() -> None:
+    assert (tags.when(None), tags.at(None), tags.ago(None)) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"),
+    [
+        (1, 4, 25),
+        (0, 4, 0),
+        (4, 4, 100),
+        (5, 4, 100),
+        (1, 0, 0),
+        (0, 0, 0),
+        (Unread.UNKNOWN, 4, 0),
+        (1, Unread.NOT_PERMITTED, 0),
+        (None, 4, 0),
+        (1, 3, 33),
+    ],
+)
+def test_a_share_is_between_nothing_and_all(part: Any, whole: Any, percent: int) -> None:
+    assert tags.share(part, whole) == percent
+
+
+@pytest.mark.parametrize(
+    ("tag", "address"),
+    [
+        (
+            "collections_url 'main' 'd b' q='a&b' sort='' page=2",
+            "/clusters/main/collections/?database=d+b&amp;q=a%26b&amp;page=2",
+        ),
+        (
+            "collection_url 'main' 'db' 'a/b '",
+            "/clusters/main/collection/?database=db&amp;name=a%2Fb+",
+        ),
+        (
+            "act_url 'collection.drop' 'main' 'db' 'a?b'",
+            "/clusters/main/drop-collection/?database=db&amp;collection=a%3Fb",
+        ),
+        (
+            "act_url 'partition.drop' 'main' 'db' 'c' 'p#1'",
+            "/clusters/main/drop-partition/?database=db&amp;collection=c&amp;name=p%231",
+        ),
+        (
+            "act_url 'alias.drop' 'main' 'db' 'c' 'é'",
+            "/clusters/main/drop-alias/?database=db&amp;collection=c&amp;name=%C3%A9",
+        ),
+    ],
+)
+def test_an_address_holds_any_name(tag: str, address: str) -> None:
+    template = Template(f"{{% load milvus %}}{{% {tag} %}}")
+    assert template.render(Context()) == address

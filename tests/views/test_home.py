@@ -1,0 +1,162 @@
+"""The clusters and their databases: what can't be read is said to be so, cluster by cluster."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.fixtures import cluster_at
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds
+from tests.views import Page, list_url, milvus_user
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[..., Client]
+DATABASES = "/clusters/main/"
+
+
+@pytest.fixture
+def nobody_there(use_cluster: Callable[..., Any]) -> Any:
+    """A cluster whose address nothing listens at."""
+    return use_cluster("http://127.0.0.1:1", read_timeout=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "goes_to"),
+    [("viewer", DATABASES), ("operator", DATABASES), ("auditor", "/audit/")],
+)
+def test_home_leads_to_what_one_may_see(
+    name: str, goes_to: str, nobody_there: Any, signed_in: SignIn
+) -> None:
+    response = signed_in(name).get("/")
+    assert (response.status_code, response.headers["Location"]) == (302, goes_to)
+
+
+@pytest.mark.parametrize("path", ["/", DATABASES])
+def test_without_a_role_there_is_nothing_to_see(
+    path: str, nobody_there: Any, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("outsider").get(path))
+    assert page.status == 403
+    assert "You may not do that" in page.text
+    assert "Test" not in page.text, "not even the cluster's name"
+
+
+def test_an_auditor_sees_no_databases(nobody_there: Any, signed_in: SignIn) -> None:
+    assert signed_in("auditor").get(DATABASES).status_code == 403
+
+
+def test_two_clusters_are_listed_without_waiting_for_either(
+    nobody_there: Any, signed_in: SignIn, settings: Any
+) -> None:
+    """Neither answers, and the page comes all the same: each asks for itself afterwards."""
+    other = cluster_at("http://ada:secret-word@127.0.0.1:1")
+    second = replace(other, key="second", label="Elsewhere")
+    settings.CLUSTERS = {**settings.CLUSTERS, "second": second}
+    page = Page(signed_in("viewer").get("/"))
+    assert page.status == 200
+    assert [tag.text for tag in page.find("h2")] == [
+        "Test http://127.0.0.1:1",
+        "Elsewhere http://127.0.0.1:1",
+    ]
+    assert [tag.attrs["hx-get"] for tag in page.find("div", hx_trigger="load")] == [
+        DATABASES,
+        "/clusters/second/",
+    ]
+    assert "secret-word" not in page.html
+
+
+def test_each_database_is_a_link_to_its_collections(
+    real: Any, signed_in: SignIn, make_collection: Seeds
+) -> None:
+    database = make_collection.database()
+    page = Page(signed_in("viewer").get(DATABASES))
+    assert page.status == 200
+    assert page.link(database) == list_url(database)
+    assert "v2.3.5" in page.text
+
+
+def test_htmx_gets_the_list_and_a_browser_the_page(real: Any, signed_in: SignIn) -> None:
+    whole = signed_in("viewer").get(DATABASES)
+    part = signed_in("viewer", htmx=True).get(DATABASES)
+    assert Page(whole).is_whole
+    assert not Page(part).is_whole
+    assert Page(part).link("default") == Page(whole).link("default")
+    assert "HX-Request" in whole.headers["Vary"]
+    assert "HX-Request" in part.headers["Vary"]
+
+
+def test_databases_that_may_not_be_listed_are_not_called_none(
+    milvus_server: MilvusServer, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    with milvus_user(milvus_server) as token:
+        use_cluster(milvus_server.uri, token)
+        page = Page(signed_in("viewer").get(DATABASES))
+    assert page.status == 200
+    assert "Milvus does not permit this" in page.text
+    assert "unknown, not empty" in page.text
+    assert page.link("default") == list_url("default"), "the one database that always is there"
+    assert "1 on Test" not in page.text, "nobody counted them"
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_a_cluster_that_is_down_is_unknown_not_empty(
+    htmx: bool, nobody_there: Any, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("viewer", htmx=htmx).get(DATABASES))
+    assert page.status == 503
+    assert "Milvus does not answer" in page.text
+    assert "unknown until it answers" in page.text
+    assert page.link("Try again") == DATABASES
+    assert not page.find("ul", cls="databases")
+
+
+def test_a_cluster_that_stalls_costs_its_deadline_and_no_more(
+    chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    use_cluster(chain.uri, chain.token, read_timeout=0.5)
+    chain.proxy.stall()
+    start = time.monotonic()
+    page = Page(signed_in("viewer").get(DATABASES))
+    assert time.monotonic() - start < 2
+    assert page.status == 503
+    assert "Milvus does not answer" in page.text
+
+
+def test_a_wrong_token_is_told_apart_from_a_server_that_is_down(
+    milvus_server: MilvusServer, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    use_cluster(milvus_server.uri, "root:not-the-password")
+    page = Page(signed_in("viewer").get(list_url()))
+    assert page.status == 403
+    assert "its token is wrong" in page.text
+    assert "not-the-password" not in page.html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/clusters/nosuch/",
+        "/clusters/nosuch/collections/",
+        "/clusters/nosuch/collection/?name=a",
+        "/clusters/nosuch/drop-collection/?collection=a",
+    ],
+)
+def test_a_cluster_that_is_not_configured_is_not_here(
+    path: str, nobody_there: Any, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("operator").get(path))
+    assert page.status == 404
+    assert "No cluster nosuch is configured here" in page.text
+
+
+@pytest.mark.parametrize("path", ["/", DATABASES, "/clusters/main/collections/"])
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+def test_pages_to_look_at_take_no_other_method(
+    path: str, method: str, nobody_there: Any, signed_in: SignIn
+) -> None:
+    assert getattr(signed_in("operator"), method)(path).status_code == 405

@@ -1,0 +1,186 @@
+"""What went wrong, in words: what happened, what it means for Milvus, and what to do next."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, OperationalError, connection
+from django.test import Client
+
+from collections_app.models import AuditEvent, Claim
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.views import Page, act_url, confirm
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+SignIn = Callable[..., Client]
+
+
+@contextmanager
+def failing(
+    text: str, error: type[Exception] = DatabaseError, *, passing: int = 0
+) -> Iterator[None]:
+    """Statements that contain `text` fail in the database, after so many have passed."""
+    seen: list[str] = []
+
+    def run(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if text in sql:
+            seen.append(sql)
+            if len(seen) > passing:
+                raise error("disk full")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(run):
+        yield
+
+
+APPENDING = 'INSERT INTO "collections_app_auditevent"'
+
+
+# --- the log can't be written ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_without_a_record_nothing_is_dropped(
+    htmx: bool, chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    with failing(APPENDING):
+        page = Page(confirm(signed_in(htmx=htmx), act_url("drop-collection", name), name))
+    assert page.status == 503
+    assert "The audit log can't be written" in page.text
+    assert "Without a record nothing is dropped, so nothing was sent to Milvus." in page.text
+    assert chain.relay.count("DropCollection") == 0
+    assert make_collection.exists(name)
+    assert (AuditEvent.objects.count(), Claim.objects.count()) == (0, 0)
+
+
+def test_a_refusal_that_can_not_be_recorded_is_a_refusal_all_the_same(
+    real: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    with failing(APPENDING):
+        page = Page(
+            signed_in("viewer").post(act_url("drop-collection", name), {"typed_name": name})
+        )
+    assert page.status == 503
+    assert make_collection.exists(name)
+
+
+def test_an_export_that_can_not_be_recorded_does_not_begin(signed_in: SignIn) -> None:
+    with failing(APPENDING):
+        page = Page(signed_in("auditor").post("/audit/export/", {"form": "csv"}))
+    assert page.status == 503
+    assert "The audit log can't be written" in page.text
+
+
+def test_reading_goes_on_while_the_log_can_not_be_written(
+    real: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    with failing(APPENDING):
+        assert signed_in().get(act_url("drop-collection", name)).status_code == 200
+
+
+def test_sent_but_not_recorded_is_told_and_settled_later(
+    chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn, settings: Any
+) -> None:
+    name, client = make_collection(), signed_in()
+    with failing(APPENDING, passing=1):  # the intent passes, the outcome fails
+        page = Page(confirm(client, act_url("drop-collection", name), name))
+    operation = AuditEvent.objects.get().operation_id
+    assert page.status == 503
+    assert "Sent, but its outcome could not be recorded" in page.text
+    assert f"Operation {operation}" in page.text
+    assert "will not be sent again" in page.text
+    assert not make_collection.exists(name)
+    assert Claim.objects.get().operation_id == operation
+    assert "not known yet" in Page(client.get(f"/operations/{operation}/")).text
+    assert chain.relay.count("DropCollection") == 1
+
+
+# --- our own database -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["django_session", "auth_user"])
+def test_our_own_database_down_is_told_apart_from_milvus_and_from_a_bug(
+    table: str, real: Any, signed_in: SignIn
+) -> None:
+    client = signed_in("viewer")
+    client.raise_request_exception = False
+    with failing(f'"{table}"', OperationalError):
+        page = Page(client.get("/clusters/main/"))
+    assert page.status in {500, 503}
+    assert "The dashboard's own database does not answer" in page.text
+    assert "Nothing was sent to Milvus by this request." in page.text
+    assert "disk full" not in page.html
+
+
+def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
+    real: Any, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("inside-of-the-machine")
+
+    monkeypatch.setattr("collections_app.views.collections.clusters.all_clusters", broken)
+    client = signed_in("viewer")
+    client.raise_request_exception = False
+    page = Page(client.get("/"))
+    assert page.status == 500
+    assert "This is a mistake in the dashboard." in page.text
+    assert "inside-of-the-machine" not in page.html
+    assert page.faults == []
+
+
+# --- requests that make no sense ------------------------------------------------------------------
+
+
+def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
+    page = Page(Client(headers={"Host": "evil.example"}).get("/sign-in/"))
+    assert page.status == 400
+    assert "That request makes no sense" in page.text
+    assert "evil.example" not in page.html
+
+
+@pytest.mark.parametrize(
+    "address", ["/nosuch/", "/admin/", "/clusters/", "/clusters/a%00b/", "/audit/nosuch/"]
+)
+def test_an_address_without_a_page_is_not_here(address: str, signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer").get(address))
+    assert page.status == 404
+    assert "Not here" in page.text
+
+
+def test_a_forgotten_slash_leads_to_the_page(signed_in: SignIn) -> None:
+    answer = signed_in("auditor").get("/audit?who=ada")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/audit/?who=ada")
+
+
+def test_a_page_not_here_escapes_the_address(signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer").get("/<script>alert(1)</script>/"))
+    assert (page.status, page.faults) == (404, [])
+    assert "There is no page at this address" in page.text
+    assert "urlpatterns" not in page.html, "Django's own list of addresses is for nobody"
+
+
+def test_htmx_gets_a_problem_as_a_part(signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer", htmx=True).get("/clusters/nosuch/"))
+    assert page.status == 404
+    assert not page.is_whole
+    assert page.find("section", cls="problem")
+
+
+def test_a_form_from_elsewhere_is_refused_with_a_way_on(signed_in: SignIn) -> None:
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    page = Page(client.post("/audit/verify/"))
+    assert page.status == 403
+    assert "This form is not valid any more" in page.text
+    assert "Reload and try again." in page.text
+
+
+def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:
+    answer = signed_in().post(
+        act_url("drop-collection", "books"), {"typed_name": "x" * 3_000_000, "token": "t"}
+    )
+    assert answer.status_code == 400
