@@ -20,7 +20,7 @@ from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.confirmation import Confirmation
 from tests.infra.chain import Chain
-from tests.infra.seeds import Seeds
+from tests.infra.seeds import Seeds, unique_name
 from tests.operations.conftest import (
     DROP,
     Thing,
@@ -31,6 +31,7 @@ from tests.operations.conftest import (
     read_only_database,
     refused_events,
     shell_behind,
+    target_in,
     told,
 )
 
@@ -141,14 +142,13 @@ def test_a_name_with_spaces_around_it_is_another_name(
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"),
-    [(Kind.PARTITION, {"loaded": True}), (Kind.COLLECTION, {"aliases": ["blocking_alias"]})],
-    ids=["loaded partition", "alias"],
+    ("kind", "name"), [(Kind.PARTITION, "_default"), (Kind.COLLECTION, "")], ids=str
 )
 def test_what_is_blocked_exits_with_three(
-    kind: Kind, options: dict[str, Any], make_collection: Seeds, faulty: Milvus
+    kind: Kind, name: str, make_collection: Seeds, faulty: Milvus
 ) -> None:
-    thing = Thing.make(make_collection, kind, **options)
+    collection = make_collection(aliases=[unique_name("alias")])
+    thing = Thing(make_collection, target_in(collection, kind, name))
     code, message = failing(*thing.command)
     assert (code, "Nothing was sent" in message) == (3, True)
     assert told() == ["refused blocked"]

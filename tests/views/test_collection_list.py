@@ -150,6 +150,7 @@ READS = {
     ("view", "expected"),
     [
         ({"q": "BOOK"}, ["b_books"]),
+        ({"q": "c_l"}, ["C_loaded"]),
         ({"q": "_"}, ["C_loaded", "a_aliased", "b_books"]),
         ({"sort": "-name"}, ["b_books", "a_aliased", "C_loaded"]),
         ({"sort": "created"}, ["b_books", "C_loaded", "a_aliased"]),
@@ -184,9 +185,20 @@ def test_a_search_without_a_hit_is_not_an_empty_database(shelf: str, signed_in: 
     assert names(Page(client.get(page.link("Show all 3")))) == ["C_loaded", "a_aliased", "b_books"]
 
 
-@pytest.mark.parametrize("q", ["x" * 5000, "a\0b"], ids=["5000 characters", "NUL"])
-def test_no_search_breaks_the_page(q: str, shelf: str, signed_in: SignIn) -> None:
-    assert Page(signed_in("viewer").get(list_url(shelf, q=q))).status == 200
+@pytest.mark.parametrize(
+    "view", [{"q": "x" * 5000}, {"q": "a\0b"}, {"page": "9" * 5000}], ids=["long q", "NUL", "page"]
+)
+def test_no_view_breaks_the_page(view: dict[str, str], shelf: str, signed_in: SignIn) -> None:
+    assert Page(signed_in("viewer").get(list_url(shelf, **view))).status == 200
+
+
+def test_details_are_read_for_the_rows_of_the_page_alone(
+    three_books: str, chain: Chain, faulty: Any, signed_in: SignIn
+) -> None:
+    """A page of a database with ten thousand collections costs what its own rows cost."""
+    signed_in("viewer").get(list_url(three_books, q="b_books", details=1))
+    assert chain.relay.count("DescribeCollection") == 1
+    assert chain.relay.count("GetCollectionStatistics") == 1
 
 
 def test_a_column_sorts_the_other_way_at_the_second_click(shelf: str, signed_in: SignIn) -> None:
@@ -213,7 +225,7 @@ def test_paging_keeps_search_and_order(signed_in: SignIn) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_a_page_behind_the_last_is_the_last_and_details_are_of_the_page_alone(
+def test_a_page_behind_the_last_is_the_last(
     signed_in: SignIn,
 ) -> None:
     page = Page(signed_in("viewer").get(list_url(page="99999999", details="1")))
