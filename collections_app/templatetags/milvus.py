@@ -16,7 +16,8 @@ from ..names import pieces, typable
 
 register = template.Library()
 
-UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k"))
+# From where on, in which unit: 999,999 is "1.0 M" and not "1000 k".
+UNITS = ((999_500_000, 1e9, "B"), (999_500, 1e6, "M"), (10_000, 1e3, "k"))
 
 
 @register.filter
@@ -49,9 +50,9 @@ def measure(value: int | Unread | None, exact: bool = False) -> str:
         return Unread.UNKNOWN.value
     if isinstance(value, Unread):
         return value.value
-    for size, unit in UNITS:
-        if value >= size:
-            number = value / (1_000 if unit == "k" else size)
+    for start, size, unit in UNITS:
+        if value >= start:
+            number = value / size
             return f"≈ {number:.1f} {unit}" if number < 100 else f"≈ {number:.0f} {unit}"
     return f"{value:,}" if exact else f"≈ {value:,}"
 

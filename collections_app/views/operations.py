@@ -11,12 +11,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import code_forms, history, links
-from ..access import Action
+from ..access import Action, may
 from ..actors import actor_of, origin_of
 from ..audit import Outcome
 from ..forms import ConfirmForm
 from ..milvus.errors import MilvusError
-from ..milvus.types import Kind, Target
+from ..milvus.types import Cluster, Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
 from ..operations.settle import settle
 from .http import go_to, named, needs, open_cluster, page_or_part
@@ -204,7 +204,7 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     details = record["details"]
     context = {
         "story": found,
-        "cluster": settings.CLUSTERS.get(row.cluster),  # None: not configured any more
+        "cluster": _linkable(request, row.cluster),
         "database": row.database,
         "target": target,
         "operation": OPERATIONS[action],
@@ -218,6 +218,11 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     }
     page, part = "collections_app/operation.html", "collections_app/_operation.html"
     return page_or_part(request, page, part, context)
+
+
+def _linkable(request: HttpRequest, key: str) -> Cluster | None:
+    """The cluster, if it is still configured and this person may open its pages."""
+    return settings.CLUSTERS.get(key) if may(actor_of(request), Action.VIEW) else None
 
 
 def _story(operation_id: uuid.UUID) -> history.Story:

@@ -14,6 +14,7 @@ from django.test import Client
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import unique_name
 
+TOKEN = "csrfmiddlewaretoken"
 VOID = {"input", "link", "meta", "br", "img", "hr", "rect", "path", "circle"}
 HIDDEN = {"script", "style", "title"}
 INLINE = {"a", "b", "code", "i", "small", "span", "time"}  # these don't part words
@@ -37,7 +38,7 @@ class Tag:
 
 
 class Page(HTMLParser):
-    """A page or a part of one. `faults` is what is wrong with its HTML or forbidden by the CSP."""
+    """A page or a part of one. Making it fails if its HTML is wrong or breaks the CSP."""
 
     def __init__(self, response: HttpResponseBase) -> None:
         super().__init__()
@@ -52,6 +53,9 @@ class Page(HTMLParser):
         self.faults += [f"<{tag.name}> is never closed" for tag in self._open]
         ids = Counter(tag.attrs["id"] for tag in self.tags if "id" in tag.attrs)
         self.faults += [f"id {id_} is there {n} times" for id_, n in ids.items() if n > 1]
+        if len(self.find("form", method="post")) != len(self.find("input", name=TOKEN)):
+            self.faults.append("a form without its CSRF token, or a token too many")
+        assert not self.faults, self.html
 
     @property
     def text(self) -> str:
