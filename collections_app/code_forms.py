@@ -19,6 +19,7 @@ NEEDS_SERVER = (
 )
 ONE_PROCESS = "A local file is open in one process at a time: stop this application first. "
 RETRIES = "{} sends a drop again by itself if the connection breaks."
+PYTHON_IMPORTS = "import os\n\nfrom pymilvus import MilvusClient\n"
 NODE_MODULE = " Save as a .mjs file. An error is printed in the result, not thrown."
 REST_ANSWERS = "REST answers 200 even for an error: read the code in its answer."
 REST_V1 = "This server has REST v1 only. " + REST_ANSWERS
@@ -189,10 +190,7 @@ def _python(drop: _Drop) -> str:
     if drop.partition is not None:
         names += f", partition_name={quote(drop.partition)}"
     return f"""\
-import os
-
-from pymilvus import MilvusClient
-
+{PYTHON_IMPORTS}
 client = MilvusClient(
     uri={quote(drop.uri)},
     token=os.getenv("MILVUS_TOKEN", ""),
