@@ -29,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     from tests.settings import FOLDER, STATIC_ROOT
 
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    for folder in (FOLDER, STATIC_ROOT):  # a second process shares the first one's static files
+        folder.mkdir(parents=True, exist_ok=True)
     config.add_cleanup(lambda: shutil.rmtree(FOLDER, ignore_errors=True))
 
 

@@ -26,7 +26,9 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("rights", "allowed"), ALLOWED.items(), ids=str)
+@pytest.mark.parametrize(
+    ("rights", "allowed"), ALLOWED.items(), ids=lambda names: "+".join(sorted(names)) or "none"
+)
 def test_a_right_allows_this_and_nothing_else(
     rights: tuple[str, ...], allowed: set[Action]
 ) -> None:
