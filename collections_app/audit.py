@@ -37,6 +37,7 @@ class Phase(StrEnum):
     OUTCOME = "outcome"  # what became of it
     REFUSED = "refused"  # stopped by us before anything was sent
     ACCESS = "access"  # the log itself was exported
+    SESSION = "session"  # somebody signed in or out, or was refused, or their groups changed
 
 
 class Outcome(StrEnum):
@@ -118,7 +119,7 @@ def _lock_chain() -> None:
 
 def _record(entry: Entry, sequence: int) -> dict[str, Any]:
     actor = asdict(entry.actor)
-    del actor["rights"]
+    del actor["stale"]
     return {
         "schema_version": SCHEMA_VERSION,
         "key_id": key_id(),

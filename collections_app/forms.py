@@ -7,6 +7,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from .audit import Outcome
+from .milvus.types import Cluster
 from .names import typable
 
 
@@ -79,3 +80,18 @@ class AuditFilterForm(forms.Form):
         validators=DAYS,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
+
+
+class PlaceForm(forms.Form):
+    """A cluster, a database of it, a collection: what somebody asks about their rights on."""
+
+    cluster = forms.ChoiceField()
+    database = forms.CharField(required=False, max_length=255, strip=False)
+    collection = forms.CharField(required=False, max_length=255, strip=False)
+
+    def __init__(self, *args: Any, clusters: list[Cluster], **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "place-%s", **kwargs})
+        choices = [(cluster.key, cluster.label) for cluster in clusters]
+        self.fields["cluster"] = forms.ChoiceField(choices=choices)
+        for name in ("database", "collection"):
+            self.fields[name].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}

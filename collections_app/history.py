@@ -9,6 +9,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from .access import Action, may_everywhere, regex, rules_giving
+from .actors import Actor
 from .audit import Outcome, Phase
 from .models import AuditEvent, Claim
 
@@ -80,9 +82,9 @@ def recent_operations(cluster: str, database: str, collection: str) -> list[Even
     return list(latest.values())[:10]
 
 
-def filtered(filters: dict[str, Any]) -> QuerySet[AuditEvent]:
-    """Events that match the cleaned data of AuditFilterForm, newest first."""
-    events = AuditEvent.objects.order_by("-sequence")
+def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:
+    """Events that the reader may see and that match AuditFilterForm's data, newest first."""
+    events = AuditEvent.objects.filter(_readable(reader)).order_by("-sequence")
     for column in ("cluster", "database", "outcome"):
         if filters.get(column):
             events = events.filter(**{column: filters[column]})
@@ -96,6 +98,28 @@ def filtered(filters: dict[str, Any]) -> QuerySet[AuditEvent]:
     if filters.get("until"):
         events = events.filter(recorded_at__lt=_midnight(filters["until"] + timedelta(days=1)))
     return events
+
+
+def _readable(reader: Actor) -> Q:
+    """What the reader's rules let them read. Events about no object need a rule for everything."""
+    if may_everywhere(reader, Action.READ_AUDIT):
+        return Q()
+    found = Q(pk__in=())
+    for rule in rules_giving(reader, Action.READ_AUDIT):
+        found |= (
+            Q(cluster__gt="")
+            & _fits("cluster", rule.clusters)
+            & _fits("database", rule.databases)
+            & _fits("collection", rule.collections)
+        )
+    return found
+
+
+def _fits(column: str, patterns: tuple[str, ...]) -> Q:
+    if "*" in patterns:
+        return Q()
+    either = "|".join(regex(pattern) for pattern in patterns)
+    return Q(**{f"{column}__regex": rf"\A({either})\Z"})
 
 
 def _midnight(day: Any) -> datetime:
@@ -126,3 +150,15 @@ def log_page(events: QuerySet[AuditEvent], *, before: int = 0, after: int = 0) -
         older=rows[-1].sequence if rows and has_older else 0,
         newer=rows[0].sequence if rows and has_newer else 0,
     )
+
+
+def last_seen(name: str) -> Actor | None:
+    """Somebody as the newest event knows them, by subject or display name; None if none does."""
+    named = AuditEvent.objects.filter(
+        Q(actor__startswith=f"{name}|") | Q(actor__endswith=f"|{name}")
+    )
+    row = named.exclude(action="session.refused").order_by("-sequence").first()
+    if row is None:
+        return None
+    actor = json.loads(row.record)["actor"]
+    return Actor(**{**actor, "groups": tuple(actor["groups"])})

@@ -32,12 +32,6 @@ class AuditEvent(models.Model):
 
     class Meta:
         default_permissions = ()
-        permissions = (
-            ("view_milvus", "See clusters, collections and partitions"),
-            ("drop_collection", "Drop collections"),
-            ("drop_partition", "Drop partitions"),
-            ("read_audit", "Read and export the audit log"),
-        )
         constraints = (
             models.UniqueConstraint(
                 fields=["operation_id"],

@@ -1,23 +1,32 @@
-"""The roles of local sign-in: Django groups, made after each migration."""
+"""The roles of local sign-in: Django groups, made after each migration, and the rules they get."""
 
 from typing import Any
 
-from django.apps import apps as live_apps
+from .access import Rule
 
+# Role: what it may do, on everything.
 ROLES = {
-    "viewer": ("view_milvus",),
-    "operator": ("view_milvus", "drop_collection", "drop_partition"),
-    "auditor": ("read_audit",),
+    "viewer": ("view",),
+    "operator": ("view", "drop"),
+    "auditor": ("audit",),
 }
 
 
-def ensure(**kwargs: Any) -> None:
-    """Create missing groups and give each its permissions. Takes nothing away."""
-    from django.contrib.auth.management import create_permissions  # noqa: PLC0415
-    from django.contrib.auth.models import Group, Permission  # noqa: PLC0415
+def built_in() -> tuple[Rule, ...]:
+    """The rules of local mode, which need no file. The other modes don't have them."""
+    return tuple(
+        Rule(
+            source=f"the built-in rule of the role {role}",
+            groups=frozenset({role}),
+            actions=frozenset(actions),
+        )
+        for role, actions in ROLES.items()
+    )
 
-    create_permissions(live_apps.get_app_config("collections_app"), verbosity=0)
-    for role, codenames in ROLES.items():
-        group, created = Group.objects.get_or_create(name=role)
-        if created:
-            group.permissions.set(Permission.objects.filter(codename__in=codenames))
+
+def ensure(**kwargs: Any) -> None:
+    """Create the groups that are missing."""
+    from django.contrib.auth.models import Group  # noqa: PLC0415 (models are not loaded before)
+
+    for role in ROLES:
+        Group.objects.get_or_create(name=role)

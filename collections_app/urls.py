@@ -3,12 +3,11 @@
 A path would have to survive proxies that decode %2F and fold `..`; a query string does.
 """
 
-from django.contrib.auth import views as auth
 from django.urls import path
 
 from .access import Action
 from .views import audit as log
-from .views import collections, operations
+from .views import collections, operations, rights
 
 ACTS = (
     ("drop-collection", Action.DROP_COLLECTION),
@@ -37,10 +36,5 @@ urlpatterns = [
     path("audit/", log.log, name="audit"),
     path("audit/export/", log.export, name="audit-export"),
     path("audit/verify/", log.verify, name="audit-verify"),
-    path(
-        "sign-in/",
-        auth.LoginView.as_view(template_name="sign_in.html", extra_context={"title": "Sign in"}),
-        name="sign-in",
-    ),
-    path("sign-out/", auth.LogoutView.as_view(), name="sign-out"),
+    path("access/", rights.mine, name="access"),
 ]

@@ -1,38 +1,50 @@
-"""Which Milvus clusters there are: one from the environment, or many from a TOML file."""
+"""Which Milvus clusters there are, and who may do what: the environment and one TOML file."""
 
 import os
 import re
 import tomllib
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from collections_app.access import Rule
 from collections_app.milvus.types import Cluster
 from milvusadmin import env
+from milvusadmin.rules import patterns, rules_from
 
 COLORS = ("red", "amber", "green", "blue", "violet", "grey")
-
-
 SETTABLE = {f.name for f in fields(Cluster)} - {"key"} | {"token_file"}
 
 
-def load_clusters() -> dict[str, Cluster]:
-    """The clusters by key. Raises ImproperlyConfigured with the key at fault and the remedy."""
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The clusters by key, and the access rules in the order in which they are written."""
+
+    clusters: dict[str, Cluster]
+    access: tuple[Rule, ...]
+
+
+def load() -> Config:
+    """Read both. Raises ImproperlyConfigured with the key at fault and the remedy."""
     path = os.environ.get("MILVUSADMIN_CONFIG")
-    if path:
-        return clusters_from(_read(path))
-    uri = os.environ.get("MILVUS_URI")
-    if not uri:
+    return config_from(_read(path) if path else {})
+
+
+def config_from(document: dict[str, Any]) -> Config:
+    """Validate the parsed file. Without clusters in it, the one of the environment counts."""
+    unknown = set(document) - {"clusters", "access"}
+    if unknown:
         raise ImproperlyConfigured(
-            "No Milvus is configured. Set MILVUS_URI (and MILVUS_TOKEN), or MILVUSADMIN_CONFIG "
-            "to a TOML file with [clusters.NAME] tables."
+            f"Unknown table [{min(unknown)}]. Known: [clusters.NAME] and [[access]]."
         )
-    label = os.environ.get("MILVUS_LABEL", "Milvus")
-    color = os.environ.get("MILVUS_COLOR", "grey")
-    table = {"label": label, "uri": uri, "token": env.secret("MILVUS_TOKEN") or "", "color": color}
-    return clusters_from({"clusters": {"main": table}})
+    tables = document.get("clusters") or {"main": _from_environment()}
+    if not isinstance(tables, dict):
+        raise ImproperlyConfigured("clusters must be tables: [clusters.NAME].")
+    clusters = {key: _cluster(key, table) for key, table in tables.items()}
+    return Config(clusters, rules_from(document.get("access", []), clusters))
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -42,15 +54,22 @@ def _read(path: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"MILVUSADMIN_CONFIG: {path}: {exc}") from exc
 
 
-def clusters_from(document: dict[str, Any]) -> dict[str, Cluster]:
-    """Validate the parsed file."""
-    unknown = set(document) - {"clusters"}
-    if unknown:
-        raise ImproperlyConfigured(f"Unknown table [{min(unknown)}]. Known: [clusters.NAME].")
-    tables = document.get("clusters")
-    if not isinstance(tables, dict) or not tables:
-        raise ImproperlyConfigured("The file has no cluster. Add a table [clusters.NAME].")
-    return {key: _cluster(key, table) for key, table in tables.items()}
+def _from_environment() -> dict[str, Any]:
+    uri = os.environ.get("MILVUS_URI")
+    if not uri:
+        raise ImproperlyConfigured(
+            "No Milvus is configured. Set MILVUS_URI (and MILVUS_TOKEN), or MILVUSADMIN_CONFIG "
+            "to a TOML file with [clusters.NAME] tables."
+        )
+    table: dict[str, Any] = {
+        "label": os.environ.get("MILVUS_LABEL", "Milvus"),
+        "uri": uri,
+        "token": env.secret("MILVUS_TOKEN") or "",
+        "color": os.environ.get("MILVUS_COLOR", "grey"),
+        "locked": env.listing("MILVUS_LOCKED"),
+    }
+    reauth = os.environ.get("MILVUS_REAUTH")
+    return {**table, "reauth": reauth} if reauth else table
 
 
 def _cluster(key: str, table: Any) -> Cluster:
@@ -59,9 +78,7 @@ def _cluster(key: str, table: Any) -> Cluster:
         raise ImproperlyConfigured(f"{where}: use lower-case letters, digits and '-' in the name.")
     if not isinstance(table, dict):
         raise ImproperlyConfigured(f"{where} must be a table.")
-    for name, value in table.items():
-        _check_value(where, name, value)
-    values = dict(table)
+    values = {name: _value(where, name, value) for name, value in table.items()}
     if "token_file" in values:
         values["token"] = env.secret_file(values.pop("token_file"), f"{where} token_file")
     if not values.get("uri"):
@@ -74,14 +91,49 @@ def _cluster(key: str, table: Any) -> Cluster:
     return Cluster(key=key, **{"label": key, **values})
 
 
-def _check_value(where: str, name: str, value: Any) -> None:
+# --- values ---------------------------------------------------------------------------------------
+
+
+def _value(where: str, name: str, value: Any) -> Any:
+    """The value of a setting, checked, in the form that Cluster keeps."""
     if name not in SETTABLE:
         known = ", ".join(sorted(SETTABLE))
         raise ImproperlyConfigured(f"{where} {name} is not a setting. Known: {known}.")
-    if name in {"read_timeout", "drop_timeout", "settle_after"}:
-        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-            raise ImproperlyConfigured(f"{where} {name} must be a number of seconds above 0.")
-    elif not isinstance(value, str):
-        raise ImproperlyConfigured(f"{where} {name} must be a string.")
-    if name == "color" and value not in COLORS:
-        raise ImproperlyConfigured(f"{where} color must be one of {', '.join(COLORS)}.")
+    read: Callable[[str, Any], Any] = READ.get(name, _text)
+    return read(f"{where} {name}", value)
+
+
+def _text(named: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ImproperlyConfigured(f"{named} must be a string.")
+    return value
+
+
+def _number(named: str, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+        raise ImproperlyConfigured(f"{named} must be a number of seconds above 0.")
+    return value
+
+
+def _color(named: str, value: Any) -> str:
+    if value not in COLORS:
+        raise ImproperlyConfigured(f"{named} must be one of {', '.join(COLORS)}.")
+    return str(value)
+
+
+def _duration(named: str, value: Any) -> float:
+    return env.seconds(_text(named, value), named)
+
+
+def _locked(named: str, value: Any) -> tuple[str, ...]:
+    return patterns(named, value, slash=True)
+
+
+READ: dict[str, Callable[[str, Any], Any]] = {
+    "read_timeout": _number,
+    "drop_timeout": _number,
+    "settle_after": _number,
+    "color": _color,
+    "reauth": _duration,
+    "locked": _locked,
+}

@@ -1,6 +1,7 @@
 """Reading the environment: typed, and loud about what it can't understand."""
 
 import os
+import re
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -44,3 +45,27 @@ def secret_file(path: str, named_by: str) -> str:
     if not content:
         raise ImproperlyConfigured(f"{named_by} names an empty file: {path}")
     return content
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str, named_by: str) -> float:
+    """A duration such as 30s, 10m, 8h or 1d, in seconds."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if not found:
+        raise ImproperlyConfigured(f"{named_by} is {text!r}. Use a duration such as 30s, 10m, 8h.")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def duration(name: str, default: str) -> float:
+    """The variable as a duration, in seconds."""
+    return seconds(os.environ.get(name) or default, name)
+
+
+def required(name: str, why: str) -> str:
+    """The value of a variable (or of its file) that has to be there."""
+    value = secret(name)
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {why}")
+    return value

@@ -13,6 +13,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from collections_app.resume import keep
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -60,8 +62,17 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         back, login_url = _back(request, view_func), self.get_login_url(view_func)
+        _keep_consent(request, view_func)
+        if getattr(request, "renew", False):
+            login_url = f"{resolve_url(login_url)}?silent=1"
         login = redirect_to_login(back, login_url, REDIRECT_FIELD_NAME)
         return HttpResponseClientRedirect(login.url) if getattr(request, "htmx", None) else login
+
+
+def _keep_consent(request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> None:
+    """A dialog that was sent after its session ended comes back, for the same thing only."""
+    if request.method == "POST" and getattr(view_func, "stands_alone", False):
+        keep(request, request.POST.get("token", ""), request.POST.get("reason", ""))
 
 
 def _back(request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> str:

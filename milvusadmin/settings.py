@@ -1,14 +1,15 @@
 """All settings, read from the environment. docs/configuration.md explains each variable."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from milvusadmin import env
-from milvusadmin.config import load_clusters
+from collections_app.roles import built_in
+from milvusadmin import config, env, sign_in
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
@@ -34,8 +35,42 @@ AUDIT_KEY = required_secret("AUDIT_KEY", "seals the audit log, and must never ch
 
 # --- Milvus ---------------------------------------------------------------------------------
 
-CLUSTERS = load_clusters()
+CONFIG = config.load()
+CLUSTERS = CONFIG.clusters
 CONFIRMATION_SECONDS = 15 * 60  # how long a drop dialog may stay open
+
+# --- Sign-in and rights ---------------------------------------------------------------------
+
+SIGN_IN = sign_in.mode(this_machine_only=not HTTPS)
+OIDC = sign_in.oidc() if SIGN_IN == "oidc" else None
+PROXY = sign_in.proxy() if SIGN_IN == "proxy" else None
+ACCESS = CONFIG.access + (built_in() if SIGN_IN == "local" else ())
+if not ACCESS:
+    raise ImproperlyConfigured(
+        f"SIGN_IN is {SIGN_IN}, and there is no [[access]] rule, so nobody could do anything. "
+        "Write some into the file that MILVUSADMIN_CONFIG names."
+    )
+if SIGN_IN == "proxy" and any(c.reauth for c in CLUSTERS.values()):
+    raise ImproperlyConfigured(
+        "reauth needs SIGN_IN=oidc or local: a proxy's headers don't say when somebody signed in."
+    )
+BACKENDS = {
+    "oidc": ["milvusadmin.sso.backends.OidcBackend"],
+    "proxy": ["milvusadmin.sso.backends.ProxyBackend"],
+    "local": ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"],
+}
+# A session belongs to the backend it was made with: after a change of mode it is nobody's.
+AUTHENTICATION_BACKENDS = BACKENDS[SIGN_IN]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# Both together: a stranger can't lock the one emergency account out for everybody.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "collections_app.actors.client_address"
+AXES_LOCKOUT_CALLABLE = "milvusadmin.sso.local.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
+AXES_VERBOSE = False
 
 # --- Who may reach us -----------------------------------------------------------------------
 
@@ -73,6 +108,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "axes",
+    "milvusadmin.sso",
     "collections_app",
 ]
 MIDDLEWARE = [
@@ -85,10 +122,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "milvusadmin.sso.middleware.SignInMiddleware",
     "milvusadmin.security.HtmxLoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "collections_app.views.problems.ProblemPagesMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "milvusadmin.urls"
 WSGI_APPLICATION = "milvusadmin.wsgi.application"
@@ -109,7 +148,6 @@ TEMPLATES = [
 ]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "sign-in"
 CSRF_FAILURE_VIEW = "collections_app.views.problems.csrf_failure"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

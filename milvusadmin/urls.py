@@ -1,8 +1,11 @@
-"""Addresses of the project: everything is the app's."""
+"""Addresses of the project: sign-in, and the app."""
 
 from django.urls import include, path
 
-urlpatterns = [path("", include("collections_app.urls"))]
+urlpatterns = [
+    path("", include("milvusadmin.sso.urls")),
+    path("", include("collections_app.urls")),
+]
 
 handler400 = "collections_app.views.problems.bad_request"
 handler403 = "collections_app.views.problems.forbidden"

@@ -33,9 +33,9 @@ def person(name: str, role: str = "") -> Any:
     return user
 
 
-def actor(name: str = "ada", rights: tuple[str, ...] = ("*",)) -> Actor:
+def actor(name: str = "ada", groups: tuple[str, ...] = ("operator", "auditor")) -> Actor:
     """Somebody for tests below the views; may do everything unless told otherwise."""
-    return Actor(issuer="test", subject=name, display=name.capitalize(), rights=frozenset(rights))
+    return Actor(issuer="test", subject=name, display=name.capitalize(), groups=groups)
 
 
 @pytest.fixture

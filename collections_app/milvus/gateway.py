@@ -87,7 +87,7 @@ class Gateway:
         """One collection in full. An alias is not found: nothing may be dropped through it."""
         described = self._call(database, "describe_collection", name)
         if described["collection_name"] != name:
-            raise NotFound(f"{name} is an alias of {described['collection_name']}")
+            raise NotFound(f"{name} is an alias, not a collection")
         partitions = readable(lambda: self.partitions(database, name))
         indexes = readable(lambda: self._indexes(database, name))
         aliases = readable(lambda: self.aliases(database, name))

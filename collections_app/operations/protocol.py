@@ -58,6 +58,7 @@ def perform(
         reason=reason,
     )
     authorize(case.confirmation.action, case.target, actor, origin)
+    _signed_in_lately(case)
     _stop_if_used(case)
     before, patience = _last_sequence(), Patience.begin(case.milvus.cluster)
     look = _look(case)
@@ -67,12 +68,27 @@ def perform(
 
 
 def authorize(action: access.Action, target: Target, actor: Actor, origin: Origin) -> None:
-    """Raises NotDone after recording it, if the actor may not do this."""
-    if access.may(actor, action):
+    """Raises NotDone after recording it, if the actor may not do this.
+
+    Raises NotFound instead if the actor may not even see it: then it must look as if it was not
+    there.
+    """
+    place = access.place_of(target)
+    decision = access.decide(actor, action, place)
+    if decision.allowed:
         return
-    message = f"{actor.display} is not permitted to do this"
+    message = f"{actor.display} is not permitted to do this. {decision.why}"
     audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+    if not access.may(actor, access.Action.VIEW, place):
+        raise NotFound("")
     raise NotDone(Outcome.DENIED, message)
+
+
+def _signed_in_lately(case: Case) -> None:
+    """Raises NotDone if the cluster asks for a fresher sign-in. The dialog says so before."""
+    if access.sign_in_needed(case.actor, case.target.cluster):
+        message = "This cluster asks for a sign-in shortly before, and this one is too old"
+        raise _not_done(case, Outcome.DENIED, message)
 
 
 def refuse(
@@ -189,6 +205,7 @@ def _stop_if_used(case: Case) -> None:
 
 
 def _intent(case: Case, look: Look) -> Entry:
+    age = case.actor.sign_in_age
     return Entry(
         phase=Phase.INTENT,
         action=case.confirmation.action,
@@ -201,6 +218,7 @@ def _intent(case: Case, look: Look) -> Entry:
             "identity_verifiable": look.identity.verifiable,
             "reason": case.reason,
             "typed_name_matched": True,
+            "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": look.server.version,
             "deadline_seconds": case.milvus.cluster.drop_timeout,

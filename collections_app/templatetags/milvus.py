@@ -20,6 +20,41 @@ register = template.Library()
 UNITS = ((999_500_000, 1e9, "B"), (999_500, 1e6, "M"), (10_000, 1e3, "k"))
 
 
+WORDS = {
+    "view": "See",
+    "audit.read": "Read the audit log",
+    "session.sign_in": "Signed in",
+    "session.sign_out": "Signed out",
+    "session.ended": "Session ended",
+    "session.refused": "Sign-in refused",
+    "session.groups": "Groups changed",
+    "session.step_up": "Signed in again",
+}
+METHODS = {
+    "oidc": "company sign-in",
+    "proxy": "sign-in proxy",
+    "local": "local account",
+}
+
+
+@register.filter
+def sign_in_words(method: str) -> str:
+    """How somebody signed in."""
+    return METHODS.get(method, method)
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A length of time in its largest unit."""
+    if seconds is None:
+        return ""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size or size == 1:
+            count = int(seconds // size)
+            return f"{count} {unit}" + ("" if count == 1 else "s")
+    return ""
+
+
 @register.filter
 def name(value: str) -> SafeString:
     """A name in monospace, with spaces at its ends and unprintable characters made visible."""
@@ -30,6 +65,8 @@ def name(value: str) -> SafeString:
 @register.filter
 def words(action: str) -> str:
     """An action of the log in words: `collection.drop` is "Drop collection"."""
+    if action in WORDS:
+        return WORDS[action]
     noun, _, verb = action.partition(".")
     return f"{verb.capitalize()} {noun}"
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import audit, exports, history
-from ..access import Action
+from ..access import Action, may_everywhere
 from ..actors import actor_of, origin_of
 from ..forms import AuditFilterForm
-from .http import needs, page_or_part
+from .http import needs, page_or_part, refuse
 from .problems import Problem, show
 
 UNUSABLE_FILTERS = Problem(
@@ -28,7 +28,7 @@ def log(request: HttpRequest) -> HttpResponse:
     """The log, newest first, filtered and paged by the address."""
     form, filters = _filters(request.GET)
     page = history.log_page(
-        history.filtered(filters),
+        history.filtered(filters, actor_of(request)),
         before=_number(request.GET.get("before")),
         after=_number(request.GET.get("after")),
     )
@@ -37,6 +37,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "page": page,
         "query": urlencode({k: str(v) for k, v in filters.items() if v}),
         "filters": {k: str(v) for k, v in filters.items() if v},
+        "may_verify": may_everywhere(actor_of(request), Action.READ_AUDIT),
         "title": "Audit log",
         "section": "audit",
     }
@@ -58,7 +59,9 @@ def _number(text: str | None) -> int:
 @require_POST
 @needs(Action.READ_AUDIT)
 def verify(request: HttpRequest) -> HttpResponse:
-    """Check the chain from its first event to its last."""
+    """Check the chain from its first event to its last. For those who may read all of it."""
+    if not may_everywhere(actor_of(request), Action.READ_AUDIT):
+        refuse(request, Action.READ_AUDIT)
     context = {"verdict": audit.verify(), "title": "Audit log", "section": "audit"}
     part = "collections_app/_verdict.html"
     return page_or_part(request, "collections_app/verdict.html", part, context)
@@ -75,7 +78,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     shown = {name: str(value) for name, value in filters.items() if value}
     exports.record(form, shown, actor_of(request), origin_of(request))
     lines, kind = exports.FORMS[form]
-    events = history.filtered(filters).order_by("sequence")
+    events = history.filtered(filters, actor_of(request)).order_by("sequence")
     response = StreamingHttpResponse(lines(events), content_type=f"{kind}; charset=utf-8")
     stamp = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="audit-{stamp}.{form}"'

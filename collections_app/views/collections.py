@@ -9,13 +9,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from .. import clusters, links
-from ..access import Action, may
+from ..access import Action, Place, decide, locked_by, matches, may, may_somewhere, visible
 from ..actors import actor_of
 from ..history import recent_operations
 from ..milvus.errors import Denied, MilvusError
 from ..milvus.types import CollectionRow, CollectionSummary, Load, Partition, Unread
 from ..operations.drop_partition import undroppable
-from .http import named, needs, open_cluster, page_or_part
+from .http import look_into, named, needs, open_cluster, page_or_part
 from .problems import of_milvus
 
 PAGE = 50
@@ -25,27 +25,27 @@ SORTS = ("name", "-name", "created", "-created", "state", "-state")
 @require_safe
 @needs(Action.VIEW, Action.READ_AUDIT)
 def home(request: HttpRequest) -> HttpResponse:
-    """The clusters. With a single one, straight to its databases."""
+    """The clusters this person may see. With a single one, straight to its databases."""
     actor = actor_of(request)
-    if not may(actor, Action.VIEW):
+    if not may_somewhere(actor, Action.VIEW):
         return redirect("audit")
-    known = clusters.all_clusters()
+    known = [c for c in clusters.all_clusters() if may(actor, Action.VIEW, Place(cluster=c.key))]
     if len(known) == 1:
         return redirect("databases", cluster=known[0].key)
     return render(request, "collections_app/home.html", {"clusters": known, "title": "Clusters"})
 
 
 @require_safe
-@needs(Action.VIEW)
 def databases(request: HttpRequest, cluster: str) -> HttpResponse:
     """The databases of one cluster; those that may not be listed are said to be so."""
-    milvus = open_cluster(cluster)
+    milvus = open_cluster(request, cluster)
     context: dict[str, Any] = {"cluster": milvus.cluster, "title": milvus.cluster.label}
     status = 200
     try:
-        context |= {"server": milvus.gateway.server(), "databases": milvus.gateway.databases()}
+        found = milvus.gateway.databases()
+        context |= {"server": milvus.gateway.server(), "databases": _seen(request, cluster, found)}
     except Denied as exc:
-        context |= {"problem": of_milvus(exc), "databases": ["default"]}
+        context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, ["default"])}
     except MilvusError as exc:
         context |= {"problem": of_milvus(exc)}
         status = context["problem"].status
@@ -56,6 +56,12 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
         context,
         status,
     )
+
+
+def _seen(request: HttpRequest, cluster: str, names: list[str]) -> list[str]:
+    """Those of the databases that this person may see."""
+    places = ((name, Place(cluster=cluster, database=name)) for name in names)
+    return [name for name, place in places if may(actor_of(request), Action.VIEW, place)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +100,12 @@ def _loadedness(row: CollectionRow) -> int:
 
 
 @require_safe
-@needs(Action.VIEW)
 def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     """The collections of a database. `details=1` adds what has to be read row by row."""
-    milvus, database = open_cluster(cluster), named(request, "database", "default")
-    view = ListView.of(request)
-    everything = milvus.gateway.collections(database)
+    milvus, database = open_cluster(request, cluster), named(request, "database", "default")
+    look_into(request, cluster, database)
+    view, seen = ListView.of(request), visible(actor_of(request), cluster, database)
+    everything = [row for row in milvus.gateway.collections(database) if matches(seen, row.name)]
     page = Paginator(view.apply(everything), PAGE).get_page(view.page)
     detailed = request.GET.get("details") == "1"
     summaries: dict[str, CollectionSummary] = {}
@@ -111,11 +117,15 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "server": milvus.gateway.server(database),
         "view": view,
         "page": page,
-        "rows": [(row, summaries.get(row.name)) for row in page],
+        "rows": [
+            (row, summaries.get(row.name), _drop(request, cluster, database, row.name))
+            for row in page
+        ],
         "detailed": detailed,
         "total": len(everything),
+        "partial": "*" not in seen,
         "columns": _columns(view),
-        "may_drop": may(actor_of(request), Action.DROP_COLLECTION),
+        "may_drop": may_somewhere(actor_of(request), Action.DROP_COLLECTION),
         "title": f"Collections in {database}",
         "section": "collections",
     }
@@ -125,6 +135,13 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "collections_app/_collection_table.html",
         context,
     )
+
+
+def _drop(request: HttpRequest, cluster: str, database: str, name: str) -> dict[str, Any]:
+    """Whether this person may drop it, or what keeps everybody from it."""
+    place = Place(cluster=cluster, database=database, collection=name)
+    decision = decide(actor_of(request), Action.DROP_COLLECTION, place)
+    return {"may": decision.allowed, "lock": locked_by(place)}
 
 
 def _columns(view: ListView) -> list[dict[str, Any]]:
@@ -141,16 +158,16 @@ def _columns(view: ListView) -> list[dict[str, Any]]:
 
 
 @require_safe
-@needs(Action.VIEW)
 def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     """One collection in full."""
-    milvus, database = open_cluster(cluster), named(request, "database", "default")
+    milvus, database = open_cluster(request, cluster), named(request, "database", "default")
     name = named(request, "name")
+    look_into(request, cluster, database, name)
     found = milvus.gateway.collection(database, name)
     known = () if isinstance(found.partitions, Unread) else found.partitions
     page = Paginator(known, PAGE).get_page(request.GET.get("page"))
     rows = milvus.gateway.partition_rows(database, name, [p.name for p in page])
-    actor = actor_of(request)
+    actor, place = actor_of(request), Place(cluster=cluster, database=database, collection=name)
     context = {
         "cluster": milvus.cluster,
         "database": database,
@@ -158,8 +175,9 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
         "collection": found,
         "page": page,
         "partitions": [_partition_row(found, p, rows.get(p.name)) for p in page],
-        "may_drop_collection": may(actor, Action.DROP_COLLECTION),
-        "may_drop_partition": may(actor, Action.DROP_PARTITION),
+        "may_drop_collection": may(actor, Action.DROP_COLLECTION, place),
+        "may_drop_partition": may(actor, Action.DROP_PARTITION, place),
+        "lock": locked_by(place),
         "may_release": isinstance(found.load, Load) and found.load.held,
         "history": recent_operations(cluster, database, name),
         "here": links.collection(cluster, database, name),

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
-from ..access import Action, may
-from ..actors import actor_of
+from ..access import Action, may_somewhere
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
     """Who is signed in and where they may go."""
-    user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
-        return {}
-    actor = actor_of(request)
-    return {"actor": actor, "may_read_audit": may(actor, Action.READ_AUDIT)}
+    actor = getattr(request, "actor", None)
+    if actor is None:
+        return {"sign_in_mode": settings.SIGN_IN}
+    return {
+        "sign_in_mode": settings.SIGN_IN,
+        "actor": actor,
+        "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),
+    }

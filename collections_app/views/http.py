@@ -1,8 +1,9 @@
 """The small things all views share: parts or pages, and what a request is about."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,9 +12,12 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from .. import clusters
-from ..access import Action, may
-from ..actors import actor_of
+from .. import audit, clusters
+from ..access import Action, Place, may, may_somewhere
+from ..actors import actor_of, origin_of
+from ..milvus.errors import NotFound
+
+logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
 
@@ -39,14 +43,14 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
 
 
 def needs(*actions: Action) -> Callable[[View], View]:
-    """Open a view to those who may do one of the actions."""
+    """Open a view to those who may do one of the actions somewhere; record who tries anyway."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             actor = actor_of(request)
-            if not any(may(actor, action) for action in actions):
-                raise PermissionDenied(actions[0])
+            if not any(may_somewhere(actor, action) for action in actions):
+                refuse(request, actions[0])
             return view(request, *args, **kwargs)
 
         return guarded
@@ -62,9 +66,37 @@ def named(request: HttpRequest, parameter: str, default: str | None = None) -> s
     return value
 
 
-def open_cluster(key: str) -> clusters.Milvus:
-    """The cluster of that key, or Http404."""
+def refuse(request: HttpRequest, action: Action) -> NoReturn:
+    """Record that somebody wanted what no rule gives them, and raise PermissionDenied."""
+    actor = actor_of(request)
+    entry = audit.Entry(
+        phase=audit.Phase.REFUSED,
+        action=action,
+        actor=actor,
+        origin=origin_of(request),
+        outcome=audit.Outcome.DENIED,
+        message=f"No rule gives this to any of these groups. Asked for {request.path}"[:300],
+    )
     try:
-        return clusters.get(key)
-    except clusters.UnknownCluster as exc:
-        raise Http404(f"No cluster {key} is configured here") from exc
+        audit.write(entry)
+    except audit.LogUnwritable as exc:  # refused all the same; reading goes on without a log
+        logger.error("a refusal could not be recorded: %s", exc)
+    raise PermissionDenied(action)
+
+
+def open_cluster(request: HttpRequest, key: str) -> clusters.Milvus:
+    """The cluster of that key. Http404 if there is none, or none that this person may see."""
+    try:
+        found = clusters.get(key)
+    except clusters.UnknownCluster:
+        found = None
+    if found is None or not may(actor_of(request), Action.VIEW, Place(cluster=key)):
+        raise Http404(f"No cluster {key} is configured here")
+    return found
+
+
+def look_into(request: HttpRequest, cluster: str, database: str, name: str | None = None) -> None:
+    """Raises NotFound, as if it was not there, if this person may not see it."""
+    place = Place(cluster=cluster, database=database, collection=name)
+    if not may(actor_of(request), Action.VIEW, place):
+        raise NotFound("")

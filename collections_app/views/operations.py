@@ -4,22 +4,27 @@ import json
 import uuid
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from .. import code_forms, history, links
-from ..access import Action, may
+from .. import code_forms, history, links, resume
+from ..access import Action, Place, may, sign_in_needed
 from ..actors import actor_of, origin_of
 from ..audit import Outcome
 from ..forms import ConfirmForm
 from ..milvus.errors import MilvusError
 from ..milvus.types import Cluster, Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
+from ..operations.base import Look
+from ..operations.confirmation import Confirmation
 from ..operations.settle import settle
 from .http import go_to, named, needs, open_cluster, page_or_part
+from .problems import Problem, show
 
 # What an act clears the way for.
 NEXT = {
@@ -28,18 +33,28 @@ NEXT = {
 }
 
 
+ANOTHER = Problem(
+    status=409,
+    title="This is not what you were shown",
+    text="While you signed in, something else got its name, or it changed. Nothing was sent to "
+    "Milvus. Open the dialog anew to see what is there now.",
+    retry=True,
+)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
     """GET shows what would be lost and asks for the name; POST does it."""
     target = _target(request, cluster, action)
     protocol.authorize(action, target, actor_of(request), origin_of(request))
-    open_cluster(cluster)
+    open_cluster(request, cluster)
     if request.method != "POST":
-        return _dialog(request, action, target)
+        return _dialog(request, action, target, left=resume.take(request))
     return _carry_out(request, action, target)
 
 
 confirm.stands_alone = True  # type: ignore[attr-defined]  # sign-in may lead back to it
+confirm.destroys = True  # type: ignore[attr-defined]  # its POST asks the provider once more
 
 
 def _target(request: HttpRequest, cluster: str, action: Action) -> Target:
@@ -56,15 +71,27 @@ def _dialog(
     target: Target,
     *,
     bound: ConfirmForm | None = None,
+    left: resume.Left | None = None,
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The dialog for a target as it is now. `bound` keeps what was typed, and its token."""
-    milvus, operation = open_cluster(target.cluster), OPERATIONS[action]
+    """The dialog for a target as it is now. `bound` keeps what was typed, and its token.
+
+    `left` is a dialog that was left for signing in: what it showed still has to be there.
+    """
+    milvus, operation = open_cluster(request, target.cluster), OPERATIONS[action]
     look = operation.look(milvus.gateway, target)
-    token = confirmation.sign(confirmation.confirm(action, target, look, actor_of(request)))
-    form = bound or ConfirmForm(expected=target.name, initial={"token": token})
+    consent, reason = _consent(request, action, target, look, left)
+    if consent.identity != look.identity:
+        return show(request, ANOTHER)
+    initial = {"token": confirmation.sign(consent), "reason": reason}
+    form = bound or ConfirmForm(expected=target.name, initial=initial)
+    again = sign_in_needed(actor_of(request), target.cluster) and not look.blockers
+    if again:
+        resume.keep(request, str(form["token"].value() or ""), str(form["reason"].value() or ""))
     context = {
+        "again": _sign_in_again(request) if again else "",
+        "sign_in_age": actor_of(request).sign_in_age,
         "cluster": milvus.cluster,
         "database": target.database,
         "operation": operation,
@@ -84,6 +111,24 @@ def _dialog(
     }
     page, part = "collections_app/confirm.html", "collections_app/_confirm.html"
     return page_or_part(request, page, part, context, status)
+
+
+def _consent(
+    request: HttpRequest, action: Action, target: Target, look: Look, left: resume.Left | None
+) -> tuple[Confirmation, str]:
+    """The confirmation of the dialog that was left, if it was for this; else a new one."""
+    actor = actor_of(request)
+    if left is not None:
+        with suppress(confirmation.Expired, confirmation.Forged):
+            found = confirmation.read(left.token, action=action, target=target, actor=actor)
+            return found, left.reason
+    return confirmation.confirm(action, target, look, actor), ""
+
+
+def _sign_in_again(request: HttpRequest) -> str:
+    """The door, leading back to this dialog as a page of its own."""
+    query = urlencode({"fresh": "1", "next": request.get_full_path()})
+    return f"{reverse('sign-in')}?{query}"
 
 
 def _remedy_url(blocker: Any) -> str:
@@ -130,6 +175,9 @@ def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResp
         protocol.refuse(action, target, actor, origin, f"The confirmation is not valid: {exc}")
         notice = f"That confirmation is not valid: {exc}. Nothing was sent."
         return _dialog(request, action, target, notice=notice, status=403)
+    if sign_in_needed(actor, target.cluster):
+        notice = "Nothing was sent: this cluster asks for a fresher sign-in."
+        return _dialog(request, action, target, bound=form, notice=notice, status=403)
     if not form.is_valid():
         return _dialog(request, action, target, bound=form, status=422)
     try:
@@ -182,7 +230,7 @@ def story(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
 @needs(Action.VIEW, Action.READ_AUDIT)
 def look_again(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     """Look whether an open operation can be settled. Sends nothing that changes Milvus."""
-    found = _story(operation_id)
+    found = _story(request, operation_id)
     if found.is_open and found.intent:
         settle(operation_id, actor_of(request), origin_of(request))
     if not getattr(request, "htmx", False):
@@ -191,7 +239,7 @@ def look_again(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
 
 
 def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
-    found = _story(operation_id)
+    found = _story(request, operation_id)
     row, record = found.first.row, found.first.record
     kind, action = Kind(row.kind), Action(row.action)
     target = Target(
@@ -222,21 +270,30 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
 
 def _linkable(request: HttpRequest, key: str) -> Cluster | None:
     """The cluster, if it is still configured and this person may open its pages."""
-    return settings.CLUSTERS.get(key) if may(actor_of(request), Action.VIEW) else None
+    place = Place(cluster=key)
+    return settings.CLUSTERS.get(key) if may(actor_of(request), Action.VIEW, place) else None
 
 
-def _story(operation_id: uuid.UUID) -> history.Story:
+def _story(request: HttpRequest, operation_id: uuid.UUID) -> history.Story:
+    """The operation. Http404 if there is none, or if this person may not know of it."""
     found = history.story(operation_id)
-    if found is None:
+    if found is None or not _readable(request, found):
         raise Http404("No such operation")
     return found
+
+
+def _readable(request: HttpRequest, found: history.Story) -> bool:
+    """What one may see, and what one may read in the log."""
+    row, actor = found.first.row, actor_of(request)
+    place = Place(cluster=row.cluster, database=row.database, collection=row.collection)
+    return may(actor, Action.VIEW, place) or may(actor, Action.READ_AUDIT, place)
 
 
 @require_safe
 @needs(Action.VIEW, Action.READ_AUDIT)
 def snapshot(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     """The snapshot of an intent as a file: enough to re-create the collection, empty."""
-    intent = _story(operation_id).intent
+    intent = _story(request, operation_id).intent
     if intent is None:
         raise Http404("Nothing was sent in this operation, so it has no snapshot")
     body = _pretty(intent.details["snapshot"])

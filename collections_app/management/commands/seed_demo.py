@@ -22,17 +22,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--accounts-only", action="store_true", help="no sample collections")
+        parser.add_argument("--sample-only", action="store_true", help="no accounts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOOPBACK_ONLY:
             raise CommandError("Demo accounts are for this machine only: set LOOPBACK_ONLY=1.")
+        if not options["sample_only"]:
+            self._accounts()
+        if not options["accounts_only"]:
+            self._sample()
+
+    def _accounts(self) -> None:
         password = os.environ.get("DEMO_PASSWORD")
         if not password:
             raise CommandError("Set DEMO_PASSWORD.")
         for role in ROLES:
             self._account(role, password)
-        if not options["accounts_only"]:
-            self._sample()
 
     def _account(self, role: str, password: str) -> None:
         first, last = NAMES[role].split()

@@ -1,0 +1,1 @@
+"""Signing in: the three modes, and what they put on the record."""

@@ -1,0 +1,71 @@
+"""Accounts of this dashboard: for the demo, and for the day on which the provider is broken."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from collections_app.actors import Actor, origin_of
+
+from . import events
+
+ISSUER = "local"
+WHEN = "authenticated_at"  # in the session
+
+
+def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
+    """The account's owner, with the groups as they are now in the database."""
+    user: Any = request.user
+    if not user.is_authenticated:
+        return None
+    return actor_from(user, request.session.get(WHEN, ""))
+
+
+def actor_from(user: Any, authenticated_at: str = "") -> Actor:
+    return Actor(
+        issuer=ISSUER,
+        subject=user.get_username(),
+        display=user.get_full_name() or user.get_username(),
+        groups=tuple(sorted(user.groups.values_list("name", flat=True))),
+        method="local",
+        authenticated_at=authenticated_at,
+    )
+
+
+class LocalLoginView(LoginView):
+    """Name and password; every attempt is on the record, and too many lock the door."""
+
+    template_name = "sign_in.html"
+    extra_context = {"title": "Sign in"}  # noqa: RUF012 (Django's own attribute)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Record it first: without a record nobody gets in."""
+        user, again = form.get_user(), "fresh" in self.request.GET
+        now = timezone.now()
+        action = events.STEP_UP if again else events.SIGN_IN
+        actor = actor_from(user, now.isoformat())
+        events.record(action, actor, origin_of(self.request), "Signed in with a local account")
+        answer = super().form_valid(form)
+        self.request.session[WHEN] = now.isoformat()
+        return answer
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        name = form.cleaned_data.get("username", "")
+        events.refused(self.request, "Wrong name or password", _attempted(name))
+        return super().form_invalid(form)
+
+
+def _attempted(name: str) -> Actor:
+    """The account that was tried. A name that is none is not kept: it may be a password."""
+    known = "\0" not in name and get_user_model().objects.filter(username=name).exists()
+    return events.stranger("local", ISSUER, name if known else "")
+
+
+def locked_out(request: HttpRequest, response: Any, credentials: Any) -> HttpResponse:
+    """The page of somebody who tried too often."""
+    context = {"locked": True, "title": "Sign in"}
+    return render(request, "sign_in.html", context, status=429)

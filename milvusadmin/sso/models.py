@@ -1,0 +1,51 @@
+"""The sessions that came from a provider or a proxy: found again when it ends them."""
+
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class SignIn(models.Model):
+    """One session, whose it is, and what the provider said about them last.
+
+    `tokens` is encrypted. `checked_at` is when the groups were confirmed last; before
+    `ask_after` nobody asks the provider again.
+    """
+
+    session_key = models.CharField(max_length=40, primary_key=True)
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    sid = models.CharField(max_length=255, blank=True)
+    display = models.CharField(max_length=300)
+    groups = models.JSONField(default=list)
+    started_at = models.DateTimeField(default=timezone.now)
+    authenticated_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(default=timezone.now)
+    ask_after = models.DateTimeField(default=timezone.now)
+    tokens = models.TextField(blank=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = (
+            models.Index(fields=["issuer", "subject"], name="sign_in_by_subject"),
+            models.Index(fields=["issuer", "sid"], name="sign_in_by_sid"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.display} at {self.issuer}"
+
+    @property
+    def too_old(self) -> bool:
+        """A session ends after a working day, however busy it is."""
+        age = timezone.now() - self.started_at
+        return age > timedelta(seconds=settings.SESSION_COOKIE_AGE)
+
+    def end(self) -> None:
+        """Forget it, and the session with it."""
+        store: Any = import_module(settings.SESSION_ENGINE).SessionStore
+        store().delete(self.session_key)
+        self.delete()

@@ -1,0 +1,223 @@
+"""Sessions that the identity provider vouches for: begun, confirmed again and again, ended."""
+
+import logging
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.utils import timezone
+
+from collections_app.actors import Actor, origin_of
+from collections_app.audit import LogUnwritable
+
+from . import events, provider, tokens
+from .backends import user_of
+from .models import SignIn
+from .provider import Person
+
+logger = logging.getLogger(__name__)
+
+BACKEND = "milvusadmin.sso.backends.OidcBackend"
+JUST_NOW = 3.0  # seconds for which an answer of the provider is fresh enough for a drop
+PAUSE = 15.0  # seconds between two attempts to reach a provider that does not answer
+
+
+def begin(request: HttpRequest, person: Person, kept: dict[str, Any], purpose: str) -> None:
+    """Sign the person in. Raises Refused for a user switched off here, and LogUnwritable.
+
+    The session gets a new key, so that nobody who knew the old one comes along.
+    """
+    user = user_of(provider.config().issuer, person.subject, person.display)
+    if not user.is_active:
+        raise provider.Refused("this user is switched off here")
+    before = SignIn.objects.filter(session_key=request.session.session_key or "").first()
+    login(request, user, backend=BACKEND)
+    row = _row(request, person, kept)
+    if before and purpose == "silent" and before.subject == row.subject:
+        row.started_at = before.started_at
+    try:
+        _record_begin(request, row, before, purpose)
+    except LogUnwritable:
+        request.session.flush()
+        raise
+    if before:
+        before.delete()
+    row.save(force_insert=True)
+    _forget_old()
+
+
+def _record_begin(request: HttpRequest, row: SignIn, before: SignIn | None, purpose: str) -> None:
+    """A session renewed in silence is no sign-in: nobody did anything, unless groups changed."""
+    if purpose == "silent" and before and before.subject == row.subject:
+        events.record_groups(request, actor_from(row), before.groups)
+        return
+    action = events.STEP_UP if purpose == "again" else events.SIGN_IN
+    message = f"Signed in; groups: {', '.join(row.groups) or 'none'}"
+    events.record(action, actor_from(row), origin_of(request), message)
+
+
+def _row(request: HttpRequest, person: Person, kept: dict[str, Any]) -> SignIn:
+    return SignIn(
+        session_key=request.session.session_key or "",
+        issuer=provider.config().issuer,
+        subject=person.subject,
+        sid=person.sid,
+        display=person.display,
+        groups=list(person.groups),
+        authenticated_at=person.authenticated_at,
+        tokens=tokens.lock(kept),
+    )
+
+
+def _forget_old() -> None:
+    SignIn.objects.filter(
+        started_at__lt=timezone.now() - timedelta(seconds=2 * settings.SESSION_COOKIE_AGE)
+    ).delete()
+
+
+def actor_from(row: SignIn, *, stale: bool = False) -> Actor:
+    """The person of a session, with the groups that were confirmed last."""
+    moment = row.authenticated_at
+    return Actor(
+        issuer=row.issuer,
+        subject=row.subject,
+        display=row.display,
+        groups=tuple(row.groups),
+        method="oidc",
+        authenticated_at=moment.isoformat() if moment else "",
+        stale=stale,
+    )
+
+
+# --- on every request -----------------------------------------------------------------------------
+
+
+def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
+    """Who this session's person is, confirmed by the provider within the time configured.
+
+    `fresh` asks for a confirmation now: something is about to be destroyed. None if the session
+    is over; then it is gone, or waits to be renewed in silence (`request.renew`).
+    """
+    if not request.user.is_authenticated:
+        return None
+    key = request.session.session_key or ""
+    row = SignIn.objects.filter(session_key=key, issuer=provider.config().issuer).first()
+    if row is None or row.too_old:
+        return _over(request, row, "The session reached its greatest age")
+    age = (timezone.now() - row.checked_at).total_seconds()
+    due = age > provider.config().recheck
+    if not due and not (fresh and age > JUST_NOW):
+        return actor_from(row)
+    kept = tokens.unlock(row.tokens)
+    if "refresh_token" in kept:
+        return _confirmed(request, row, kept, fresh=fresh, due=due)
+    return _renewed(request) if due else actor_from(row)
+
+
+def _renewed(request: HttpRequest) -> Actor | None:
+    """There is no refresh token: the browser has to go to the provider, in silence."""
+    request.renew = True  # type: ignore[attr-defined]
+    request.user = AnonymousUser()
+    return None
+
+
+def _over(request: HttpRequest, row: SignIn | None, why: str) -> Actor | None:
+    """End the session. The answer is nobody."""
+    if row is not None:
+        events.record(events.ENDED, actor_from(row), origin_of(request), why)
+        row.delete()
+    request.session.flush()
+    request.user = AnonymousUser()
+    return None
+
+
+def _confirmed(
+    request: HttpRequest, row: SignIn, kept: dict[str, str], *, fresh: bool, due: bool
+) -> Actor | None:
+    """Ask the provider, one request of a session at a time: some revoke a token used twice."""
+    if not _my_turn(row):
+        return _as_somebody_found(row, fresh=fresh, due=due)
+    try:
+        person, kept = provider.refresh(kept, row.subject)
+    except provider.Refused as exc:
+        return _over(request, row, f"The provider does not vouch for it any more: {exc}")
+    except provider.Unavailable as exc:
+        return _in_grace(request, row, exc, due=due, fresh=fresh)
+    return _updated(request, row, person, kept)
+
+
+def _my_turn(row: SignIn) -> bool:
+    now = timezone.now()
+    waiting = SignIn.objects.filter(session_key=row.session_key, ask_after__lte=now)
+    return bool(waiting.update(ask_after=now + timedelta(seconds=PAUSE)))
+
+
+def _as_somebody_found(row: SignIn, *, fresh: bool, due: bool) -> Actor | None:
+    """Another request of this session is asking, or the provider did not answer a moment ago."""
+    before, rounds = row.checked_at, 10 if fresh else 0
+    for _ in range(rounds):
+        time.sleep(0.2)
+        row = SignIn.objects.filter(session_key=row.session_key).first() or row
+        if row.checked_at > before:
+            return actor_from(row)
+    return actor_from(row, stale=_stale(due=due, fresh=fresh))
+
+
+def _stale(*, due: bool, fresh: bool) -> bool:
+    return (due or fresh) and not provider.config().grace_for_drops
+
+
+def _in_grace(
+    request: HttpRequest, row: SignIn, exc: Exception, *, due: bool, fresh: bool
+) -> Actor | None:
+    logger.warning("the identity provider does not answer: %s", exc)
+    config = provider.config()
+    if timezone.now() > row.checked_at + timedelta(seconds=config.recheck + config.grace):
+        return _over(request, row, "The provider did not answer for too long")
+    return actor_from(row, stale=_stale(due=due, fresh=fresh))
+
+
+def _updated(
+    request: HttpRequest, row: SignIn, person: Person, kept: dict[str, Any]
+) -> Actor | None:
+    """Keep what the provider said. Groups count at once; kept they are once they are recorded."""
+    before, now = tuple(row.groups), timezone.now()
+    row.groups, row.display = list(person.groups), person.display
+    changes = {"display": row.display, "tokens": tokens.lock(kept), "ask_after": now}
+    try:
+        events.record_groups(request, actor_from(row), before)
+        recorded, changes = True, {**changes, "groups": row.groups, "checked_at": now}
+    except LogUnwritable as exc:
+        recorded = False
+        logger.error("a change of groups could not be recorded: %s", exc)
+    if not SignIn.objects.filter(session_key=row.session_key).update(**changes):
+        return _over(request, None, "")  # signed out while we asked
+    return actor_from(row, stale=not recorded)
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+def id_token_of(request: HttpRequest) -> str:
+    """The ID token of this session: tells the provider which of its sessions to end."""
+    row = SignIn.objects.filter(session_key=request.session.session_key or "").first()
+    return tokens.unlock(row.tokens).get("id_token", "") if row else ""
+
+
+def end_all(request: HttpRequest, ending: provider.Ending) -> None:
+    """End the sessions that a logout token names. Raises LogUnwritable after ending them."""
+    rows = SignIn.objects.filter(issuer=provider.config().issuer)
+    if ending.sid:
+        rows = rows.filter(sid=ending.sid)
+    if ending.subject:
+        rows = rows.filter(subject=ending.subject)
+    ended = list(rows)
+    for row in ended:
+        row.end()
+    for row in ended:
+        message = "Ended by the identity provider"
+        events.record(events.ENDED, actor_from(row), origin_of(request), message)

@@ -1,0 +1,282 @@
+"""Talking to the identity provider. Every call has a deadline; nothing here knows our pages."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from authlib.integrations.django_client import DjangoOAuth2App, OAuth, OAuthError
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+
+from milvusadmin.sign_in import LOOPBACK_HOSTS, Oidc
+
+DISCOVERY_AGE = 3600  # seconds for which the discovery document and the keys count
+KEYS_AGE = 60  # an unknown key makes us ask for the keys again, but not more often
+LEEWAY = 60  # seconds by which clocks may differ
+LOGOUT_AGE = 300  # seconds for which a logout token counts
+# Signatures only the provider can make: no `none`, and no secret shared with us.
+ALGORITHMS = [f"{kind}{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)]
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+class Unavailable(Exception):
+    """The provider does not answer, or not as a provider should."""
+
+
+class Refused(Exception):
+    """The provider said no, or what came in its name is not from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What the provider says about somebody. `authenticated_at` is None if it does not say."""
+
+    subject: str
+    display: str
+    groups: tuple[str, ...]
+    sid: str = ""
+    authenticated_at: datetime | None = None
+
+
+def client() -> DjangoOAuth2App:
+    """The provider as an Authlib client, its discovery document checked and at most an hour old.
+
+    Raises Unavailable.
+    """
+    app = _client(config(), int(time.time() // DISCOVERY_AGE))
+    try:
+        metadata = app.load_server_metadata()
+        _check(metadata)
+    except (requests.RequestException, ValueError, AttributeError) as exc:
+        app.server_metadata.clear()
+        raise Unavailable(f"its discovery document can't be used: {exc}") from exc
+    return app
+
+
+def config() -> Oidc:
+    """The settings of this mode. Raises ImproperlyConfigured in the others."""
+    if settings.OIDC is None:
+        raise ImproperlyConfigured("SIGN_IN is not oidc.")
+    found: Oidc = settings.OIDC
+    return found
+
+
+@lru_cache(maxsize=2)
+def _client(oidc: Oidc, hour: int) -> DjangoOAuth2App:
+    app = OAuth().register(
+        "oidc",
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret,
+        server_metadata_url=f"{oidc.issuer.rstrip('/')}/.well-known/openid-configuration",
+        client_kwargs={
+            "scope": oidc.scopes,
+            "code_challenge_method": "S256",
+            "default_timeout": oidc.timeout,
+        },
+    )
+    found: DjangoOAuth2App = app
+    return found
+
+
+def _check(metadata: dict[str, Any]) -> None:
+    """Raises ValueError if the document is another issuer's, or points at plain HTTP."""
+    if metadata.get("issuer") != config().issuer:
+        raise ValueError(f"it is the document of {metadata.get('issuer')!r}")
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        address = urlsplit(str(metadata.get(name) or ""))
+        if address.scheme != "https" and address.hostname not in LOOPBACK_HOSTS:
+            raise ValueError(f"{name} is not an https:// address")
+    offered = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
+    metadata["id_token_signing_alg_values_supported"] = [a for a in ALGORITHMS if a in offered]
+    methods = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    basic = "client_secret_basic" in methods
+    metadata["token_endpoint_auth_method"] = (
+        "client_secret_basic" if basic else "client_secret_post"
+    )
+
+
+# --- signing in -----------------------------------------------------------------------------------
+
+
+def authorization(request: HttpRequest, redirect_uri: str, **extra: Any) -> tuple[str, str]:
+    """The address to send the browser to, and the state that comes back. Raises Unavailable.
+
+    State, nonce and PKCE verifier are kept in the browser's session.
+    """
+    app = client()
+    made = app.create_authorization_url(redirect_uri, **extra)
+    app.save_authorize_data(request, redirect_uri=redirect_uri, **made)
+    return made["url"], made["state"]
+
+
+def exchange(request: HttpRequest) -> tuple[Person, dict[str, Any]]:
+    """The person who came back to the callback, and the tokens. Raises Unavailable or Refused."""
+    app = client()
+    if request.GET.get("iss", config().issuer) != config().issuer:
+        raise Refused("the answer is another issuer's")
+    try:
+        tokens = app.authorize_access_token(request, claims_options=_expected(), leeway=LEEWAY)
+        return _person(app, tokens, tokens.get("userinfo")), tokens
+    except (requests.RequestException, OAuthError, JoseError, ValueError) as exc:
+        raise _translated(exc) from exc
+
+
+def refresh(tokens: dict[str, str], subject: str) -> tuple[Person, dict[str, Any]]:
+    """What the provider says about the same person now, and the tokens to go on with.
+
+    Raises Unavailable, or Refused if it does not vouch for them any more.
+    """
+    app = client()
+    try:
+        fresh = app.fetch_access_token(
+            grant_type="refresh_token", refresh_token=tokens["refresh_token"]
+        )
+        claims = None
+        if fresh.get("id_token"):
+            claims = app.parse_id_token(fresh, None, claims_options=_expected(), leeway=LEEWAY)
+        person = _person(app, fresh, claims, subject)
+        return person, {**tokens, **fresh}
+    except (requests.RequestException, OAuthError, JoseError, ValueError) as exc:
+        raise _translated(exc) from exc
+
+
+def _expected() -> dict[str, Any]:
+    return {
+        "iss": {"essential": True, "values": [config().issuer]},
+        "aud": {"essential": True, "values": [config().client_id]},
+    }
+
+
+def _translated(exc: Exception) -> Exception:
+    """An answer is a refusal; no answer, or half of one, is not."""
+    if isinstance(exc, requests.HTTPError) and exc.response is not None:
+        if exc.response.status_code < 500:
+            return Refused(f"it answered {exc.response.status_code}")
+        return Unavailable(f"it answered {exc.response.status_code}")
+    if isinstance(exc, requests.RequestException):
+        return Unavailable(type(exc).__name__)
+    if isinstance(exc, OAuthError) and exc.error in {"server_error", "temporarily_unavailable"}:
+        return Unavailable(exc.error)
+    return Refused(str(exc)[:300])
+
+
+def _person(app: DjangoOAuth2App, tokens: dict[str, Any], claims: Any, subject: str = "") -> Person:
+    """Put the ID token and the userinfo together; they have to be about one and the same."""
+    if claims is None and not subject:
+        raise Refused("there is no ID token in its answer")
+    if claims is not None and claims.get("aud") not in (config().client_id, [config().client_id]):
+        raise Refused("the ID token is for somebody else too")
+    known = dict(claims or {})
+    if app.server_metadata.get("userinfo_endpoint"):
+        known |= _userinfo(app, tokens, known.get("sub", subject))
+    if subject and known.get("sub", subject) != subject:
+        raise Refused("the answer is about somebody else")
+    return _from_claims({"sub": subject, **known})
+
+
+def _userinfo(app: DjangoOAuth2App, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
+    found = dict(app.userinfo(token=tokens))
+    if found.get("sub") != subject:
+        raise Refused("the userinfo is about somebody else")
+    return found
+
+
+def _from_claims(claims: dict[str, Any]) -> Person:
+    subject, moment = claims.get("sub"), claims.get("auth_time")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise Refused("the ID token names nobody")
+    names = (claims.get(name) for name in ("name", "preferred_username", "email"))
+    display = next((name for name in names if isinstance(name, str) and name.strip()), subject)
+    return Person(
+        subject=subject,
+        display=display[:300],
+        groups=groups_of(claims, config().groups_claim),
+        sid=str(claims.get("sid") or "")[:255],
+        authenticated_at=datetime.fromtimestamp(moment, UTC) if moment else None,
+    )
+
+
+def groups_of(claims: dict[str, Any], path: str) -> tuple[str, ...]:
+    """The groups in a claim; a dot in its name goes into nested ones. Missing means none."""
+    found: Any = claims.get(path)
+    if found is None:
+        found = claims
+        for part in path.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        found = [found]
+    if not isinstance(found, list):
+        return ()
+    return tuple(sorted({group for group in found if isinstance(group, str) and group}))
+
+
+# --- signing out ----------------------------------------------------------------------------------
+
+
+def sign_out_address(back: str, id_token: str) -> str:
+    """Where the browser ends the provider's session too; empty if it has no such page."""
+    try:
+        made = client().create_logout_url(back, id_token or None, client_id=config().client_id)
+    except (Unavailable, RuntimeError):
+        return ""
+    return str(made["url"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Whose sessions a logout token ends: one of the two is given, or both."""
+
+    sid: str
+    subject: str
+
+
+def read_logout_token(token: str) -> Ending:
+    """What a back-channel logout token says. Raises Refused if any part of it is not right."""
+    app = client()
+    try:
+        decoded = _decode(app, token)
+        registry = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY,
+            iss={"essential": True, "value": config().issuer},
+            aud={"essential": True},
+            iat={"essential": True},
+            jti={"essential": True},
+        )
+        registry.validate(decoded.claims)
+        return _ending(decoded.claims)
+    except (JoseError, ValueError, TypeError, requests.RequestException) as exc:
+        raise Refused(f"the logout token can't be used: {exc}") from exc
+
+
+def _decode(app: DjangoOAuth2App, token: str) -> jwt.Token:
+    algorithms = app.server_metadata["id_token_signing_alg_values_supported"]
+    try:
+        return jwt.decode(token, KeySet.import_key_set(app.fetch_jwk_set()), algorithms)
+    except InvalidKeyIdError:
+        # Strangers can name keys too: they must not make us ask each time.
+        if time.monotonic() - getattr(app, "keys_asked", -KEYS_AGE) < KEYS_AGE:
+            raise
+        app.keys_asked = time.monotonic()
+        return jwt.decode(token, KeySet.import_key_set(app.fetch_jwk_set(force=True)), algorithms)
+
+
+def _ending(claims: dict[str, Any]) -> Ending:
+    events = claims.get("events")
+    if not isinstance(events, dict) or LOGOUT_EVENT not in events or "nonce" in claims:
+        raise ValueError("it is no logout token")
+    if claims["aud"] not in (config().client_id, [config().client_id]):
+        raise ValueError("it is for somebody else")
+    if time.time() - float(claims["iat"]) > LOGOUT_AGE:
+        raise ValueError("it is old")
+    sid, subject = claims.get("sid") or "", claims.get("sub") or ""
+    if not isinstance(sid, str) or not isinstance(subject, str) or not (sid or subject):
+        raise ValueError("it names no session and nobody")
+    return Ending(sid=sid, subject=subject)

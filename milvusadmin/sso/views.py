@@ -1,0 +1,205 @@
+"""Signing in and out, in whichever mode is configured."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from collections_app.actors import actor_of, origin_of
+
+from . import events, local, oidc, provider
+from .models import SignIn
+
+logger = logging.getLogger(__name__)
+
+FLOWS = "sign_in_flows"  # in the session: state → where it leads, and what for
+FLOWS_AT_MOST = 5
+NOT_SILENTLY = {"login_required", "interaction_required", "consent_required"} | {
+    "account_selection_required"
+}
+
+
+def only_in(mode: str) -> Callable[..., Any]:
+    """A page that the other modes don't have."""
+
+    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest) -> HttpResponseBase:
+            if mode != settings.SIGN_IN:
+                raise Http404("There is no such page with this kind of sign-in")
+            return view(request)
+
+        return guarded
+
+    return decorate
+
+
+def next_of(request: HttpRequest) -> str:
+    """Where sign-in leads: an address of ours, or the start page."""
+    asked = request.POST.get("next", request.GET.get("next", ""))
+    ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
+    return asked if ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    """The door. `fresh=1` asks for the person again, `silent=1` for a sign of life."""
+    if settings.SIGN_IN == "local":
+        return local.LocalLoginView.as_view()(request)
+    if settings.SIGN_IN == "proxy" or (request.user.is_authenticated and not _fresh(request)):
+        return redirect(next_of(request))
+    purpose = "again" if _fresh(request) else "silent" if "silent" in request.GET else "sign-in"
+    try:
+        return _to_the_provider(request, purpose)
+    except provider.Unavailable as exc:
+        return unavailable(request, exc)
+
+
+def _fresh(request: HttpRequest) -> bool:
+    return "fresh" in request.GET and request.user.is_authenticated
+
+
+def _to_the_provider(request: HttpRequest, purpose: str) -> HttpResponse:
+    extra = {"sign-in": {}, "silent": {"prompt": "none"}, "again": _again()}[purpose]
+    back = request.build_absolute_uri(reverse("oidc-callback"))
+    address, state = provider.authorization(request, back, **extra)
+    flows = dict(list(request.session.get(FLOWS, {}).items())[1 - FLOWS_AT_MOST :])
+    flow = {"next": next_of(request), "purpose": purpose}
+    request.session[FLOWS] = {**flows, state: flow}
+    return redirect(address)
+
+
+def _again() -> dict[str, Any]:
+    """`prompt` makes most providers ask; `max_age` makes them say when they did."""
+    return {"prompt": "login", "max_age": int(oldest_sign_in())}
+
+
+def oldest_sign_in() -> float:
+    """The strictest `reauth` of all clusters, in seconds."""
+    return min([c.reauth for c in settings.CLUSTERS.values() if c.reauth] or [300.0])
+
+
+# --- back from the provider -----------------------------------------------------------------------
+
+
+@login_not_required
+@never_cache
+@only_in("oidc")
+@require_safe
+def callback(request: HttpRequest) -> HttpResponse:
+    """The provider sent the browser back: with a code, or with a reason why not."""
+    flows = request.session.get(FLOWS, {})
+    flow = flows.pop(request.GET.get("state", ""), None)
+    if flow is None:
+        return refused(request, "it was not begun in this browser, or was used already")
+    request.session[FLOWS] = flows
+    if flow["purpose"] == "silent" and request.GET.get("error") in NOT_SILENTLY:
+        return redirect(f"{reverse('sign-in')}?{urlencode({'next': flow['next']})}")
+    try:
+        person, kept = provider.exchange(request)
+        if flow["purpose"] == "again":
+            _check_again(request, person)
+        oidc.begin(request, person, kept, flow["purpose"])
+    except provider.Refused as exc:
+        return refused(request, str(exc))
+    except provider.Unavailable as exc:
+        return unavailable(request, exc)
+    return redirect(flow["next"])
+
+
+def _check_again(request: HttpRequest, person: provider.Person) -> None:
+    """The same person, and asked just now. Raises Refused."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    if actor is None or actor.subject != person.subject:
+        raise provider.Refused("somebody else signed in than the one who was asked to")
+    if person.authenticated_at is None:
+        raise provider.Refused("the provider does not say when you signed in (no auth_time)")
+    age = (timezone.now() - person.authenticated_at).total_seconds()
+    if not -provider.LEEWAY <= age <= oldest_sign_in() + provider.LEEWAY:
+        raise provider.Refused("the provider did not ask you again: that sign-in is an old one")
+
+
+def refused(request: HttpRequest, why: str) -> HttpResponse:
+    """Turned away, on the record, with a way to try again."""
+    issuer = provider.config().issuer
+    actor: Any = getattr(request, "actor", None)
+    events.refused(request, f"Sign-in refused: {why}", actor or events.stranger("oidc", issuer))
+    context = {"why": why, "title": "You are not signed in"}
+    return render(request, "sso/refused.html", context, status=403)
+
+
+def unavailable(request: HttpRequest, exc: Exception) -> HttpResponse:
+    """The provider does not answer. What it said goes to the log, not to the page."""
+    logger.warning("the identity provider can't be used: %s", exc)
+    context = {"title": "Sign-in does not answer", "again": next_of(request)}
+    response = render(request, "sso/unavailable.html", context, status=503)
+    response["Retry-After"] = "15"
+    return response
+
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session here, and then where it came from."""
+    actor = actor_of(request)
+    events.record(events.SIGN_OUT, actor, origin_of(request), "Signed out")
+    address = _elsewhere(request)
+    SignIn.objects.filter(session_key=request.session.session_key).delete()
+    request.session.flush()
+    if not address:
+        return redirect("signed-out")
+    # A page that leads on: the content security policy lets no form lead to another site.
+    context = {"address": address, "title": "Signing out"}
+    return render(request, "sso/signing_out.html", context)
+
+
+def _elsewhere(request: HttpRequest) -> str:
+    """Where the session came from, to be ended there too; empty if it came from us."""
+    if settings.SIGN_IN == "proxy":
+        return str(settings.PROXY.sign_out_url) if settings.PROXY else ""
+    if settings.SIGN_IN == "local":
+        return ""
+    back = request.build_absolute_uri(reverse("signed-out"))
+    return provider.sign_out_address(back, oidc.id_token_of(request))
+
+
+@login_not_required
+@require_safe
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """A quiet page; the door itself would sign in again at once."""
+    return render(request, "sso/signed_out.html", {"title": "Signed out"})
+
+
+@csrf_exempt
+@login_not_required
+@never_cache
+@only_in("oidc")
+@require_POST
+def backchannel_logout(request: HttpRequest) -> HttpResponse:
+    """The provider ends sessions: OpenID Connect Back-Channel Logout 1.0."""
+    try:
+        ending = provider.read_logout_token(request.POST.get("logout_token", ""))
+    except provider.Refused as exc:
+        events.refused(request, str(exc), events.stranger("oidc", provider.config().issuer))
+        return JsonResponse({"error": "invalid_request"}, status=400)
+    except provider.Unavailable:
+        return JsonResponse({"error": "temporarily_unavailable"}, status=503)
+    oidc.end_all(request, ending)
+    return HttpResponse()
