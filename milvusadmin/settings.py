@@ -61,6 +61,7 @@ BACKENDS = {
 }
 # A session belongs to the backend it was made with: after a change of mode it is nobody's.
 AUTHENTICATION_BACKENDS = BACKENDS[SIGN_IN]
+AXES_ENABLED = SIGN_IN == "local"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Both together: a stranger can't lock the one emergency account out for everybody.
@@ -209,5 +210,6 @@ LOGGING = {
     "loggers": {
         # One JSON line per audit event: the copy that leaves the machine.
         "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
+        "axes": {"level": "ERROR"},  # what it notes is in the audit log
     },
 }

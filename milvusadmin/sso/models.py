@@ -12,8 +12,9 @@ from django.utils import timezone
 class SignIn(models.Model):
     """One session, whose it is, and what the provider said about them last.
 
-    `tokens` is encrypted. `checked_at` is when the groups were confirmed last; before
-    `ask_after` nobody asks the provider again.
+    `tokens` is encrypted. `checked_at` is when the groups were confirmed last. Until
+    `asking_until` one request is asking the provider; before `ask_after` none tries again that
+    can do without.
     """
 
     session_key = models.CharField(max_length=40, primary_key=True)
@@ -25,6 +26,7 @@ class SignIn(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     authenticated_at = models.DateTimeField(null=True)
     checked_at = models.DateTimeField(default=timezone.now)
+    asking_until = models.DateTimeField(default=timezone.now)
     ask_after = models.DateTimeField(default=timezone.now)
     tokens = models.TextField(blank=True)
 

@@ -22,8 +22,8 @@ from .provider import Person
 logger = logging.getLogger(__name__)
 
 BACKEND = "milvusadmin.sso.backends.OidcBackend"
-JUST_NOW = 3.0  # seconds for which an answer of the provider is fresh enough for a drop
-PAUSE = 15.0  # seconds between two attempts to reach a provider that does not answer
+PAUSE = 15.0  # seconds for which reading does not try again to reach a silent provider
+CALLS = 4  # discovery, keys, tokens, userinfo: what confirming may take, each with its deadline
 
 
 def begin(request: HttpRequest, person: Person, kept: dict[str, Any], purpose: str) -> None:
@@ -110,7 +110,7 @@ def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
         return _over(request, row, "The session reached its greatest age")
     age = (timezone.now() - row.checked_at).total_seconds()
     due = age > provider.config().recheck
-    if not due and not (fresh and age > JUST_NOW):
+    if not due and not fresh:
         return actor_from(row)
     kept = tokens.unlock(row.tokens)
     if "refresh_token" in kept:
@@ -139,7 +139,7 @@ def _confirmed(
     request: HttpRequest, row: SignIn, kept: dict[str, str], *, fresh: bool, due: bool
 ) -> Actor | None:
     """Ask the provider, one request of a session at a time: some revoke a token used twice."""
-    if not _my_turn(row):
+    if not _my_turn(row, fresh=fresh):
         return _as_somebody_found(row, fresh=fresh, due=due)
     try:
         person, kept = provider.refresh(kept, row.subject)
@@ -150,10 +150,14 @@ def _confirmed(
     return _updated(request, row, person, kept)
 
 
-def _my_turn(row: SignIn) -> bool:
+def _my_turn(row: SignIn, *, fresh: bool) -> bool:
+    """Take the right to ask, for as long as asking can take."""
     now = timezone.now()
-    waiting = SignIn.objects.filter(session_key=row.session_key, ask_after__lte=now)
-    return bool(waiting.update(ask_after=now + timedelta(seconds=PAUSE)))
+    free = SignIn.objects.filter(session_key=row.session_key, asking_until__lte=now)
+    if not fresh:
+        free = free.filter(ask_after__lte=now)
+    until = now + timedelta(seconds=CALLS * provider.config().timeout)
+    return bool(free.update(asking_until=until))
 
 
 def _as_somebody_found(row: SignIn, *, fresh: bool, due: bool) -> Actor | None:
@@ -175,8 +179,10 @@ def _in_grace(
     request: HttpRequest, row: SignIn, exc: Exception, *, due: bool, fresh: bool
 ) -> Actor | None:
     logger.warning("the identity provider does not answer: %s", exc)
-    config = provider.config()
-    if timezone.now() > row.checked_at + timedelta(seconds=config.recheck + config.grace):
+    config, now = provider.config(), timezone.now()
+    waiting = {"asking_until": now, "ask_after": now + timedelta(seconds=PAUSE)}
+    SignIn.objects.filter(session_key=row.session_key).update(**waiting)
+    if now > row.checked_at + timedelta(seconds=config.recheck + config.grace):
         return _over(request, row, "The provider did not answer for too long")
     return actor_from(row, stale=_stale(due=due, fresh=fresh))
 
@@ -187,7 +193,7 @@ def _updated(
     """Keep what the provider said. Groups count at once; kept they are once they are recorded."""
     before, now = tuple(row.groups), timezone.now()
     row.groups, row.display = list(person.groups), person.display
-    changes = {"display": row.display, "tokens": tokens.lock(kept), "ask_after": now}
+    changes = {"display": row.display, "tokens": tokens.lock(kept), "asking_until": now}
     try:
         events.record_groups(request, actor_from(row), before)
         recorded, changes = True, {**changes, "groups": row.groups, "checked_at": now}
