@@ -139,7 +139,7 @@ def refused(request: HttpRequest, why: str) -> HttpResponse:
     issuer = provider.config().issuer
     actor: Any = getattr(request, "actor", None)
     events.refused(request, f"Sign-in refused: {why}", actor or events.stranger("oidc", issuer))
-    context = {"why": why, "title": "You are not signed in"}
+    context = {"why": why, "title": "Sign-in refused"}
     return render(request, "sso/refused.html", context, status=403)
 
 
