@@ -164,7 +164,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """The last resort. A database that does not answer is told apart from a bug of ours."""
-    if isinstance(sys.exc_info()[1], DatabaseError | InterfaceError):
+    exc = sys.exc_info()[1]
+    if isinstance(exc, LogUnwritable):
+        return bare(request, LOG_UNWRITABLE)
+    if isinstance(exc, DatabaseError | InterfaceError):
         return bare(request, DATABASE_DOWN)
     text = "This is a mistake in the dashboard. If you were dropping something, look at its page."
     return bare(request, Problem(status=500, title="Something broke here", text=text))

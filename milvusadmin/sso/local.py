@@ -44,10 +44,11 @@ class LocalLoginView(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Record it first: without a record nobody gets in."""
-        user, again = form.get_user(), "fresh" in self.request.GET
-        now = timezone.now()
-        action = events.STEP_UP if again else events.SIGN_IN
+        user, now = form.get_user(), timezone.now()
         actor = actor_from(user, now.isoformat())
+        before: Any = self.request.actor  # type: ignore[attr-defined]
+        again = before is not None and before.key == actor.key
+        action = events.STEP_UP if again else events.SIGN_IN
         events.record(action, actor, origin_of(self.request), "Signed in with a local account")
         answer = super().form_valid(form)
         self.request.session[WHEN] = now.isoformat()
@@ -55,7 +56,9 @@ class LocalLoginView(LoginView):
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         name = form.cleaned_data.get("username", "")
-        events.refused(self.request, "Wrong name or password", _attempted(name))
+        locked = getattr(self.request, "axes_locked_out", False)
+        why = "Locked after too many wrong passwords" if locked else "Wrong name or password"
+        events.refused(self.request, why, _attempted(name))
         return super().form_invalid(form)
 
 

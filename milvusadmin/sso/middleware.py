@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
+from django_htmx.http import HttpResponseClientRedirect
 
 from collections_app.actors import Actor
 
@@ -53,4 +54,8 @@ def _view(request: HttpRequest) -> Any:
 
 
 def _through_the_proxy(request: HttpRequest) -> HttpResponse:
+    """Not into a part of a page: there the proxy's own sign-in could not be seen."""
+    htmx = getattr(request, "htmx", None)
+    if htmx:
+        return HttpResponseClientRedirect(htmx.current_url_abs_path or "/")
     return render(request, "sso/not_from_the_proxy.html", {"title": "Not this way"}, status=403)

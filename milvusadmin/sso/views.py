@@ -116,9 +116,9 @@ def callback(request: HttpRequest) -> HttpResponse:
             _check_again(request, person)
         oidc.begin(request, person, kept, flow["purpose"])
     except provider.Refused as exc:
-        return refused(request, str(exc))
+        return refused(request, str(exc), flow["next"])
     except provider.Unavailable as exc:
-        return unavailable(request, exc)
+        return unavailable(request, exc, flow["next"])
     return redirect(flow["next"])
 
 
@@ -134,19 +134,19 @@ def _check_again(request: HttpRequest, person: provider.Person) -> None:
         raise provider.Refused("the provider did not ask you again: that sign-in is an old one")
 
 
-def refused(request: HttpRequest, why: str) -> HttpResponse:
+def refused(request: HttpRequest, why: str, again: str = "/") -> HttpResponse:
     """Turned away, on the record, with a way to try again."""
     issuer = provider.config().issuer
     actor: Any = getattr(request, "actor", None)
     events.refused(request, f"Sign-in refused: {why}", actor or events.stranger("oidc", issuer))
-    context = {"why": why, "title": "Sign-in refused"}
+    context = {"why": why, "title": "Sign-in refused", "again": again}
     return render(request, "sso/refused.html", context, status=403)
 
 
-def unavailable(request: HttpRequest, exc: Exception) -> HttpResponse:
+def unavailable(request: HttpRequest, exc: Exception, again: str = "") -> HttpResponse:
     """The provider does not answer. What it said goes to the log, not to the page."""
     logger.warning("the identity provider can't be used: %s", exc)
-    context = {"title": "Sign-in does not answer", "again": next_of(request)}
+    context = {"title": "Sign-in does not answer", "again": again or next_of(request)}
     response = render(request, "sso/unavailable.html", context, status=503)
     response["Retry-After"] = "15"
     return response
@@ -158,11 +158,10 @@ def unavailable(request: HttpRequest, exc: Exception) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here, and then where it came from."""
-    actor = actor_of(request)
-    events.record(events.SIGN_OUT, actor, origin_of(request), "Signed out")
-    address = _elsewhere(request)
+    actor, origin, address = actor_of(request), origin_of(request), _elsewhere(request)
     SignIn.objects.filter(session_key=request.session.session_key).delete()
-    request.session.flush()
+    request.session.flush()  # first: who wants out gets out, also without a log
+    events.record(events.SIGN_OUT, actor, origin, "Signed out")
     if not address:
         return redirect("signed-out")
     # A page that leads on: the content security policy lets no form lead to another site.
