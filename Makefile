@@ -21,7 +21,7 @@ setup: .venv/.dev
 	touch $@
 
 # Settings as in production, for Django's own deployment checks. Nothing connects.
-DEPLOYED = env -u DEBUG -u LOOPBACK_ONLY -u MILVUSADMIN_CONFIG \
+DEPLOYED = env -u DEBUG -u LOOPBACK_ONLY -u MILVUSADMIN_CONFIG SIGN_IN=local \
   SECRET_KEY=check-9b1f6c02d7a84e53f0c2a7d61e94b835c0d7f1a2b3e4 \
   AUDIT_KEY=check-4e7d0a91c3b85f26d1e0f7a4b9c2638517d0e6f3a2b9 \
   ALLOWED_HOSTS=milvus.example.com MILVUS_URI=http://milvus.example.com:19530 \
@@ -51,7 +51,7 @@ test: setup
 
 # --- Running it on this machine ------------------------------------------------------------------
 
-.PHONY: demo demo-reset run screenshots
+.PHONY: demo demo-sso demo-reset run screenshots
 
 .venv/.run: requirements.txt
 	$(VENV)
@@ -62,14 +62,19 @@ test: setup
 demo: .venv/.run
 	@PORT="$(or $(PORT),8000)" DEMO_PASSWORD="$(DEMO_PASSWORD)" deploy/local.sh demo
 
+# The same behind a demo identity provider. PROVIDER_PORT=9401 chooses its port.
+demo-sso: .venv/.run
+	@PORT="$(or $(PORT),8000)" PROVIDER_PORT="$(or $(PROVIDER_PORT),9400)" deploy/local.sh demo-sso
+
 # MILVUS_URI=http://HOST:19530 MILVUS_TOKEN=user:password make run
 run: .venv/.run
 	@PORT="$(or $(PORT),8000)" DEMO_PASSWORD="$(DEMO_PASSWORD)" deploy/local.sh run
 
 demo-reset:
-	@if [ -s var/demo/pid ] && kill -0 "$$(cat var/demo/pid)" 2>/dev/null; then \
-	  echo "The demo is running, as process $$(cat var/demo/pid). Stop it first." >&2; exit 1; fi
-	rm -rf var/demo
+	@for pid in var/demo/pid var/demo-sso/pid; do \
+	  if [ -s $$pid ] && kill -0 "$$(cat $$pid)" 2>/dev/null; then \
+	    echo "A demo is running, as process $$(cat $$pid). Stop it first." >&2; exit 1; fi; done
+	rm -rf var/demo var/demo-sso
 
 screenshots: setup
 	tests/infra/tools.sh env TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/browser/screenshots.py

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Start Milvus Admin for this machine only: `make demo` (embedded Milvus Lite) and `make run`
-# (the Milvus at MILVUS_URI). Keeps its data, keys and password in var/demo or var/run.
+# Start Milvus Admin for this machine only: `make demo` (embedded Milvus Lite), `make demo-sso` (the
+# same with an identity provider) and `make run` (the Milvus at MILVUS_URI). Keeps its data, keys and
+# password in var/demo, var/demo-sso or var/run.
 set -eu
 
 mode=$1
@@ -21,41 +22,24 @@ random() { $python -c "import secrets; print(secrets.token_urlsafe($1))"; }
 for key in secret-key audit-key; do
     [ -s "$data/$key" ] || random 48 > "$data/$key"
 done
-if [ -n "${DEMO_PASSWORD:-}" ]; then
-    printf '%s\n' "$DEMO_PASSWORD" > "$data/password"
-elif [ ! -s "$data/password" ]; then
-    random 9 > "$data/password"
-fi
-DEMO_PASSWORD=$(cat "$data/password")
 
-export DEMO_PASSWORD LOOPBACK_ONLY=1 DATA_DIR="$data"
-export SECRET_KEY_FILE="$data/secret-key" AUDIT_KEY_FILE="$data/audit-key"
-export AUDIT_LOG_FILE="$data/audit.jsonl"
-unset SECRET_KEY AUDIT_KEY DATABASE_URL DATABASE_URL_FILE DEBUG
-
-if [ "$mode" = demo ]; then
-    unset MILVUSADMIN_CONFIG MILVUS_TOKEN MILVUS_TOKEN_FILE
-    export MILVUS_URI="$data/milvus.db" MILVUS_LABEL=Demo MILVUS_COLOR=violet
-    sample=
-else
-    sample=--accounts-only
-    if [ -z "${MILVUS_URI:-}${MILVUSADMIN_CONFIG:-}" ]; then
-        echo "Say which Milvus: MILVUS_URI=http://HOST:19530 MILVUS_TOKEN=user:password make run" >&2
-        exit 2
+use_password() {
+    if [ -n "${DEMO_PASSWORD:-}" ]; then
+        printf '%s\n' "$DEMO_PASSWORD" > "$data/password"
+    elif [ ! -s "$data/password" ]; then
+        random 9 > "$data/password"
     fi
-fi
+    DEMO_PASSWORD=$(cat "$data/password")
+    export DEMO_PASSWORD
+}
 
-$python -c "
-import socket, sys
-probe = socket.socket(); probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-try: probe.bind(('127.0.0.1', $port))
-except OSError as problem: sys.exit(f'Port $port is not free ({problem.strerror}). Choose one: make $mode PORT=8123')
-"
-$python manage.py migrate --verbosity 0
-$python manage.py collectstatic --noinput --verbosity 0
-$python manage.py seed_demo $sample
+use_lite() {
+    unset MILVUSADMIN_CONFIG MILVUS_TOKEN MILVUS_TOKEN_FILE MILVUS_LOCKED MILVUS_REAUTH
+    export MILVUS_URI="$data/milvus.db" MILVUS_LABEL=Demo MILVUS_COLOR=violet
+}
 
-cat <<TEXT
+explain() {
+    cat <<TEXT
 
   Milvus Admin is at  http://127.0.0.1:$port/   (this machine only; Ctrl+C stops it)
 
@@ -65,15 +49,65 @@ cat <<TEXT
   password   $DEMO_PASSWORD
 
 TEXT
+}
+
+export LOOPBACK_ONLY=1 DATA_DIR="$data"
+export SECRET_KEY_FILE="$data/secret-key" AUDIT_KEY_FILE="$data/audit-key"
+export AUDIT_LOG_FILE="$data/audit.jsonl"
+unset SECRET_KEY AUDIT_KEY DATABASE_URL DATABASE_URL_FILE DEBUG
+
+# A port that is taken should be told before anything else happens.
+want_port() {
+    $python -c "
+import socket, sys
+probe = socket.socket(); probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+try: probe.bind(('127.0.0.1', $2))
+except OSError as problem: sys.exit(f'Port $2 is not free ({problem.strerror}). Choose one: make $mode $1=8123')
+"
+}
+
+want_port PORT "$port"
+case $mode in
+demo)
+    use_password
+    use_lite
+    export SIGN_IN=local
+    sample=
+    ;;
+demo-sso)
+    . deploy/demo-sso.sh
+    want_port PROVIDER_PORT "$provider_port"
+    install_provider
+    use_lite
+    use_provider
+    sample=--sample-only
+    ;;
+*)
+    use_password
+    sample=--accounts-only
+    if [ -z "${MILVUS_URI:-}${MILVUSADMIN_CONFIG:-}" ]; then
+        echo "Say which Milvus: MILVUS_URI=http://HOST:19530 MILVUS_TOKEN=user:password make run" >&2
+        exit 2
+    fi
+    ;;
+esac
+
+$python manage.py migrate --verbosity 0
+$python manage.py collectstatic --noinput --verbosity 0
+$python manage.py seed_demo $sample
+explain
 
 # One process: Milvus Lite's file has one owner. Settling runs beside it where that is possible.
-settler=
-[ "$mode" = demo ] || { $python manage.py reconcile_operations --loop >/dev/null & settler=$!; }
+companion=
+case $mode in
+run) $python manage.py reconcile_operations --loop >/dev/null & companion=$! ;;
+demo-sso) start_provider ;;
+esac
 .venv/bin/gunicorn milvusadmin.wsgi -b "127.0.0.1:$port" -k gthread -w 1 --threads 8 \
     --no-control-socket --log-level warning -p "$data/pid" &
 server=$!
-trap 'kill $server $settler 2>/dev/null; wait $server 2>/dev/null; exit 0' INT TERM HUP
+trap 'kill $server $companion 2>/dev/null; wait $server 2>/dev/null; exit 0' INT TERM HUP
 status=0
 wait $server || status=$?
-[ -z "$settler" ] || kill "$settler" 2>/dev/null
+[ -z "$companion" ] || kill "$companion" 2>/dev/null
 exit $status

@@ -62,6 +62,7 @@ BACKENDS = {
 # A session belongs to the backend it was made with: after a change of mode it is nobody's.
 AUTHENTICATION_BACKENDS = BACKENDS[SIGN_IN]
 AXES_ENABLED = SIGN_IN == "local"
+SILENCED_SYSTEM_CHECKS = [] if AXES_ENABLED else ["axes.W003"]  # the backend it misses
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Both together: a stranger can't lock the one emergency account out for everybody.

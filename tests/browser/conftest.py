@@ -38,6 +38,7 @@ class Watch:
         self.problems: list[str] = []
         self.posts: list[str] = []
         self._tolerated = list(REPLACED)
+        self._known = {self.home}
 
     def on(self, page: Page) -> Page:
         page.on("console", self.console)
@@ -45,6 +46,10 @@ class Watch:
         page.on("request", lambda request: self.request(request.method, request.url))
         page.on("response", self.response)
         return page
+
+    def allow(self, address: str) -> None:
+        """This test goes there too: to the identity provider."""
+        self._known.add(urlsplit(address).netloc)
 
     def tolerate(self, *texts: str) -> None:
         """This test provokes console errors that say so."""
@@ -57,7 +62,7 @@ class Watch:
             self.problems.append(f"console: {message.text}")
 
     def request(self, method: str, url: str) -> None:
-        if urlsplit(url).scheme.startswith("http") and urlsplit(url).netloc != self.home:
+        if urlsplit(url).scheme.startswith("http") and urlsplit(url).netloc not in self._known:
             self.problems.append(f"foreign host: {url}")
         if method == "POST":
             self.posts.append(url)

@@ -8,6 +8,10 @@ for tool in node npm curl; do
         exit 1
     fi
 done
+if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then
+    echo "The tests need Node.js 20 or newer; this is $(node --version)." >&2
+    exit 1
+fi
 
 find_chromium() {
     if [ -n "${CHROMIUM:-}" ]; then

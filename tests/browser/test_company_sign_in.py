@@ -1,0 +1,158 @@
+"""The company's sign-in as a person meets it: real provider, real browser, real Milvus."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.infra.provider import Provider
+from tests.sso.conftest import recorded
+
+from .conftest import Thing, Watch, act_button, name_field, opened, the_dialog
+
+pytest_plugins = ["tests.sso.conftest"]
+pytestmark = pytest.mark.django_db(transaction=True)
+Browse = Callable[..., Page]
+
+
+@pytest.fixture
+def company(oidc: Callable[..., Any], provider: Provider, watch: Watch) -> Callable[..., Any]:
+    """Company sign-in is on; going to its provider is no foreign host."""
+    watch.allow(provider.issuer)
+    return oidc
+
+
+@pytest.fixture
+def arrive(company: object, browse: Browse) -> Callable[..., Page]:
+    """arrive("Ada Osei", "/") is a browser in which she signed in on her way to that address."""
+
+    def come(display: str, address: str = "/") -> Page:
+        page = browse()
+        page.goto(address)
+        be(page, display)
+        return page
+
+    return come
+
+
+def be(page: Page, display: str) -> None:
+    """Choose a person on the provider's page."""
+    page.get_by_role("button", name=re.compile(f"Sign in as {display}")).click()
+
+
+def test_signing_in_leads_to_where_one_wanted_to_go(
+    arrive: Callable[..., Page], thing: Thing
+) -> None:
+    page = arrive("Ada Osei", thing.start)
+    expect(page.get_by_role("link", name="Ada Osei")).to_be_visible()
+    expect(thing.link(page)).to_be_visible()
+    assert page.url.endswith(thing.start)
+
+
+def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
+    arrive: Callable[..., Page], thing: Thing, settings: Any
+) -> None:
+    page = arrive("Ada Osei", thing.start)
+    settings.CLUSTERS = with_reauth(settings.CLUSTERS, 0.001)
+    dialog = opened(page, thing)
+    expect(dialog).to_contain_text("Test asks for a sign-in that is not older")
+    expect(name_field(dialog)).to_have_count(0)
+    settings.CLUSTERS = with_reauth(settings.CLUSTERS, 600.0)
+    dialog.get_by_role("link", name="Sign in again").click()
+    be(page, "Ada Osei")  # asked again, although the provider knows her
+    expect(page.get_by_role("heading", name=re.compile(f"^Drop {thing.kind}"))).to_be_visible()
+    name_field(page).fill(thing.name)
+    act_button(page).click()
+    expect(page.get_by_role("status").first).to_contain_text("was dropped")
+    assert not thing.there()
+    assert thing.sent() == 1
+    assert len(recorded("session.step_up")) == 1
+    intent = next(e for e in recorded(f"{thing.kind}.drop") if e["phase"] == "intent")
+    assert 0 <= intent["details"]["sign_in_age_seconds"] < 60
+
+
+def with_reauth(clusters: Any, seconds: float) -> Any:
+    from dataclasses import replace
+
+    return {key: replace(cluster, reauth=seconds) for key, cluster in clusters.items()}
+
+
+def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
+    arrive: Callable[..., Page], thing: Thing, provider: Provider
+) -> None:
+    page = arrive("Ada Osei", thing.start)
+    dialog = opened(page, thing)
+    provider.change("ada", groups=["ml-readers"])
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    expect(the_dialog(page)).to_contain_text("Not there")  # she may not even see it any more
+    assert thing.there()
+    assert thing.sent() == 0
+    (changed,) = recorded("session.groups")
+    assert changed["details"] == {"before": ["ml-platform"], "now": ["ml-readers"]}
+    (refused,) = recorded(f"{thing.kind}.drop")
+    assert refused["outcome"] == "denied"
+
+
+def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
+    arrive: Callable[..., Page], provider: Provider, live_server: LiveServer, thing: Thing
+) -> None:
+    page = arrive("Ada Osei", thing.start)
+    provider.send_logouts_to(live_server.url.replace("localhost", "127.0.0.1"))
+    assert provider.end_sessions("ada")["told"]
+    thing.link(page).click()
+    expect(page).to_have_title(re.compile("identity provider"))
+    be(page, "Ada Osei")
+    expect(name_field(page)).to_be_visible()  # the dialog, as a page of its own
+    assert len(recorded("session.ended")) == 1
+
+
+def test_the_provider_stopped_and_started_again(
+    company: Callable[..., Any], arrive: Callable[..., Page], provider: Provider, thing: Thing
+) -> None:
+    page = arrive("Ada Osei", thing.start)
+    dialog = opened(page, thing)
+    provider.stop()
+    try:
+        name_field(dialog).fill(thing.name)
+        act_button(dialog).click()
+        expect(the_dialog(page)).to_contain_text("The identity provider does not answer")
+        assert thing.sent() == 0
+        company(recheck=0.0)
+        page.goto(thing.start)
+        expect(page.get_by_text("nothing can be dropped until it is back")).to_be_visible()
+        stranger = page.context.browser.new_page()  # type: ignore[union-attr]
+        stranger.goto(page.url)
+        expect(stranger.get_by_role("heading", level=1)).to_contain_text("does not answer")
+        stranger.close()
+    finally:
+        provider.start()
+    company(recheck=300.0)
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    expect(page.get_by_role("status").first).to_contain_text("was dropped")
+    assert thing.sent() == 1
+
+
+def test_signing_out_ends_both_sessions(arrive: Callable[..., Page]) -> None:
+    page = arrive("Aldo Conti", "/audit/")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    page.get_by_role("link", name="Sign in again").click()
+    expect(page).to_have_title(re.compile("identity provider"))  # it does not know him any more
+    assert len(recorded("session.sign_out")) == 1
+
+
+def test_what_a_reader_may_not_see_is_not_there(
+    arrive: Callable[..., Page], make_thing: Callable[..., Thing]
+) -> None:
+    thing = make_thing("collection")
+    page = arrive("Vera Lind", thing.start)
+    expect(page.get_by_text("No collections")).to_be_visible()
+    expect(page.get_by_text(thing.collection, exact=True)).to_have_count(0)
+    page.goto(thing.dialog_address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not there")
