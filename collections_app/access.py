@@ -64,6 +64,11 @@ class Rule:
         )
 
     @property
+    def gift(self) -> str:
+        """The actions, for a page."""
+        return ", ".join(sorted(self.actions))
+
+    @property
     def everywhere(self) -> bool:
         return all("*" in p for p in (self.clusters, self.databases, self.collections))
 

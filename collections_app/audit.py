@@ -166,12 +166,22 @@ def columns(record: dict[str, Any]) -> dict[str, Any]:
         "phase": record["phase"],
         "action": record["action"],
         "outcome": record["outcome"],
-        "actor": f"{actor['display']}|{actor['issuer']}|{actor['subject']}"[:300],
+        "actor": actor_text(actor["display"], actor["issuer"], actor["subject"]),
         **{
             k: target.get(k, "")[:255]
             for k in ("cluster", "database", "kind", "collection", "name")
         },
     }
+
+
+def actor_text(display: str, issuer: str, subject: str) -> str:
+    """What the log is searched by. A long name must not push the rest out of it."""
+    return f"{display[:80]}|{issuer}|{subject}"[:300]
+
+
+def actor_column(actor: Actor) -> str:
+    """The same for an actor that is still one."""
+    return actor_text(actor.display, actor.issuer, actor.subject)
 
 
 # --- verification -------------------------------------------------------------------------------

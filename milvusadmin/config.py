@@ -122,7 +122,10 @@ def _color(named: str, value: Any) -> str:
 
 
 def _duration(named: str, value: Any) -> float:
-    return env.seconds(_text(named, value), named)
+    seconds = env.seconds(_text(named, value), named)
+    if seconds < 1:
+        raise ImproperlyConfigured(f"{named} is {value!r}. Use at least 1s, or leave it out.")
+    return seconds
 
 
 def _locked(named: str, value: Any) -> tuple[str, ...]:

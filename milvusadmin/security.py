@@ -10,7 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 from collections_app.resume import keep
@@ -61,6 +61,8 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]  # a client redirect is no 302
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
+        if getattr(view_func, "leaves", False):
+            return redirect("signed-out")
         back, login_url = _back(request, view_func), self.get_login_url(view_func)
         _keep_consent(request, view_func)
         if getattr(request, "renew", False):
@@ -71,7 +73,8 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
 
 def _keep_consent(request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> None:
     """A dialog that was sent after its session ended comes back, for the same thing only."""
-    if request.method == "POST" and getattr(view_func, "stands_alone", False):
+    came_back = settings.SESSION_COOKIE_NAME in request.COOKIES  # strangers leave nothing here
+    if came_back and request.method == "POST" and getattr(view_func, "stands_alone", False):
         keep(request, request.POST.get("token", ""), request.POST.get("reason", ""))
 
 

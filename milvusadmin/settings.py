@@ -67,6 +67,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Both together: a stranger can't lock the one emergency account out for everybody.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_CALLABLE = "milvusadmin.sso.local.counted_as"
 AXES_CLIENT_IP_CALLABLE = "collections_app.actors.client_address"
 AXES_LOCKOUT_CALLABLE = "milvusadmin.sso.local.locked_out"
 AXES_RESET_ON_SUCCESS = True

@@ -67,8 +67,7 @@ def mode(*, this_machine_only: bool) -> str:
 def oidc() -> Oidc:
     """The OIDC_ variables. Raises ImproperlyConfigured."""
     issuer = env.required("OIDC_ISSUER", "It is the issuer in the provider's discovery document.")
-    address = urlsplit(issuer)
-    if address.scheme != "https" and address.hostname not in LOOPBACK_HOSTS:
+    if not safe_address(issuer):
         raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}. Use an https:// address.")
     scopes = environ.get("OIDC_SCOPES") or "openid profile email"
     if "openid" not in scopes.split():
@@ -107,6 +106,13 @@ def proxy() -> Proxy:
         groups_separator=environ.get("PROXY_GROUPS_SEPARATOR") or ",",
         sign_out_url=environ.get("PROXY_SIGN_OUT_URL") or "",
     )
+
+
+def safe_address(text: str) -> bool:
+    """Whether it is an https:// address, or a plain one of this machine."""
+    address = urlsplit(text)
+    here = address.scheme == "http" and address.hostname in LOOPBACK_HOSTS
+    return bool(address.hostname) and (address.scheme == "https" or here)
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

@@ -21,7 +21,9 @@ from .sending import Case, Patience, act_once, conclude
 
 
 class NotDone(Exception):
-    """Stopped before anything was sent. `outcome` says why; it is on the record."""
+    """Stopped before anything was sent. `outcome` says why; it is on the record if `recorded`."""
+
+    recorded = True  # only looking at a dialog leaves no record
 
     def __init__(self, outcome: Outcome, message: str, blockers: tuple[Blocker, ...] = ()) -> None:
         super().__init__(message)
@@ -67,8 +69,13 @@ def perform(
     return conclude(case, act_once(case, patience))
 
 
-def authorize(action: access.Action, target: Target, actor: Actor, origin: Origin) -> None:
+def authorize(
+    action: access.Action, target: Target, actor: Actor, origin: Origin, *, asked: bool = True
+) -> None:
     """Raises NotDone after recording it, if the actor may not do this.
+
+    Looking at a dialog is not `asked`, and not recorded: a link on another site can make anybody
+    look.
 
     Raises NotFound instead if the actor may not even see it: then it must look as if it was not
     there.
@@ -78,10 +85,13 @@ def authorize(action: access.Action, target: Target, actor: Actor, origin: Origi
     if decision.allowed:
         return
     message = f"{actor.display} is not permitted to do this. {decision.why}"
-    audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+    if asked:
+        audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
     if not access.may(actor, access.Action.VIEW, place):
         raise NotFound("")
-    raise NotDone(Outcome.DENIED, message)
+    problem = NotDone(Outcome.DENIED, message)
+    problem.recorded = asked
+    raise problem
 
 
 def _signed_in_lately(case: Case) -> None:

@@ -43,7 +43,7 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
 
 
 def needs(*actions: Action) -> Callable[[View], View]:
-    """Open a view to those who may do one of the actions somewhere; record who tries anyway."""
+    """Open a view to those who may do one of the actions somewhere."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -67,7 +67,9 @@ def named(request: HttpRequest, parameter: str, default: str | None = None) -> s
 
 
 def refuse(request: HttpRequest, action: Action) -> NoReturn:
-    """Record that somebody wanted what no rule gives them, and raise PermissionDenied."""
+    """Raise PermissionDenied, and record it if it was a button and not just an address."""
+    if request.method != "POST":
+        raise PermissionDenied(action)
     actor = actor_of(request)
     entry = audit.Entry(
         phase=audit.Phase.REFUSED,

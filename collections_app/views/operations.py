@@ -46,7 +46,8 @@ ANOTHER = Problem(
 def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
     """GET shows what would be lost and asks for the name; POST does it."""
     target = _target(request, cluster, action)
-    protocol.authorize(action, target, actor_of(request), origin_of(request))
+    asked = request.method == "POST"
+    protocol.authorize(action, target, actor_of(request), origin_of(request), asked=asked)
     open_cluster(request, cluster)
     if request.method != "POST":
         return _dialog(request, action, target, left=resume.take(request))

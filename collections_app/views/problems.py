@@ -70,7 +70,8 @@ NOT_DONE = {
 def of_not_done(exc: NotDone) -> Problem:
     """The page for an act that was stopped before anything was sent; it is on the record."""
     status, title = NOT_DONE[exc.outcome]
-    text = f"{exc}. Nothing was sent to Milvus, and this attempt is on the record."
+    record = ", and this attempt is on the record" if exc.recorded else ""
+    text = f"{exc}. Nothing was sent to Milvus{record}."
     if isinstance(exc, Busy):
         link = links.operation(str(exc.claim.operation_id))
         return Problem(

@@ -33,7 +33,7 @@ def _answers(actor: Actor, asked: dict[str, Any]) -> list[tuple[Action, Any]]:
     """Each action with its decision. What one may not see gets no more than a no."""
     place = Place(
         cluster=asked["cluster"],
-        database=asked["database"] or None,
+        database=asked["database"] or ("default" if asked["collection"] else None),
         collection=asked["collection"] or None,
     )
     actions = list(Action) if may(actor, Action.VIEW, place) else [Action.VIEW, Action.READ_AUDIT]

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from collections_app.actors import Actor, Origin, origin_of
-from collections_app.audit import Entry, LogUnwritable, Outcome, Phase, write
+from collections_app.audit import Entry, LogUnwritable, Outcome, Phase, actor_column, write
 from collections_app.models import AuditEvent
 
 logger = logging.getLogger(__name__)
@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 SIGN_IN, SIGN_OUT, ENDED = "session.sign_in", "session.sign_out", "session.ended"
 REFUSED, GROUPS, STEP_UP = "session.refused", "session.groups", "session.step_up"
 
-# Strangers can cause refused sign-ins. Beyond this many in a minute they are only logged.
-REFUSALS_A_MINUTE = 60
+# Strangers can cause refused sign-ins. Beyond this many in a minute of one account, or of all who
+# are nobody, they are only logged.
+REFUSALS_A_MINUTE = 10
 
 
 def record(
@@ -54,23 +55,26 @@ def record_groups(request: HttpRequest, actor: Actor, before: Iterable[str]) -> 
     record(GROUPS, actor, origin_of(request), message, details=details)
 
 
-def refused(request: HttpRequest, why: str, actor: Actor) -> None:
+def refused(request: HttpRequest, why: str, actor: Actor, origin: Origin | None = None) -> None:
     """Record a sign-in that was turned away. It stays turned away if it can't be recorded."""
-    logger.warning("sign-in refused: %s", why)
+    origin = origin or origin_of(request)
+    logger.warning(
+        "sign-in of %r from %s refused: %s", actor.subject, origin.ip, " ".join(why.split())
+    )
     try:
-        if _refused_lately() < REFUSALS_A_MINUTE:
-            record(REFUSED, actor, origin_of(request), why, Outcome.DENIED)
+        if _refused_lately(actor) < REFUSALS_A_MINUTE:
+            record(REFUSED, actor, origin, why, Outcome.DENIED)
     except LogUnwritable as exc:
         logger.error("a refused sign-in could not be recorded: %s", exc)
 
 
-def _refused_lately() -> int:
-    minute_ago = timezone.now() - timedelta(minutes=1)
-    return AuditEvent.objects.filter(action=REFUSED, recorded_at__gt=minute_ago).count()
+def _refused_lately(actor: Actor) -> int:
+    lately = AuditEvent.objects.filter(recorded_at__gt=timezone.now() - timedelta(minutes=1))
+    return lately.filter(action=REFUSED, actor=actor_column(actor)).count()
 
 
 def stranger(method: str, issuer: str = "", subject: str = "") -> Actor:
-    """Somebody who did not get in."""
+    """Somebody who did not get in. `subject` only if it is known that there is such a person."""
     return Actor(
         issuer=issuer or method, subject=subject, display=subject or "somebody", method=method
     )

@@ -36,8 +36,10 @@ class SignInMiddleware:
         found, view = cast(Any, request), _view(request)
         found.actor = None
         if settings.SIGN_IN == "proxy" and not getattr(view, "login_required", True):
+            proxy.take_headers(request)
             return self.get_response(request)  # a page for nobody: it must not begin a session
         fresh = request.method == "POST" and getattr(view, "destroys", False)
+        found.leaving = getattr(view, "leaves", False)
         try:
             found.actor = MODES[settings.SIGN_IN](request, fresh=fresh)
         except proxy.NotFromTheProxy:
@@ -57,5 +59,6 @@ def _through_the_proxy(request: HttpRequest) -> HttpResponse:
     """Not into a part of a page: there the proxy's own sign-in could not be seen."""
     htmx = getattr(request, "htmx", None)
     if htmx:
-        return HttpResponseClientRedirect(htmx.current_url_abs_path or "/")
+        back = htmx.current_url_abs_path or "/"
+        return HttpResponseClientRedirect("/" if back.startswith("//") else back)
     return render(request, "sso/not_from_the_proxy.html", {"title": "Not this way"}, status=403)

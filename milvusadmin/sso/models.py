@@ -51,3 +51,9 @@ class SignIn(models.Model):
         store: Any = import_module(settings.SESSION_ENGINE).SessionStore
         store().delete(self.session_key)
         self.delete()
+
+
+def forget_old() -> None:
+    """Sessions end after a working day; the rows of those that nobody ended go a day later."""
+    age = timedelta(seconds=2 * settings.SESSION_COOKIE_AGE)
+    SignIn.objects.filter(started_at__lt=timezone.now() - age).delete()

@@ -5,9 +5,9 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,13 +16,14 @@ from collections_app.audit import LogUnwritable
 
 from . import events, provider, tokens
 from .backends import user_of
-from .models import SignIn
+from .models import SignIn, forget_old
 from .provider import Person
 
 logger = logging.getLogger(__name__)
 
 BACKEND = "milvusadmin.sso.backends.OidcBackend"
 PAUSE = 15.0  # seconds for which reading does not try again to reach a silent provider
+LOOKS, BETWEEN_LOOKS = 10, 0.2  # while another request of the session asks, for a drop
 CALLS = 4  # discovery, keys, tokens, userinfo: what confirming may take, each with its deadline
 
 
@@ -35,7 +36,10 @@ def begin(request: HttpRequest, person: Person, kept: dict[str, Any], purpose: s
     if not user.is_active:
         raise provider.Refused("this user is switched off here")
     before = SignIn.objects.filter(session_key=request.session.session_key or "").first()
+    if before is None or before.subject != person.subject:
+        list(get_messages(request))  # what was said to somebody else
     login(request, user, backend=BACKEND)
+    request.session.cycle_key()  # login() leaves it as it is for the same person
     row = _row(request, person, kept)
     if before and purpose == "silent" and before.subject == row.subject:
         row.started_at = before.started_at
@@ -47,7 +51,7 @@ def begin(request: HttpRequest, person: Person, kept: dict[str, Any], purpose: s
     if before:
         before.delete()
     row.save(force_insert=True)
-    _forget_old()
+    forget_old()
 
 
 def _record_begin(request: HttpRequest, row: SignIn, before: SignIn | None, purpose: str) -> None:
@@ -71,12 +75,6 @@ def _row(request: HttpRequest, person: Person, kept: dict[str, Any]) -> SignIn:
         authenticated_at=person.authenticated_at,
         tokens=tokens.lock(kept),
     )
-
-
-def _forget_old() -> None:
-    SignIn.objects.filter(
-        started_at__lt=timezone.now() - timedelta(seconds=2 * settings.SESSION_COOKIE_AGE)
-    ).delete()
 
 
 def actor_from(row: SignIn, *, stale: bool = False) -> Actor:
@@ -110,11 +108,11 @@ def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
         return _over(request, row, "The session reached its greatest age")
     age = (timezone.now() - row.checked_at).total_seconds()
     due = age > provider.config().recheck
-    if not due and not fresh:
+    leaving = getattr(request, "leaving", False)  # nobody has to be confirmed to go
+    if leaving or (not due and not fresh):
         return actor_from(row)
-    kept = tokens.unlock(row.tokens)
-    if "refresh_token" in kept:
-        return _confirmed(request, row, kept, fresh=fresh, due=due)
+    if "refresh_token" in tokens.unlock(row.tokens):
+        return _confirmed(request, row, fresh=fresh, due=due)
     return _renewed(request) if due else actor_from(row)
 
 
@@ -126,23 +124,24 @@ def _renewed(request: HttpRequest) -> Actor | None:
 
 
 def _over(request: HttpRequest, row: SignIn | None, why: str) -> Actor | None:
-    """End the session. The answer is nobody."""
+    """End the session, and then record it. The answer is nobody."""
+    origin = origin_of(request)
     if row is not None:
-        events.record(events.ENDED, actor_from(row), origin_of(request), why)
-        row.delete()
+        SignIn.objects.filter(session_key=row.session_key).delete()
     request.session.flush()
     request.user = AnonymousUser()
+    if row is not None:
+        events.record(events.ENDED, actor_from(row), origin, why)
     return None
 
 
-def _confirmed(
-    request: HttpRequest, row: SignIn, kept: dict[str, str], *, fresh: bool, due: bool
-) -> Actor | None:
+def _confirmed(request: HttpRequest, row: SignIn, *, fresh: bool, due: bool) -> Actor | None:
     """Ask the provider, one request of a session at a time: some revoke a token used twice."""
     if not _my_turn(row, fresh=fresh):
-        return _as_somebody_found(row, fresh=fresh, due=due)
+        return _as_somebody_found(request, row, fresh=fresh, due=due)
+    row.refresh_from_db()  # whose turn it was before may have left a new refresh token
     try:
-        person, kept = provider.refresh(kept, row.subject)
+        person, kept = provider.refresh(tokens.unlock(row.tokens), row.subject)
     except provider.Refused as exc:
         return _over(request, row, f"The provider does not vouch for it any more: {exc}")
     except provider.Unavailable as exc:
@@ -160,31 +159,39 @@ def _my_turn(row: SignIn, *, fresh: bool) -> bool:
     return bool(free.update(asking_until=until))
 
 
-def _as_somebody_found(row: SignIn, *, fresh: bool, due: bool) -> Actor | None:
+def _as_somebody_found(
+    request: HttpRequest, row: SignIn, *, fresh: bool, due: bool
+) -> Actor | None:
     """Another request of this session is asking, or the provider did not answer a moment ago."""
-    before, rounds = row.checked_at, 10 if fresh else 0
-    for _ in range(rounds):
-        time.sleep(0.2)
-        row = SignIn.objects.filter(session_key=row.session_key).first() or row
-        if row.checked_at > before:
-            return actor_from(row)
-    return actor_from(row, stale=_stale(due=due, fresh=fresh))
+    before, asking = row.checked_at, row.asking_until > timezone.now()
+    for rounds_left in reversed(range(LOOKS if fresh or asking else 1)):
+        now = SignIn.objects.filter(session_key=row.session_key).first()
+        if now is None:
+            return _over(request, None, "")  # ended meanwhile
+        if now.checked_at > before:
+            return actor_from(now)
+        time.sleep(BETWEEN_LOOKS if rounds_left else 0)
+    return _unconfirmed(request, row, due=due, fresh=fresh)
 
 
-def _stale(*, due: bool, fresh: bool) -> bool:
-    return (due or fresh) and not provider.config().grace_for_drops
+def _unconfirmed(request: HttpRequest, row: SignIn, *, due: bool, fresh: bool) -> Actor | None:
+    """Nobody could ask. Within the grace the session goes on, for reading at least."""
+    config = provider.config()
+    if timezone.now() > row.checked_at + timedelta(seconds=config.recheck + config.grace):
+        return _over(request, row, "The provider did not answer for too long")
+    return actor_from(row, stale=(due or fresh) and not config.grace_for_drops)
 
 
 def _in_grace(
-    request: HttpRequest, row: SignIn, exc: Exception, *, due: bool, fresh: bool
+    request: HttpRequest, row: SignIn, exc: provider.Unavailable, *, due: bool, fresh: bool
 ) -> Actor | None:
     logger.warning("the identity provider does not answer: %s", exc)
-    config, now = provider.config(), timezone.now()
-    waiting = {"asking_until": now, "ask_after": now + timedelta(seconds=PAUSE)}
+    now = timezone.now()
+    waiting: dict[str, Any] = {"asking_until": now, "ask_after": now + timedelta(seconds=PAUSE)}
+    if exc.tokens:
+        waiting["tokens"] = tokens.lock(exc.tokens)
     SignIn.objects.filter(session_key=row.session_key).update(**waiting)
-    if now > row.checked_at + timedelta(seconds=config.recheck + config.grace):
-        return _over(request, row, "The provider did not answer for too long")
-    return actor_from(row, stale=_stale(due=due, fresh=fresh))
+    return _unconfirmed(request, row, due=due, fresh=fresh)
 
 
 def _updated(
@@ -217,8 +224,9 @@ def id_token_of(request: HttpRequest) -> str:
 def end_all(request: HttpRequest, ending: provider.Ending) -> None:
     """End the sessions that a logout token names. Raises LogUnwritable after ending them."""
     rows = SignIn.objects.filter(issuer=provider.config().issuer)
+    rows = rows.filter(started_at__lte=ending.issued_at + timedelta(seconds=5))  # no replay
     if ending.sid:
-        rows = rows.filter(sid=ending.sid)
+        rows = rows.filter(sid__in=[ending.sid, ""] if ending.subject else [ending.sid])
     if ending.subject:
         rows = rows.filter(subject=ending.subject)
     ended = list(rows)

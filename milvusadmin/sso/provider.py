@@ -1,11 +1,14 @@
 """Talking to the identity provider. Every call has a deadline; nothing here knows our pages."""
 
+import re
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from authlib.integrations.django_client import DjangoOAuth2App, OAuth, OAuthError
@@ -16,7 +19,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
-from milvusadmin.sign_in import LOOPBACK_HOSTS, Oidc
+from milvusadmin.sign_in import Oidc, safe_address
 
 DISCOVERY_AGE = 3600  # seconds for which the discovery document and the keys count
 KEYS_AGE = 60  # an unknown key makes us ask for the keys again, but not more often
@@ -24,15 +27,25 @@ LEEWAY = 60  # seconds by which clocks may differ
 LOGOUT_AGE = 300  # seconds for which a logout token counts
 # Signatures only the provider can make: no `none`, and no secret shared with us.
 ALGORITHMS = [f"{kind}{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)]
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+NO = {400, 401, 403}  # statuses that are an answer; the others are no answer
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class Unavailable(Exception):
-    """The provider does not answer, or not as a provider should."""
+    """The provider does not answer, or not as a provider should.
+
+    `tokens` are new ones that it gave before it fell silent: the old ones may be worth nothing now.
+    """
+
+    tokens: dict[str, Any] | None = None
 
 
 class Refused(Exception):
-    """The provider said no, or what came in its name is not from it."""
+    """The provider said no, or what came in its name is not from it. Its text is one line."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", why)[:300])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +68,7 @@ def client() -> DjangoOAuth2App:
     try:
         metadata = app.load_server_metadata()
         _check(metadata)
-    except (requests.RequestException, ValueError, AttributeError) as exc:
+    except (requests.RequestException, *MALFORMED) as exc:
         app.server_metadata.clear()
         raise Unavailable(f"its discovery document can't be used: {exc}") from exc
     return app
@@ -90,9 +103,9 @@ def _check(metadata: dict[str, Any]) -> None:
     """Raises ValueError if the document is another issuer's, or points at plain HTTP."""
     if metadata.get("issuer") != config().issuer:
         raise ValueError(f"it is the document of {metadata.get('issuer')!r}")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        address = urlsplit(str(metadata.get(name) or ""))
-        if address.scheme != "https" and address.hostname not in LOOPBACK_HOSTS:
+    needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    for name in (*needed, "userinfo_endpoint", "end_session_endpoint"):
+        if (name in needed or metadata.get(name)) and not safe_address(str(metadata.get(name))):
             raise ValueError(f"{name} is not an https:// address")
     offered = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
     metadata["id_token_signing_alg_values_supported"] = [a for a in ALGORITHMS if a in offered]
@@ -103,6 +116,20 @@ def _check(metadata: dict[str, Any]) -> None:
     )
 
 
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """At most so many threads of a process wait for the provider on behalf of strangers."""
+    if not _seats.acquire(blocking=False):
+        raise Unavailable("too many wait for it already")
+    try:
+        yield
+    finally:
+        _seats.release()
+
+
+_seats = threading.BoundedSemaphore(4)
+
+
 # --- signing in -----------------------------------------------------------------------------------
 
 
@@ -111,7 +138,8 @@ def authorization(request: HttpRequest, redirect_uri: str, **extra: Any) -> tupl
 
     State, nonce and PKCE verifier are kept in the browser's session.
     """
-    app = client()
+    with _waiting():
+        app = client()
     made = app.create_authorization_url(redirect_uri, **extra)
     app.save_authorize_data(request, redirect_uri=redirect_uri, **made)
     return made["url"], made["state"]
@@ -119,13 +147,23 @@ def authorization(request: HttpRequest, redirect_uri: str, **extra: Any) -> tupl
 
 def exchange(request: HttpRequest) -> tuple[Person, dict[str, Any]]:
     """The person who came back to the callback, and the tokens. Raises Unavailable or Refused."""
-    app = client()
     if request.GET.get("iss", config().issuer) != config().issuer:
         raise Refused("the answer is another issuer's")
+    with _waiting():
+        return _exchanged(request, client())
+
+
+def forget(request: HttpRequest, state: str) -> None:
+    """Nobody will come back with this state."""
+    app = _client(config(), int(time.time() // DISCOVERY_AGE))
+    app.framework.clear_state_data(request.session, state)
+
+
+def _exchanged(request: HttpRequest, app: DjangoOAuth2App) -> tuple[Person, dict[str, Any]]:
     try:
         tokens = app.authorize_access_token(request, claims_options=_expected(), leeway=LEEWAY)
         return _person(app, tokens, tokens.get("userinfo")), tokens
-    except (requests.RequestException, OAuthError, JoseError, ValueError) as exc:
+    except (requests.RequestException, OAuthError, JoseError, *MALFORMED) as exc:
         raise _translated(exc) from exc
 
 
@@ -134,7 +172,7 @@ def refresh(tokens: dict[str, str], subject: str) -> tuple[Person, dict[str, Any
 
     Raises Unavailable, or Refused if it does not vouch for them any more.
     """
-    app = client()
+    app, fresh = client(), dict[str, Any]()
     try:
         fresh = app.fetch_access_token(
             grant_type="refresh_token", refresh_token=tokens["refresh_token"]
@@ -144,8 +182,11 @@ def refresh(tokens: dict[str, str], subject: str) -> tuple[Person, dict[str, Any
             claims = app.parse_id_token(fresh, None, claims_options=_expected(), leeway=LEEWAY)
         person = _person(app, fresh, claims, subject)
         return person, {**tokens, **fresh}
-    except (requests.RequestException, OAuthError, JoseError, ValueError) as exc:
-        raise _translated(exc) from exc
+    except (requests.RequestException, OAuthError, JoseError, *MALFORMED) as exc:
+        problem = _translated(exc)
+        if isinstance(problem, Unavailable):
+            problem.tokens = {**tokens, **fresh}
+        raise problem from exc
 
 
 def _expected() -> dict[str, Any]:
@@ -158,14 +199,16 @@ def _expected() -> dict[str, Any]:
 def _translated(exc: Exception) -> Exception:
     """An answer is a refusal; no answer, or half of one, is not."""
     if isinstance(exc, requests.HTTPError) and exc.response is not None:
-        if exc.response.status_code < 500:
-            return Refused(f"it answered {exc.response.status_code}")
+        if exc.response.status_code in NO:
+            return Refused(f"it answered {exc.response.status_code}")  # not its body
         return Unavailable(f"it answered {exc.response.status_code}")
     if isinstance(exc, requests.RequestException):
         return Unavailable(type(exc).__name__)
     if isinstance(exc, OAuthError) and exc.error in {"server_error", "temporarily_unavailable"}:
         return Unavailable(exc.error)
-    return Refused(str(exc)[:300])
+    if isinstance(exc, MALFORMED):
+        return Unavailable(f"{type(exc).__name__}: {exc}"[:300])
+    return Refused(str(exc))
 
 
 def _person(app: DjangoOAuth2App, tokens: dict[str, Any], claims: Any, subject: str = "") -> Person:
@@ -179,29 +222,44 @@ def _person(app: DjangoOAuth2App, tokens: dict[str, Any], claims: Any, subject: 
         known |= _userinfo(app, tokens, known.get("sub", subject))
     if subject and known.get("sub", subject) != subject:
         raise Refused("the answer is about somebody else")
-    return _from_claims({"sub": subject, **known})
+    return _from_claims({"sub": subject, **known}, signed=dict(claims or {}))
 
 
 def _userinfo(app: DjangoOAuth2App, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
-    found = dict(app.userinfo(token=tokens))
+    # Without the refresh token: Authlib would use it up by itself for an access token that is old.
+    token = {name: tokens[name] for name in ("access_token", "token_type") if name in tokens}
+    found = dict(app.userinfo(token=token))
     if found.get("sub") != subject:
         raise Refused("the userinfo is about somebody else")
     return found
 
 
-def _from_claims(claims: dict[str, Any]) -> Person:
-    subject, moment = claims.get("sub"), claims.get("auth_time")
-    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
+    """`signed` are those of the ID token: only they say which session it is, and since when."""
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or subject != _text(subject):
         raise Refused("the ID token names nobody")
     names = (claims.get(name) for name in ("name", "preferred_username", "email"))
     display = next((name for name in names if isinstance(name, str) and name.strip()), subject)
     return Person(
         subject=subject,
-        display=display[:300],
-        groups=groups_of(claims, config().groups_claim),
-        sid=str(claims.get("sid") or "")[:255],
-        authenticated_at=datetime.fromtimestamp(moment, UTC) if moment else None,
+        display=_text(display)[:300],
+        groups=tuple(_text(group) for group in groups_of(claims, config().groups_claim)),
+        sid=_text(str(signed.get("sid") or ""))[:255],
+        authenticated_at=_moment(signed.get("auth_time")),
     )
+
+
+def _text(text: str) -> str:
+    """What a database can keep of it: no half characters, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _moment(seconds: Any) -> datetime | None:
+    """A time of the provider; None if it is no time, or is yet to come."""
+    if not isinstance(seconds, int | float) or not 0 < seconds <= time.time() + LEEWAY:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def groups_of(claims: dict[str, Any], path: str) -> tuple[str, ...]:
@@ -236,6 +294,7 @@ class Ending:
 
     sid: str
     subject: str
+    issued_at: datetime
 
 
 def read_logout_token(token: str) -> Ending:
@@ -252,7 +311,9 @@ def read_logout_token(token: str) -> Ending:
         )
         registry.validate(decoded.claims)
         return _ending(decoded.claims)
-    except (JoseError, ValueError, TypeError, requests.RequestException) as exc:
+    except requests.RequestException as exc:
+        raise Unavailable(type(exc).__name__) from exc
+    except (JoseError, *MALFORMED) as exc:
         raise Refused(f"the logout token can't be used: {exc}") from exc
 
 
@@ -279,4 +340,5 @@ def _ending(claims: dict[str, Any]) -> Ending:
     sid, subject = claims.get("sid") or "", claims.get("sub") or ""
     if not isinstance(sid, str) or not isinstance(subject, str) or not (sid or subject):
         raise ValueError("it names no session and nobody")
-    return Ending(sid=sid, subject=subject)
+    issued_at = datetime.fromtimestamp(float(claims["iat"]), UTC)
+    return Ending(sid=sid, subject=subject, issued_at=issued_at)

@@ -14,7 +14,7 @@ from milvusadmin.sign_in import Proxy
 
 from . import events
 from .backends import user_of
-from .models import SignIn
+from .models import SignIn, forget_old
 
 BACKEND = "milvusadmin.sso.backends.ProxyBackend"
 ISSUER = "proxy"
@@ -47,17 +47,17 @@ def take_headers(request: HttpRequest) -> dict[str, str]:
     found = {}
     for name in ("secret", "user", "name", "groups"):
         key = "HTTP_" + getattr(_config(), f"{name}_header").upper().replace("-", "_")
-        found[name] = _text(request.META.pop(key, ""))
+        found[name] = request.META.pop(key, "")
     request.__dict__.pop("headers", None)  # a cached copy would still have them
     return found
 
 
 def _text(value: str) -> str:
-    """WSGI hands UTF-8 over as Latin-1."""
+    """WSGI hands UTF-8 over as Latin-1. Raises NotFromTheProxy for anything else."""
     try:
-        return value.encode("latin-1").decode("utf-8").strip()
-    except UnicodeError:
-        return value.strip()
+        return value.encode("latin-1").decode("utf-8").strip(" \t")
+    except UnicodeError as exc:
+        raise NotFromTheProxy("a header is not UTF-8") from exc
 
 
 def _config() -> Proxy:
@@ -69,17 +69,19 @@ def _config() -> Proxy:
 
 def _vouched_for(request: HttpRequest, headers: dict[str, str]) -> Actor:
     """The actor, if secret and peer are right. Raises NotFromTheProxy."""
-    subject, config = headers["user"], _config()
+    config = _config()
     right = hmac.compare_digest(headers["secret"].encode(), config.secret.encode())
     if not (right and config.trusts(str(request.META.get("REMOTE_ADDR", "")))):
         _refuse(request, headers)
+    subject = _text(headers["user"])
     if not subject or "," in subject or len(subject) > 255 or not subject.isprintable():
         raise NotFromTheProxy("the proxy names nobody")
-    groups = {g.strip() for g in headers["groups"].split(config.groups_separator)} - {""}
+    parts = _text(headers["groups"]).split(config.groups_separator)
+    groups = {part.strip(" \t") for part in parts} - {""}
     return Actor(
         issuer=ISSUER,
         subject=subject,
-        display=headers["name"][:300] or subject,
+        display=_text(headers["name"])[:300] or subject,
         groups=tuple(sorted(groups)),
         method="proxy",
     )
@@ -88,8 +90,10 @@ def _vouched_for(request: HttpRequest, headers: dict[str, str]) -> Actor:
 def _refuse(request: HttpRequest, headers: dict[str, str]) -> None:
     """Who sends such headers without being the proxy is on the record; a lost visitor is not."""
     if headers["user"] or headers["groups"] or headers["secret"]:
-        somebody = events.stranger("proxy", ISSUER, headers["user"][:255])
-        events.refused(request, "Headers of the proxy from somebody else", somebody)
+        # Not the address in a header: whoever comes past the proxy writes that too.
+        origin = replace(origin_of(request), ip=str(request.META.get("REMOTE_ADDR", "")))
+        why = f"Headers of the proxy from somebody else, for {headers['user'][:255]!r}"
+        events.refused(request, why, events.stranger("proxy", ISSUER), origin)
     raise NotFromTheProxy("it did not come through the proxy")
 
 
@@ -116,10 +120,16 @@ def _row(request: HttpRequest) -> SignIn | None:
 
 
 def _begin(request: HttpRequest, actor: Actor) -> Actor:
-    login(request, user_of(ISSUER, actor.subject, actor.display), backend=BACKEND)
+    user = user_of(ISSUER, actor.subject, actor.display)
+    if not user.is_active:
+        events.refused(request, "This user is switched off here", actor)
+        raise NotFromTheProxy("this user is switched off here")
+    login(request, user, backend=BACKEND)
+    request.session.cycle_key()
+    _save(request, actor)
+    forget_old()
     message = f"Came through the proxy; groups: {', '.join(actor.groups) or 'none'}"
     events.record(events.SIGN_IN, actor, origin_of(request), message)
-    _save(request, actor)
     return actor
 
 
@@ -143,8 +153,9 @@ def _end(request: HttpRequest, why: str) -> None:
     row = _row(request)
     if row is not None:
         gone = Actor(issuer=ISSUER, subject=row.subject, display=row.display, method="proxy")
-        actor = replace(gone, groups=tuple(row.groups))
-        events.record(events.ENDED, actor, origin_of(request), why)
+        actor, origin = replace(gone, groups=tuple(row.groups)), origin_of(request)
         row.delete()
-    if request.session.session_key:
+        request.session.flush()
+        events.record(events.ENDED, actor, origin, why)
+    elif request.session.session_key:
         request.session.flush()

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.messages import get_messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
@@ -78,7 +79,10 @@ def _to_the_provider(request: HttpRequest, purpose: str) -> HttpResponse:
     extra = {"sign-in": {}, "silent": {"prompt": "none"}, "again": _again()}[purpose]
     back = request.build_absolute_uri(reverse("oidc-callback"))
     address, state = provider.authorization(request, back, **extra)
-    flows = dict(list(request.session.get(FLOWS, {}).items())[1 - FLOWS_AT_MOST :])
+    begun = list(request.session.get(FLOWS, {}).items())
+    for old, _ in begun[: 1 - FLOWS_AT_MOST]:
+        provider.forget(request, old)
+    flows = dict(begun[1 - FLOWS_AT_MOST :])
     flow = {"next": next_of(request), "purpose": purpose}
     request.session[FLOWS] = {**flows, state: flow}
     return redirect(address)
@@ -124,8 +128,8 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 def _check_again(request: HttpRequest, person: provider.Person) -> None:
     """The same person, and asked just now. Raises Refused."""
-    actor: Any = request.actor  # type: ignore[attr-defined]
-    if actor is None or actor.subject != person.subject:
+    row = SignIn.objects.filter(session_key=request.session.session_key or "").first()
+    if row is None or row.subject != person.subject:
         raise provider.Refused("somebody else signed in than the one who was asked to")
     if person.authenticated_at is None:
         raise provider.Refused("the provider does not say when you signed in (no auth_time)")
@@ -160,6 +164,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here, and then where it came from."""
     actor, origin, address = actor_of(request), origin_of(request), _elsewhere(request)
     SignIn.objects.filter(session_key=request.session.session_key).delete()
+    list(get_messages(request))  # what was said to this person is not for the next
     request.session.flush()  # first: who wants out gets out, also without a log
     events.record(events.SIGN_OUT, actor, origin, "Signed out")
     if not address:
@@ -167,6 +172,9 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     # A page that leads on: the content security policy lets no form lead to another site.
     context = {"address": address, "title": "Signing out"}
     return render(request, "sso/signing_out.html", context)
+
+
+sign_out.leaves = True  # type: ignore[attr-defined]  # nobody has to be confirmed to go
 
 
 def _elsewhere(request: HttpRequest) -> str:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
@@ -19,16 +20,29 @@ class Command(BaseCommand):
         "anything again. Exit code 1 if some are still open (without --loop)."
     )
 
+    tidy_at = 0.0  # monotonic seconds
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--loop", action="store_true", help="go on for ever")
         parser.add_argument("--every", type=float, default=5.0, help="seconds between looks")
 
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
+            self._tidy_up()
             still_open = self._once()
             if not options["loop"]:
                 raise SystemExit(1 if still_open else 0)
             time.sleep(options["every"])
+
+    def _tidy_up(self) -> None:
+        """Once an hour, sessions that are over: each visitor of the sign-in page left one."""
+        if time.monotonic() < self.tidy_at:
+            return
+        self.tidy_at = time.monotonic() + 3600
+        try:
+            call_command("clearsessions")
+        except DatabaseError as exc:
+            self.stderr.write(f"old sessions could not be removed: {type(exc).__name__}")
 
     def _once(self) -> int:
         """Look at each open operation once. Returns how many stay open."""
