@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from .operations import confirmation
+
 KEY = "resume"  # in the session
 
 
@@ -16,8 +18,11 @@ class Left:
 
 
 def keep(request: HttpRequest, token: str, reason: str) -> None:
-    """Remember it until the dialog is opened again. The name has to be typed again."""
-    if token and len(token) < 5000:
+    """Remember it until the dialog is opened again. The name has to be typed again.
+
+    Only what is one of our tokens: strangers leave nothing here.
+    """
+    if confirmation.genuine(token):
         request.session[KEY] = {"token": token, "reason": reason[:500]}
 
 

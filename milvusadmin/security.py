@@ -73,8 +73,7 @@ class HtmxLoginRequiredMiddleware(LoginRequiredMiddleware):
 
 def _keep_consent(request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> None:
     """A dialog that was sent after its session ended comes back, for the same thing only."""
-    came_back = settings.SESSION_COOKIE_NAME in request.COOKIES  # strangers leave nothing here
-    if came_back and request.method == "POST" and getattr(view_func, "stands_alone", False):
+    if request.method == "POST" and getattr(view_func, "stands_alone", False):
         keep(request, request.POST.get("token", ""), request.POST.get("reason", ""))
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from collections_app import clusters, roles
+from collections_app.access import Rule
 from collections_app.actors import Actor, Origin
 from collections_app.milvus.types import Cluster
 from tests.fakes import FakeMilvus, use_fake
@@ -36,6 +37,16 @@ def person(name: str, role: str = "") -> Any:
 def actor(name: str = "ada", groups: tuple[str, ...] = ("operator", "auditor")) -> Actor:
     """Somebody for tests below the views; may do everything unless told otherwise."""
     return Actor(issuer="test", subject=name, display=name.capitalize(), groups=groups)
+
+
+def rule(group: str, *actions: str, **where: tuple[str, ...]) -> Rule:
+    """A rule of a test, with its group as its source: rule("team", "view", clusters=("main",))."""
+    return Rule(
+        source=f"the rule of {group}",
+        groups=frozenset({group}),
+        actions=frozenset(actions),
+        **where,
+    )
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.milvus.types import Cluster
-from milvusadmin import env
-from milvusadmin.config import COLORS, clusters_from, load_clusters
+from milvusadmin import config, env
+from milvusadmin.config import COLORS, config_from
 
 URI = "http://milvus.example:19530"
 SETTINGS = [
@@ -19,6 +19,8 @@ SETTINGS = [
     "MILVUS_TOKEN_FILE",
     "MILVUS_LABEL",
     "MILVUS_COLOR",
+    "MILVUS_LOCKED",
+    "MILVUS_REAUTH",
 ]
 Load = Callable[..., dict[str, Cluster]]
 
@@ -38,7 +40,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         path = tmp_path / "clusters.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         monkeypatch.setenv("MILVUSADMIN_CONFIG", str(path))
-        return load_clusters()
+        return config.load().clusters
 
     return write_and_load
 
@@ -48,7 +50,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 def test_an_address_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
-    assert load_clusters() == {"main": Cluster(key="main", label="Milvus", uri=URI)}
+    assert config.load().clusters == {"main": Cluster(key="main", label="Milvus", uri=URI)}
 
 
 def test_the_rest_can_be_said_in_the_environment_too(
@@ -62,12 +64,12 @@ def test_the_rest_can_be_said_in_the_environment_too(
     expected = Cluster(
         key="main", label="Production", uri=URI, color="red", token="root:from-a-file"
     )
-    assert load_clusters() == {"main": expected}
+    assert config.load().clusters == {"main": expected}
 
 
 def test_no_address_is_said_with_both_remedies() -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
-        load_clusters()
+        config.load()
     for word in ("No Milvus is configured", "MILVUS_URI", "MILVUSADMIN_CONFIG", "[clusters.NAME]"):
         assert word in str(caught.value)
 
@@ -78,7 +80,7 @@ def test_a_colour_in_the_environment_is_checked_like_one_in_a_file(
     monkeypatch.setenv("MILVUS_URI", URI)
     monkeypatch.setenv("MILVUS_COLOR", "pink")
     with pytest.raises(ImproperlyConfigured, match="color must be one of red, amber"):
-        load_clusters()
+        config.load()
 
 
 # --- many, from a file ----------------------------------------------------------------------------
@@ -120,22 +122,65 @@ def test_the_file_counts_and_not_the_environment_beside_it(
     assert list(load(f'[clusters.a]\nuri = "{URI}"')) == ["a"]
 
 
+def test_a_file_of_rules_alone_leaves_the_cluster_to_the_environment(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILVUS_URI", URI)
+    assert list(load('[[access]]\ngroups = ["g"]\nclusters = ["main"]\nactions = ["view"]')) == [
+        "main"
+    ]
+    (rule,) = config.load().access
+    assert (rule.source, set(rule.groups)) == ("[[access]] rule 1", {"g"})
+
+
+def test_locks_and_the_age_of_a_sign_in_belong_to_a_cluster(load: Load) -> None:
+    found = load(f"""
+        [clusters.prod]
+        uri = "{URI}"
+        locked = ["billing_*", "db1/users"]
+        reauth = "10m"
+
+        [clusters.test]
+        uri = "{URI}"
+        locked = []
+    """)
+    assert found["prod"].locked == ("billing_*", "db1/users")
+    assert found["prod"].reauth == 600.0
+    assert found["test"].locked == ()
+    assert found["test"].reauth is None
+
+
+def test_the_environment_can_lock_and_ask_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILVUS_URI", URI)
+    monkeypatch.setenv("MILVUS_LOCKED", "billing_*, db1/users")
+    monkeypatch.setenv("MILVUS_REAUTH", "90s")
+    main = config.load().clusters["main"]
+    assert (main.locked, main.reauth) == (("billing_*", "db1/users"), 90.0)
+
+
 @pytest.mark.parametrize("color", COLORS)
 def test_every_colour_there_is_is_taken(color: str) -> None:
-    found = clusters_from({"clusters": {"a": {"uri": URI, "color": color}}})
+    found = config_from({"clusters": {"a": {"uri": URI, "color": color}}}).clusters
     assert found["a"].color == color
 
 
 WRONG = {
     "not TOML": ("clusters = [", "MILVUSADMIN_CONFIG: "),
     "not UTF-8": (b"\xff\xfe", "MILVUSADMIN_CONFIG: "),
-    "empty": ("", "The file has no cluster. Add a table [clusters.NAME]."),
-    "no cluster in it": ("[clusters]", "The file has no cluster."),
-    "clusters is no table": ("clusters = 1", "The file has no cluster."),
-    "another table": ("[cluster.a]\n", "Unknown table [cluster]. Known: [clusters.NAME]."),
+    "empty": ("", "No Milvus is configured. Set MILVUS_URI"),
+    "no cluster in it": ("[clusters]", "No Milvus is configured."),
+    "clusters is no table": ("clusters = 1", "clusters must be tables: [clusters.NAME]."),
+    "another table": (
+        "[cluster.a]\n",
+        "Unknown table [cluster]. Known: [clusters.NAME] and [[access]].",
+    ),
     "another table first": (
-        f'[clusters.a]\nuri = "{URI}"\n[zebra]\n[access]',
-        "Unknown table [access].",
+        f'[clusters.a]\nuri = "{URI}"\n[zebra]\n[acess]',
+        "Unknown table [acess].",
+    ),
+    "rules are no list": (
+        f'[clusters.a]\nuri = "{URI}"\n[access]\ngroups = ["g"]',
+        "access must be a list of rules: write [[access]].",
     ),
     "no uri": ('[clusters.a]\nlabel = "A"', '[clusters.a] has no uri. Add uri = "http://HOST'),
     "empty uri": ('[clusters.a]\nuri = ""', "[clusters.a] has no uri."),
@@ -153,8 +198,8 @@ WRONG = {
     "no table": ("[clusters]\na = 1", "[clusters.a] must be a table."),
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
-        "[clusters.a] url is not a setting. Known: color, drop_timeout, label, read_timeout, "
-        "settle_after, token, token_file, uri.",
+        "[clusters.a] url is not a setting. Known: color, drop_timeout, label, locked, "
+        "read_timeout, reauth, settle_after, token, token_file, uri.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
     "number for a string": ("[clusters.a]\nuri = 19530", "[clusters.a] uri must be a string."),
@@ -167,6 +212,24 @@ WRONG = {
     "colour": (
         '[clusters.a]\ncolor = "pink"',
         "[clusters.a] color must be one of red, amber, green, blue, violet, grey.",
+    ),
+    "a lock as text": ('[clusters.a]\nlocked = "x"', "[clusters.a] locked must be a list of"),
+    "a lock of numbers": ("[clusters.a]\nlocked = [1]", "[clusters.a] locked must be a list of"),
+    "an empty lock": ('[clusters.a]\nlocked = [""]', "[clusters.a] locked has an item that is"),
+    "a lock with a space": ('[clusters.a]\nlocked = ["x "]', "locked has an item that is empty"),
+    "a lock with brackets": (
+        '[clusters.a]\nlocked = ["[ab]*"]',
+        "[clusters.a] locked: '[ab]*' is no pattern. * is any text, ? is one character",
+    ),
+    "a lock too deep": (
+        '[clusters.a]\nlocked = ["a/b/c"]',
+        "[clusters.a] locked: 'a/b/c' is no pattern. Use name or database/name.",
+    ),
+    "a lock on nothing": ('[clusters.a]\nlocked = ["db/"]', "locked: 'db/' is no pattern."),
+    "reauth in seconds": ("[clusters.a]\nreauth = 600", "[clusters.a] reauth must be a string."),
+    "reauth without unit": (
+        '[clusters.a]\nreauth = "600"',
+        "[clusters.a] reauth is '600'. Use a duration such as 30s, 10m, 8h.",
     ),
 }
 
@@ -182,7 +245,7 @@ def test_what_is_wrong_is_named_with_its_place(text: str | bytes, words: str, lo
 def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MILVUSADMIN_CONFIG", str(tmp_path / "nosuch.toml"))
     with pytest.raises(ImproperlyConfigured, match=r"MILVUSADMIN_CONFIG: .*nosuch\.toml"):
-        load_clusters()
+        config.load()
 
 
 def test_an_error_in_the_file_repeats_no_secret_of_it(load: Load) -> None:

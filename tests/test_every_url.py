@@ -23,7 +23,10 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 OPERATION = uuid.UUID("12345678-1234-4234-8234-123456789abc")
 ARGUMENTS = {"cluster": "main", "operation_id": OPERATION}
-OPEN = {"sign-in"}
+# The door's own pages. The last two exist with the company's provider only.
+OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout"}
+NOT_HERE = {"oidc-callback", "oidc-backchannel-logout"}
+POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify"}
 
 
 def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
@@ -92,8 +95,11 @@ def test_without_signing_in_every_address_leads_to_the_door(
 ) -> None:
     answer = getattr(Client(), method)(url)
     assert answer.status_code == 302
-    assert urlsplit(answer.headers["Location"]).path == "/sign-in/"
-    assert "next=" in answer.headers["Location"]
+    if name == "sign-out":
+        assert answer.headers["Location"] == "/signed-out/", "who wants out is out"
+    else:
+        assert urlsplit(answer.headers["Location"]).path == "/sign-in/"
+        assert "next=" in answer.headers["Location"]
     assert AuditEvent.objects.count() == 1, "and nothing was done or recorded"
 
 
@@ -103,6 +109,9 @@ def test_htmx_is_sent_to_the_door_as_a_whole_page(
     name: str, url: str, method: str, operation: None
 ) -> None:
     answer = getattr(Client(headers={"HX-Request": "true"}), method)(url)
+    if name == "sign-out":  # a form that htmx never sends
+        assert answer.headers["Location"] == "/signed-out/"
+        return
     assert answer.status_code == 200
     assert answer.headers["HX-Redirect"].startswith("/sign-in/?next=/")
     assert answer.content == b"", "no form may appear where a table was"
@@ -113,10 +122,28 @@ def test_htmx_is_sent_to_the_door_as_a_whole_page(
 def test_without_a_role_every_address_is_closed(
     name: str, url: str, method: str, operation: None, nobody_there: None, signed_in: SignIn
 ) -> None:
-    expected = {403, 405}
-    if name == "sign-out":
-        expected = {302} if method == "post" else {405}
-    assert getattr(signed_in("outsider"), method)(url).status_code in expected
+    answer = getattr(signed_in("outsider"), method)(url)
+    assert answer.status_code == closed(name, method)
+
+
+def closed(name: str, method: str) -> int:
+    """The answer to somebody without a role: a cluster is not there, other pages are closed.
+
+    But everybody may leave, and be told what they may do.
+    """
+    acts = name.startswith(("drop-", "release-"))
+    if not acts and (name in POST_ONLY) == (method == "get"):
+        return 405
+    if acts or name in {"databases", "collections", "collection"}:
+        return 404
+    return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
+
+
+def test_what_an_outsider_reads_about_rights_is_that_there_are_none(signed_in: SignIn) -> None:
+    page = Page(signed_in("outsider").get(EVERY["access"]))
+    assert "there is nothing here that you may see" in page.text
+    assert "Test" not in page.text
+    assert "main" not in page.text.lower(), "not even the name of a cluster"
 
 
 @every_url
@@ -125,9 +152,24 @@ def test_every_post_without_its_token_is_refused(
 ) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(people["operator"])
-    assert Page(client.post(url)).status == 403
+    # The provider calls one address without a browser, so without a token; it isn't here now.
+    assert Page(client.post(url)).status == (404 if name == "oidc-backchannel-logout" else 403)
     assert client.session.get("_auth_user_id"), "not even signed out"
     assert AuditEvent.objects.count() == 1
+
+
+# --- the door itself ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_the_doors_pages_need_no_sign_in_and_those_of_other_modes_are_not_there(name: str) -> None:
+    assert Client().get(EVERY[name]).status_code == (404 if name in NOT_HERE else 200)
+    assert Client().post(EVERY[name]).status_code == {
+        "sign-in": 200,
+        "signed-out": 405,
+    }.get(name, 404)
+    others = AuditEvent.objects.exclude(action="session.refused")
+    assert not others.exists(), "an empty form is a refused sign-in, and nothing else is recorded"
 
 
 # --- every answer carries its headers -------------------------------------------------------------

@@ -13,6 +13,7 @@ SECRET, SEAL = "s" * 25 + "1aB-" * 10, "z" * 25 + "2cD-" * 10
 PRODUCTION = {
     "SECRET_KEY": SECRET,
     "AUDIT_KEY": SEAL,
+    "SIGN_IN": "local",
     "MILVUS_URI": "https://milvus.example:19530",
     "MILVUS_TOKEN": "root:a-token",
     "ALLOWED_HOSTS": "admin.example",

@@ -69,6 +69,15 @@ def read(token: str, *, action: Action, target: Target, actor: Actor) -> Confirm
     return found
 
 
+def genuine(token: str) -> bool:
+    """Whether a token was made here, whoever has it now and however old it is."""
+    try:
+        signing.loads(token, salt=SALT)
+    except signing.BadSignature:
+        return False
+    return True
+
+
 def _from(data: dict[str, Any]) -> Confirmation:
     target = {**data["target"], "kind": Kind(data["target"]["kind"])}
     return Confirmation(

@@ -58,9 +58,7 @@ def record_groups(request: HttpRequest, actor: Actor, before: Iterable[str]) -> 
 def refused(request: HttpRequest, why: str, actor: Actor, origin: Origin | None = None) -> None:
     """Record a sign-in that was turned away. It stays turned away if it can't be recorded."""
     origin = origin or origin_of(request)
-    logger.warning(
-        "sign-in of %r from %s refused: %s", actor.subject, origin.ip, " ".join(why.split())
-    )
+    logger.warning("sign-in refused: %s (%r, %s)", " ".join(why.split()), actor.subject, origin.ip)
     try:
         if _refused_lately(actor) < REFUSALS_A_MINUTE:
             record(REFUSED, actor, origin, why, Outcome.DENIED)

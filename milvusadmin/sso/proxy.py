@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from collections_app.actors import Actor, origin_of
+from collections_app.audit import LogUnwritable
 from milvusadmin.sign_in import Proxy
 
 from . import events
@@ -60,6 +61,14 @@ def _text(value: str) -> str:
         raise NotFromTheProxy("a header is not UTF-8") from exc
 
 
+def _name(value: str) -> str:
+    """What is shown only may be Latin-1 too."""
+    try:
+        return _text(value)
+    except NotFromTheProxy:
+        return value.strip()
+
+
 def _config() -> Proxy:
     if settings.PROXY is None:
         raise ImproperlyConfigured("SIGN_IN is not proxy.")
@@ -81,7 +90,7 @@ def _vouched_for(request: HttpRequest, headers: dict[str, str]) -> Actor:
     return Actor(
         issuer=ISSUER,
         subject=subject,
-        display=_text(headers["name"])[:300] or subject,
+        display=_name(headers["name"])[:300] or subject,
         groups=tuple(sorted(groups)),
         method="proxy",
     )
@@ -126,10 +135,14 @@ def _begin(request: HttpRequest, actor: Actor) -> Actor:
         raise NotFromTheProxy("this user is switched off here")
     login(request, user, backend=BACKEND)
     request.session.cycle_key()
+    message = f"Came through the proxy; groups: {', '.join(actor.groups) or 'none'}"
+    try:
+        events.record(events.SIGN_IN, actor, origin_of(request), message)
+    except LogUnwritable:
+        request.session.flush()
+        raise
     _save(request, actor)
     forget_old()
-    message = f"Came through the proxy; groups: {', '.join(actor.groups) or 'none'}"
-    events.record(events.SIGN_IN, actor, origin_of(request), message)
     return actor
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# tools.sh COMMAND...: run COMMAND once Node.js, npm and curl are there, with Chromium in CHROMIUM.
+# tools.sh COMMAND...: run COMMAND once Node.js, npm, curl and Apache are there, with Chromium in
+# CHROMIUM.
 set -euo pipefail
 
 for tool in node npm curl; do
@@ -43,4 +44,18 @@ if [ ! -x "$CHROMIUM" ]; then
     exit 1
 fi
 export CHROMIUM
+
+# apache2-bin is the program alone; the package apache2 would also start it as a service.
+APACHE="apache2-bin libapache2-mod-auth-openidc"
+has_apache() { [ -x /usr/sbin/apache2 ] && [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]; }
+
+if ! has_apache && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -q
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $APACHE || true
+fi
+if ! has_apache; then
+    echo "The tests need Apache with mod_auth_openidc. Install it: apt-get install -y $APACHE" >&2
+    exit 1
+fi
 exec "$@"

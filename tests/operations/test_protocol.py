@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations import OPERATIONS
 from collections_app.operations.protocol import AlreadyUsed, Busy, NotDone
-from tests.fixtures import actor, cluster_at
+from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
@@ -208,7 +209,7 @@ def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
 def test_without_the_right_it_is_recorded_and_milvus_is_not_even_asked(
     thing: Thing, chain: Chain
 ) -> None:
-    viewer = actor("vera", rights=("view_milvus", "read_audit"))
+    viewer = actor("vera", groups=("viewer", "auditor"))
     confirmation = consent(thing.target, who=viewer)
     asked = chain.relay.calls
     with pytest.raises(NotDone) as caught:
@@ -225,9 +226,10 @@ def test_without_the_right_it_is_recorded_and_milvus_is_not_even_asked(
     [("drop_collection", Kind.PARTITION), ("drop_partition", Kind.COLLECTION)],
 )
 def test_the_right_to_one_is_no_right_to_the_other(
-    right: str, kind: Kind, make_collection: Seeds
+    right: str, kind: Kind, make_collection: Seeds, settings: Any
 ) -> None:
-    thing, limited = Thing.make(make_collection, kind), actor(rights=(right,))
+    settings.ACCESS = (rule("limited", right),)
+    thing, limited = Thing.make(make_collection, kind), actor(groups=("limited",))
     with pytest.raises(NotDone, match="not permitted"):
         carry_out(consent(thing.target, who=limited), limited)
     assert thing.is_there()

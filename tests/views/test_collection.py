@@ -190,7 +190,7 @@ def test_an_account_with_few_rights_sees_what_it_may(
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 403), ("outsider", 403)]
+    ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 404), ("outsider", 404)]
 )
 def test_the_page_is_for_who_may_view(
     name: str, status: int, books: str, signed_in: SignIn

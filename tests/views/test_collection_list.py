@@ -371,7 +371,7 @@ def test_a_list_that_is_not_permitted_is_unknown_not_empty(
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 403), ("outsider", 403)]
+    ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 404), ("outsider", 404)]
 )
 def test_the_list_is_for_who_may_view(name: str, status: int, real: Any, signed_in: SignIn) -> None:
     assert signed_in(name).get(list_url()).status_code == status

@@ -1,12 +1,20 @@
 """Signing in and out: the door everybody passes, and what it leads back to."""
 
+import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth import SESSION_KEY
+from django.db import DatabaseError
 from django.test import Client
+from django.utils import timezone
 
+from collections_app import audit
+from collections_app.models import AuditEvent
+from milvusadmin.sso import events
 from tests.fixtures import PASSWORD
 from tests.views import Page, act_url, list_url
 
@@ -58,7 +66,7 @@ def test_name_and_password_lead_to_the_clusters() -> None:
         {"username": "a\0b"},
         {"username": "x" * 5000},
     ],
-    ids=str,
+    ids=lambda wrong: str(wrong)[:40],
 )
 def test_anything_else_stays_outside_and_tells_nobody_which_part_was_wrong(
     wrong: dict[str, str],
@@ -128,7 +136,7 @@ def test_signing_in_leads_to_no_other_site(evil: str) -> None:
     assert sign_in(client, next=evil).headers["Location"] == "/"
 
 
-@pytest.mark.parametrize("address", ["/audit/export/", "/audit/verify/", "/sign-out/"])
+@pytest.mark.parametrize("address", ["/audit/export/", "/audit/verify/"])
 def test_a_button_pressed_after_the_session_ended_does_not_lead_to_a_dead_end(
     address: str,
 ) -> None:
@@ -177,7 +185,7 @@ def test_signing_out_ends_the_session(signed_in: SignIn) -> None:
     client = signed_in("viewer")
     assert "Sign out" in Page(client.get("/clusters/main/")).text
     answer = client.post("/sign-out/")
-    assert (answer.status_code, answer.headers["Location"]) == (302, DOOR)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/signed-out/")
     assert signed_in_as(client) is None
     assert client.get("/").status_code == 302
 
@@ -190,6 +198,211 @@ def test_a_link_can_sign_nobody_out(signed_in: SignIn) -> None:
 
 def test_every_page_says_who_is_signed_in(signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get("/audit/"))
-    [person] = page.find("span", cls="person")
+    [person] = page.find("a", cls="person")
     assert person.text == "auditor"
-    assert person.attrs["title"] == "Local account, auditor"
+    assert person.attrs["href"] == "/access/"
+    assert person.attrs["title"].endswith("Groups: auditor")
+
+
+def test_every_page_says_that_a_local_account_is_not_the_companys(signed_in: SignIn) -> None:
+    for client, path in ((signed_in("auditor"), "/audit/"), (signed_in("outsider"), "/access/")):
+        assert "Local account, not the company’s sign-in." in Page(client.get(path)).text
+    assert "not the company’s" not in Page(Client().get(DOOR)).text
+
+
+# --- on the record --------------------------------------------------------------------------------
+
+
+def recorded() -> list[dict[str, Any]]:
+    """Every event, oldest first."""
+    return [json.loads(row.record) for row in AuditEvent.objects.order_by("sequence")]
+
+
+def short() -> list[tuple[str, str, str, str]]:
+    return [(r["phase"], r["action"], r["outcome"], r["actor"]["subject"]) for r in recorded()]
+
+
+def test_coming_and_going_is_on_the_record() -> None:
+    client = Client(headers={"User-Agent": "a browser"})
+    sign_in(client)
+    client.post("/sign-out/")
+    assert short() == [
+        ("session", "session.sign_in", "succeeded", "viewer"),
+        ("session", "session.sign_out", "succeeded", "viewer"),
+    ]
+    came, _ = recorded()
+    assert came["actor"]["method"] == "local"
+    assert came["actor"]["groups"] == ["viewer"]
+    moment = datetime.fromisoformat(came["actor"]["authenticated_at"])
+    assert abs(timezone.now() - moment) < timedelta(seconds=10)
+    assert (came["origin"]["ip"], came["origin"]["user_agent"]) == ("127.0.0.1", "a browser")
+    assert came["target"] is None
+
+
+def test_what_is_done_in_a_session_can_be_told_to_belong_to_its_sign_in() -> None:
+    client = Client()
+    sign_in(client)
+    client.post("/audit/verify/")  # refused, and so on the record
+    client.post("/sign-out/")
+    sessions = [r["origin"]["session"] for r in recorded()]
+    assert len(sessions) == 3
+    assert len(set(sessions)) == 1
+    assert sessions[0]
+
+
+def test_only_who_is_signed_in_signs_in_again() -> None:
+    client = Client()
+    client.post(f"{DOOR}?fresh=1", {"username": "viewer", "password": PASSWORD})
+    client.post(f"{DOOR}?fresh=1", {"username": "viewer", "password": PASSWORD})
+    assert [r["action"] for r in recorded()] == ["session.sign_in", "session.step_up"]
+
+
+def test_who_is_turned_away_is_on_the_record_by_the_account_that_was_tried() -> None:
+    sign_in(Client(), password="wr0ng-pass")
+    assert short() == [("session", "session.refused", "denied", "viewer")]
+    assert "wr0ng-pass" not in AuditEvent.objects.get().record
+
+
+@pytest.mark.parametrize(
+    "typed", ["my-pass-w0rd", "VIEWER", "viewer|x", "local|viewer", "x" * 5000, "a\0b", ""]
+)
+def test_a_name_that_is_no_account_is_not_kept(typed: str) -> None:
+    """People type their password there."""
+    sign_in(Client(), username=typed)
+    assert short() == [("session", "session.refused", "denied", "")]
+    if typed:
+        assert json.dumps(typed)[1:-1] not in AuditEvent.objects.get().record
+    assert recorded()[0]["actor"]["display"] == "somebody"
+
+
+def test_nor_is_it_kept_where_attempts_are_counted() -> None:
+    sign_in(Client(), username="my-pass-w0rd", password="0ther-w0rd")
+    kept = str(list(AccessAttempt.objects.values()))
+    assert "my-pass-w0rd" not in kept
+    assert "0ther-w0rd" not in kept
+
+
+def test_looking_at_the_door_is_not_recorded() -> None:
+    Client().get(DOOR)
+    Client().get("/signed-out/")
+    Client().get("/audit/")
+    assert recorded() == []
+
+
+def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert events.REFUSALS_A_MINUTE == 10
+    monkeypatch.setattr(events, "REFUSALS_A_MINUTE", 3)
+    for _ in range(5):
+        assert Page(sign_in(Client(), username="nobody")).status in {200, 429}
+    assert len(recorded()) == 3
+    sign_in(Client())
+    assert recorded()[-1]["action"] == "session.sign_in", "who comes in is recorded all the same"
+    later = timezone.now() + timedelta(seconds=61)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    sign_in(Client(), username="nobody")
+    assert len(recorded()) == 5
+
+
+@pytest.fixture
+def log_broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on no event can be written."""
+
+    def broken(entry: audit.Entry) -> None:
+        raise DatabaseError("disk full")
+
+    return lambda: monkeypatch.setattr(audit, "append", broken)
+
+
+@pytest.mark.parametrize("again", ["", "?fresh=1"])
+def test_without_a_record_nobody_gets_in(again: str, log_broken: Callable[[], None]) -> None:
+    log_broken()
+    client = Client()
+    answer = client.post(f"{DOOR}{again}", {"username": "viewer", "password": PASSWORD})
+    assert answer.status_code == 503
+    assert "The audit log can’t be written" in Page(answer).text.replace("'", "’")
+    assert signed_in_as(client) is None
+    assert client.get("/clusters/main/").status_code == 302
+
+
+def test_who_wants_out_gets_out_without_a_record(log_broken: Callable[[], None]) -> None:
+    client = Client()
+    sign_in(client)
+    log_broken()
+    assert client.post("/sign-out/").status_code == 503
+    assert signed_in_as(client) is None
+
+
+def test_without_a_record_who_is_wrong_stays_outside_as_ever(
+    log_broken: Callable[[], None],
+) -> None:
+    log_broken()
+    assert "don’t match an account" in Page(sign_in(Client(), password="wrong")).text
+
+
+# --- too many attempts ----------------------------------------------------------------------------
+
+HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
+
+
+def attempt(where: str, **form: str) -> Any:
+    client = Client(REMOTE_ADDR=where)
+    answer = client.post(DOOR, {"username": "viewer", "password": PASSWORD, **form})
+    return answer.status_code
+
+
+def test_five_wrong_ones_lock_the_name_for_that_address() -> None:
+    assert [attempt(HERE, password="wrong") for _ in range(4)] == [200] * 4
+    assert attempt(HERE, password="wrong") == 429
+    client = Client(REMOTE_ADDR=HERE)
+    page = Page(sign_in(client))
+    assert page.status == 429, "the right password too"
+    assert "Too many attempts" in page.text
+    assert page.link("Back to sign-in") == DOOR
+    assert not page.find("input", type="password")
+    assert signed_in_as(client) is None
+    assert {event[1:] for event in short()} == {("session.refused", "denied", "viewer")}
+    assert [r["message"].split()[0] for r in recorded()] == ["Wrong"] * 4 + ["Locked"] * 2
+
+
+def test_the_lock_is_for_that_name_and_that_address_only() -> None:
+    for _ in range(6):
+        attempt(HERE, password="wrong")
+    assert attempt(HERE) == 429
+    assert attempt(ELSEWHERE) == 302, "a stranger locks nobody out"
+    assert attempt(HERE, username="auditor") == 302
+    assert attempt(HERE) == 429, "and their coming in opens nothing"
+
+
+@pytest.mark.parametrize("spelt", ["ｖｉｅｗｅｒ", " viewer ", "viewer"])
+def test_spelling_the_name_otherwise_gives_no_more_attempts(spelt: str) -> None:
+    for _ in range(5):
+        attempt(HERE, password="wrong")
+    assert attempt(HERE, username=spelt) == 429
+
+
+def test_an_address_that_one_can_choose_gives_no_more_attempts() -> None:
+    for number in range(5):
+        forwarded = {"X-Forwarded-For": f"198.51.100.{number}", "X-Real-IP": f"10.0.0.{number}"}
+        Client(headers=forwarded).post(DOOR, {"username": "viewer", "password": "wrong"})
+    assert attempt(HERE) == 429
+
+
+def test_coming_in_forgets_the_wrong_ones() -> None:
+    for _ in range(3):
+        assert [attempt(HERE, password="wrong") for _ in range(4)] == [200] * 4
+        assert attempt(HERE) == 302
+
+
+def test_trying_on_does_not_make_the_lock_longer() -> None:
+    def minutes_pass(minutes: int) -> None:
+        for row in AccessAttempt.objects.all():
+            row.attempt_time -= timedelta(minutes=minutes)
+            row.save()
+
+    for _ in range(5):
+        attempt(HERE, password="wrong")
+    for minutes in (7, 7):
+        minutes_pass(minutes)
+        assert attempt(HERE) == attempt(HERE, password="wrong") == 429
+    minutes_pass(2)
+    assert attempt(HERE) == 302

@@ -1,0 +1,185 @@
+"""Answers to no question, stolen ones, and doors that lead elsewhere: refused, on the record."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.infra.forger import (
+    Forger,
+)
+from tests.views import Page
+
+from .conftest import (
+    asked_of,
+    begin,
+    come_back,
+    later,
+    recorded,
+    signed_in,
+    turned_away,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forged")]
+CALLBACK = "/oidc/callback/"
+
+
+@pytest.fixture
+def visitor() -> Client:
+    return Client()
+
+
+def test_an_honest_answer_gets_in(visitor: Client, forger: Forger) -> None:
+    """All the others here differ from this one in one thing."""
+    assert come_back(visitor, forger).headers["Location"] == "/"
+    assert "Ada Osei" in Page(visitor.get("/access/")).text
+    assert recorded("session.refused") == []
+
+
+# --- the state ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"code": "x"}, {"state": ""}, {"state": "made up"}, {"state": "\0"}, {"error": "x"}],
+    ids=str,
+)
+def test_an_answer_to_no_question_is_refused(query: dict[str, str], visitor: Client) -> None:
+    turned_away(visitor, visitor.get(CALLBACK, query), "not begun in this browser")
+
+
+def test_a_forged_state_is_refused_though_the_code_is_good(visitor: Client, forger: Forger) -> None:
+    turned_away(visitor, come_back(visitor, forger, state="forged"), "not begun in this browser")
+    assert forger.forms == []
+
+
+def test_the_answer_to_somebody_elses_question_is_refused(visitor: Client, forger: Forger) -> None:
+    """Otherwise a link could sign a victim in as the attacker, who then sees what they do."""
+    attacker = Client()
+    granted = forger.grant(begin(attacker))
+    begin(visitor)
+    turned_away(visitor, visitor.get(CALLBACK, granted), "not begun in this browser")
+    assert forger.forms == []
+
+
+def test_an_answer_sent_twice_by_the_same_browser_changes_nothing(
+    visitor: Client, forger: Forger
+) -> None:
+    granted = forger.grant(begin(visitor))
+    visitor.get(CALLBACK, granted)
+    assert visitor.get(CALLBACK, granted).status_code == 403
+    assert len(forger.forms) == 1
+    assert len(recorded("session.sign_in")) == 1
+    assert visitor.get("/access/").status_code == 200
+
+
+def test_a_code_that_was_used_already_is_refused(visitor: Client, forger: Forger) -> None:
+    used = forger.grant(begin(Client()))
+    forger.redeem(used["code"])
+    answer = come_back(visitor, forger, code=used["code"])
+    turned_away(visitor, answer, "invalid_grant")
+
+
+def test_an_old_question_is_forgotten_after_five_newer_ones(
+    visitor: Client, forger: Forger
+) -> None:
+    first = begin(visitor)
+    second = begin(visitor)
+    for _ in range(4):
+        begin(visitor)
+    turned_away(visitor, come_back(visitor, forger, first), "not begun in this browser")
+    assert come_back(visitor, forger, second).status_code == 302
+
+
+def test_each_question_has_its_own_state_nonce_and_verifier(visitor: Client) -> None:
+    first, second = asked_of(begin(visitor)), asked_of(begin(visitor))
+    for name in ("state", "nonce", "code_challenge"):
+        assert len(first[name]) >= 20
+        assert first[name] != second[name]
+    assert first["code_challenge_method"] == "S256"
+    assert first["response_type"] == "code"
+
+
+def test_strangers_fill_the_log_with_ten_refusals_a_minute_at_most(visitor: Client) -> None:
+    for _ in range(15):
+        assert visitor.get(CALLBACK, {"state": "noise"}).status_code == 403
+    assert len(recorded("session.refused")) == 10
+
+
+# --- where it leads -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "https://evil.example/",
+        "https:evil.example",
+        "https:///evil.example",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/\r\n/evil.example",
+        "\t//evil.example",
+        " //evil.example",
+        "\x00//evil.example",
+        "http://testserver@evil.example/",
+        "http://testserver.evil.example/",
+        "//testserver/access/",
+    ],
+    ids=ascii,
+)
+def test_signing_in_never_leads_elsewhere(elsewhere: str, visitor: Client, forger: Forger) -> None:
+    begun = begin(visitor, next=elsewhere)
+    assert come_back(visitor, forger, begun).headers["Location"] == "/"
+    again: Any = visitor.get("/sign-in/", {"next": elsewhere})
+    assert again.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("here", ["/access/", "/?a=//b", "/audit/?name=%2F%2Fevil"])
+def test_signing_in_leads_to_addresses_of_ours(here: str, visitor: Client, forger: Forger) -> None:
+    assert come_back(visitor, forger, begin(visitor, next=here)).headers["Location"] == here
+
+
+def test_signing_in_to_sign_in_ends_somewhere(visitor: Client, forger: Forger) -> None:
+    begun = begin(visitor, next="/sign-in/?next=/sign-in/?next=/access/")
+    assert come_back(visitor, forger, begun).status_code == 302
+    followed: Any = visitor.get("/sign-in/?next=/sign-in/?next=/access/", follow=True)
+    assert followed.status_code == 200
+    assert followed.redirect_chain[-1][0] == "/access/"
+
+
+# --- the session ----------------------------------------------------------------------------------
+
+
+def test_a_session_planted_before_is_worth_nothing_after(visitor: Client, forger: Forger) -> None:
+    begun = begin(visitor)
+    planted = visitor.cookies["session"].value
+    assert come_back(visitor, forger, begun).status_code == 302
+    assert visitor.cookies["session"].value != planted
+    attacker = Client()
+    attacker.cookies["session"] = planted
+    assert attacker.get("/access/").status_code == 302
+    assert not signed_in(attacker)
+
+
+def test_a_second_person_gets_nothing_of_the_first_ones_session(
+    visitor: Client, forger: Forger
+) -> None:
+    """Without a refresh token the browser passes by the provider, where somebody else is now."""
+    forger.tokens = {"refresh_token": None}
+    come_back(visitor, forger)
+    session = visitor.session
+    session["resume"] = {"token": "of ada", "reason": "hers"}
+    session.save()
+    later(400)
+    forger.claims = forger.userinfo = {"sub": "vera", "name": "Vera Lind"}
+    assert come_back(visitor, forger, begin(visitor, silent="1")).status_code == 302
+    assert "Vera Lind" in Page(visitor.get("/access/")).text
+    assert "resume" not in visitor.session
+    assert [e["actor"]["subject"] for e in recorded("session.sign_in")] == ["ada", "vera"]

@@ -1,0 +1,179 @@
+"""An ID token is believed if the provider signed it, now, for us, and about this person."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.infra.forger import (
+    Claims,
+    Forger,
+    In,
+    by_secret,
+    key,
+    public_key,
+    signed,
+    tampered,
+    unsigned,
+)
+
+from .conftest import (
+    asked_of,
+    begin,
+    come_back,
+    signed_in,
+    turned_away,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forged")]
+
+
+@pytest.fixture
+def visitor() -> Client:
+    return Client()
+
+
+# --- what the ID token says -----------------------------------------------------------------------
+
+
+def aud(*names: str) -> Claims:
+    return {"aud": list(names)}
+
+
+OURS = "milvus-admin"
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"nonce": "another"}, "nonce"),
+        ({"nonce": None}, "nonce"),
+        ({"nonce": ""}, "nonce"),
+        ({"iss": "https://evil.example"}, "iss"),
+        ({"iss": None}, "iss"),
+        ({"iss": ["https://evil.example"]}, "iss"),
+        ({"aud": "another"}, "aud"),
+        ({"aud": None}, "aud"),
+        (aud(), "aud"),
+        (aud("another"), "aud"),
+        (aud("another") | {"azp": OURS}, "aud"),
+        (aud(OURS, "another"), "azp"),
+        (aud(OURS, "another") | {"azp": OURS}, "somebody else too"),
+        ({"azp": "another"}, "azp"),
+        ({"exp": In(-120)}, "expired"),
+        ({"exp": None}, "exp"),
+        ({"exp": "tomorrow"}, "exp"),
+        ({"iat": In(3600)}, "future"),
+        ({"iat": None}, "iat"),
+        ({"nbf": In(3600)}, "valid"),
+        ({"sub": None}, "sub"),
+        ({"sub": ""}, "names nobody"),
+        ({"sub": 7}, ""),
+        ({"sub": ["ada"]}, ""),
+        ({"sub": "a" * 256}, ""),
+        ({"auth_time": "yesterday"}, "auth_time"),
+    ],
+    ids=str,
+)
+def test_a_token_with_a_wrong_claim_is_refused(
+    claims: Claims, why: str, visitor: Client, forger: Forger
+) -> None:
+    forger.claims = claims
+    subject = claims.get("sub", "ada")
+    forger.userinfo = {"sub": subject}
+    turned_away(visitor, come_back(visitor, forger), why)
+
+
+@pytest.mark.parametrize("claims", [aud(OURS), {"azp": OURS}, {"exp": In(-30)}], ids=str)
+def test_what_the_standard_allows_is_let_in(
+    claims: Claims, visitor: Client, forger: Forger
+) -> None:
+    forger.claims = claims
+    assert come_back(visitor, forger).status_code == 302
+    assert signed_in(visitor)
+
+
+def test_the_issuer_counts_to_the_letter(visitor: Client, forger: Forger) -> None:
+    forger.claims = {"iss": f"{forger.issuer}/"}
+    turned_away(visitor, come_back(visitor, forger), "iss")
+
+
+def test_a_nonce_of_another_question_is_refused(visitor: Client, forger: Forger) -> None:
+    first = asked_of(begin(visitor))
+    forger.claims = {"nonce": first["nonce"]}
+    turned_away(visitor, come_back(visitor, forger), "nonce")
+
+
+# --- who signed it --------------------------------------------------------------------------------
+
+FORGERIES: dict[str, Callable[[Claims], str]] = {
+    "another key with the same kid": lambda claims: signed(claims, key("another key")),
+    "an unknown key": lambda claims: signed(claims, key("unknown", "unknown"), kid="unknown"),
+    "its own key in its header": lambda claims: signed(
+        claims, key("unknown", "unknown"), jwk=key("unknown", "unknown").as_dict(private=False)
+    ),
+    "alg none": unsigned,
+    "alg None": lambda claims: unsigned(claims, "None"),
+    "alg empty": lambda claims: unsigned(claims, ""),
+    "HS256 with the public key": lambda claims: by_secret(claims, public_key()),
+    "HS256 with the client's secret": lambda claims: by_secret(
+        claims, b"the secret of the forger's client"
+    ),
+    "changed afterwards": lambda claims: tampered(claims, sub="vera"),
+    "no signature": lambda claims: signed(claims).rpartition(".")[0] + ".",
+    "no token": lambda claims: "not.a.token",
+    "an empty one": lambda claims: "",
+}
+
+
+@pytest.mark.parametrize("make", FORGERIES.values(), ids=FORGERIES)
+def test_a_token_that_the_provider_did_not_sign_is_refused(
+    make: Callable[[Claims], str], visitor: Client, forger: Forger
+) -> None:
+    forger.make = make
+    turned_away(visitor, come_back(visitor, forger), "")
+
+
+@pytest.mark.parametrize("offered", [["HS256"], ["none"], ["none", "HS256"], []], ids=str)
+@pytest.mark.parametrize("make", [unsigned, FORGERIES["HS256 with the client's secret"]])
+def test_even_if_the_provider_offers_nothing_better(
+    make: Callable[[Claims], str], offered: list[str], visitor: Client, forger: Forger
+) -> None:
+    forger.discovery = {"id_token_signing_alg_values_supported": offered}
+    forger.make = make
+    turned_away(visitor, come_back(visitor, forger), "")
+
+
+def test_without_an_id_token_nobody_gets_in(visitor: Client, forger: Forger) -> None:
+    forger.tokens = {"id_token": None}
+    turned_away(visitor, come_back(visitor, forger), "there is no ID token")
+
+
+def test_a_new_key_of_the_provider_is_found(visitor: Client, forger: Forger) -> None:
+    assert come_back(Client(), forger).status_code == 302
+    new = key("new", "new")
+    forger.keys, forger.make = [new], lambda claims: signed(claims, new, kid="new")
+    assert come_back(visitor, forger).status_code == 302
+    assert signed_in(visitor)
+
+
+# --- who it is about ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subject", ["vera", None, "", 7, "Ada", "ada "], ids=repr)
+def test_userinfo_about_somebody_else_is_refused(
+    subject: Any, visitor: Client, forger: Forger
+) -> None:
+    forger.userinfo = {"sub": subject, "groups": ["ml-platform"]}
+    turned_away(visitor, come_back(visitor, forger), "userinfo is about somebody else")
+
+
+def test_an_answer_of_another_issuer_is_refused(visitor: Client, forger: Forger) -> None:
+    answer = come_back(visitor, forger, iss="https://evil.example")
+    turned_away(visitor, answer, "another issuer")
+    assert forger.forms == []
+
+
+def test_an_answer_that_names_the_right_issuer_is_let_in(visitor: Client, forger: Forger) -> None:
+    assert come_back(visitor, forger, iss=forger.issuer).status_code == 302

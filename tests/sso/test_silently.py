@@ -1,0 +1,134 @@
+"""Without a refresh token the browser passes by the provider, in silence, and comes back."""
+
+from typing import Any
+
+import pytest
+import requests
+from django.test import Client
+
+from milvusadmin.sso.models import SignIn
+from tests.infra.forger import Forger, Reply
+from tests.infra.provider import Provider, complete, sign_in
+from tests.views import Page, act_url
+
+from .conftest import asked_of, come_back, later, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(provider: Provider, oidc: Any) -> tuple[Client, requests.Session]:
+    """Her browser, signed in without a refresh token, and its cookies at the provider."""
+    provider.no_refresh()
+    browser, visitor = Client(), requests.Session()
+    sign_in(browser, provider, "ada", visitor=visitor)
+    later(400)
+    return browser, visitor
+
+
+Ada = tuple[Client, requests.Session]
+
+
+def test_the_next_check_goes_by_the_provider_in_silence(ada: Ada, provider: Provider) -> None:
+    browser, visitor = ada
+    provider.change("ada", groups=["audit"])
+    door: Any = browser.get("/audit/?who=ada")
+    assert door.status_code == 302
+    begun: Any = browser.get(door.headers["Location"])
+    assert asked_of(begun.headers["Location"])["prompt"] == "none"
+    back = complete(browser, provider, begun, "nobody", visitor)
+    assert back.headers["Location"] == "/audit/?who=ada"
+    assert browser.get("/audit/?who=ada").status_code == 200
+    assert len(recorded("session.sign_in")) == 1
+    (event,) = recorded("session.groups")
+    assert event["details"] == {"before": ["ml-platform"], "now": ["audit"]}
+    assert SignIn.objects.count() == 1
+
+
+def test_htmx_is_sent_there_as_a_whole_page(ada: Ada) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/access/"}
+    answer: Any = ada[0].get("/audit/", headers=headers)
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert answer.headers["HX-Redirect"] == "/sign-in/?silent=1&next=/access/"
+
+
+def test_who_has_no_session_there_any_more_is_asked_as_usual(ada: Ada, provider: Provider) -> None:
+    browser, visitor = ada
+    visitor.cookies.clear()
+    begun: Any = browser.get("/sign-in/", {"silent": "1", "next": "/access/"})
+    back = complete(browser, provider, begun, "", visitor)
+    assert back.headers["Location"] == "/sign-in/?next=%2Faccess%2F"
+    again: Any = browser.get(back.headers["Location"])
+    assert "prompt" not in asked_of(again.headers["Location"])
+    assert complete(browser, provider, again, "ada", visitor).headers["Location"] == "/access/"
+    assert recorded("session.refused") == []
+
+
+def test_renewing_does_not_make_the_working_day_longer(ada: Ada, provider: Provider) -> None:
+    browser, visitor = ada
+    began = SignIn.objects.get().started_at
+    begun: Any = browser.get("/sign-in/", {"silent": "1"})
+    complete(browser, provider, begun, "ada", visitor)
+    assert SignIn.objects.get().started_at == began
+
+
+def test_a_dialog_sent_too_late_comes_back_with_its_reason(
+    ada: Ada, provider: Provider, fake: Any
+) -> None:
+    browser, visitor = ada
+    url = act_url("drop-collection", fake.add("books"))
+    later(-400)
+    token = Page(browser.get(url)).value("token")
+    later(400)
+    typed = {"token": token, "typed_name": "books", "reason": "OPS-1423"}
+    door: Any = browser.post(url, typed)
+    assert door.status_code == 302
+    assert fake.sent == []
+    begun: Any = browser.get(door.headers["Location"])
+    assert complete(browser, provider, begun, "", visitor).headers["Location"] == url
+    dialog = Page(browser.get(url))
+    assert dialog.value("reason") == "OPS-1423"
+    assert dialog.value("typed_name") == ""
+    again = {"token": dialog.value("token"), "typed_name": "books", "reason": "OPS-1423"}
+    assert browser.post(url, again).status_code == 302
+    assert fake.sent == [("drop_collection", "default", "books")]
+
+
+def test_a_dialog_that_comes_back_is_for_the_same_thing_only(
+    ada: Ada, provider: Provider, fake: Any
+) -> None:
+    browser, visitor = ada
+    url = act_url("drop-collection", fake.add("books"))
+    later(-400)
+    token = Page(browser.get(url)).value("token")
+    later(400)
+    door: Any = browser.post(url, {"token": token, "typed_name": "books"})
+    fake.drop_collection("default", "books")
+    fake.add("books")
+    complete(browser, provider, browser.get(door.headers["Location"]), "", visitor)  # type: ignore[arg-type]
+    page = Page(browser.get(url))
+    assert page.status == 409
+    assert "This is not what you were shown" in page.text
+    assert "Type books" not in page.text
+
+
+def test_a_dialog_that_was_left_is_not_for_somebody_else(
+    forged: object, forger: Forger, fake: Any
+) -> None:
+    """She is removed while her dialog is open; the next one at this browser gets a new dialog."""
+    browser = Client()
+    come_back(browser, forger)
+    url = act_url("drop-collection", fake.add("books"))
+    token = Page(browser.get(url)).value("token")
+    forger.replies["/token"] = Reply({"error": "invalid_grant"}, 400)
+    browser.post(url, {"token": token, "typed_name": "books", "reason": "hers"})
+    forger.replies.clear()
+    forger.claims = forger.userinfo = {"sub": "eve", "name": "Eve"}
+    come_back(browser, forger)
+    dialog = Page(browser.get(url))
+    assert "Eve" in Page(browser.get("/access/")).text
+    assert (dialog.status, dialog.value("reason")) == (200, "")
+    assert dialog.value("token") != token
+    assert browser.post(url, {"token": token, "typed_name": "books"}).status_code == 403
+    assert fake.sent == []
