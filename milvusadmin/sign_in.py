@@ -47,9 +47,11 @@ class Proxy:
         if not peer:
             return self.unix
         try:
-            return any(ip_address(peer) in network for network in self.networks)
+            address = ip_address(peer)
         except ValueError:
             return False
+        address = getattr(address, "ipv4_mapped", None) or address  # as a dual-stack socket has it
+        return any(address in network for network in self.networks)
 
 
 def mode(*, this_machine_only: bool) -> str:
@@ -87,8 +89,9 @@ def oidc() -> Oidc:
 def proxy() -> Proxy:
     """The PROXY_ variables. Both the secret and the trusted peer are needed."""
     secret = env.required("PROXY_SECRET", "Make one with: openssl rand -hex 32")
-    if len(secret) < 32:
-        raise ImproperlyConfigured("PROXY_SECRET is shorter than 32 characters.")
+    if len(secret) < 32 or secret != secret.strip():
+        problem = "has spaces at its ends" if len(secret) >= 32 else "is shorter than 32 characters"
+        raise ImproperlyConfigured(f"PROXY_SECRET {problem}.")
     trusted = env.listing("PROXY_TRUSTED")
     if not trusted:
         raise ImproperlyConfigured(

@@ -158,8 +158,8 @@ def _save(request: HttpRequest, actor: Actor) -> None:
 
 def _groups_changed(request: HttpRequest, row: SignIn, actor: Actor) -> None:
     events.record_groups(request, actor, row.groups)
-    row.groups, row.checked_at = list(actor.groups), timezone.now()
-    row.save(force_update=True)
+    now = {"groups": list(actor.groups), "checked_at": timezone.now()}
+    SignIn.objects.filter(session_key=row.session_key).update(**now)
 
 
 def _end(request: HttpRequest, why: str) -> None:
