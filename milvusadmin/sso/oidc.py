@@ -139,7 +139,11 @@ def _confirmed(request: HttpRequest, row: SignIn, *, fresh: bool, due: bool) -> 
     """Ask the provider, one request of a session at a time: some revoke a token used twice."""
     if not _my_turn(row, fresh=fresh):
         return _as_somebody_found(request, row, fresh=fresh, due=due)
-    row.refresh_from_db()  # whose turn it was before may have left a new refresh token
+    # Whose turn it was before may have left a new refresh token, or ended the session.
+    now = SignIn.objects.filter(session_key=row.session_key).first()
+    if now is None:
+        return _over(request, None, "")
+    row = now
     try:
         person, kept = provider.refresh(tokens.unlock(row.tokens), row.subject)
     except provider.Refused as exc:
