@@ -21,6 +21,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
+from tests.sso.conftest import oidc, provider, shared_provider  # noqa: F401 (fixtures)
 
 DETAILS = "**/collections/*details=1*"  # what fills in the table of the list
 REQUEST = {"collection": "DropCollection", "partition": "DropPartition"}

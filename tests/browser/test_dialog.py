@@ -271,7 +271,7 @@ def test_signing_in_by_the_form_leads_to_the_cluster(
     expect(page.get_by_role("heading", level=1)).to_have_text("Databases")
     expect(page.get_by_role("link", name="default")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
 
 
 def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None:
