@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from .milvus.guard import Guard
 from .milvus.types import Cluster
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Milvus:
     cluster: Cluster
     gateway: "Gateway"
     destroyer: "Destroyer"
+    guard: Guard
 
 
 class UnknownCluster(LookupError):
@@ -45,4 +47,4 @@ def _open(cluster: Cluster) -> Milvus:
     from .milvus.gateway import Gateway  # noqa: PLC0415
 
     connection = Connection(cluster)
-    return Milvus(cluster, Gateway(connection), Destroyer(connection))
+    return Milvus(cluster, Gateway(connection), Destroyer(connection), connection.guard)

@@ -115,6 +115,12 @@ def _number(named: str, value: Any) -> float:
     return value
 
 
+def _count(named: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ImproperlyConfigured(f"{named} must be a whole number above 0.")
+    return value
+
+
 def _color(named: str, value: Any) -> str:
     if value not in COLORS:
         raise ImproperlyConfigured(f"{named} must be one of {', '.join(COLORS)}.")
@@ -137,6 +143,8 @@ READ: dict[str, Callable[[str, Any], Any]] = {
     "drop_timeout": _number,
     "settle_after": _number,
     "color": _color,
+    "at_once": _count,
+    "pause": _number,
     "reauth": _duration,
     "locked": _locked,
 }

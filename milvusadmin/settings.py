@@ -130,6 +130,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "collections_app.views.problems.ProblemPagesMiddleware",
+    "collections_app.views.http.SeatsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "milvusadmin.urls"

@@ -18,6 +18,7 @@ from collections_app import clusters
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, NotFound, OutcomeUnknown, Refused, Unreachable
 from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.guard import Guard
 from collections_app.milvus.types import (
     CollectionDetail,
     CollectionRow,
@@ -364,7 +365,7 @@ def use_fake(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> FakeMilvus:
         if key not in settings.CLUSTERS:
             raise clusters.UnknownCluster(key)
         cluster = replace(settings.CLUSTERS[key], **impatient)
-        return clusters.Milvus(cluster, cast(Gateway, fake), cast(Destroyer, fake))
+        return clusters.Milvus(cluster, cast(Gateway, fake), cast(Destroyer, fake), Guard(cluster))
 
     monkeypatch.setattr(clusters, "get", get)
     return fake

@@ -22,7 +22,13 @@ ORIGIN = Origin(interface="test")
 
 def cluster_at(uri: str, token: str = "", **changes: Any) -> Cluster:
     """A cluster called `main`, impatient as tests are."""
-    settings = {"read_timeout": 3.0, "drop_timeout": 3.0, "settle_after": 1.0, **changes}
+    settings = {
+        "read_timeout": 3.0,
+        "drop_timeout": 3.0,
+        "settle_after": 1.0,
+        "pause": 0.0,
+        **changes,
+    }
     return Cluster(key="main", label="Test", uri=uri, token=token, **settings)
 
 

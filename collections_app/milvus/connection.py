@@ -2,10 +2,13 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import translate
 from .errors import NotFound
+from .guard import Guard
 from .sdk import MilvusClient
 from .types import Cluster, unsafe_name
 
@@ -20,6 +23,7 @@ class Connection:
         self._clients: dict[tuple[int, str], MilvusClient] = {}
         self._lock = threading.Lock()
         self._lite: bool | None = None
+        self.guard = Guard(cluster)
 
     def client(self, database: str) -> MilvusClient:
         """The client for one database, connected at the first call.
@@ -44,7 +48,7 @@ class Connection:
 
     def _connect(self, database: str) -> MilvusClient:
         cluster = self.cluster
-        with translate.reading(cluster.secrets):
+        with self.reading():
             return MilvusClient(
                 uri=cluster.uri,
                 token=cluster.token,
@@ -62,8 +66,15 @@ class Connection:
 
     def version(self, database: str) -> str:
         """The server's own word for its version. Raises as `client` does."""
-        with translate.reading(self.cluster.secrets):
-            return str(self.client(database).get_server_version(timeout=self.cluster.read_timeout))
+        client = self.client(database)
+        with self.reading():
+            return str(client.get_server_version(timeout=self.cluster.read_timeout))
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around one call that changes nothing. Raises NotFound, Denied, Refused, Unreachable."""
+        with self.guard.call(), translate.reading(self.cluster.secrets):
+            yield
 
     def lite(self, database: str) -> bool:
         """Whether this is Milvus Lite, which has no ids. Asked once."""

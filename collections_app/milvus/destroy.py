@@ -52,6 +52,6 @@ class Destroyer:
             translate.never("A name with a slash, or only dots, is never sent to a server.")
         cluster = self._connection.cluster
         stub, lite = self._connection.stub(database), self._connection.lite(database)
-        with translate.writing(cluster.secrets, lite=lite):
+        with self._connection.guard.sending(), translate.writing(cluster.secrets, lite=lite):
             reply = getattr(stub, rpc)(request, timeout=cluster.drop_timeout)
             translate.check_status(getattr(reply, "status", reply))

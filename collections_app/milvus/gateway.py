@@ -179,12 +179,12 @@ class Gateway:
     def _call(self, database: str, method: str, *args: str) -> Any:
         _never_unsafe(*args)
         client = self._connection.client(database)
-        with translate.reading(self._cluster.secrets):
+        with self._connection.reading():
             return getattr(client, method)(*args, timeout=self._cluster.read_timeout)
 
     def _raw(self, database: str, rpc: str, request: Any) -> Any:
         stub = self._connection.stub(database)
-        with translate.reading(self._cluster.secrets):
+        with self._connection.reading():
             reply = getattr(stub, rpc)(request, timeout=self._cluster.read_timeout)
             translate.check_status(reply.status)
             return reply

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -94,7 +95,28 @@ def open_cluster(request: HttpRequest, key: str) -> clusters.Milvus:
         found = None
     if found is None or not may(actor_of(request), Action.VIEW, Place(cluster=key)):
         raise Http404(f"No cluster {key} is configured here")
+    take_seat(request, found)
     return found
+
+
+class SeatsMiddleware:
+    """Gives the seats at clusters back when the request is over, however it ends."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with ExitStack() as stack:
+            request.seats = stack, set()  # type: ignore[attr-defined]
+            return self.get_response(request)
+
+
+def take_seat(request: HttpRequest, milvus: clusters.Milvus) -> None:
+    """One for each request and cluster. Raises Unreachable if too many wait there already."""
+    stack, taken = request.seats  # type: ignore[attr-defined]
+    if milvus.cluster.key not in taken:
+        stack.enter_context(milvus.guard.seat())
+        taken.add(milvus.cluster.key)
 
 
 def look_into(request: HttpRequest, cluster: str, database: str, name: str | None = None) -> None:

@@ -12,18 +12,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from .. import code_forms, history, links, resume
+from .. import clusters, code_forms, history, links, resume
 from ..access import Action, Place, may, sign_in_needed
 from ..actors import actor_of, origin_of
 from ..audit import Outcome
 from ..forms import ConfirmForm
-from ..milvus.errors import MilvusError
+from ..milvus.errors import MilvusError, Unreachable
 from ..milvus.types import Cluster, Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
 from ..operations.base import Look
 from ..operations.confirmation import Confirmation
 from ..operations.settle import settle
-from .http import go_to, named, needs, open_cluster, page_or_part
+from .http import go_to, named, needs, open_cluster, page_or_part, take_seat
 from .problems import Problem, show
 
 # What an act clears the way for.
@@ -232,11 +232,22 @@ def story(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
 def look_again(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     """Look whether an open operation can be settled. Sends nothing that changes Milvus."""
     found = _story(request, operation_id)
-    if found.is_open and found.intent:
+    if found.is_open and found.intent and _seated(request, found.first.row.cluster):
         settle(operation_id, actor_of(request), origin_of(request))
     if not getattr(request, "htmx", False):
         return go_to(request, links.operation(str(operation_id)))
     return _show(request, operation_id)
+
+
+def _seated(request: HttpRequest, key: str) -> bool:
+    """Whether there is room to wait for that cluster. Without it the next look will do."""
+    try:
+        take_seat(request, clusters.get(key))
+    except clusters.UnknownCluster:
+        return True  # settling says so
+    except Unreachable:
+        return False
+    return True
 
 
 def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:

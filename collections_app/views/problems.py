@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from .. import links
 from ..audit import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..milvus.guard import BUSY, PAUSED
 from ..operations.protocol import Busy, NotDone
 from ..operations.sending import OutcomeUnrecorded
 from .http import page_or_part, wants_part
@@ -41,6 +42,8 @@ def show(request: HttpRequest, problem: Problem) -> HttpResponse:
 def of_milvus(exc: MilvusError) -> Problem:
     """The page for a read that failed. Nothing was changed by it."""
     detail = f"Milvus said: {exc}" if str(exc) else ""
+    if exc.code in {PAUSED, BUSY}:  # Milvus was not even asked
+        detail = f"{exc}."
     if isinstance(exc, NotFound):
         text = "It may have been dropped or renamed meanwhile. Nothing was changed."
         return Problem(status=404, title="Not there", text=text)

@@ -1,0 +1,114 @@
+"""What keeps one cluster that hangs from being felt anywhere else in this process."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import Unreachable
+from .types import Cluster
+
+PATIENCE = 0.5  # seconds without any answer after which nobody else starts to wait
+PAUSED, BUSY = "paused", "busy"  # codes of our own, where Milvus was not even asked
+
+
+class Guard:
+    """Seats for requests, and a breaker for calls. Safe to use from many threads.
+
+    At most `cluster.at_once` requests may wait for a cluster that gives no answers. A call that
+    got none within its deadline opens the breaker: for `cluster.pause` seconds nobody asks, then
+    one call tries. 0 seconds switches it off.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._state = threading.Condition()
+        self._seated = 0
+        self._calling = 0
+        self._heard = time.monotonic()  # when it answered last, or had nothing to answer
+        self._closed_from: float | None = None  # when the breaker opened; None: calls pass
+        self._trying = False
+
+    # --- seats --------------------------------------------------------------------------------
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """For one request, as long as it talks to this cluster. Raises Unreachable if it hangs."""
+        self._sit_down()
+        try:
+            yield
+        finally:
+            with self._state:
+                self._seated -= 1
+                self._state.notify()
+
+    def _sit_down(self) -> None:
+        with self._state:
+            while self._seated >= self.cluster.at_once:
+                if self._hangs():
+                    raise Unreachable(f"{self._seated} requests wait for it already", BUSY)
+                self._state.wait(PATIENCE / 5)
+            self._seated += 1
+
+    def _hangs(self) -> bool:
+        return self._calling > 0 and time.monotonic() - self._heard > PATIENCE
+
+    # --- the breaker --------------------------------------------------------------------------
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Around one call. Raises Unreachable without making it while the breaker is open."""
+        tries = self._admit()
+        began, silent = time.monotonic(), False
+        try:
+            yield
+        except Unreachable:
+            # A refused connection comes back at once and holds nobody up.
+            silent = time.monotonic() - began > self.cluster.read_timeout / 2
+            raise
+        finally:
+            self._over(silent, tries)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Around the one request that destroys: never held back, but whoever waits sees it wait."""
+        with self._state:
+            self._begin()
+        try:
+            yield
+        finally:
+            with self._state:
+                self._calling -= 1
+                self._state.notify_all()
+
+    def _admit(self) -> bool:
+        with self._state:
+            left = self.pause_left()
+            if left > 0 or self._trying:
+                when = f"in {max(round(left), 1)} s" if left > 0 else "right now, by somebody else"
+                raise Unreachable(f"It did not answer, and is asked again {when}", PAUSED)
+            self._trying = self._closed_from is not None
+            self._begin()
+            return self._trying
+
+    def _begin(self) -> None:
+        if not self._calling:
+            self._heard = time.monotonic()
+        self._calling += 1
+
+    def _over(self, silent: bool, tries: bool) -> None:
+        with self._state:
+            self._calling -= 1
+            if tries:
+                self._trying = False
+            if not silent:
+                self._heard, self._closed_from = time.monotonic(), None
+            elif self.cluster.pause:
+                self._closed_from = time.monotonic()
+            self._state.notify_all()
+
+    def pause_left(self) -> float:
+        """Seconds until somebody may ask again; 0 if calls pass."""
+        if self._closed_from is None:
+            return 0.0
+        return max(self._closed_from + self.cluster.pause - time.monotonic(), 0.0)
