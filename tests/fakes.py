@@ -21,11 +21,11 @@ from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.guard import Guard
 from collections_app.milvus.types import (
     CollectionDetail,
-    CollectionRow,
     CollectionSummary,
     Field,
     Identity,
     Index,
+    Listing,
     Load,
     Partition,
     ServerInfo,
@@ -140,21 +140,23 @@ class FakeMilvus:
         self._reach(database)
         return ServerInfo(version="v2.3.5-fake", lite=False)
 
+    def lite(self, database: str) -> bool:
+        return False
+
     def databases(self) -> list[str]:
         self._permit("databases", "default")
         return sorted(self._databases)
 
-    def collections(self, database: str) -> list[CollectionRow]:
+    def collections(self, database: str) -> Listing:
         self._permit("collections", database)
         found = self._database(database).collections
-        return [
-            CollectionRow(
-                name=name,
-                identity=found[name].identity,
-                load=self._read("load", lambda name=name: _load(found[name].loaded)),
-            )
-            for name in sorted(found)
-        ]
+        held = {name: _load(one.loaded) for name, one in found.items() if one.loaded}
+        return Listing(
+            names=sorted(found),
+            ids={name: one.identity.id for name, one in found.items()},
+            created_ms={name: one.identity.created_ms or 0 for name, one in found.items()},
+            loads=self._read("load", lambda: held),
+        )
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         self._reach()

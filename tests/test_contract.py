@@ -114,7 +114,7 @@ def test_the_list_is_sorted_and_tells_identity_and_load(place: Place) -> None:
 
 @everywhere
 def test_an_empty_database_is_an_empty_list(place: Place) -> None:
-    assert place.gateway.collections(place.database) == []
+    assert list(place.gateway.collections(place.database)) == []
     assert place.database in place.gateway.databases()
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, TypeVar
 
 from . import schema, translate
@@ -13,9 +13,9 @@ from .errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from .sdk import pb
 from .types import (
     CollectionDetail,
-    CollectionRow,
     CollectionSummary,
     Identity,
+    Listing,
     Load,
     Partition,
     ServerInfo,
@@ -25,7 +25,6 @@ from .types import (
 
 T = TypeVar("T")
 IN_MEMORY = 1  # ShowType: only what is loaded, with percentages
-AT_ONCE = 8  # 50 rows take 31 ms with 8 threads, and more threads gain nothing
 
 
 def readable(read: Callable[[], T], silent: Callable[[], None] = lambda: None) -> T | Unread:
@@ -55,33 +54,30 @@ class Gateway:
         version = self._connection.version(database)
         return ServerInfo(version=version, lite=self._connection.lite(database))
 
+    def lite(self, database: str) -> bool:
+        """Whether this is Milvus Lite, which has no ids. Asks the server only once."""
+        return self._connection.lite(database)
+
     def databases(self) -> list[str]:
         """Names of all databases, sorted."""
         return sorted(self._call("default", "list_databases"))
 
-    def collections(self, database: str) -> list[CollectionRow]:
-        """Every collection of a database, sorted by name: two calls, however many there are."""
+    def collections(self, database: str) -> Listing:
+        """Every collection of a database: two calls, however many there are."""
         reply = self._show_collections(database)
-        loads = readable(lambda: self._loads(database))
-        lite = self._connection.lite(database)
-        ids = list(reply.collection_ids) or [0] * len(reply.collection_names)
-        created = list(reply.created_utc_timestamps) or [0] * len(reply.collection_names)
-        rows = [
-            CollectionRow(
-                name=name,
-                identity=Identity(id=id_, created_ms=ms or None),
-                load=loads if isinstance(loads, Unread) else _load(loads.get(name), lite),
-            )
-            for name, id_, ms in zip(reply.collection_names, ids, created, strict=True)
-        ]
-        return sorted(rows, key=lambda row: row.name)
+        names = list(reply.collection_names)
+        return Listing(
+            names=sorted(names),
+            ids=dict(zip(names, reply.collection_ids, strict=False)),
+            created_ms=dict(zip(names, reply.created_utc_timestamps, strict=False)),
+            loads=readable(lambda: self._held(database)),
+        )
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         """Rows, partitions and aliases by name. A collection dropped meanwhile is absent."""
         names, stalled = list(names), threading.Event()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(lambda name: self._summary(database, name, stalled), names)
-            return {name: row for name, row in zip(names, found, strict=True) if row}
+        found = self._connection.each(lambda name: self._summary(database, name, stalled), names)
+        return {name: row for name, row in zip(names, found, strict=True) if row}
 
     def collection(self, database: str, name: str) -> CollectionDetail:
         """One collection in full. An alias is not found: nothing may be dropped through it."""
@@ -118,10 +114,11 @@ class Gateway:
     ) -> dict[str, int | Unread]:
         """Stored rows of each named partition. One dropped meanwhile is absent."""
         names = list(names)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            counts = pool.map(lambda n: self._partition_count(database, collection, n), names)
-            found = zip(names, counts, strict=True)
-            return {name: count for name, count in found if count is not None}
+        counts = self._connection.each(
+            lambda name: self._partition_count(database, collection, name), names
+        )
+        found = zip(names, counts, strict=True)
+        return {name: count for name, count in found if count is not None}
 
     def collection_identity(self, database: str, name: str) -> Identity | None:
         """Who bears this name now; None if nothing does (or only an alias). The look afterwards."""
@@ -197,6 +194,10 @@ class Gateway:
         reply = self._show_collections(database, type=IN_MEMORY)
         return dict(zip(reply.collection_names, reply.inMemory_percentages, strict=True))
 
+    def _held(self, database: str) -> dict[str, Load]:
+        lite = self._connection.lite(database)
+        return {name: _load(percent, lite) for name, percent in self._loads(database).items()}
+
     def _load_of(self, database: str, name: str) -> Load:
         return _load(self._loads(database).get(name), self._connection.lite(database))
 
@@ -209,28 +210,38 @@ class Gateway:
             return Unread.UNKNOWN if stalled.is_set() else readable(read, stalled.set)
 
         try:
-            described = unless_stalled(lambda: self._call(database, "describe_collection", name))
+            known = unless_stalled(lambda: self._partition_total(database, name))
             rows = unless_stalled(lambda: self._rows(database, name))
             aliases = unless_stalled(lambda: self.aliases(database, name))
         except NotFound:
             return None
-        known = described if isinstance(described, Unread) else described["num_partitions"]
         if not known:  # Milvus Lite leaves the count out
             parts = readable(lambda: self._show_partitions(database, name))
             known = parts if isinstance(parts, Unread) else len(parts.partition_names)
         return CollectionSummary(rows=rows, partitions=known, aliases=aliases)
 
-    def _rows(self, database: str, name: str) -> int:
-        return self._count(database, "get_collection_stats", name)
+    def _partition_total(self, database: str, name: str) -> int:
+        """How many partitions a collection has. Raw: pymilvus would unfold the whole schema."""
+        request = pb.DescribeCollectionRequest(db_name=database, collection_name=name)
+        return int(self._raw(database, "DescribeCollection", request).num_partitions)
 
-    def _count(self, database: str, method: str, *names: str) -> int:
-        return int(self._call(database, method, *names)["row_count"])
+    def _rows(self, database: str, name: str) -> int:
+        _never_unsafe(name)
+        request = pb.GetCollectionStatisticsRequest(db_name=database, collection_name=name)
+        return _row_count(self._raw(database, "GetCollectionStatistics", request))
 
     def _partition_count(self, database: str, collection: str, name: str) -> int | Unread | None:
         try:
-            return readable(lambda: self._count(database, "get_partition_stats", collection, name))
+            return readable(lambda: self._rows_in(database, collection, name))
         except NotFound:
             return None
+
+    def _rows_in(self, database: str, collection: str, name: str) -> int:
+        _never_unsafe(collection, name)
+        request = pb.GetPartitionStatisticsRequest(
+            db_name=database, collection_name=collection, partition_name=name
+        )
+        return _row_count(self._raw(database, "GetPartitionStatistics", request))
 
     def _indexes(self, database: str, name: str) -> list[dict[str, Any]]:
         request = pb.DescribeIndexRequest(db_name=database, collection_name=name)
@@ -262,6 +273,11 @@ def _never_unsafe(*names: str) -> None:
         raise NotFound("A name with a slash, or only dots, is never sent to a server")
 
 
+def _row_count(reply: Any) -> int:
+    return int(next(stat.value for stat in reply.stats if stat.key == "row_count"))
+
+
+@cache
 def _load(percent: int | None, lite: bool) -> Load:
     # Milvus Lite lists everything, at 0 or at 100.
     return Load(None) if percent is None or (lite and not percent) else Load(percent)

@@ -1,6 +1,6 @@
 """What Milvus told us, as frozen dataclasses. Nothing here talks to anything."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -119,11 +119,38 @@ class ServerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionRow:
-    """What one ShowCollections tells about a collection."""
+    """What a list tells about a collection without asking for it by name."""
 
     name: str
     identity: Identity
     load: Load | Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Every collection of a database, as two ShowCollections tell it.
+
+    Columns, not rows: a page shows fifty of ten thousand, and making an object for each of the
+    others took longer than Milvus' answer.
+    """
+
+    names: list[str]  # sorted
+    ids: dict[str, int]  # empty on Milvus Lite
+    created_ms: dict[str, int]
+    loads: dict[str, Load] | Unread  # of those that are loaded, or on the way to it
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[CollectionRow]:
+        return map(self.row, self.names)
+
+    def row(self, name: str) -> CollectionRow:
+        identity = Identity(id=self.ids.get(name, 0), created_ms=self.created_ms.get(name) or None)
+        return CollectionRow(name=name, identity=identity, load=self.load(name))
+
+    def load(self, name: str) -> Load | Unread:
+        return self.loads if isinstance(self.loads, Unread) else self.loads.get(name, Load(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from ..access import Action, Place, decide, locked_by, matches, may, may_somewhe
 from ..actors import actor_of
 from ..history import recent_operations
 from ..milvus.errors import Denied, MilvusError
-from ..milvus.types import CollectionRow, CollectionSummary, Load, Partition, Unread
+from ..milvus.types import CollectionSummary, Listing, Load, Partition, Unread
 from ..operations.drop_partition import undroppable
 from .http import look_into, named, open_cluster, page_or_part
 from .problems import of_milvus
@@ -80,22 +80,24 @@ class ListView:
             page=int(page) if page.isdecimal() and len(page) < 9 else 1,
         )
 
-    def apply(self, rows: list[CollectionRow]) -> list[CollectionRow]:
+    def apply(self, listing: Listing, names: list[str]) -> list[str]:
+        """Those of the names that are searched for, in the order asked for."""
         wanted = self.q.casefold()
-        found = [row for row in rows if wanted in row.name.casefold()]
+        found = [name for name in names if wanted in name.casefold()] if wanted else names
         key, descending = self.sort.lstrip("-"), self.sort.startswith("-")
         if key == "created":
-            found.sort(key=lambda row: (row.identity.created_ms or 0, row.identity.id))
+            ids, created = listing.ids, listing.created_ms
+            found = sorted(found, key=lambda name: (created.get(name, 0), ids.get(name, 0)))
         if key == "state":
-            found.sort(key=_loadedness)
+            found = sorted(found, key=lambda name: _loadedness(listing.load(name)))
         return found[::-1] if descending else found
 
 
-def _loadedness(row: CollectionRow) -> int:
+def _loadedness(load: Load | Unread) -> int:
     """Loaded first, then loading, then not loaded, then unknown."""
-    if isinstance(row.load, Unread):
+    if isinstance(load, Unread):
         return 1000
-    return 500 if row.load.percent is None else 100 - row.load.percent
+    return 500 if load.percent is None else 100 - load.percent
 
 
 @require_safe
@@ -104,24 +106,25 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     milvus, database = open_cluster(request, cluster), named(request, "database", "default")
     look_into(request, cluster, database)
     view, seen = ListView.of(request), visible(actor_of(request), cluster, database)
-    everything = [row for row in milvus.gateway.collections(database) if matches(seen, row.name)]
-    page = Paginator(view.apply(everything), PAGE).get_page(view.page)
+    found = milvus.gateway.collections(database)
+    names = found.names if "*" in seen else [n for n in found.names if matches(seen, n)]
+    page = Paginator(view.apply(found, names), PAGE).get_page(view.page)
     detailed = request.GET.get("details") == "1"
     summaries: dict[str, CollectionSummary] = {}
     if detailed:
-        summaries = milvus.gateway.summaries(database, [row.name for row in page])
+        summaries = milvus.gateway.summaries(database, page)
     context = {
         "cluster": milvus.cluster,
         "database": database,
-        "server": milvus.gateway.server(database),
+        "lite": milvus.gateway.lite(database),
         "view": view,
         "page": page,
         "rows": [
-            (row, summaries.get(row.name), _drop(request, cluster, database, row.name))
-            for row in page
+            (found.row(name), summaries.get(name), _drop(request, cluster, database, name))
+            for name in page
         ],
         "detailed": detailed,
-        "total": len(everything),
+        "total": len(names),
         "partial": "*" not in seen,
         "columns": _columns(view),
         "may_drop": may_somewhere(actor_of(request), Action.DROP_COLLECTION),
@@ -170,7 +173,7 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     context = {
         "cluster": milvus.cluster,
         "database": database,
-        "server": milvus.gateway.server(database),
+        "lite": milvus.gateway.lite(database),
         "collection": found,
         "page": page,
         "partitions": [_partition_row(found, p, rows.get(p.name)) for p in page],

@@ -17,7 +17,7 @@ from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, MilvusError, NotFound, Unreachable
 from collections_app.milvus.gateway import Gateway
-from collections_app.milvus.types import Cluster, CollectionSummary, Load, Unread
+from collections_app.milvus.types import Cluster, CollectionSummary, Listing, Load, Unread
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
@@ -200,7 +200,7 @@ def test_a_server_stalled_from_the_start_is_unreachable_and_then_works(
     chain.proxy.stall()
     assert took(lambda: behind.collections("default")) < READ_TIMEOUT + SPARE
     chain.proxy.ok()
-    assert isinstance(behind.collections("default"), list)
+    assert isinstance(behind.collections("default"), Listing)
 
 
 def test_a_server_that_went_down_works_again_when_it_is_back(chain: Chain, behind: Gateway) -> None:
