@@ -150,12 +150,12 @@ class FakeMilvus:
     def collections(self, database: str) -> Listing:
         self._permit("collections", database)
         found = self._database(database).collections
-        held = {name: _load(one.loaded) for name, one in found.items() if one.loaded}
+        held = {name: 100 for name, one in found.items() if one.loaded}
         return Listing(
-            names=sorted(found),
-            ids={name: one.identity.id for name, one in found.items()},
-            created_ms={name: one.identity.created_ms or 0 for name, one in found.items()},
-            loads=self._read("load", lambda: held),
+            names=list(found),
+            ids=[one.identity.id for one in found.values()],
+            created_ms=[one.identity.created_ms or 0 for one in found.values()],
+            held=self._read("load", lambda: held),
         )
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, TypeVar
 
 from . import schema, translate
@@ -65,12 +64,11 @@ class Gateway:
     def collections(self, database: str) -> Listing:
         """Every collection of a database: two calls, however many there are."""
         reply = self._show_collections(database)
-        names = list(reply.collection_names)
         return Listing(
-            names=sorted(names),
-            ids=dict(zip(names, reply.collection_ids, strict=False)),
-            created_ms=dict(zip(names, reply.created_utc_timestamps, strict=False)),
-            loads=readable(lambda: self._held(database)),
+            names=list(reply.collection_names),
+            ids=reply.collection_ids,
+            created_ms=reply.created_utc_timestamps,
+            held=readable(lambda: self._held(database)),
         )
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
@@ -194,12 +192,15 @@ class Gateway:
         reply = self._show_collections(database, type=IN_MEMORY)
         return dict(zip(reply.collection_names, reply.inMemory_percentages, strict=True))
 
-    def _held(self, database: str) -> dict[str, Load]:
-        lite = self._connection.lite(database)
-        return {name: _load(percent, lite) for name, percent in self._loads(database).items()}
+    def _held(self, database: str) -> dict[str, int]:
+        """Percent in memory by name, without those that are not loaded."""
+        loads = self._loads(database)
+        if not self._connection.lite(database):
+            return loads
+        return {name: percent for name, percent in loads.items() if percent}
 
     def _load_of(self, database: str, name: str) -> Load:
-        return _load(self._loads(database).get(name), self._connection.lite(database))
+        return Load(self._held(database).get(name))
 
     def _summary(
         self, database: str, name: str, stalled: threading.Event
@@ -277,7 +278,6 @@ def _row_count(reply: Any) -> int:
     return int(next(stat.value for stat in reply.stats if stat.key == "row_count"))
 
 
-@cache
 def _load(percent: int | None, lite: bool) -> Load:
     # Milvus Lite lists everything, at 0 or at 100.
     return Load(None) if percent is None or (lite and not percent) else Load(percent)

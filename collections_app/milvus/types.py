@@ -1,6 +1,6 @@
 """What Milvus told us, as frozen dataclasses. Nothing here talks to anything."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -128,29 +128,38 @@ class CollectionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Every collection of a database, as two ShowCollections tell it.
+    """Every collection of a database, as two ShowCollections tell it, in Milvus' order.
 
     Columns, not rows: a page shows fifty of ten thousand, and making an object for each of the
     others took longer than Milvus' answer.
     """
 
-    names: list[str]  # sorted
-    ids: dict[str, int]  # empty on Milvus Lite
-    created_ms: dict[str, int]
-    loads: dict[str, Load] | Unread  # of those that are loaded, or on the way to it
+    names: list[str]
+    ids: Sequence[int]  # empty on Milvus Lite, and so is the next
+    created_ms: Sequence[int]
+    held: dict[str, int] | Unread  # percent in memory, of those that are loaded or on the way
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __iter__(self) -> Iterator[CollectionRow]:
-        return map(self.row, self.names)
+        return map(self.row, self.by_name())
 
-    def row(self, name: str) -> CollectionRow:
-        identity = Identity(id=self.ids.get(name, 0), created_ms=self.created_ms.get(name) or None)
-        return CollectionRow(name=name, identity=identity, load=self.load(name))
+    def by_name(self) -> list[int]:
+        """The positions of all, sorted by name."""
+        return sorted(range(len(self.names)), key=self.names.__getitem__)
 
-    def load(self, name: str) -> Load | Unread:
-        return self.loads if isinstance(self.loads, Unread) else self.loads.get(name, Load(None))
+    def row(self, at: int) -> CollectionRow:
+        ms, id_ = self.age(at)
+        identity = Identity(id=id_, created_ms=ms or None)
+        return CollectionRow(name=self.names[at], identity=identity, load=self.load(at))
+
+    def age(self, at: int) -> tuple[int, int]:
+        """When it was created, and its id, which grows too; zeros if the server tells neither."""
+        return self.created_ms[at] if self.created_ms else 0, self.ids[at] if self.ids else 0
+
+    def load(self, at: int) -> Load | Unread:
+        return self.held if isinstance(self.held, Unread) else Load(self.held.get(self.names[at]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,16 +80,15 @@ class ListView:
             page=int(page) if page.isdecimal() and len(page) < 9 else 1,
         )
 
-    def apply(self, listing: Listing, names: list[str]) -> list[str]:
-        """Those of the names that are searched for, in the order asked for."""
-        wanted = self.q.casefold()
-        found = [name for name in names if wanted in name.casefold()] if wanted else names
+    def apply(self, listing: Listing, places: list[int]) -> list[int]:
+        """Those of the places in a listing that are searched for, in the order asked for."""
+        wanted, names = self.q.casefold(), listing.names
+        found = [at for at in places if wanted in names[at].casefold()] if wanted else places
         key, descending = self.sort.lstrip("-"), self.sort.startswith("-")
         if key == "created":
-            ids, created = listing.ids, listing.created_ms
-            found = sorted(found, key=lambda name: (created.get(name, 0), ids.get(name, 0)))
+            found = sorted(found, key=listing.age)
         if key == "state":
-            found = sorted(found, key=lambda name: _loadedness(listing.load(name)))
+            found = sorted(found, key=lambda at: _loadedness(listing.load(at)))
         return found[::-1] if descending else found
 
 
@@ -107,12 +106,15 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     look_into(request, cluster, database)
     view, seen = ListView.of(request), visible(actor_of(request), cluster, database)
     found = milvus.gateway.collections(database)
-    names = found.names if "*" in seen else [n for n in found.names if matches(seen, n)]
-    page = Paginator(view.apply(found, names), PAGE).get_page(view.page)
+    places = found.by_name()
+    if "*" not in seen:
+        places = [at for at in places if matches(seen, found.names[at])]
+    page = Paginator(view.apply(found, places), PAGE).get_page(view.page)
+    rows = [found.row(at) for at in page]
     detailed = request.GET.get("details") == "1"
     summaries: dict[str, CollectionSummary] = {}
     if detailed:
-        summaries = milvus.gateway.summaries(database, page)
+        summaries = milvus.gateway.summaries(database, [row.name for row in rows])
     context = {
         "cluster": milvus.cluster,
         "database": database,
@@ -120,11 +122,11 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "view": view,
         "page": page,
         "rows": [
-            (found.row(name), summaries.get(name), _drop(request, cluster, database, name))
-            for name in page
+            (row, summaries.get(row.name), _drop(request, cluster, database, row.name))
+            for row in rows
         ],
         "detailed": detailed,
-        "total": len(names),
+        "total": len(places),
         "partial": "*" not in seen,
         "columns": _columns(view),
         "may_drop": may_somewhere(actor_of(request), Action.DROP_COLLECTION),

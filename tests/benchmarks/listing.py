@@ -17,7 +17,7 @@ def main() -> None:
         hands = [ByHand(place) for place in found]
         pages = [partial(get, client, list_url(p), rows=min(PAGE, p.size)) for p in found]
         acts = [*pages, *(hand.page for hand in hands), *(hand.list_twice for hand in hands)]
-        times = in_turns(*acts, times=rounds())
+        times = in_turns(*acts, times=rounds(100))
     count = len(found)
     ours, floors, shows = times[:count], times[count : 2 * count], times[2 * count :]
     for place, value, floor in zip(found, ours, floors, strict=True):
