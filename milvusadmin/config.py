@@ -1,5 +1,6 @@
 """Which Milvus clusters there are, and who may do what: the environment and one TOML file."""
 
+import math
 import os
 import re
 import tomllib
@@ -110,9 +111,20 @@ def _text(named: str, value: Any) -> str:
 
 
 def _number(named: str, value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+    if not _finite(value) or value <= 0:
         raise ImproperlyConfigured(f"{named} must be a number of seconds above 0.")
-    return value
+    return float(value)
+
+
+def _pause(named: str, value: Any) -> float:
+    if not _finite(value) or value < 0:
+        raise ImproperlyConfigured(f"{named} must be a number of seconds, or 0 for none.")
+    return float(value)
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 def _count(named: str, value: Any) -> int:
@@ -144,7 +156,7 @@ READ: dict[str, Callable[[str, Any], Any]] = {
     "settle_after": _number,
     "color": _color,
     "at_once": _count,
-    "pause": _number,
+    "pause": _pause,
     "reauth": _duration,
     "locked": _locked,
 }

@@ -150,6 +150,11 @@ def test_locks_and_the_age_of_a_sign_in_belong_to_a_cluster(load: Load) -> None:
     assert found["test"].reauth is None
 
 
+def test_a_pause_of_zero_is_taken(load: Load) -> None:
+    found = load(f'[clusters.a]\nuri = "{URI}"\nat_once = 2\npause = 0')["a"]
+    assert (found.at_once, found.pause) == (2, 0.0)
+
+
 def test_the_environment_can_lock_and_ask_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
     monkeypatch.setenv("MILVUS_LOCKED", "billing_*, db1/users")
@@ -198,8 +203,8 @@ WRONG = {
     "no table": ("[clusters]\na = 1", "[clusters.a] must be a table."),
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
-        "[clusters.a] url is not a setting. Known: color, drop_timeout, label, locked, "
-        "read_timeout, reauth, settle_after, token, token_file, uri.",
+        "[clusters.a] url is not a setting. Known: at_once, color, drop_timeout, label, locked, "
+        "pause, read_timeout, reauth, settle_after, token, token_file, uri.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
     "number for a string": ("[clusters.a]\nuri = 19530", "[clusters.a] uri must be a string."),
@@ -208,6 +213,10 @@ WRONG = {
     "no time": ('[clusters.a]\nread_timeout = "5"', "read_timeout must be a number of seconds"),
     "no time at all": ("[clusters.a]\ndrop_timeout = 0", "drop_timeout must be a number of"),
     "time backwards": ("[clusters.a]\nsettle_after = -1.0", "settle_after must be a number of"),
+    "endless": ("[clusters.a]\nread_timeout = inf", "read_timeout must be a number of seconds"),
+    "no number of seats": ("[clusters.a]\nat_once = 1.5", "at_once must be a whole number above 0"),
+    "no seat": ("[clusters.a]\nat_once = 0", "at_once must be a whole number above 0"),
+    "pause backwards": ("[clusters.a]\npause = -1", "pause must be a number of seconds, or 0"),
     "yes for a time": ("[clusters.a]\nread_timeout = true", "read_timeout must be a number of"),
     "colour": (
         '[clusters.a]\ncolor = "pink"',

@@ -223,6 +223,7 @@ class Gateway:
 
     def _partition_total(self, database: str, name: str) -> int:
         """How many partitions a collection has. Raw: pymilvus would unfold the whole schema."""
+        _never_unsafe(name)
         request = pb.DescribeCollectionRequest(db_name=database, collection_name=name)
         return int(self._raw(database, "DescribeCollection", request).num_partitions)
 
