@@ -82,11 +82,16 @@ class Gateway:
         described = self._call(database, "describe_collection", name)
         if described["collection_name"] != name:
             raise NotFound(f"{name} is an alias, not a collection")
-        partitions = readable(lambda: self.partitions(database, name))
-        indexes = readable(lambda: self._indexes(database, name))
-        aliases = readable(lambda: self.aliases(database, name))
+
+        def begin(read: Callable[[str, str], T]) -> Callable[[], T | Unread]:
+            return self._connection.aside(lambda: readable(lambda: read(database, name)))
+
+        # Side by side, to wait for Milvus once. The rows come last: if they can be counted, it
+        # was still there when the others were read.
+        coming = begin(self.partitions), begin(self._indexes), begin(self.aliases)
+        held = begin(self._load_of)
+        partitions, indexes, aliases, load = coming[0](), coming[1](), coming[2](), held()
         rows = readable(lambda: self._rows(database, name))
-        load = readable(lambda: self._load_of(database, name))
         identity = _identity(described, partitions, rows)
         return CollectionDetail(
             name=name,

@@ -8,24 +8,27 @@ from contextlib import contextmanager
 from .errors import Unreachable
 from .types import Cluster
 
-PATIENCE = 0.5  # seconds without any answer after which nobody else starts to wait
+PATIENCE = 0.5  # seconds without any answer after which nobody waits for a seat any more
+MAY_WAIT = 2  # requests that have this patience; more of them would take the threads of others
+BRIEF = 0.05  # seconds for the others, and a few times what this cluster usually takes
 PAUSED, BUSY = "paused", "busy"  # codes of our own, where Milvus was not even asked
 
 
 class Guard:
     """Seats for requests, and a breaker for calls. Safe to use from many threads.
 
-    At most `cluster.at_once` requests may wait for a cluster that gives no answers. A call that
-    got none within its deadline opens the breaker: for `cluster.pause` seconds nobody asks, then
-    one call tries. 0 seconds switches it off.
+    At most `cluster.at_once` requests may wait for a cluster that gives no answers, and for a
+    moment a few more for a seat. A call that got none within its deadline opens the breaker: for
+    `cluster.pause` seconds nobody asks, then one call tries. 0 seconds switches it off.
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self._state = threading.Condition()
-        self._seated = 0
+        self._seated = self._waiting = 0
         self._calling = 0
         self._heard = time.monotonic()  # when it answered last, or had nothing to answer
+        self._usual = BRIEF  # seconds to an answer, lately
         self._closed_from: float | None = None  # when the breaker opened; None: calls pass
         self._trying = False
 
@@ -44,14 +47,23 @@ class Guard:
 
     def _sit_down(self) -> None:
         with self._state:
-            while self._seated >= self.cluster.at_once:
-                if self._hangs():
-                    raise Unreachable(f"{self._seated} requests wait for it already", BUSY)
-                self._state.wait(PATIENCE / 5)
-            self._seated += 1
+            patience = PATIENCE if self._waiting < MAY_WAIT else self._brief()
+            self._waiting += 1
+            try:
+                while self._seated >= self.cluster.at_once:
+                    self._wait_for_a_seat(patience)
+                self._seated += 1
+            finally:
+                self._waiting -= 1
 
-    def _hangs(self) -> bool:
-        return self._calling > 0 and time.monotonic() - self._heard > PATIENCE
+    def _wait_for_a_seat(self, patience: float) -> None:
+        if self._calling and time.monotonic() - self._heard > patience:
+            raise Unreachable(f"{self._seated} requests wait for it already", BUSY)
+        self._state.wait(patience / 5)
+
+    def _brief(self) -> float:
+        """A slow cluster that answers is not one that hangs."""
+        return min(BRIEF + 4 * self._usual, PATIENCE)
 
     # --- the breaker --------------------------------------------------------------------------
 
@@ -67,7 +79,7 @@ class Guard:
             silent = time.monotonic() - began > self.cluster.read_timeout / 2
             raise
         finally:
-            self._over(silent, tries)
+            self._over(time.monotonic() - began, silent, tries)
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -96,12 +108,13 @@ class Guard:
             self._heard = time.monotonic()
         self._calling += 1
 
-    def _over(self, silent: bool, tries: bool) -> None:
+    def _over(self, took: float, silent: bool, tries: bool) -> None:
         with self._state:
             self._calling -= 1
             if tries:
                 self._trying = False
             if not silent:
+                self._usual += (took - self._usual) / 10
                 self._heard, self._closed_from = time.monotonic(), None
             elif self.cluster.pause:
                 self._closed_from = time.monotonic()

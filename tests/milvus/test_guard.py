@@ -131,6 +131,33 @@ def test_while_answers_come_everybody_gets_a_turn() -> None:
         assert set(pool.map(request, range(100))) == {"answered"}
 
 
+def test_a_crowd_gives_up_at_once_and_only_two_wait_longer() -> None:
+    one, over = guard(at_once=2, read_timeout=60.0), threading.Event()
+    for _ in range(50):
+        with one.call():  # it is known as a fast one
+            pass
+    with ThreadPoolExecutor(10) as pool:
+        began = time.monotonic()
+        waiting = [pool.submit(sit, one, over) for _ in range(10)]
+        _finished(waiting, 6)
+        assert time.monotonic() - began < PATIENCE
+        assert sum(task.done() for task in waiting) == 6
+        _finished(waiting, 8)
+        over.set()
+
+
+def test_a_slow_cluster_that_answers_is_not_one_that_hangs() -> None:
+    one = guard(at_once=2, read_timeout=60.0)
+
+    def request(_: int) -> str:
+        with one.seat(), one.call():
+            time.sleep(0.15)  # longer than BRIEF
+        return "answered"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(request, range(16))) == {"answered"}
+
+
 def test_a_drop_without_an_answer_is_seen_by_whoever_would_wait() -> None:
     one, over = guard(at_once=1), threading.Event()
 
