@@ -46,6 +46,7 @@ class AuditEvent(models.Model):
                 fields=["cluster", "database", "collection", "-sequence"],
                 name="audit_by_collection",
             ),
+            models.Index(fields=["cluster", "database", "-sequence"], name="audit_by_database"),
         )
 
     def __str__(self) -> str:

@@ -164,10 +164,11 @@ def finish(
     The claim decides: whoever finds it still there records the final outcome, nobody else.
     """
     with audit.appending():
-        claim = Claim.objects.filter(operation_id=operation_id).first()
-        if claim is None:
+        claimed = Claim.objects.filter(operation_id=operation_id)
+        if not claimed.exists():
             return False
-        intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
+        intents = AuditEvent.objects.defer("record")
+        intent = intents.get(operation_id=operation_id, phase=Phase.INTENT)
         audit.append(
             Entry(
                 phase=Phase.OUTCOME,
@@ -182,7 +183,7 @@ def finish(
             )
         )
         if outcome is not Outcome.UNKNOWN:
-            claim.delete()
+            claimed.delete()
     return True
 
 
