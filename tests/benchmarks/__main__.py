@@ -15,7 +15,7 @@ from .places import target
 
 FIGURES = ("listing", "drop", "audit", "isolation", "throughput")
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
-POSTGRESQL = ("pg_virtualenv",)  # a fresh one, durable as in production
+POSTGRESQL = ("pg_virtualenv",)  # a fresh one; its own settings leave fsync off
 
 
 def main() -> int:
