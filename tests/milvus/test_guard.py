@@ -134,7 +134,7 @@ def test_while_answers_come_everybody_gets_a_turn() -> None:
 def test_a_crowd_gives_up_at_once_and_only_two_wait_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("collections_app.milvus.guard.PATIENCE", 30.0)  # longer than this test waits
+    monkeypatch.setattr("collections_app.milvus.guard.PATIENCE", 30.0)
     one, over = guard(at_once=2, read_timeout=60.0), threading.Event()
     for _ in range(50):
         with one.call():  # it is known as a fast one
