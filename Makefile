@@ -49,7 +49,7 @@ test: setup
 	tests/infra/tools.sh $(MILVUS) env TEST_DATABASE=sqlite $(PYTEST) -m both_databases || failed=1; \
 	exit $$failed
 
-# SIZES=1000,10000 TARGET=stub|real FIGURES=listing,drop,audit,isolation,throughput ROUNDS=40
+# SIZES=1000,10000 TARGET=stub|real FIGURES=listing,drop,… (docs/performance.md) ROUNDS=40
 # REPORT=FILE. Takes some minutes; the logs of a million events are kept in var/bench.
 .PHONY: bench
 bench: setup

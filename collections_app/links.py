@@ -22,8 +22,9 @@ def collections(cluster: str, database: str, **view: str | int) -> str:
     return f"{reverse('collections', args=[cluster])}?{query}"
 
 
-def collection(cluster: str, database: str, name: str) -> str:
-    query = urlencode({"database": database, "name": name})
+def collection(cluster: str, database: str, name: str, **view: str | int) -> str:
+    """The page of a collection, with the view of its partitions: q, sort, page."""
+    query = urlencode({"database": database, "name": name, **{k: v for k, v in view.items() if v}})
     return f"{reverse('collection', args=[cluster])}?{query}"
 
 

@@ -116,10 +116,12 @@ INSTALLED_APPS = [
     "collections_app",
 ]
 MIDDLEWARE = [
+    "milvusadmin.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "milvusadmin.security.PolicyHeadersMiddleware",
     "milvusadmin.security.LoopbackOnlyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # pads at random, against guessing by length
     "django_htmx.middleware.HtmxMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -30,9 +30,16 @@ class Refused(MilvusError):
 
 
 class Unreachable(MilvusError):
-    """Milvus did not answer, and nothing that changes anything was sent."""
+    """Milvus did not answer, and nothing that changes anything was sent.
+
+    `again_in` is after how many seconds asking again makes sense; 0 if nobody knows.
+    """
 
     kind = "unreachable"
+
+    def __init__(self, message: str, code: str = "", again_in: float = 0.0) -> None:
+        super().__init__(message, code)
+        self.again_in = again_in
 
 
 class OutcomeUnknown(MilvusError):

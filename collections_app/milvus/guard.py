@@ -58,7 +58,8 @@ class Guard:
 
     def _wait_for_a_seat(self, patience: float) -> None:
         if self._calling and time.monotonic() - self._heard > patience:
-            raise Unreachable(f"{self._seated} requests wait for it already", BUSY)
+            waiting = f"{self._seated} requests wait for it already"
+            raise Unreachable(waiting, BUSY, self.cluster.read_timeout)
         self._state.wait(patience / 5)
 
     def _brief(self) -> float:
@@ -74,9 +75,10 @@ class Guard:
         began, silent = time.monotonic(), False
         try:
             yield
-        except Unreachable:
+        except Unreachable as exc:
             # A refused connection comes back at once and holds nobody up.
             silent = time.monotonic() - began > self.cluster.read_timeout / 2
+            exc.again_in = self.cluster.pause if silent else 0.0
             raise
         finally:
             self._over(time.monotonic() - began, silent, tries)
@@ -98,7 +100,8 @@ class Guard:
             left = self.pause_left()
             if left > 0 or self._trying:
                 when = f"in {max(round(left), 1)} s" if left > 0 else "right now, by somebody else"
-                raise Unreachable(f"It did not answer, and is asked again {when}", PAUSED)
+                wait = left if left > 0 else self.cluster.read_timeout
+                raise Unreachable(f"It did not answer, and is asked again {when}", PAUSED, wait)
             self._trying = self._closed_from is not None
             self._begin()
             return self._trying

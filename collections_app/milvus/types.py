@@ -197,6 +197,28 @@ class Partition:
     load: Load | Unread
 
 
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The partitions of a collection as a table."""
+
+    rows: Sequence[Partition]
+
+    @property
+    def names(self) -> list[str]:
+        return [row.name for row in self.rows]
+
+    def age(self, at: int) -> tuple[int, int]:
+        """As that of a listing."""
+        identity = self.rows[at].identity
+        return identity.created_ms or 0, identity.id
+
+    def load(self, at: int) -> Load | Unread:
+        return self.rows[at].load
+
+
+Table = Listing | Partitions  # what a page searches and orders
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionDetail:
     """One collection in full. `rows` is what Milvus has stored: approximate on a real server."""

@@ -147,8 +147,8 @@ def collections_url(cluster: str, database: str, **view: str | int) -> str:
 
 
 @register.simple_tag
-def collection_url(cluster: str, database: str, collection: str) -> str:
-    return links.collection(cluster, database, collection)
+def collection_url(cluster: str, database: str, collection: str, **view: str | int) -> str:
+    return links.collection(cluster, database, collection, **view)
 
 
 @register.simple_tag

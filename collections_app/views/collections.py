@@ -8,15 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from .. import clusters, links
+from .. import clusters
 from ..access import Action, Place, decide, locked_by, matches, may, may_somewhere, visible
 from ..actors import actor_of
 from ..history import recent_operations
 from ..milvus.errors import Denied, MilvusError
-from ..milvus.types import CollectionSummary, Listing, Load, Partition, Unread
+from ..milvus.types import CollectionSummary, Load, Partition, Partitions, Table, Unread
 from ..operations.drop_partition import undroppable
 from .http import look_into, named, open_cluster, page_or_part
-from .problems import of_milvus
+from .problems import Problem, come_back, of_milvus
 
 PAGE = 50
 SORTS = ("name", "-name", "created", "-created", "state", "-state")
@@ -39,22 +39,23 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
     """The databases of one cluster; those that may not be listed are said to be so."""
     milvus = open_cluster(request, cluster)
     context: dict[str, Any] = {"cluster": milvus.cluster, "title": milvus.cluster.label}
-    status = 200
+    problem: Problem | None = None
     try:
         found = milvus.gateway.databases()
         context |= {"server": milvus.gateway.server(), "databases": _seen(request, cluster, found)}
     except Denied as exc:
         context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, ["default"])}
     except MilvusError as exc:
-        context |= {"problem": of_milvus(exc)}
-        status = context["problem"].status
-    return page_or_part(
+        problem = of_milvus(exc)
+        context |= {"problem": problem}
+    response = page_or_part(
         request,
         "collections_app/databases.html",
         "collections_app/_databases.html",
         context,
-        status,
+        problem.status if problem else 200,
     )
+    return come_back(request, response, problem) if problem else response
 
 
 def _seen(request: HttpRequest, cluster: str, names: list[str]) -> list[str]:
@@ -65,7 +66,7 @@ def _seen(request: HttpRequest, cluster: str, names: list[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListView:
-    """What the address says about the list: search, order, page."""
+    """What the address says about a list: search, order, page."""
 
     q: str
     sort: str
@@ -80,15 +81,15 @@ class ListView:
             page=int(page) if page.isdecimal() and len(page) < 9 else 1,
         )
 
-    def apply(self, listing: Listing, places: list[int]) -> list[int]:
-        """Those of the places in a listing that are searched for, in the order asked for."""
-        wanted, names = self.q.casefold(), listing.names
+    def apply(self, table: Table, places: list[int]) -> list[int]:
+        """Those of the places in a table that are searched for, in the order asked for."""
+        wanted, names = self.q.casefold(), table.names
         found = [at for at in places if wanted in names[at].casefold()] if wanted else places
         key, descending = self.sort.lstrip("-"), self.sort.startswith("-")
         if key == "created":
-            found = sorted(found, key=listing.age)
+            found = sorted(found, key=table.age)
         if key == "state":
-            found = sorted(found, key=lambda at: _loadedness(listing.load(at)))
+            found = sorted(found, key=lambda at: _loadedness(table.load(at)))
         return found[::-1] if descending else found
 
 
@@ -168,23 +169,27 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     name = named(request, "name")
     look_into(request, cluster, database, name)
     found = milvus.gateway.collection(database, name)
-    known = () if isinstance(found.partitions, Unread) else found.partitions
-    page = Paginator(known, PAGE).get_page(request.GET.get("page"))
-    rows = milvus.gateway.partition_rows(database, name, [p.name for p in page])
+    known = Partitions(() if isinstance(found.partitions, Unread) else found.partitions)
+    view = ListView.of(request)
+    page = Paginator(view.apply(known, list(range(len(known.rows)))), PAGE).get_page(view.page)
+    shown = [known.rows[at] for at in page]
+    rows = milvus.gateway.partition_rows(database, name, [p.name for p in shown])
     actor, place = actor_of(request), Place(cluster=cluster, database=database, collection=name)
     context = {
         "cluster": milvus.cluster,
         "database": database,
         "lite": milvus.gateway.lite(database),
         "collection": found,
+        "view": view,
         "page": page,
-        "partitions": [_partition_row(found, p, rows.get(p.name)) for p in page],
+        "total": len(known.rows),
+        "columns": _columns(view),
+        "partitions": [_partition_row(found, p, rows.get(p.name)) for p in shown],
         "may_drop_collection": may(actor, Action.DROP_COLLECTION, place),
         "may_drop_partition": may(actor, Action.DROP_PARTITION, place),
         "lock": locked_by(place),
         "may_release": isinstance(found.load, Load) and found.load.held,
         "history": recent_operations(cluster, database, name),
-        "here": links.collection(cluster, database, name),
         "title": name,
     }
     return render(request, "collections_app/collection.html", context)

@@ -1,6 +1,7 @@
 """Honest pages for what went wrong: what happened, what it means, what to do next."""
 
 import logging
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,20 +24,38 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A problem in an operator's words. `detail` is what the machine said."""
+    """A problem in an operator's words. `detail` is what the machine said.
+
+    `again_in` are seconds after which a page that was only looked at looks again by itself.
+    """
 
     status: int
     title: str
     text: str
     detail: str = ""
     retry: bool = False
+    again_in: int = 0
     link: str = ""
     link_text: str = ""
 
 
 def show(request: HttpRequest, problem: Problem) -> HttpResponse:
-    context = {"problem": problem, "title": problem.title}
-    return page_or_part(request, "problem.html", "_problem.html", context, problem.status)
+    context = {"problem": problem, "title": problem.title, "looks_again": _looks_again(request)}
+    response = page_or_part(request, "problem.html", "_problem.html", context, problem.status)
+    return come_back(request, response, problem)
+
+
+def come_back(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
+    """Tell the browser when to ask again. Nothing that was sent by a form is sent again."""
+    if problem.again_in:
+        response.headers["Retry-After"] = str(problem.again_in)
+        if _looks_again(request):
+            response.headers["Refresh"] = str(problem.again_in)  # works without JavaScript
+    return response
+
+
+def _looks_again(request: HttpRequest) -> bool:
+    return request.method == "GET" and not wants_part(request)
 
 
 def of_milvus(exc: MilvusError) -> Problem:
@@ -56,7 +75,10 @@ def of_milvus(exc: MilvusError) -> Problem:
     if isinstance(exc, Unreachable):
         text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
         title = "Milvus does not answer"
-        return Problem(status=503, title=title, text=text, detail=detail, retry=True)
+        again = math.ceil(exc.again_in)
+        return Problem(
+            status=503, title=title, text=text, detail=detail, retry=True, again_in=again
+        )
     text = "Milvus refused the request. Nothing was changed."
     return Problem(status=409, title="Milvus refused", text=text, detail=detail)
 

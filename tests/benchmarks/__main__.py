@@ -13,7 +13,10 @@ from pathlib import Path
 from .figures import Figure
 from .places import target
 
-FIGURES = ("listing", "drop", "audit", "isolation", "throughput")
+FIGURES = (
+    *("listing", "drop", "audit", "isolation", "throughput"),
+    *("wide", "memory", "lighthouse"),
+)
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
 POSTGRESQL = ("pg_virtualenv",)  # a fresh one; its own settings leave fsync off
 

@@ -116,6 +116,10 @@ def list_url(place: Place, details: bool = True) -> str:
     return f"/clusters/{place.key}/collections/?database={place.database}{more}"
 
 
+def collection_url(place: Place, name: str) -> str:
+    return f"/clusters/{place.key}/collection/?database={place.database}&name={name}"
+
+
 def drop_url(place: Place, name: str) -> str:
     where = f"database={place.spare_in}&collection={name}"
     return f"/clusters/{place.key}/drop-collection/?{where}"

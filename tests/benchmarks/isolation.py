@@ -17,6 +17,7 @@ from .serving import fetch, gunicorn
 
 WAITING = 32
 SIGN_IN = "/sign-in/"
+HEALTH = "/healthz"
 EVERY = 0.05  # seconds between two requests for each page: they come, whoever waits
 CALM = 6.0  # seconds; about as long as the 32 wait
 SETTLED = 20  # good answers in a row: both workers have forgotten the stall
@@ -29,7 +30,7 @@ def main() -> None:
         hanging = replace(place, size=0, uri=f"http://127.0.0.1:{proxy.port}")
         with application([place, hanging]), gunicorn("milvusadmin.wsgi") as port:
             site = _Site(port, cookie(signed_in()), list_url(hanging, details=False))
-            pages = (list_url(place, details=False), SIGN_IN, "/audit/")
+            pages = (list_url(place, details=False), SIGN_IN, "/audit/", HEALTH)
             calm, stalled = _measure(site, proxy, pages)
     for page in pages:
         _print(page.partition("?")[0], place.size, stalled[page], calm[page])

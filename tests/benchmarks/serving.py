@@ -16,12 +16,12 @@ PATIENCE = 60.0  # seconds that a client waits for an answer
 
 
 @contextlib.contextmanager
-def gunicorn(app: str) -> Iterator[int]:
+def gunicorn(app: str, workers: int = WORKERS) -> Iterator[int]:
     """Serve a WSGI application with this process' environment. Gives its port."""
     port = free_port()
-    workers = ["-k", "gthread", "-w", str(WORKERS), "--threads", str(THREADS)]
+    processes = ["-k", "gthread", "-w", str(workers), "--threads", str(THREADS)]
     quiet = ["--no-control-socket", "--log-level", "warning"]
-    command = [sys.executable, "-m", "gunicorn", app, "-b", f"127.0.0.1:{port}", *workers, *quiet]
+    command = [sys.executable, "-m", "gunicorn", app, "-b", f"127.0.0.1:{port}", *processes, *quiet]
     with subprocess.Popen(command, env=dict(os.environ)) as process:
         try:
             _wait_for(port)

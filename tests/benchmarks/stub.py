@@ -18,6 +18,8 @@ OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)]
 FIRST_ID = 447_000_000_000_000_000
 FIRST_MS = 1_700_000_000_000
 IN_MEMORY = 1
+PARTITIONS = 1000  # of the collection whose name comes first; the others have one
+DATABASES = 100
 WORDS = ("orders", "news", "faces", "songs", "parts", "maps", "papers", "films")
 MISSING = {"error_code": 4, "code": 100, "reason": "collection not found"}
 
@@ -42,6 +44,8 @@ class Stub:
         self._ids = {name: FIRST_ID + number_of(name) for name in names(size)}
         self._described = {name: self._describe(name) for name in self._ids}
         self._rows = {name: _rows(id_) for name, id_ in self._ids.items()}
+        self._parted, self._wide = min(self._ids), _bytes(_partitions(PARTITIONS))
+        self._narrow = _bytes(_partitions(1))
         self._listed: dict[int, bytes] = {}
         self._list_anew()
 
@@ -50,13 +54,13 @@ class Stub:
         return {
             "Connect": _always(pb.ConnectResponse(identifier=1)),
             "GetVersion": _always(pb.GetVersionResponse(version="2.3.5")),
-            "ListDatabases": _always(pb.ListDatabasesResponse(db_names=["default"])),
+            "ListDatabases": _always(pb.ListDatabasesResponse(db_names=_databases())),
             "ShowCollections": self._show_collections,
             "DescribeCollection": self._describe_collection,
             "GetCollectionStatistics": self._collection_statistics,
             "ListAliases": self._list_aliases,
             "DescribeIndex": _always(pb.DescribeIndexResponse(status={"code": 700})),
-            "ShowPartitions": _always(_partitions()),
+            "ShowPartitions": self._show_partitions,
             "GetPartitionStatistics": _always(pb.GetPartitionStatisticsResponse(stats=_count(7))),
             "DropCollection": self._drop_collection,
         }
@@ -77,6 +81,10 @@ class Stub:
         name = pb.ListAliasesRequest.FromString(request).collection_name
         aliases = [f"current_{name}"] if self._ids.get(name, 1) % 20 == 0 else []
         return _bytes(pb.ListAliasesResponse(aliases=aliases))
+
+    def _show_partitions(self, request: bytes) -> bytes:
+        name = pb.ShowPartitionsRequest.FromString(request).collection_name
+        return self._wide if name == self._parted else self._narrow
 
     def _drop_collection(self, request: bytes) -> bytes:
         name = pb.DropCollectionRequest.FromString(request).collection_name
@@ -127,12 +135,16 @@ def _listing(ids: dict[str, int], **more: Any) -> Any:
     )
 
 
-def _partitions() -> Any:
+def _databases() -> list[str]:
+    return ["default", *(f"team_{number:02d}" for number in range(1, DATABASES))]
+
+
+def _partitions(count: int) -> Any:
     return pb.ShowPartitionsResponse(
-        partition_names=["_default"],
-        partitionIDs=[FIRST_ID - 1],
-        created_utc_timestamps=[FIRST_MS],
-        inMemory_percentages=[0],
+        partition_names=["_default", *(f"p{number:03d}" for number in range(1, count))],
+        partitionIDs=[FIRST_ID - count + number for number in range(count)],
+        created_utc_timestamps=[FIRST_MS + number for number in range(count)],
+        inMemory_percentages=[0] * count,
     )
 
 

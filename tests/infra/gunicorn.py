@@ -30,6 +30,19 @@ django.setup()
 call_command("migrate", verbosity=0, skip_checks=True)
 call_command("collectstatic", interactive=False, verbosity=0, skip_checks=True)
 """
+SESSION = """
+import os
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.test import Client
+user = get_user_model().objects.create_user(os.environ["ACCOUNT"])
+user.groups.set(Group.objects.filter(name=os.environ["ROLE"]))
+client = Client(headers={"host": "127.0.0.1"})
+client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+print(client.cookies["session"].value)
+"""
 
 
 class NotStarted(Exception):
@@ -140,13 +153,26 @@ def _defaults(folder: Path) -> dict[str, str]:
 
 def _prepare(folder: Path, environment: dict[str, str]) -> None:
     """Make database and static files. As local sign-in, so that settings at fault come later."""
-    harmless = environment | {"SIGN_IN": "local", "DJANGO_SETTINGS_MODULE": "milvusadmin.settings"}
-    command = [sys.executable, "-c", PREPARE]
+    _run(PREPARE, environment | {"SIGN_IN": "local"})
+
+
+def local_session(app: App, name: str, role: str) -> str:
+    """Make a local account with that role, sign it in, and give its session."""
+    known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "ACCOUNT": name, "ROLE": role}
+    return _run(SESSION, known | _defaults(app.folder) | local).strip()
+
+
+def _run(code: str, environment: dict[str, str]) -> str:
+    """What the code prints. Raises NotStarted with what it complains about."""
+    complete = environment | {"DJANGO_SETTINGS_MODULE": "milvusadmin.settings"}
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        command, cwd=ROOT, env=harmless, capture_output=True, text=True, check=False
+        command, cwd=ROOT, env=complete, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise NotStarted(done.stderr)
+    return done.stdout
 
 
 @contextlib.contextmanager

@@ -116,6 +116,23 @@ def test_partitions_come_page_by_page(
         assert client.get(collection_url(name, page=page)).status_code == 200
 
 
+def test_partitions_are_searched_and_ordered_over_all_pages(
+    lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
+) -> None:
+    name = collections_on(lite_server)("big", partitions=[f"p{n:02d}" for n in range(55)])
+    client = signed_in("viewer")
+    page = Page(client.get(collection_url(name, q="P5", sort="-name")))
+    assert [row[0] for row in page.rows[:5]] == ["p54", "p53", "p52", "p51", "p50"]
+    assert "5 of 56 match" in page.text
+    down = Page(client.get(collection_url(name, sort="-name")))
+    assert (down.rows[0][0], down.find("th")[0].attrs["aria-sort"]) == ("p54", "descending")
+    last = Page(client.get(down.link("Next")))
+    assert last.rows[5][0] == "_default", "the second page keeps the order"
+    none = Page(client.get(collection_url(name, q="<i>x")))
+    assert "No partition has “<i>x” in its name." in none.text
+    assert none.link("Show all 56") == collection_url(name)
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [

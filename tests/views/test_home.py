@@ -171,3 +171,31 @@ def test_pages_to_look_at_take_no_other_method(
     path: str, method: str, nobody_there: Any, signed_in: SignIn
 ) -> None:
     assert getattr(signed_in("operator"), method)(path).status_code == 405
+
+
+# --- a cluster that hangs -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [DATABASES, list_url()])
+def test_a_page_of_a_cluster_that_hangs_looks_again_by_itself(
+    path: str, use_cluster: Callable[..., Any], chain: Chain, signed_in: SignIn
+) -> None:
+    use_cluster(chain.uri, chain.token, read_timeout=0.3, pause=7.0)
+    client = signed_in("viewer")
+    assert client.get(path).status_code == 200
+    chain.proxy.stall()
+    silent = client.get(path)
+    assert (silent.status_code, silent.headers["Refresh"]) == (503, "7")
+    paused = client.get(path)
+    assert 1 <= int(paused.headers["Refresh"]) <= 7
+    words = f"This page looks again by itself in {paused.headers['Refresh']} s."
+    assert words in Page(paused).text
+    part = client.get(path, headers={"HX-Request": "true"})
+    assert "Refresh" not in part.headers, "a part of a page can't look again for the page"
+    assert 1 <= int(part.headers["Retry-After"]) <= 7
+
+
+def test_who_refuses_a_connection_is_not_waited_for(nobody_there: Any, signed_in: SignIn) -> None:
+    response = signed_in("viewer").get(list_url())
+    assert (response.status_code, "Refresh" in response.headers) == (503, False)
+    assert "by itself" not in Page(response).text
