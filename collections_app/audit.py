@@ -143,15 +143,20 @@ def canonical(record: dict[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def seal(prev_hash: str, text: str) -> str:
-    """The hash of an event, given the one before it."""
+def seal(prev_hash: str, text: str, key: str = "") -> str:
+    """The hash of an event, given the one before it. `key` is the one in use, unless told."""
     message = f"{prev_hash}\n{text}".encode()
-    return hmac.new(settings.AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.new((key or settings.AUDIT_KEY).encode(), message, hashlib.sha256).hexdigest()
 
 
-def key_id() -> str:
-    """Names the key without telling it."""
-    return hashlib.sha256(b"key id:" + settings.AUDIT_KEY.encode()).hexdigest()[:8]
+def key_id(key: str = "") -> str:
+    """Names a key without telling it; the one in use, unless told."""
+    return hashlib.sha256(b"key id:" + (key or settings.AUDIT_KEY).encode()).hexdigest()[:8]
+
+
+def known_keys() -> dict[str, str]:
+    """The keys that may have sealed an event, by id: retired ones, oldest first, then ours."""
+    return {key_id(key): key for key in (*settings.AUDIT_RETIRED_KEYS, settings.AUDIT_KEY)}
 
 
 def columns(record: dict[str, Any]) -> dict[str, Any]:
@@ -217,18 +222,19 @@ def verify() -> Verdict:
 
 def verify_export(lines: Iterable[str], *, partial: bool = False) -> Verdict:
     """Check a JSON Lines export. `partial` allows gaps, as a filtered export has them."""
-    return verify_links((_link_of_line(line) for line in lines if line.strip()), partial=partial)
+    return verify_links((link_of_line(line) for line in lines if line.strip()), partial=partial)
 
 
 def verify_links(links: Iterable[Link | str], *, partial: bool = False) -> Verdict:
     """Name the first broken link. A str among the links is a line that can't be read."""
-    checked, last, head = 0, 0, GENESIS
+    checked, last, head, keys = 0, 0, GENESIS, known_keys()
     for link in links:
         if isinstance(link, str):
             return Verdict(checked, last, head, link)
-        problem = _problem(link, last, head, partial)
+        problem = _problem(link, last, head, partial) or _seal_problem(link, keys)
         if problem:
             return Verdict(checked, last, head, f"event {link.sequence}: {problem}")
+        _retire(keys, link.record["key_id"])
         checked, last, head = checked + 1, link.sequence, link.hash
     return Verdict(checked, last, head)
 
@@ -241,13 +247,25 @@ def _problem(link: Link, last: int, head: str, partial: bool) -> str:
         return "carries another event's number inside"
     if follows and (last or not partial) and link.prev_hash != head:
         return "does not continue the event before it"
-    if link.record.get("key_id") != key_id():
-        return f"was sealed with another key ({link.record.get('key_id')}; this is {key_id()})"
-    if not hmac.compare_digest(seal(link.prev_hash, link.text), link.hash):
+    return ""
+
+
+def _seal_problem(link: Link, keys: dict[str, str]) -> str:
+    named = link.record.get("key_id")
+    key = keys.get(named) if isinstance(named, str) else None
+    if key is None:
+        return f"was sealed with another key ({named}; this is {key_id()})"
+    if not hmac.compare_digest(seal(link.prev_hash, link.text, key), link.hash):
         return "was changed: its seal does not match"
     if link.columns is not None and link.columns != columns(link.record):
         return "has columns that differ from the sealed record"
     return ""
+
+
+def _retire(keys: dict[str, str], used: str) -> None:
+    """Once a newer key is in use, the older ones seal nothing: a stolen one is worth nothing."""
+    while next(iter(keys)) != used:
+        del keys[next(iter(keys))]
 
 
 def _link_of_row(event: AuditEvent) -> Link | str:
@@ -259,7 +277,8 @@ def _link_of_row(event: AuditEvent) -> Link | str:
     return Link(event.sequence, record, event.record, event.prev_hash, event.hash, found)
 
 
-def _link_of_line(line: str) -> Link | str:
+def link_of_line(line: str) -> Link | str:
+    """The event on a line of an export, or why there is none."""
     try:
         data = json.loads(line)
         record = data["record"]

@@ -31,7 +31,10 @@ def required_secret(name: str, why: str) -> str:
 
 
 SECRET_KEY = required_secret("SECRET_KEY", "signs sessions and confirmations")
-AUDIT_KEY = required_secret("AUDIT_KEY", "seals the audit log, and must never change")
+AUDIT_KEY = required_secret("AUDIT_KEY", "seals the audit log")
+AUDIT_RETIRED_KEYS = (env.secret("AUDIT_RETIRED_KEYS") or "").split()  # oldest first
+if AUDIT_KEY in AUDIT_RETIRED_KEYS:
+    raise ImproperlyConfigured("AUDIT_KEY is among the AUDIT_RETIRED_KEYS. A retired key is over.")
 
 # --- Milvus ---------------------------------------------------------------------------------
 

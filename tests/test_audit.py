@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from collections_app import audit, triggers
 from collections_app.audit import GENESIS, Entry, LogUnwritable, Outcome, Phase, export_line
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor, cluster_at
+from tests.operations.conftest import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -117,6 +119,16 @@ def test_what_can_not_be_durable_is_not_written() -> None:
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         audit.write(ENTRY)
     assert not AuditEvent.objects.exists()
+
+
+def test_sixteen_writers_leave_no_gap() -> None:
+    def write(writer: int) -> None:
+        for number in range(10):
+            audit.write(replace(ENTRY, message=f"{writer}/{number}"))
+
+    assert at_once(*(partial(write, writer) for writer in range(16))) == [None] * 16
+    verdict = audit.verify()
+    assert (verdict.checked, verdict.last_sequence, verdict.broken) == (160, 160, "")
 
 
 def test_numbers_that_json_does_not_have_are_refused() -> None:
@@ -272,6 +284,55 @@ def test_a_chain_that_goes_on_with_another_key_is_named_where_it_changes(
     audit.write(ENTRY)
     settings.AUDIT_KEY = right
     assert audit.verify().broken.startswith("event 6: was sealed with another key")
+
+
+OLD, NEW = "the-old-key-" * 4, "the-new-key-" * 4
+
+
+@pytest.fixture
+def rotated(settings: Any) -> list[AuditEvent]:
+    """Two events sealed with a key that was retired since, and two with the one after it."""
+    settings.AUDIT_KEY = OLD
+    before = [audit.write(replace(ENTRY, message=f"event {n}")) for n in (1, 2)]
+    settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = NEW, [OLD]
+    return [*before, *(audit.write(replace(ENTRY, message=f"event {n}")) for n in (3, 4))]
+
+
+def test_a_chain_goes_on_over_a_change_of_the_key(rotated: list[AuditEvent]) -> None:
+    verdict = audit.verify()
+    assert (verdict.checked, verdict.broken) == (4, "")
+    assert audit.verify_export(map(export_line, rotated)).broken == ""
+    assert len({json.loads(event.record)["key_id"] for event in rotated}) == 2
+    some = [export_line(rotated[0]), export_line(rotated[3])]
+    assert audit.verify_export(some, partial=True).checked == 2
+
+
+def test_without_the_retired_key_what_it_sealed_can_not_be_verified(
+    rotated: list[AuditEvent], settings: Any
+) -> None:
+    settings.AUDIT_RETIRED_KEYS = []
+    assert audit.verify().broken.startswith("event 1: was sealed with another key")
+
+
+def test_a_retired_key_seals_nothing_after_its_time(
+    rotated: list[AuditEvent], settings: Any
+) -> None:
+    """Whoever stole it can't add to the log, nor seal an event anew that came later."""
+    settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = OLD, []
+    audit.write(ENTRY)
+    settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = NEW, [OLD]
+    assert audit.verify().broken.startswith("event 5: was sealed with another key")
+
+
+def test_what_a_retired_key_sealed_can_not_be_changed_with_it(
+    rotated: list[AuditEvent], settings: Any
+) -> None:
+    """Its hash would change, and the next event, sealed with the new key, names the old one."""
+    triggers.remove(connection)
+    text = rotated[1].record.replace("event 2", "event X")
+    forged = audit.seal(rotated[1].prev_hash, text, OLD)
+    sql("UPDATE LOG SET record = %s, hash = %s WHERE sequence = 2", text, forged)
+    assert audit.verify().broken.startswith("event 3: does not continue the event before it")
 
 
 def test_a_tail_cut_off_shows_only_in_the_head(tampered: list[AuditEvent]) -> None:

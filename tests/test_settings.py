@@ -118,6 +118,13 @@ def test_every_secret_can_come_from_a_file(name: str, run: Run, tmp_path: Path) 
     assert both == f"Both {name} and {name}_FILE are set. Keep one of them."
 
 
+def test_a_key_in_use_is_not_a_retired_one(run: Run) -> None:
+    said = complaint(run, {**PRODUCTION, "AUDIT_RETIRED_KEYS": f"an-older-one {SEAL}"})
+    assert said == "AUDIT_KEY is among the AUDIT_RETIRED_KEYS. A retired key is over."
+    found = load(run, {**PRODUCTION, "AUDIT_RETIRED_KEYS": "b-key\n a-key "}, "AUDIT_RETIRED_KEYS")
+    assert found == [repr(["b-key", "a-key"])], "in the order given: oldest first"
+
+
 def test_a_key_file_that_can_not_be_read_is_named(run: Run, tmp_path: Path) -> None:
     path = str(tmp_path / "nosuch")
     said = complaint(run, {**without("AUDIT_KEY"), "AUDIT_KEY_FILE": path})

@@ -1,5 +1,6 @@
 """Looking: clusters, databases, collections, one collection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,18 @@ from ..access import Action, Place, decide, locked_by, matches, may, may_somewhe
 from ..actors import actor_of
 from ..history import recent_operations
 from ..milvus.errors import Denied, MilvusError
-from ..milvus.types import CollectionSummary, Load, Partition, Partitions, Table, Unread
+from ..milvus.types import (
+    CollectionSummary,
+    Kind,
+    Load,
+    Partition,
+    Partitions,
+    Table,
+    Target,
+    Unread,
+)
 from ..operations.drop_partition import undroppable
+from ..operations.protocol import claims_in
 from .http import look_into, named, open_cluster, page_or_part
 from .problems import Problem, come_back, of_milvus
 
@@ -116,6 +127,7 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     summaries: dict[str, CollectionSummary] = {}
     if detailed:
         summaries = milvus.gateway.summaries(database, [row.name for row in rows])
+    under_way = _under_way(cluster, database)
     context = {
         "cluster": milvus.cluster,
         "database": database,
@@ -123,7 +135,11 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "view": view,
         "page": page,
         "rows": [
-            (row, summaries.get(row.name), _drop(request, cluster, database, row.name))
+            (
+                row,
+                summaries.get(row.name),
+                _drop(request, cluster, database, row.name) | {"claim": under_way(row.name)},
+            )
             for row in rows
         ],
         "detailed": detailed,
@@ -140,6 +156,18 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "collections_app/_collection_table.html",
         context,
     )
+
+
+def _under_way(cluster: str, database: str) -> Callable[..., object]:
+    """Whose operation holds a collection, or one of its partitions, if there is one."""
+    claim = claims_in(cluster)
+
+    def on(collection: str, partition: str = "") -> object:
+        kind = Kind.PARTITION if partition else Kind.COLLECTION
+        names = {"collection": collection, "name": partition or collection}
+        return claim(Target(cluster=cluster, database=database, kind=kind, **names))
+
+    return on
 
 
 def _drop(request: HttpRequest, cluster: str, database: str, name: str) -> dict[str, Any]:
@@ -174,6 +202,7 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     page = Paginator(view.apply(known, list(range(len(known.rows)))), PAGE).get_page(view.page)
     shown = [known.rows[at] for at in page]
     rows = milvus.gateway.partition_rows(database, name, [p.name for p in shown])
+    under_way = _under_way(cluster, database)
     actor, place = actor_of(request), Place(cluster=cluster, database=database, collection=name)
     context = {
         "cluster": milvus.cluster,
@@ -184,7 +213,11 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
         "page": page,
         "total": len(known.rows),
         "columns": _columns(view),
-        "partitions": [_partition_row(found, p, rows.get(p.name)) for p in shown],
+        "partitions": [
+            _partition_row(found, p, rows.get(p.name)) | {"claim": under_way(name, p.name)}
+            for p in shown
+        ],
+        "claim": under_way(name),
         "may_drop_collection": may(actor, Action.DROP_COLLECTION, place),
         "may_drop_partition": may(actor, Action.DROP_PARTITION, place),
         "lock": locked_by(place),

@@ -15,7 +15,7 @@ from .places import target
 
 FIGURES = (
     *("listing", "drop", "audit", "isolation", "throughput"),
-    *("wide", "memory", "lighthouse"),
+    *("chain", "wide", "memory", "lighthouse"),
 )
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
 POSTGRESQL = ("pg_virtualenv",)  # a fresh one; its own settings leave fsync off
@@ -36,12 +36,12 @@ def main() -> int:
 
 
 def _commands(chosen: list[str]) -> Iterator[list[str]]:
-    """The drop is measured on both databases."""
+    """What writes to the log is measured on both databases."""
     for name in chosen:
         command = [sys.executable, "-m", f"{__package__}.{name}"]
         print(f"{name}, {target()}", file=sys.stderr, flush=True)
         yield command
-        if name == "drop":
+        if name in {"drop", "chain"}:
             yield [*POSTGRESQL, *command]
 
 

@@ -1,12 +1,17 @@
 """The page of one collection: every fact, every refusal named, and only the buttons that work."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from collections_app.milvus.types import Kind, Target
+from collections_app.models import Claim
+from collections_app.operations.protocol import digest
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -88,6 +93,40 @@ def test_a_viewer_has_no_button(books: str, signed_in: SignIn) -> None:
     assert "Danger zone" not in page.text
     assert "drop-" not in page.html
     assert "release-" not in page.html
+
+
+@pytest.mark.parametrize(("kind", "name"), [("collection", ""), ("partition", "novels")])
+def test_others_see_that_an_operation_is_under_way(
+    kind: str, name: str, books: str, signed_in: SignIn
+) -> None:
+    target = Target(
+        cluster="main",
+        database="default",
+        kind=Kind(kind),
+        collection=books,
+        name=name or books,
+    )
+    operation_id = uuid.uuid4()
+    Claim.objects.create(
+        target=digest(target),
+        operation_id=operation_id,
+        cluster="main",
+        actor_display="Grace <i>",
+        claimed_at=timezone.now(),
+    )
+    page = Page(signed_in("operator").get(collection_url(books)))
+    where = f"/operations/{operation_id}/"
+    if name:
+        assert page.link("Under way: Grace <i> is at it") == where
+        assert not page.has_link("Drop partition novels…")
+        assert page.has_link("Drop partition poems…")
+        assert "is under way since" not in page.text
+    else:
+        assert "Grace <i> is at it. An operation on this collection is under way" in page.text
+        assert page.link("See how it goes") == where
+        row = Page(signed_in("operator").get(list_url(q=books)))
+        assert row.link("Under way: Grace <i> is at it") == where
+        assert not row.has_link(f"Drop {books}…")
 
 
 def test_partitions_of_a_partition_key_are_never_offered(
