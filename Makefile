@@ -55,6 +55,16 @@ test: setup
 bench: setup
 	@$(BIN)/python -m tests.benchmarks
 
+# OPERATIONS=10000 SEED=1. Attacks the promises with faults at every point; one JSON line of counts,
+# and exit status 1 if one is not zero. The self-test does the same to builds that break a promise.
+.PHONY: chaos chaos-selftest
+CHAOS = tests/infra/databases.sh $(MILVUS) env $(if $(OPERATIONS),OPERATIONS=$(OPERATIONS)) $(if $(SEED),SEED=$(SEED)) $(BIN)/python -m
+chaos: setup
+	@$(CHAOS) tests.chaos
+
+chaos-selftest: setup
+	@$(CHAOS) tests.chaos.selftest
+
 # --- Running it on this machine ------------------------------------------------------------------
 
 .PHONY: demo demo-sso demo-reset run screenshots

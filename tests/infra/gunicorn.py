@@ -127,7 +127,13 @@ def folder_for(group: str = "") -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def gunicorn(environment: dict[str, str], *, unix: bool = False, group: str = "") -> Iterator[App]:
+def gunicorn(
+    environment: dict[str, str],
+    *,
+    unix: bool = False,
+    group: str = "",
+    module: str = "milvusadmin.wsgi",
+) -> Iterator[App]:
     """The application, running with that environment on top of one that is good enough.
 
     A Unix socket can be opened by `group` only. Raises NotStarted with what the server wrote.
@@ -136,7 +142,7 @@ def gunicorn(environment: dict[str, str], *, unix: bool = False, group: str = ""
         known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         complete = known | _defaults(folder) | environment
         _prepare(folder, complete)
-        with _running(folder, complete, unix, group) as bind:
+        with _running(folder, complete, unix, group, module) as bind:
             yield App(folder, bind)
 
 
@@ -156,11 +162,12 @@ def _prepare(folder: Path, environment: dict[str, str]) -> None:
     _run(PREPARE, environment | {"SIGN_IN": "local"})
 
 
-def local_session(app: App, name: str, role: str) -> str:
+def local_session(app: App, name: str, role: str, environment: dict[str, str] | None = None) -> str:
     """Make a local account with that role, sign it in, and give its session."""
     known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "ACCOUNT": name, "ROLE": role}
-    return _run(SESSION, known | _defaults(app.folder) | local).strip()
+    complete = known | _defaults(app.folder) | (environment or {}) | local
+    return _run(SESSION, complete).strip()
 
 
 def _run(code: str, environment: dict[str, str]) -> str:
@@ -176,12 +183,14 @@ def _run(code: str, environment: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, environment: dict[str, str], unix: bool, group: str) -> Iterator[str]:
+def _running(
+    folder: Path, environment: dict[str, str], unix: bool, group: str, module: str
+) -> Iterator[str]:
     """Start gunicorn; the value is the address it found."""
     listen = ["-b", f"unix:{folder}/app.sock", "--umask", "007"] if unix else ["-b", f"{HOST}:0"]
     own = ["-g", group] if group else []
     log = ["--access-logfile", str(folder / "asked"), "--access-logformat", "%(U)s"]
-    command = [str(HERE / "gunicorn"), "milvusadmin.wsgi", *listen, *own, *FLAGS.split(), *log]
+    command = [str(HERE / "gunicorn"), module, *listen, *own, *FLAGS.split(), *log]
     with (folder / "output").open("ab") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:

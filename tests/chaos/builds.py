@@ -1,0 +1,63 @@
+"""The application with one promise broken, to show that the checker sees it. Never deployed."""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from milvusadmin.wsgi import application  # first: it sets Django up
+
+# isort: split
+from collections_app.milvus.destroy import Destroyer
+from collections_app.milvus.errors import OutcomeUnknown
+from collections_app.operations import protocol, sending
+
+
+def outcome_without_a_look() -> None:
+    """An outcome is recorded without looking what Milvus shows."""
+    sending._look_again = lambda case, times: (True, "")
+
+
+def sent_again() -> None:
+    """As pymilvus does: a request without an answer is sent once more."""
+    send_once = Destroyer._send_once
+
+    def send(self: Destroyer, *args: Any) -> None:
+        try:
+            send_once(self, *args)
+        except OutcomeUnknown:
+            send_once(self, *args)
+
+    Destroyer._send_once = send  # type: ignore[method-assign]
+
+
+def not_compared() -> None:
+    """What is there now is not compared with what was shown."""
+    protocol._compare = lambda case, look: None
+
+
+def intent_after_the_call() -> None:
+    """The intent is committed when the request has been sent."""
+    record, act, kept = protocol._record_intent, protocol.act_once, threading.local()
+
+    def later(*args: Any) -> None:
+        kept.args = args
+
+    def act_first(*args: Any) -> Any:
+        answer = act(*args)
+        record(*kept.args)
+        return answer
+
+    protocol._record_intent, protocol.act_once = later, act_first
+    sending._last_check = lambda case, patience: None
+
+
+__all__ = ["application"]
+BUILDS: dict[str, Callable[[], None]] = {
+    "outcome_without_a_look": outcome_without_a_look,
+    "sent_again": sent_again,
+    "not_compared": not_compared,
+    "intent_after_the_call": intent_after_the_call,
+}
+if build := os.environ.get("CHAOS_BUILD"):
+    BUILDS[build]()

@@ -1,0 +1,35 @@
+"""`python -m tests.chaos.selftest`: whether each broken build is caught by the count it should be.
+
+OPERATIONS and SEED as for the attack itself. Exit status 1 if one is not caught.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+CAUGHT_BY = {
+    "outcome_without_a_look": "outcomes_not_as_milvus_shows",
+    "sent_again": "sent_more_than_once",
+    "not_compared": "dropped_another_than_shown",
+    "intent_after_the_call": "sent_without_intent",
+}
+
+
+def main() -> int:
+    caught = [_caught(build, count) for build, count in CAUGHT_BY.items()]
+    return int(not all(caught))
+
+
+def _caught(build: str, count: str) -> bool:
+    environment = {"OPERATIONS": "150", **os.environ, "CHAOS_BUILD": build}
+    command = [sys.executable, "-m", "tests.chaos"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
+    counts = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+    found = counts.get(count, 0)
+    print(f"{build}\t{count}\t{found}\t{'caught' if found else 'NOT CAUGHT'}", flush=True)
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
