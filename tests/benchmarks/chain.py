@@ -11,6 +11,7 @@ import time
 from .application import application
 from .figures import noted
 from .measure import rounds
+from .places import Place
 
 WRITERS, EVENTS = 16, 10_000
 WRITE = """
@@ -32,7 +33,7 @@ for number in range(int(sys.argv[1])):
 
 def main() -> None:
     share = rounds(EVENTS) // WRITERS
-    with application([]):
+    with application([Place(1, "http://127.0.0.1:1")]):  # nobody there, and nobody asks
         from django.db import connection
 
         from collections_app import audit

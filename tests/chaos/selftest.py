@@ -22,7 +22,7 @@ def main() -> int:
 
 
 def _caught(build: str, count: str) -> bool:
-    environment = {"OPERATIONS": "150", **os.environ, "CHAOS_BUILD": build}
+    environment = {"OPERATIONS": "300", **os.environ, "CHAOS_BUILD": build}
     command = [sys.executable, "-m", "tests.chaos"]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
     counts = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
