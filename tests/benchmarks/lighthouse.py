@@ -1,14 +1,22 @@
 """Lighthouse's scores of the pages in production settings, on a phone as it simulates one."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from playwright.sync_api import sync_playwright
+
+from tests.infra.milvus_server import free_port
+
 from . import stub
-from .application import application, collection_url, cookie, list_url, signed_in
+from .application import application, collection_url, list_url, signed_in
 from .figures import at_least
 from .places import places
 from .serving import gunicorn
@@ -16,23 +24,44 @@ from .serving import gunicorn
 VERSION = "12.8.2"  # the last that runs on Node.js 20
 FOLDER = Path(__file__).resolve().parents[2] / "var" / "bench" / f"lighthouse-{VERSION}"
 CATEGORIES = ("performance", "accessibility", "best-practices")
-COLLECTIONS = 1000
+COLLECTIONS, EVENTS = 1000, 60
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> None:
     _install()
     with places([COLLECTIONS]) as (place,), application([place]):
+        _write_events()
         name = min(stub.names(COLLECTIONS))
         pages = {
             "list": list_url(place, details=False),
             "collection": collection_url(place, name),
             "audit log": "/audit/",
         }
-        session = cookie(signed_in())
-        with gunicorn("milvusadmin.wsgi") as port:
+        session = signed_in().cookies["session"].value
+        with gunicorn("milvusadmin.wsgi") as port, _browser(session) as debugging:
             for page, path in pages.items():
-                _print(page, _report(f"http://127.0.0.1:{port}{path}", session))
+                _print(page, _report(f"http://127.0.0.1:{port}{path}", debugging))
+
+
+def _write_events() -> None:
+    """A page of them, so that the audit log is not measured empty."""
+    from collections_app import audit
+    from collections_app.actors import Actor, Origin
+
+    for number in range(EVENTS):
+        person = Actor(issuer="bench", subject=f"p{number}", display=f"Person {number}")
+        entry = audit.Entry(
+            phase=audit.Phase.REFUSED,
+            action="collection.drop",
+            actor=person,
+            origin=Origin(interface="web"),
+            outcome=audit.Outcome.DENIED,
+            operation_id=uuid.uuid4(),
+            target={"cluster": f"c{COLLECTIONS}", "database": "default", "kind": "collection"}
+            | dict.fromkeys(("collection", "name"), f"orders_{number:05d}"),
+        )
+        audit.write(entry)
 
 
 def _print(page: str, report: dict[str, Any]) -> None:
@@ -51,18 +80,31 @@ def _install() -> None:
         subprocess.run(["npm", "install", "--prefix", str(FOLDER), *quiet, package], check=True)
 
 
-def _report(url: str, session: str) -> dict[str, Any]:
+@contextlib.contextmanager
+def _browser(session: str) -> Iterator[int]:
+    """A browser that is signed in; Lighthouse drops a Cookie header. Gives its debugging port."""
+    port = free_port()
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)))
+    flags = [f"--remote-debugging-port={port}", "--no-sandbox", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright, TemporaryDirectory() as profile:
+        browser = playwright.chromium.launch_persistent_context(
+            profile, executable_path=program, args=flags
+        )
+        browser.add_cookies([{"name": "session", "value": session, "url": "http://127.0.0.1"}])
+        yield port
+        browser.close()
+
+
+def _report(url: str, debugging: int) -> dict[str, Any]:
     program = FOLDER / "node_modules" / ".bin" / "lighthouse"
     command = [
         *(str(program), url, "--quiet", "--output=json", "--output-path=stdout"),
         f"--only-categories={','.join(CATEGORIES)}",
-        f"--extra-headers={json.dumps({'Cookie': session})}",
-        "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage",
+        *(f"--port={debugging}", "--disable-storage-reset"),
     ]
-    browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)))
-    environment = os.environ | {"CHROME_PATH": browser}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     report: dict[str, Any] = json.loads(done.stdout)
+    assert report["finalDisplayedUrl"] == url, f"{url} led to {report['finalDisplayedUrl']}"
     return report
 
 
