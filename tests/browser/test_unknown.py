@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.infra.chain import Chain
+from tests.views import act_url, list_url
 
 from .conftest import REQUEST, Thing, act_button, name_field, opened
 
@@ -67,20 +68,26 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
     assert thing.sent() == 1
 
 
-def test_while_it_is_open_the_dialog_names_who_is_at_it(
+def test_while_it_is_open_everybody_sees_who_is_at_it(
     page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
+    """In the list, in the dialog of somebody who had its address, and when it is confirmed."""
     thing = make_thing("collection")
     use_cluster(chain.uri, chain.token, settle_after=600.0)
     chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirmed(page, thing)
-    dialog = opened(page, thing)
-    expect(dialog.get_by_role("alert")).to_contain_text(
+    page.goto(list_url(q=thing.name))
+    expect(page.get_by_role("link", name=f"Drop {thing.name}…")).to_have_count(0)
+    page.get_by_role("link", name=re.compile("^Under way.*operator is at it")).click()
+    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    page.goto(act_url("drop-collection", thing.name))
+    main = page.get_by_role("main")
+    expect(main.get_by_role("alert")).to_contain_text(
         "operator has an operation on this under way."
     )
-    name_field(dialog).fill(thing.name)
-    act_button(dialog).click()
-    expect(dialog.get_by_role("heading")).to_have_text("Somebody else is at it")
-    dialog.get_by_role("link", name="See how it goes").click()
+    name_field(main).fill(thing.name)
+    act_button(main).click()
+    expect(main.get_by_role("heading", level=1)).to_have_text("Somebody else is at it")
+    main.get_by_role("link", name="See how it goes").click()
     expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
     assert thing.sent() == 1
