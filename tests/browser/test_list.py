@@ -157,7 +157,8 @@ def test_the_watch_notices_what_no_page_may_do(
     page.goto("/")
     page.evaluate("fetch('http://elsewhere.example/').catch(() => {})")
     page.evaluate("document.body.setAttribute('style', 'color: red')")
-    page.evaluate("setTimeout(() => { throw new Error('broken') })")
+    with page.expect_event("pageerror"):  # before the page is left, and its timers with it
+        page.evaluate("setTimeout(() => { throw new Error('broken') })")
     page.goto("/static/js/missing.js")
     for words in ("connect-src", "style-src", "broken", "404: "):
         assert any(words in problem for problem in watch.problems), (words, watch.problems)
