@@ -27,7 +27,7 @@ from ..milvus.types import (
 from ..operations.drop_partition import undroppable
 from ..operations.protocol import claims_in
 from .http import look_into, named, open_cluster, page_or_part
-from .problems import Problem, come_back, of_milvus
+from .problems import Problem, come_back, looks_again, of_milvus
 
 PAGE = 50
 SORTS = ("name", "-name", "created", "-created", "state", "-state")
@@ -58,7 +58,7 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
         context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, ["default"])}
     except MilvusError as exc:
         problem = of_milvus(exc)
-        context |= {"problem": problem}
+        context |= {"problem": problem, "looks_again": looks_again(request)}
     response = page_or_part(
         request,
         "collections_app/databases.html",

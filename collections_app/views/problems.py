@@ -40,7 +40,7 @@ class Problem:
 
 
 def show(request: HttpRequest, problem: Problem) -> HttpResponse:
-    context = {"problem": problem, "title": problem.title, "looks_again": _looks_again(request)}
+    context = {"problem": problem, "title": problem.title, "looks_again": looks_again(request)}
     response = page_or_part(request, "problem.html", "_problem.html", context, problem.status)
     return come_back(request, response, problem)
 
@@ -49,12 +49,13 @@ def come_back(request: HttpRequest, response: HttpResponse, problem: Problem) ->
     """Tell the browser when to ask again. Nothing that was sent by a form is sent again."""
     if problem.again_in:
         response.headers["Retry-After"] = str(problem.again_in)
-        if _looks_again(request):
+        if looks_again(request):
             response.headers["Refresh"] = str(problem.again_in)  # works without JavaScript
     return response
 
 
-def _looks_again(request: HttpRequest) -> bool:
+def looks_again(request: HttpRequest) -> bool:
+    """Whether this page asks again by itself: a part can't, and a form must not."""
     return request.method == "GET" and not wants_part(request)
 
 

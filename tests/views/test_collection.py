@@ -124,6 +124,7 @@ def test_others_see_that_an_operation_is_under_way(
     else:
         assert "Grace <i> is at it. An operation on this collection is under way" in page.text
         assert page.link("See how it goes") == where
+        assert "Danger zone" not in page.text
         row = Page(signed_in("operator").get(list_url(q=books)))
         assert row.link("Under way: Grace <i> is at it") == where
         assert not row.has_link(f"Drop {books}…")

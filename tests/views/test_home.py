@@ -12,7 +12,7 @@ from tests.fixtures import cluster_at
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds
-from tests.views import Page, list_url, milvus_user
+from tests.views import Page, act_url, list_url, milvus_user
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
@@ -192,6 +192,7 @@ def test_a_page_of_a_cluster_that_hangs_looks_again_by_itself(
     assert words in Page(paused).text
     part = client.get(path, headers={"HX-Request": "true"})
     assert "Refresh" not in part.headers, "a part of a page can't look again for the page"
+    assert "by itself" not in Page(part).text
     assert 1 <= int(part.headers["Retry-After"]) <= 7
 
 
@@ -199,3 +200,16 @@ def test_who_refuses_a_connection_is_not_waited_for(nobody_there: Any, signed_in
     response = signed_in("viewer").get(list_url())
     assert (response.status_code, "Refresh" in response.headers) == (503, False)
     assert "by itself" not in Page(response).text
+
+
+def test_what_a_form_sent_is_not_asked_for_again(
+    use_cluster: Callable[..., Any], chain: Chain, signed_in: SignIn
+) -> None:
+    use_cluster(chain.uri, chain.token, read_timeout=0.3, pause=7.0)
+    client, dialog = signed_in("operator"), act_url("drop-collection", "films")
+    assert client.get(list_url()).status_code == 200
+    chain.proxy.stall()
+    answers = [client.get(dialog), client.post(dialog, {"token": "", "typed_name": "films"})]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert ["Refresh" in answer.headers for answer in answers] == [True, False]
+    assert "by itself" not in Page(answers[1]).text
