@@ -18,7 +18,7 @@ FIGURES = (
     *("chain", "wide", "memory", "lighthouse"),
 )
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
-POSTGRESQL = ("pg_virtualenv",)  # a fresh one; its own settings leave fsync off
+POSTGRESQL = ("pg_virtualenv", "-t")  # a fresh one; its own settings leave fsync off
 
 
 def main() -> int:

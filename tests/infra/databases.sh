@@ -26,4 +26,6 @@ if [ -z "$(newest_server)" ] || ! command -v pg_virtualenv >/dev/null; then
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q postgresql postgresql-common
 fi
-exec pg_virtualenv -v "$(newest_server)" -o fsync=off "$@"
+# In a directory of its own (-t): what a killed run left under /etc/postgresql must not stop the next
+# one, and two checkouts may test at once.
+exec pg_virtualenv -t -v "$(newest_server)" -o fsync=off "$@"
