@@ -65,7 +65,7 @@ def origin_of(request: HttpRequest) -> Origin:
         interface="web",
         ip=client_address(request),
         user_agent=request.headers.get("User-Agent", "")[:300],
-        request_id=uuid.uuid4().hex,
+        request_id=getattr(request, "request_id", ""),
         session=session_digest(key),
     )
 

@@ -3,13 +3,12 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.roles import built_in
-from milvusadmin import config, env, sign_in
+from milvusadmin import config, env, logs, sign_in
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
@@ -120,6 +119,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "milvusadmin.health.HealthMiddleware",
+    "milvusadmin.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "milvusadmin.security.PolicyHeadersMiddleware",
     "milvusadmin.security.LoopbackOnlyMiddleware",
@@ -196,28 +196,5 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Logging --------------------------------------------------------------------------------
 
-# Standard error, because commands write their results to standard output.
 AUDIT_LOG_FILE = os.environ.get("AUDIT_LOG_FILE", "")
-AUDIT_HANDLER: dict[str, Any] = (
-    {"class": "logging.handlers.WatchedFileHandler", "filename": AUDIT_LOG_FILE}
-    if AUDIT_LOG_FILE
-    else {"class": "logging.StreamHandler"}
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-        "line": {"format": "%(message)s"},
-    },
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
-        "audit": AUDIT_HANDLER | {"formatter": "line"},
-    },
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        # One JSON line per audit event: the copy that leaves the machine.
-        "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
-        "axes": {"level": "ERROR"},  # what it notes is in the audit log
-    },
-}
+LOGGING = logs.config(AUDIT_LOG_FILE)

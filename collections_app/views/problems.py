@@ -158,7 +158,8 @@ class ProblemPagesMiddleware:
 def bare(request: HttpRequest, problem: Problem) -> HttpResponse:
     """A page (or a part, for htmx) that needs no database: no session, no navigation."""
     template = "_problem.html" if wants_part(request) else "bare_problem.html"
-    html = render_to_string(template, {"problem": problem, "title": problem.title})
+    context = {"problem": problem, "title": problem.title, "request": request}
+    html = render_to_string(template, context)  # without a request: its processors ask a database
     return HttpResponse(html, status=problem.status)
 
 

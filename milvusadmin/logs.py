@@ -1,0 +1,109 @@
+"""The log: one line for each record, as text or as JSON, with the id of the request it is about.
+
+No structlog: every line comes from the standard library's loggers, Django's and gunicorn's too, and
+these two formatters are all that is missing there. Imports no settings: gunicorn's own
+configuration takes `for_gunicorn()` before any are there.
+"""
+
+import json
+import logging
+import os
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class Text(logging.Formatter):
+    """For people: `time LEVEL logger: message [request id]`. Nobody's name can begin a new line."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        known = _request_of(record)
+        return printable(super().formatMessage(record)) + (f" [{known}]" if known else "")
+
+    def formatException(self, ei: Any) -> str:
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  | {printable(line)}" for line in lines)
+
+
+class Json(logging.Formatter):
+    """For machines: one object on one line, in ASCII. `fields` of a record become keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **({"request_id": known} if (known := _request_of(record)) else {}),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _request_of(record: logging.LogRecord) -> str:
+    """Django notes an answer like 404 when the request is over; its record has the request."""
+    return request_id.get() or getattr(getattr(record, "request", None), "request_id", "")
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that could break a line, or turn it around."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+FORMATS: dict[str, type[logging.Formatter]] = {"text": Text, "json": Json}
+
+
+def config(audit_log_file: str = "") -> dict[str, Any]:
+    """Django's LOGGING. Standard error, because commands write their results to standard output."""
+    audit: dict[str, Any] = (
+        {"class": "logging.handlers.WatchedFileHandler", "filename": audit_log_file}
+        if audit_log_file
+        else {"class": "logging.StreamHandler"}
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": _formatter()}, "as it is": {"format": "%(message)s"}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "lines"},
+            "audit": audit | {"formatter": "as it is"},
+        },
+        "root": {"handlers": ["console"], "level": "INFO"},
+        "loggers": {
+            # One JSON line per audit event: the copy that leaves the machine.
+            "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
+            "axes": {"level": "ERROR"},  # what it notes is in the audit log
+        },
+    }
+
+
+def for_gunicorn() -> dict[str, Any]:
+    """gunicorn's `logconfig_dict`: its own lines in the same format, to standard error."""
+    console = {"class": "logging.StreamHandler", "formatter": "lines"}
+    own = {"handlers": ["console"], "level": "INFO", "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": _formatter()}},
+        "handlers": {"console": console},
+        "root": {"handlers": ["console"], "level": "INFO"},
+        "loggers": {"gunicorn.error": own, "gunicorn.access": own},
+    }
+
+
+def _formatter() -> type[logging.Formatter]:
+    chosen = os.environ.get("LOG_FORMAT") or "text"
+    if chosen not in FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is {chosen!r}. Use text or json.")
+    return FORMATS[chosen]

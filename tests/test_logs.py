@@ -1,0 +1,89 @@
+"""One line for each record, whatever is in it; the same for gunicorn's own lines."""
+
+import json
+import logging
+import logging.config
+import sys
+from types import SimpleNamespace
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from milvusadmin import logs
+
+FORGED = "book\n2026-01-01 00:00:00,000 ERROR audit: forged\r\x1b[2K\u2028\u202edrawkcab"
+
+
+def record(message: str, *args: object, **more: object) -> logging.LogRecord:
+    made = logging.LogRecord("some.logger", logging.WARNING, __file__, 1, message, args, None)
+    made.__dict__.update(more)
+    return made
+
+
+def failed(message: str) -> logging.LogRecord:
+    try:
+        raise ValueError(message)
+    except ValueError:
+        return record("it broke", exc_info=sys.exc_info())
+
+
+@pytest.mark.parametrize("formatter", logs.FORMATS.values())
+def test_nothing_in_a_record_begins_a_line_of_its_own(formatter: type[logging.Formatter]) -> None:
+    line = formatter().format(record("dropping %s", FORGED))
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+
+
+def test_a_traceback_in_text_can_not_be_taken_for_lines_of_the_log() -> None:
+    first, *rest = logs.Text().format(failed(FORGED)).splitlines()
+    assert first.endswith("WARNING some.logger: it broke")
+    assert len(rest) > 3
+    assert all(line.startswith("  | ") and line.isprintable() for line in rest)
+
+
+def test_json_has_the_traceback_in_the_same_line() -> None:
+    found = json.loads(logs.Json().format(failed(FORGED)))
+    assert found["exception"].endswith(f"ValueError: {FORGED}")
+
+
+def test_json_says_when_what_and_of_which_request() -> None:
+    token = logs.request_id.set("the-request")
+    try:
+        line = logs.Json().format(record("%s is there", "book", created=0.5, fields={"ms": 1.5}))
+        text = logs.Text().format(record("%s is there", "book"))
+    finally:
+        logs.request_id.reset(token)
+    assert json.loads(line) == {
+        "time": "1970-01-01T00:00:00.500+00:00",
+        "level": "WARNING",
+        "logger": "some.logger",
+        "message": "book is there",
+        "request_id": "the-request",
+        "ms": 1.5,
+    }
+    assert text.endswith(" WARNING some.logger: book is there [the-request]")
+
+
+def test_what_django_notes_after_the_request_has_its_id() -> None:
+    request = SimpleNamespace(request_id="the-request")
+    line = logs.Json().format(record("Not Found: /x", request=request))
+    assert json.loads(line)["request_id"] == "the-request"
+
+
+def test_outside_a_request_there_is_no_id() -> None:
+    assert "request_id" not in json.loads(logs.Json().format(record("started")))
+    assert logs.Text().format(record("started")).endswith("some.logger: started")
+
+
+def test_a_format_that_does_not_exist_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+    with pytest.raises(ImproperlyConfigured, match=r"LOG_FORMAT is 'xml'\. Use text or json"):
+        logs.config()
+
+
+def test_what_gunicorn_is_given_is_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    made = logging.config.DictConfigurator(logs.for_gunicorn())
+    handler = made.configure_handler(made.config["handlers"]["console"] | {"formatter": "lines"})
+    assert set(logs.for_gunicorn()["loggers"]) == {"gunicorn.error", "gunicorn.access"}
+    assert handler is not None
