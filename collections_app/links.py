@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from .access import Action
 from .milvus.types import Kind, Target
@@ -40,3 +41,9 @@ def act(action: Action, target: Target, then: str = "") -> str:
 
 def operation(operation_id: str) -> str:
     return reverse("operation", args=[operation_id])
+
+
+def is_ours(address: str) -> bool:
+    """Whether it is a path of this dashboard, so that nobody is led elsewhere."""
+    local = url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+    return local and address.startswith(reverse("home"))

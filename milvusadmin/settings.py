@@ -8,7 +8,8 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.roles import built_in
-from milvusadmin import config, env, logs, sign_in
+from milvusadmin import config, env, forwarded, logs, sign_in
+from milvusadmin.peers import peers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
@@ -83,12 +84,19 @@ LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = LOOPBACK if LOOPBACK_ONLY else env.listing("ALLOWED_HOSTS")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-TRUST_PROXY = env.flag("TRUST_PROXY")
+# Below a prefix the host is not ours alone: what is said of its subdomains is not for us to say.
+URL_PREFIX = FORCE_SCRIPT_NAME = forwarded.prefix()
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS and not URL_PREFIX
+if URL_PREFIX:
+    SILENCED_SYSTEM_CHECKS += ["security.W005", "security.W021"]
+TRUST_PROXY = peers("TRUST_PROXY")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+USE_X_FORWARDED_HOST = bool(TRUST_PROXY)
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
-CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
+# A browser takes __Host- cookies for the path / only.
+COOKIE_KIND = "" if not HTTPS else "__Secure-" if URL_PREFIX else "__Host-"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_KIND}session", f"{COOKIE_KIND}csrf"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = URL_PREFIX or "/"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 X_FRAME_OPTIONS = "DENY"
@@ -118,6 +126,7 @@ INSTALLED_APPS = [
     "collections_app",
 ]
 MIDDLEWARE = [
+    "milvusadmin.forwarded.ForwardedMiddleware",
     "milvusadmin.health.HealthMiddleware",
     "milvusadmin.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -186,8 +195,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 # --- Static files ---------------------------------------------------------------------------
 
-STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_URL = f"{URL_PREFIX}/static/"
+STATIC_ROOT = Path(os.environ.get("STATIC_ROOT", DATA_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -1,13 +1,13 @@
 """How people sign in: the company's provider, a proxy in front, or accounts of our own."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from os import environ
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from milvusadmin import env
+from milvusadmin.peers import Peers, peers
 
 MODES = ("oidc", "proxy", "local")
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
@@ -29,29 +29,16 @@ class Oidc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class Proxy(Peers):
     """The headers of a trusted proxy, and how it is told from everybody else."""
 
     secret: str = field(repr=False)
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    unix: bool = False
     secret_header: str = "X-Proxy-Secret"  # noqa: S105 (its name)
     user_header: str = "X-Forwarded-User"
     name_header: str = "X-Forwarded-Preferred-Username"
     groups_header: str = "X-Forwarded-Groups"
     groups_separator: str = ","
     sign_out_url: str = ""
-
-    def trusts(self, peer: str) -> bool:
-        """Whether the other end of the socket is the proxy. A Unix socket has no address."""
-        if not peer:
-            return self.unix
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address  # as a dual-stack socket has it
-        return any(address in network for network in self.networks)
 
 
 def mode(*, this_machine_only: bool) -> str:
@@ -92,7 +79,7 @@ def proxy() -> Proxy:
     if len(secret) < 32 or secret != secret.strip():
         problem = "has spaces at its ends" if len(secret) >= 32 else "is shorter than 32 characters"
         raise ImproperlyConfigured(f"PROXY_SECRET {problem}.")
-    trusted = env.listing("PROXY_TRUSTED")
+    trusted = peers("PROXY_TRUSTED")
     if not trusted:
         raise ImproperlyConfigured(
             "PROXY_TRUSTED is not set. Name the proxy's addresses or networks, such as 10.0.3.7 "
@@ -100,8 +87,8 @@ def proxy() -> Proxy:
         )
     return Proxy(
         secret=secret,
-        networks=tuple(_network(item) for item in trusted if item != "unix"),
-        unix="unix" in trusted,
+        networks=trusted.networks,
+        unix=trusted.unix,
         secret_header=environ.get("PROXY_SECRET_HEADER") or "X-Proxy-Secret",
         user_header=environ.get("PROXY_USER_HEADER") or "X-Forwarded-User",
         name_header=environ.get("PROXY_NAME_HEADER") or "X-Forwarded-Preferred-Username",
@@ -116,13 +103,3 @@ def safe_address(text: str) -> bool:
     address = urlsplit(text)
     here = address.scheme == "http" and address.hostname in LOOPBACK_HOSTS
     return bool(address.hostname) and (address.scheme == "https" or here)
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        network = ip_network(text)
-    except ValueError as exc:
-        raise ImproperlyConfigured(f"PROXY_TRUSTED: {text!r} is no address: {exc}.") from exc
-    if network.prefixlen == 0:
-        raise ImproperlyConfigured(f"PROXY_TRUSTED: {text} is everybody. Name the proxy.")
-    return network

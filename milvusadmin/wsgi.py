@@ -2,8 +2,11 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from milvusadmin.forwarded import below
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
 
-application = get_wsgi_application()
+application = below(settings.URL_PREFIX, get_wsgi_application())

@@ -12,7 +12,7 @@ from milvusadmin.config import COLORS, SETTABLE
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 READ = re.compile(
-    r"""(?:environ(?:\.get\(|\[)|flag\(|listing\(|secret\(|required\(|duration\()\s*"([A-Z_]+)\""""
+    r"""(?:environ(?:\.get\(|\[)|flag\(|listing\(|secret\(|required\(|duration\(|peers\()\s*"([A-Z_]+)\""""
 )
 # DJANGO_SETTINGS_MODULE is Django's own, DEMO_PASSWORD is listed below the table.
 ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "DEMO_PASSWORD", "PYTHON_DOTENV_DISABLED"}

@@ -200,7 +200,7 @@ print(Client(headers=forwarded).get("/sign-in/").status_code)
 @pytest.mark.parametrize("trusted", [False, True], ids=["direct", "behind a trusted proxy"])
 def test_over_https_cookies_and_browsers_stay_there(trusted: bool, run: Run) -> None:
     """Migrates, collects the static files and signs in, as a fresh deployment does."""
-    trust = {"TRUST_PROXY": "1"} if trusted else {}
+    trust = {"TRUST_PROXY": "127.0.0.1"} if trusted else {}
     done = run({**PRODUCTION, "DATABASE_URL": "", **trust}, "-c", HTTPS)
     assert done.returncode == 0, done.stderr
     plain, page, posted, *cookies, foreign, forwarded = done.stdout.splitlines()

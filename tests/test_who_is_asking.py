@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from collections_app import history
 from collections_app.audit import Entry, Outcome, Phase, write
 from collections_app.models import AuditEvent
+from milvusadmin.peers import Peers
 from tests.fixtures import ORIGIN, actor
 
 DROP = "/clusters/main/drop-collection/?collection=book"
@@ -26,7 +28,7 @@ def recorded_ip() -> str:
 def test_the_recorded_address_is_one_the_client_can_not_choose(
     trusted: bool, expected: str, settings: Any, signed_in: Callable[..., Client]
 ) -> None:
-    settings.TRUST_PROXY = trusted
+    settings.TRUST_PROXY = Peers(networks=(ip_network("127.0.0.1"),) if trusted else ())
     forwarded = "203.0.113.9, 198.51.100.7"  # the first is what the client claims
     assert signed_in("viewer").post(DROP, headers={"X-Forwarded-For": forwarded}).status_code == 403
     assert recorded_ip() == expected

@@ -7,10 +7,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from collections_app.actors import Actor
+from collections_app.links import is_ours
 
 from . import local, oidc, proxy
 
@@ -59,6 +60,6 @@ def _through_the_proxy(request: HttpRequest) -> HttpResponse:
     """Not into a part of a page: there the proxy's own sign-in could not be seen."""
     htmx = getattr(request, "htmx", None)
     if htmx:
-        back = htmx.current_url_abs_path or "/"
-        return HttpResponseClientRedirect("/" if back.startswith("//") else back)
+        back, home = htmx.current_url_abs_path or "", reverse("home")
+        return HttpResponseClientRedirect(back if is_ours(back) else home)
     return render(request, "sso/not_from_the_proxy.html", {"title": "Not this way"}, status=403)

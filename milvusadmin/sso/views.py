@@ -14,12 +14,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collections_app.actors import actor_of, origin_of
+from collections_app.links import is_ours
 
 from . import events, local, oidc, provider
 from .models import SignIn
@@ -51,8 +51,7 @@ def only_in(mode: str) -> Callable[..., Any]:
 def next_of(request: HttpRequest) -> str:
     """Where sign-in leads: an address of ours, or the start page."""
     asked = request.POST.get("next", request.GET.get("next", ""))
-    ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
-    return asked if ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    return asked if is_ours(asked) else resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 @login_not_required
@@ -138,7 +137,7 @@ def _check_again(request: HttpRequest, person: provider.Person) -> None:
         raise provider.Refused("the provider did not ask you again: that sign-in is an old one")
 
 
-def refused(request: HttpRequest, why: str, again: str = "/") -> HttpResponse:
+def refused(request: HttpRequest, why: str, again: str = "") -> HttpResponse:
     """Turned away, on the record, with a way to try again."""
     issuer = provider.config().issuer
     actor: Any = getattr(request, "actor", None)

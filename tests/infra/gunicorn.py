@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(sys.executable).parent
-FLAGS = "-k gthread -w 2 --threads 8 --no-control-socket --timeout 60"  # as docs/sign-in.md says
+CONFIG = ["-c", "deploy/gunicorn.conf.py"]
 HOST = "127.0.0.1"
 PREPARE = """
 import django
@@ -190,7 +190,7 @@ def _running(
     listen = ["-b", f"unix:{folder}/app.sock", "--umask", "007"] if unix else ["-b", f"{HOST}:0"]
     own = ["-g", group] if group else []
     log = ["--access-logfile", str(folder / "asked"), "--access-logformat", "%(U)s"]
-    command = [str(HERE / "gunicorn"), module, *listen, *own, *FLAGS.split(), *log]
+    command = [str(HERE / "gunicorn"), *CONFIG, module, *listen, *own, *log]
     with (folder / "output").open("ab") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.infra.apache import PAGE, USER, Apache, Browser, apache
-from tests.infra.gunicorn import FLAGS, HOST, App, NotStarted, ask, gunicorn
+from tests.infra.gunicorn import CONFIG, HOST, App, NotStarted, ask, gunicorn
 from tests.infra.provider import Provider
 
 SECRET = "what-the-proxy-says-" + "0f" * 16
@@ -36,7 +36,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "SIGN_IN": "proxy",
         "PROXY_SECRET": SECRET,
         "PROXY_SIGN_OUT_URL": "/oidc-callback?logout=",
-        "TRUST_PROXY": "1",
+        "TRUST_PROXY": f"unix,{HOST}",
         "MILVUSADMIN_CONFIG": str(rules),
     }
 
@@ -345,7 +345,8 @@ def test_a_comma_in_a_groups_name_gives_no_other_group(
 
 
 def test_what_is_run_here_is_what_the_page_says() -> None:
-    page = re.sub(r"\\\n\s*", "", PAGE.read_text())
-    command = re.search(r"gunicorn milvusadmin.wsgi .*", page)
-    assert command and f"--umask 007 -g www-data {FLAGS}" in command[0]
+    page = PAGE.read_text()
+    command = re.search(r"^gunicorn .*", page, re.MULTILINE)
+    assert command and command[0].startswith(f"gunicorn {' '.join(CONFIG)} -b unix:")
+    assert command[0].endswith("--umask 007 -g www-data")
     assert 'add `OIDCClaimDelimiter "|"`' in page

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ import pytest
 from django.test import Client
 
 from collections_app.models import AuditEvent, Claim
+from milvusadmin.peers import Peers
 from tests.fixtures import rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
@@ -377,7 +379,7 @@ def test_where_an_attempt_came_from_is_what_the_trusted_proxy_saw(
     trusted: bool, forwarded: str, recorded: str, real: Any, signed_in: SignIn, settings: Any
 ) -> None:
     """Only what the proxy itself added counts: the rest of that header is anybody's word."""
-    settings.TRUST_PROXY = trusted
+    settings.TRUST_PROXY = Peers(networks=(ip_network("127.0.0.1"),) if trusted else ())
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     signed_in("viewer").post(act_url("drop-collection", "books"), headers=headers)
     assert json.loads(AuditEvent.objects.get().record)["origin"]["ip"] == recorded

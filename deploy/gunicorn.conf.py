@@ -1,0 +1,26 @@
+"""gunicorn for Milvus Admin: `gunicorn -c deploy/gunicorn.conf.py`.
+
+The command line, or GUNICORN_CMD_ARGS, changes single settings: `-b unix:/run/ma/app.sock -w 4`.
+"""
+
+import os
+from pathlib import Path
+
+chdir = str(Path(__file__).resolve().parents[1])
+wsgi_app = "milvusadmin.wsgi"
+bind = "127.0.0.1:8000"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))  # gunicorn's own variable
+threads = 8
+preload_app = False  # Milvus clients are made after the fork
+timeout = 60
+graceful_timeout = 30  # a drop under way is finished: three calls, each with its deadline
+control_socket_disable = True  # it would be made in the home directory
+if os.access("/dev/shm", os.W_OK):  # noqa: S108 (a sign of life per worker, in memory)
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+# gunicorn itself believes no header about protocol and path: by default it does from this machine
+# and from every Unix socket. The application does, from the peers that TRUST_PROXY names.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+header_map = "drop"  # X_Forwarded_User is not X-Forwarded-User

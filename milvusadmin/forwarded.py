@@ -1,0 +1,56 @@
+"""What a proxy in front says of the request, and where below its host we are."""
+
+import re
+from collections.abc import Callable
+from os import environ
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+HEADERS = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_FOR")
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+class ForwardedMiddleware:
+    """Protocol, host and client as forwarded, from a trusted proxy only, and only its own word.
+
+    What the proxy appended to a client's header is the last item. From anybody else they are gone.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        trusted = settings.TRUST_PROXY.trusts(str(request.META.get("REMOTE_ADDR", "")))
+        for name in HEADERS:
+            said = str(request.META.pop(name, "")).rpartition(",")[2].strip()
+            if trusted and said:
+                request.META[name] = said
+        return self.get_response(request)
+
+
+def prefix() -> str:
+    """URL_PREFIX: empty, or a path such as /milvus-admin. Raises ImproperlyConfigured."""
+    value = environ.get("URL_PREFIX", "").rstrip("/")
+    if re.fullmatch(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", value):
+        return value
+    raise ImproperlyConfigured(
+        f"URL_PREFIX is {value!r}. Use a path of letters, digits, '-', '_' and '.', such as "
+        "/milvus-admin; or nothing, if the dashboard has the host for itself."
+    )
+
+
+def below(where: str, application: Wsgi) -> Wsgi:
+    """The application at that prefix, whether the proxy takes it off the path or leaves it on."""
+
+    def prefixed(request: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        path = request["PATH_INFO"]
+        if f"{path}/".startswith(f"{where}/"):
+            request["PATH_INFO"] = path[len(where) :]
+        request["SCRIPT_NAME"] = where  # whatever somebody else may have put there
+        return application(request, start_response)
+
+    return prefixed
