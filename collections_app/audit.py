@@ -1,4 +1,4 @@
-"""The only writer of the audit log, and its reader: append, chain, verify, export.
+"""The only writer of the audit log: append, chain, and the line that leaves the machine.
 
 The chain: `hash = HMAC-SHA256(AUDIT_KEY, prev_hash + "\\n" + record)`, where `record` is the
 event as canonical JSON. Sequence numbers start at 1 and have no gaps.
@@ -9,7 +9,7 @@ import hmac
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -189,108 +189,7 @@ def actor_column(actor: Actor) -> str:
     return actor_text(actor.display, actor.issuer, actor.subject)
 
 
-# --- verification -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The state of the chain. `broken` says what is wrong first, or is empty."""
-
-    checked: int
-    last_sequence: int
-    head: str
-    broken: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An event as found: in the database, or on a line of an export."""
-
-    sequence: int
-    record: dict[str, Any]
-    text: str
-    prev_hash: str
-    hash: str
-    columns: dict[str, Any] | None = None  # an export has none
-
-
-def verify() -> Verdict:
-    """Check every event in the database against its seal and its neighbours."""
-    events = AuditEvent.objects.order_by("sequence")
-    return verify_links(_link_of_row(event) for event in events.iterator(chunk_size=1000))
-
-
-def verify_export(lines: Iterable[str], *, partial: bool = False) -> Verdict:
-    """Check a JSON Lines export. `partial` allows gaps, as a filtered export has them."""
-    return verify_links((link_of_line(line) for line in lines if line.strip()), partial=partial)
-
-
-def verify_links(links: Iterable[Link | str], *, partial: bool = False) -> Verdict:
-    """Name the first broken link. A str among the links is a line that can't be read."""
-    checked, last, head, keys = 0, 0, GENESIS, known_keys()
-    for link in links:
-        if isinstance(link, str):
-            return Verdict(checked, last, head, link)
-        problem = _problem(link, last, head, partial) or _seal_problem(link, keys)
-        if problem:
-            return Verdict(checked, last, head, f"event {link.sequence}: {problem}")
-        _retire(keys, link.record["key_id"])
-        checked, last, head = checked + 1, link.sequence, link.hash
-    return Verdict(checked, last, head)
-
-
-def _problem(link: Link, last: int, head: str, partial: bool) -> str:
-    follows = link.sequence == last + 1
-    if not follows and not (partial and link.sequence > last):
-        return f"follows event {last}; events are missing, added or out of order"
-    if link.record.get("sequence") != link.sequence:
-        return "carries another event's number inside"
-    if follows and (last or not partial) and link.prev_hash != head:
-        return "does not continue the event before it"
-    return ""
-
-
-def _seal_problem(link: Link, keys: dict[str, str]) -> str:
-    named = link.record.get("key_id")
-    key = keys.get(named) if isinstance(named, str) else None
-    if key is None:
-        return f"was sealed with another key ({named}; this is {key_id()})"
-    if not hmac.compare_digest(seal(link.prev_hash, link.text, key), link.hash):
-        return "was changed: its seal does not match"
-    if link.columns is not None and link.columns != columns(link.record):
-        return "has columns that differ from the sealed record"
-    return ""
-
-
-def _retire(keys: dict[str, str], used: str) -> None:
-    """Once a newer key is in use, the older ones seal nothing: a stolen one is worth nothing."""
-    while next(iter(keys)) != used:
-        del keys[next(iter(keys))]
-
-
-def _link_of_row(event: AuditEvent) -> Link | str:
-    try:
-        record = json.loads(event.record)
-        found = {name: getattr(event, name) for name in columns(record)}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"event {event.sequence}: was changed: its record is no event"
-    return Link(event.sequence, record, event.record, event.prev_hash, event.hash, found)
-
-
-def link_of_line(line: str) -> Link | str:
-    """The event on a line of an export, or why there is none."""
-    try:
-        data = json.loads(line)
-        record = data["record"]
-        link = Link(record["sequence"], record, canonical(record), data["prev_hash"], data["hash"])
-        if not isinstance(link.sequence, int) or not isinstance(link.hash, str):
-            raise TypeError
-        return link
-    except (ValueError, KeyError, TypeError):
-        return f"not an event: {line[:80]!r}"
-
-
 def export_line(event: AuditEvent) -> str:
-    """An event as one JSON line: all that `verify_export` needs."""
+    """An event as one JSON line: all that verification needs."""
     data = {"record": json.loads(event.record), "prev_hash": event.prev_hash, "hash": event.hash}
     return json.dumps(data, sort_keys=True, separators=(",", ":"))

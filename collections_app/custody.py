@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from .audit import Link, link_of_line
 from .models import AuditEvent
+from .verification import Link, link_of_line
 
 BATCH = 1000
 

@@ -10,8 +10,8 @@ class AuditEvent(models.Model):
     """One event, never changed and never deleted (triggers refuse both).
 
     `record` is the event: canonical JSON, exactly the bytes under the seal. The other columns
-    repeat parts of it for searching, and `audit.verify` checks that they agree. Only `audit.py`
-    writes here.
+    repeat parts of it for searching, and `verification.py` checks that they agree. Only
+    `audit.py` writes here.
     """
 
     sequence = models.BigIntegerField(primary_key=True)

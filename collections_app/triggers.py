@@ -1,7 +1,7 @@
 """Triggers that refuse to change the audit log, for SQLite and PostgreSQL.
 
 They stop a mistake and the application's own account. Whoever owns the database can remove
-them; the chain (audit.verify) and the copy on the `audit` logger are for that.
+them; the chain (verification.verify) and the copy on the `audit` logger are for that.
 """
 
 from django.db.backends.base.base import BaseDatabaseWrapper

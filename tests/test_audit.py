@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from collections_app import audit, triggers
+from collections_app import audit, triggers, verification
 from collections_app.audit import GENESIS, Entry, LogUnwritable, Outcome, Phase, export_line
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor, cluster_at
@@ -65,14 +65,14 @@ def tampered(log: list[AuditEvent]) -> list[AuditEvent]:
 
 
 def test_an_empty_log_is_intact() -> None:
-    assert audit.verify() == audit.Verdict(0, 0, GENESIS)
+    assert verification.verify() == verification.Verdict(0, 0, GENESIS)
 
 
 def test_events_are_numbered_from_one_and_each_seals_the_one_before(log: list[AuditEvent]) -> None:
     assert [event.sequence for event in log] == [1, 2, 3, 4, 5]
     assert [event.prev_hash for event in log] == [GENESIS, *(e.hash for e in log[:-1])]
     assert len({event.hash for event in log}) == LAST
-    assert audit.verify() == audit.Verdict(LAST, LAST, log[-1].hash)
+    assert verification.verify() == verification.Verdict(LAST, LAST, log[-1].hash)
 
 
 def test_an_event_comes_back_from_the_database_as_it_was_written() -> None:
@@ -101,7 +101,7 @@ def test_an_event_about_no_target_and_no_operation_is_one_too() -> None:
     audit.write(replace(ENTRY, operation_id=None, target=None, details=None))
     event = AuditEvent.objects.get()
     assert (event.operation_id, event.cluster, event.name) == (None, "", "")
-    assert not audit.verify().broken
+    assert not verification.verify().broken
 
 
 def test_an_operation_has_one_intent_only() -> None:
@@ -111,7 +111,7 @@ def test_an_operation_has_one_intent_only() -> None:
         audit.write(intent)
     assert AuditEvent.objects.count() == 1
     audit.write(ENTRY)
-    assert not audit.verify().broken
+    assert not verification.verify().broken
 
 
 def test_what_can_not_be_durable_is_not_written() -> None:
@@ -127,7 +127,7 @@ def test_sixteen_writers_leave_no_gap() -> None:
             audit.write(replace(ENTRY, message=f"{writer}/{number}"))
 
     assert at_once(*(partial(write, writer) for writer in range(16))) == [None] * 16
-    verdict = audit.verify()
+    verdict = verification.verify()
     assert (verdict.checked, verdict.last_sequence, verdict.broken) == (160, 160, "")
 
 
@@ -251,9 +251,9 @@ TAMPERING: dict[str, tuple[Callable[[], None], int, str]] = {
 def test_the_first_broken_link_is_named(
     tamper: Callable[[], None], number: int, says: str, tampered: list[AuditEvent]
 ) -> None:
-    assert not audit.verify().broken
+    assert not verification.verify().broken
     tamper()
-    verdict = audit.verify()
+    verdict = verification.verify()
     assert verdict.broken.startswith(f"event {number}: ")
     assert says in verdict.broken
     intact = {0: 0, 2: 1 if tamper is not delete_first else 0, 3: 2, 4: 2, 6: 5}[number]
@@ -262,16 +262,16 @@ def test_the_first_broken_link_is_named(
 
 def test_of_two_changes_the_first_is_named(tampered: list[AuditEvent]) -> None:
     sql("UPDATE LOG SET actor = 'x' WHERE sequence >= 4")
-    assert audit.verify().broken.startswith("event 4: ")
+    assert verification.verify().broken.startswith("event 4: ")
     sql("UPDATE LOG SET actor = 'x' WHERE sequence = 2")
-    assert audit.verify().broken.startswith("event 2: ")
+    assert verification.verify().broken.startswith("event 2: ")
 
 
 def test_another_key_verifies_nothing_and_is_told_from_tampering(
     log: list[AuditEvent], settings: Any
 ) -> None:
     settings.AUDIT_KEY = "another-key-" * 4
-    verdict = audit.verify()
+    verdict = verification.verify()
     assert verdict.checked == 0
     assert verdict.broken.startswith("event 1: was sealed with another key")
     assert settings.AUDIT_KEY not in verdict.broken
@@ -283,7 +283,7 @@ def test_a_chain_that_goes_on_with_another_key_is_named_where_it_changes(
     right, settings.AUDIT_KEY = settings.AUDIT_KEY, "another-key-" * 4
     audit.write(ENTRY)
     settings.AUDIT_KEY = right
-    assert audit.verify().broken.startswith("event 6: was sealed with another key")
+    assert verification.verify().broken.startswith("event 6: was sealed with another key")
 
 
 OLD, NEW = "the-old-key-" * 4, "the-new-key-" * 4
@@ -299,19 +299,19 @@ def rotated(settings: Any) -> list[AuditEvent]:
 
 
 def test_a_chain_goes_on_over_a_change_of_the_key(rotated: list[AuditEvent]) -> None:
-    verdict = audit.verify()
+    verdict = verification.verify()
     assert (verdict.checked, verdict.broken) == (4, "")
-    assert audit.verify_export(map(export_line, rotated)).broken == ""
+    assert verification.verify_export(map(export_line, rotated)).broken == ""
     assert len({json.loads(event.record)["key_id"] for event in rotated}) == 2
     some = [export_line(rotated[0]), export_line(rotated[3])]
-    assert audit.verify_export(some, partial=True).checked == 2
+    assert verification.verify_export(some, partial=True).checked == 2
 
 
 def test_without_the_retired_key_what_it_sealed_can_not_be_verified(
     rotated: list[AuditEvent], settings: Any
 ) -> None:
     settings.AUDIT_RETIRED_KEYS = []
-    assert audit.verify().broken.startswith("event 1: was sealed with another key")
+    assert verification.verify().broken.startswith("event 1: was sealed with another key")
 
 
 def test_a_retired_key_seals_nothing_after_its_time(
@@ -321,7 +321,7 @@ def test_a_retired_key_seals_nothing_after_its_time(
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = OLD, []
     audit.write(ENTRY)
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = NEW, [OLD]
-    assert audit.verify().broken.startswith("event 5: was sealed with another key")
+    assert verification.verify().broken.startswith("event 5: was sealed with another key")
 
 
 def test_what_a_retired_key_sealed_can_not_be_changed_with_it(
@@ -332,14 +332,14 @@ def test_what_a_retired_key_sealed_can_not_be_changed_with_it(
     text = rotated[1].record.replace("event 2", "event X")
     forged = audit.seal(rotated[1].prev_hash, text, OLD)
     sql("UPDATE LOG SET record = %s, hash = %s WHERE sequence = 2", text, forged)
-    assert audit.verify().broken.startswith("event 3: does not continue the event before it")
+    assert verification.verify().broken.startswith("event 3: does not continue the event before it")
 
 
 def test_a_tail_cut_off_shows_only_in_the_head(tampered: list[AuditEvent]) -> None:
     """The chain alone can't tell; the head that left the machine can."""
-    head = audit.verify().head
+    head = verification.verify().head
     sql("DELETE FROM LOG WHERE sequence > 3")
-    verdict = audit.verify()
+    verdict = verification.verify()
     assert not verdict.broken
     assert verdict.last_sequence == MIDDLE
     assert verdict.head == tampered[MIDDLE - 1].hash != head
@@ -374,7 +374,7 @@ def test_the_line_is_the_line_of_the_export_and_verifies(lines: list[str]) -> No
     for _ in range(3):
         audit.write(ENTRY)
     assert lines == [export_line(e) for e in AuditEvent.objects.order_by("sequence")]
-    assert audit.verify_export(lines) == audit.verify()
+    assert verification.verify_export(lines) == verification.verify()
     assert all("\n" not in line for line in lines)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collections_app import audit, exports
+from collections_app import audit, exports, verification
 from collections_app.audit import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor
@@ -54,16 +54,16 @@ def log() -> list[AuditEvent]:
 
 def test_an_export_verifies_without_the_database(log: list[AuditEvent]) -> None:
     lines = exported()
-    expected = audit.verify()
+    expected = verification.verify()
     assert all(line.endswith("\n") and line.count("\n") == 1 for line in lines)
-    assert audit.verify_export(lines) == expected == audit.Verdict(4, 4, log[-1].hash)
+    assert verification.verify_export(lines) == expected == verification.Verdict(4, 4, log[-1].hash)
 
 
 def test_it_survives_being_spelled_otherwise_by_another_program(log: list[AuditEvent]) -> None:
     """What counts is the content; blank lines and spaces mean nothing."""
     lines = [json.dumps(json.loads(line), indent=None, ensure_ascii=False) for line in exported()]
     assert ODD in json.loads(lines[0])["record"]["details"]["reason"]
-    assert not audit.verify_export(["", *lines, "\n"]).broken
+    assert not verification.verify_export(["", *lines, "\n"]).broken
 
 
 def tampered(line: str, **record: object) -> str:
@@ -87,14 +87,14 @@ def test_a_tampered_line_is_named(
 ) -> None:
     lines = exported()
     lines[2] = tampered(lines[2], **change)
-    verdict = audit.verify_export(lines)
+    verdict = verification.verify_export(lines)
     assert verdict.broken.startswith(says)
     assert verdict.checked == 2
 
 
 @pytest.mark.parametrize("line", ["{}", "[]", "null", "no json", '{"record": 1}', '"text"'])
 def test_a_line_that_is_no_event_is_named(line: str, log: list[AuditEvent]) -> None:
-    verdict = audit.verify_export([*exported(), line])
+    verdict = verification.verify_export([*exported(), line])
     assert (verdict.checked, verdict.broken) == (4, f"not an event: {line!r}")
 
 
@@ -102,18 +102,18 @@ def test_a_line_that_is_no_event_is_named(line: str, log: list[AuditEvent]) -> N
 def test_a_missing_line_is_named(missing: int, log: list[AuditEvent]) -> None:
     lines = exported()
     del lines[missing]
-    assert audit.verify_export(lines).broken.startswith(f"event {missing + 2}: follows")
+    assert verification.verify_export(lines).broken.startswith(f"event {missing + 2}: follows")
 
 
 def test_two_lines_swapped_are_named(log: list[AuditEvent]) -> None:
     one, two, three, four = exported()
-    assert audit.verify_export([one, three, two, four]).broken.startswith("event 3: follows")
+    assert verification.verify_export([one, three, two, four]).broken.startswith("event 3: follows")
 
 
 def test_a_filtered_export_verifies_as_a_partial_one_only(log: list[AuditEvent]) -> None:
     lines = list(exports.json_lines(AuditEvent.objects.filter(name="b").order_by("sequence")))
-    assert audit.verify_export(lines).broken.startswith("event 2: follows event 0")
-    verdict = audit.verify_export(lines, partial=True)
+    assert verification.verify_export(lines).broken.startswith("event 2: follows event 0")
+    verdict = verification.verify_export(lines, partial=True)
     assert (verdict.broken, verdict.checked, verdict.last_sequence) == ("", 2, 4)
 
 
@@ -121,12 +121,16 @@ def test_a_partial_export_still_shows_tampering_order_and_broken_neighbours(
     log: list[AuditEvent],
 ) -> None:
     _, two, three, four = exported()
-    assert not audit.verify_export([two, three, four], partial=True).broken
+    assert not verification.verify_export([two, three, four], partial=True).broken
     edited = [two, tampered(four, message="x")]
-    assert audit.verify_export(edited, partial=True).broken.startswith("event 4: was changed")
-    assert audit.verify_export([four, two], partial=True).broken.startswith("event 2: follows")
+    assert verification.verify_export(edited, partial=True).broken.startswith(
+        "event 4: was changed"
+    )
+    assert verification.verify_export([four, two], partial=True).broken.startswith(
+        "event 2: follows"
+    )
     data = {**json.loads(three), "prev_hash": audit.GENESIS}
-    broken = audit.verify_export([two, json.dumps(data)], partial=True).broken
+    broken = verification.verify_export([two, json.dumps(data)], partial=True).broken
     assert broken == "event 3: does not continue the event before it"
 
 
@@ -214,7 +218,7 @@ def test_exporting_is_on_the_record_before_it_begins() -> None:
     assert (record["phase"], record["action"]) == ("access", "audit.export")
     assert record["actor"]["subject"] == "aldo"
     assert record["details"] == {"filters": {"who": "ada"}, "form": "jsonl"}
-    assert not audit.verify_export(exported()).broken
+    assert not verification.verify_export(exported()).broken
 
 
 @pytest.mark.parametrize(
@@ -224,7 +228,7 @@ def test_a_line_of_the_wrong_shape_is_named_and_stops_nothing_else(change: dict[
     audit.write(named("book"))
     line = json.dumps(json.loads(exported()[0]) | change)
     for partial in (False, True):
-        assert audit.verify_export([line], partial=partial).broken
+        assert verification.verify_export([line], partial=partial).broken
 
 
 @pytest.mark.parametrize("wide", ["＝1+1", "＋1", "＠x", "\n=1"])

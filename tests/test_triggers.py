@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from collections_app import audit, triggers
+from collections_app import audit, triggers, verification
 from collections_app.audit import Entry, Phase
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor
@@ -68,7 +68,7 @@ def test_changing_or_deleting_is_refused_and_changes_nothing(change: Callable[[]
     with pytest.raises(DatabaseError, match=triggers.MESSAGE), transaction.atomic():
         change()
     assert all_rows() == before
-    assert not audit.verify().broken
+    assert not verification.verify().broken
 
 
 VENDORS_OWN = {
@@ -131,7 +131,7 @@ def test_installing_twice_is_harmless_and_removing_opens_the_table() -> None:
     triggers.remove(connection)
     triggers.remove(connection)
     assert AuditEvent.objects.filter(sequence=2).update(actor="test|eve") == 1
-    assert audit.verify().broken.startswith("event 2: ")
+    assert verification.verify().broken.startswith("event 2: ")
     triggers.install(connection)
     with pytest.raises(DatabaseError, match=triggers.MESSAGE):
         AuditEvent.objects.filter(sequence=2).update(actor="test|ada")

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from .. import audit, exports, history
+from .. import exports, history, verification
 from ..access import Action, may_everywhere
 from ..actors import actor_of, origin_of
 from ..forms import AuditFilterForm
@@ -62,7 +62,7 @@ def verify(request: HttpRequest) -> HttpResponse:
     """Check the chain from its first event to its last. For those who may read all of it."""
     if not may_everywhere(actor_of(request), Action.READ_AUDIT):
         refuse(request, Action.READ_AUDIT)
-    context = {"verdict": audit.verify(), "title": "Audit log", "section": "audit"}
+    context = {"verdict": verification.verify(), "title": "Audit log", "section": "audit"}
     part = "collections_app/_verdict.html"
     return page_or_part(request, "collections_app/verdict.html", part, context)
 

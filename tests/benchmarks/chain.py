@@ -1,12 +1,13 @@
 """Sixteen processes write ten thousand events: no gap, no deadlock, and how many a second.
 
-Ends with an error if an event is lost, or the chain does not verify.
+Ends with an error if an event is lost, the chain does not verify, or a writer hangs.
 """
 
 import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 from .application import application
 from .figures import noted
@@ -14,10 +15,11 @@ from .measure import rounds
 from .places import Place
 
 WRITERS, EVENTS = 16, 10_000
+LONGEST = 600  # seconds; a writer that needs more is in a deadlock
 WRITE = """
 import sys, django
 django.setup()
-from collections_app import audit
+from collections_app import audit, verification
 from collections_app.actors import Actor, Origin
 from django.db import connection
 actor = Actor(issuer="bench", subject=sys.argv[2], display="Writer " + sys.argv[2])
@@ -36,11 +38,12 @@ def main() -> None:
     with application([Place(1, "http://127.0.0.1:1")]):  # nobody there, and nobody asks
         from django.db import connection
 
-        from collections_app import audit
+        from collections_app import verification
 
-        before = audit.verify().checked
+        before = verification.verify().checked
         seconds = _write(share)
-        verdict = audit.verify()
+        verdict = verification.verify()
+        assert _changes_of_writer() > WRITERS, "they wrote one after the other, not at once"
         assert not verdict.broken, verdict.broken
         assert verdict.checked - before == share * WRITERS, "events were lost"
         assert verdict.last_sequence == verdict.checked, "there is a gap"
@@ -65,10 +68,24 @@ def _write(share: int) -> float:
         assert writer.stdout.readline() == "ready\n"
     began = time.perf_counter()
     for writer in writers:
-        writer.communicate("\n")
-    failed = [writer.returncode for writer in writers if writer.returncode]
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    try:
+        failed = [writer for writer in writers if writer.wait(LONGEST)]
+    finally:
+        for writer in writers:
+            writer.kill()
     assert not failed, f"{len(failed)} writers failed"
     return time.perf_counter() - began
+
+
+def _changes_of_writer() -> int:
+    """How often an event is by another writer than the one before it."""
+    from collections_app.models import AuditEvent
+
+    actors = list(AuditEvent.objects.order_by("sequence").values_list("actor", flat=True))
+    return sum(one != two for one, two in pairwise(actors))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import grpc
 import pytest
 from django.core.management import call_command
 
-from collections_app.audit import LogUnwritable, Outcome, verify
+from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Unreachable
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.protocol import Busy, NotDone
 from collections_app.operations.sending import OutcomeUnrecorded
+from collections_app.verification import verify
 from tests.fixtures import actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure

@@ -9,7 +9,7 @@ import pytest
 
 from collections_app import clusters
 from collections_app.access import Action
-from collections_app.audit import Outcome, verify
+from collections_app.audit import Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
@@ -18,6 +18,7 @@ from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations import OPERATIONS
 from collections_app.operations.protocol import AlreadyUsed, Busy, NotDone
+from collections_app.verification import verify
 from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer

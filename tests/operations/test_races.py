@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from collections_app import audit
+from collections_app import audit, verification
 from collections_app.audit import Entry, LogUnwritable, Phase
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor
@@ -38,7 +38,7 @@ def test_eight_writers_at_once_make_one_chain_without_a_gap() -> None:
     assert at_once(*(lambda w=w: work(w) for w in range(WRITERS))) == [None] * WRITERS
     sequences = list(AuditEvent.objects.order_by("sequence").values_list("sequence", flat=True))
     assert sequences == list(range(1, WRITERS * EACH + 1))
-    verdict = audit.verify()
+    verdict = verification.verify()
     assert (verdict.broken, verdict.checked) == ("", WRITERS * EACH)
     assert sorted(written()) == sorted(
         (f"writer{w}", n) for w in range(WRITERS) for n in range(EACH)
@@ -60,10 +60,10 @@ def test_a_writer_who_gives_up_leaves_no_gap() -> None:
     results = at_once(*(lambda w=w: work(w) for w in range(WRITERS)))
     assert [isinstance(r, GaveUp) for r in results] == [bool(w % 2) for w in range(WRITERS)]
     assert {name for name, _ in written()} == {f"writer{w}" for w in range(0, WRITERS, 2)}
-    assert audit.verify() == audit.verify_export(
+    assert verification.verify() == verification.verify_export(
         audit.export_line(e) for e in AuditEvent.objects.order_by("sequence")
     )
-    assert audit.verify().checked == WRITERS // 2
+    assert verification.verify().checked == WRITERS // 2
 
 
 def test_a_chain_that_is_held_makes_others_wait_and_not_fork() -> None:
@@ -78,4 +78,4 @@ def test_a_chain_that_is_held_makes_others_wait_and_not_fork() -> None:
     assert not [r for r in results if isinstance(r, LogUnwritable)]
     names = [name for name, _ in written()]
     assert names[0::2] == names[1::2]
-    assert not audit.verify().broken
+    assert not verification.verify().broken

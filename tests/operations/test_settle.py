@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import pytest
 
-from collections_app.audit import LogUnwritable, Outcome, verify
+from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.settle import open_operations
+from collections_app.verification import verify
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import (

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from collections_app import audit, triggers
+from collections_app import audit, triggers, verification
 from collections_app.audit import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor
@@ -354,7 +354,7 @@ def test_json_lines_hold_the_filtered_events_with_their_seals(few: None, signed_
         "films",
         "songs",
     ]
-    verdict = audit.verify_export(lines, partial=True)
+    verdict = verification.verify_export(lines, partial=True)
     assert (verdict.broken, verdict.checked) == ("", 3)
 
 

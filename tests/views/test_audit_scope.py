@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from collections_app import audit, history
+from collections_app import audit, history, verification
 from collections_app.access import matches
 from collections_app.audit import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
@@ -184,7 +184,7 @@ def test_an_export_holds_the_part(client: Client) -> None:
     records = [json.loads(line)["record"] for line in lines.splitlines()]
     assert [r["sequence"] for r in records] == [2, 9]
     assert places([r["target"] for r in records]) == VISIBLE
-    assert not audit.verify_export(lines.splitlines(), partial=True).broken
+    assert not verification.verify_export(lines.splitlines(), partial=True).broken
     text = b"".join(client.post(EXPORT, {"form": "csv"})).decode()
     assert places(list(csv.DictReader(io.StringIO(text)))) == VISIBLE
 

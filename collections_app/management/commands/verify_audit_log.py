@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import audit, custody
+from ... import custody, verification
 
 T = TypeVar("T")
 
@@ -58,12 +58,12 @@ class Command(BaseCommand):
             f"as copied: {found.checked} lines of the copy, up to event {found.last_sequence}"
         )
 
-    def _verdict(self, options: dict[str, Any]) -> audit.Verdict:
+    def _verdict(self, options: dict[str, Any]) -> verification.Verdict:
         if not options["export"]:
-            return audit.verify()
+            return verification.verify()
         partial = options["partial"]
         return self._read(
-            options["export"], lambda lines: audit.verify_export(lines, partial=partial)
+            options["export"], lambda lines: verification.verify_export(lines, partial=partial)
         )
 
     def _read(self, path: str, check: Callable[[Iterable[str]], T]) -> T:
