@@ -143,11 +143,7 @@ class Listing:
         return len(self.names)
 
     def __iter__(self) -> Iterator[CollectionRow]:
-        return map(self.row, self.by_name())
-
-    def by_name(self) -> list[int]:
-        """The positions of all, sorted by name."""
-        return sorted(range(len(self.names)), key=self.names.__getitem__)
+        return map(self.row, sorted(range(len(self.names)), key=self.names.__getitem__))
 
     def row(self, at: int) -> CollectionRow:
         ms, id_ = self.age(at)

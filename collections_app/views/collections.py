@@ -1,10 +1,11 @@
 """Looking: clusters, databases, collections, one collection."""
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -30,6 +31,7 @@ from .http import look_into, named, open_cluster, page_or_part
 from .problems import Problem, come_back, looks_again, of_milvus
 
 PAGE = 50
+SORTED_FROM = 0.1  # a page further back than this share of all costs less by sorting them
 SORTS = ("name", "-name", "created", "-created", "state", "-state")
 
 
@@ -92,16 +94,40 @@ class ListView:
             page=int(page) if page.isdecimal() and len(page) < 9 else 1,
         )
 
-    def apply(self, table: Table, places: list[int]) -> list[int]:
+    def pages(self, table: Table, places: Sequence[int]) -> "Pages":
         """Those of the places in a table that are searched for, in the order asked for."""
         wanted, names = self.q.casefold(), table.names
         found = [at for at in places if wanted in names[at].casefold()] if wanted else places
-        key, descending = self.sort.lstrip("-"), self.sort.startswith("-")
-        if key == "created":
-            found = sorted(found, key=table.age)
-        if key == "state":
-            found = sorted(found, key=lambda at: _loadedness(table.load(at)))
-        return found[::-1] if descending else found
+        keys: dict[str, Callable[[int], Any]] = {
+            "name": names.__getitem__,
+            "created": lambda at: (table.age(at), names[at]),
+            "state": lambda at: (_loadedness(table.load(at)), names[at]),
+        }
+        return Pages(found, keys[self.sort.lstrip("-")], descending=self.sort.startswith("-"))
+
+
+class Pages(Paginator):  # type: ignore[type-arg]  # Django's own can't be subscripted
+    """Pages of places whose order is worked out for the page asked for, no further.
+
+    To sort ten thousand names for the first fifty took longer than Milvus' answer.
+    """
+
+    def __init__(
+        self, places: Sequence[int], key: Callable[[int], Any], *, descending: bool
+    ) -> None:
+        super().__init__(places, PAGE)
+        self._places, self._key, self._descending = places, key, descending
+
+    def page(self, number: int | str) -> Page[int]:
+        number = self.validate_number(number)
+        end = number * PAGE
+        return Page(self._first(end)[end - PAGE :], number, self)
+
+    def _first(self, count: int) -> list[int]:
+        if count > self.count * SORTED_FROM:
+            return sorted(self._places, key=self._key, reverse=self._descending)[:count]
+        first = heapq.nlargest if self._descending else heapq.nsmallest
+        return first(count, self._places, key=self._key)
 
 
 def _loadedness(load: Load | Unread) -> int:
@@ -118,10 +144,10 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     look_into(request, cluster, database)
     view, seen = ListView.of(request), visible(actor_of(request), cluster, database)
     found = milvus.gateway.collections(database)
-    places = found.by_name()
+    places: Sequence[int] = range(len(found))
     if "*" not in seen:
         places = [at for at in places if matches(seen, found.names[at])]
-    page = Paginator(view.apply(found, places), PAGE).get_page(view.page)
+    page = view.pages(found, places).get_page(view.page)
     rows = [found.row(at) for at in page]
     detailed = request.GET.get("details") == "1"
     summaries: dict[str, CollectionSummary] = {}
@@ -199,7 +225,7 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     found = milvus.gateway.collection(database, name)
     known = Partitions(() if isinstance(found.partitions, Unread) else found.partitions)
     view = ListView.of(request)
-    page = Paginator(view.apply(known, list(range(len(known.rows)))), PAGE).get_page(view.page)
+    page = view.pages(known, range(len(known.rows))).get_page(view.page)
     shown = [known.rows[at] for at in page]
     rows = milvus.gateway.partition_rows(database, name, [p.name for p in shown])
     under_way = _under_way(cluster, database)

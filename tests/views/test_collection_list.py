@@ -1,5 +1,6 @@
 """The list of collections: its address is the view, and nothing unread is shown as nothing."""
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,6 +9,8 @@ import grpc
 import pytest
 from django.test import Client
 
+from collections_app.milvus.types import Listing
+from collections_app.views.collections import SORTS, ListView
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -222,6 +225,26 @@ def test_paging_keeps_search_and_order(signed_in: SignIn) -> None:
     assert names(second) == ["c02", "c01", "c00"]
     assert not second.has_link("Next")
     assert names(Page(client.get(second.link("Previous")))) == names(first)
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_all_pages_together_are_all_collections_in_order(sort: str) -> None:
+    """A page near the start and one further back are worked out differently."""
+    numbers = random.Random(4).sample(range(1200), 1200)
+    table = Listing(
+        names=[f"c{number:04d}" for number in numbers],
+        ids=[number // 3 for number in numbers],  # with ties, which the name decides
+        created_ms=[1] * len(numbers),
+        held={f"c{number:04d}": 50 for number in numbers if number % 2},
+    )
+    keys: dict[str, Callable[[int], Any]] = {
+        "name": lambda number: number,
+        "created": lambda number: (number // 3, number),
+        "state": lambda number: (number % 2 == 0, number),
+    }
+    expected = sorted(numbers, key=keys[sort.lstrip("-")], reverse=sort.startswith("-"))
+    pages = ListView(q="", sort=sort, page=1).pages(table, range(len(table)))
+    assert [numbers[at] for page in pages for at in page] == expected
 
 
 @pytest.mark.usefixtures("many")
