@@ -6,6 +6,8 @@ The command line, or GUNICORN_CMD_ARGS, changes single settings: `-b unix:/run/m
 import os
 from pathlib import Path
 
+from milvusadmin.logs import for_gunicorn
+
 chdir = str(Path(__file__).resolve().parents[1])
 wsgi_app = "milvusadmin.wsgi"
 bind = "127.0.0.1:8000"
@@ -16,6 +18,7 @@ preload_app = False  # Milvus clients are made after the fork
 timeout = 60
 graceful_timeout = 30  # a drop under way is finished: three calls, each with its deadline
 control_socket_disable = True  # it would be made in the home directory
+logconfig_dict = for_gunicorn()  # LOG_FORMAT; the application writes its own line for a request
 if os.access("/dev/shm", os.W_OK):  # noqa: S108 (a sign of life per worker, in memory)
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 

@@ -89,7 +89,10 @@ def config(audit_log_file: str = "") -> dict[str, Any]:
 
 
 def for_gunicorn() -> dict[str, Any]:
-    """gunicorn's `logconfig_dict`: its own lines in the same format, to standard error."""
+    """gunicorn's `logconfig_dict`: its own lines in the same format, to standard error.
+
+    Its access log is left as it is: off, unless its command line says otherwise.
+    """
     console = {"class": "logging.StreamHandler", "formatter": "lines"}
     own = {"handlers": ["console"], "level": "INFO", "propagate": False}
     return {
@@ -98,7 +101,7 @@ def for_gunicorn() -> dict[str, Any]:
         "formatters": {"lines": {"()": _formatter()}},
         "handlers": {"console": console},
         "root": {"handlers": ["console"], "level": "INFO"},
-        "loggers": {"gunicorn.error": own, "gunicorn.access": own},
+        "loggers": {"gunicorn.error": own},
     }
 
 

@@ -42,8 +42,11 @@ class RequestLogMiddleware:
 
 
 def _id_of(request: HttpRequest) -> str:
-    """The trusted proxy's id if it sent a usable one, so that its log can be followed to ours."""
-    given = request.headers.get(HEADER, "") if settings.TRUST_PROXY else ""
+    """The proxy's, if it sent a usable one, so that its log can be followed to ours.
+
+    The header is there only if a trusted proxy sent it: ForwardedMiddleware drops all others.
+    """
+    given = request.headers.get(HEADER, "")
     return given if USABLE.fullmatch(given) else uuid.uuid4().hex
 
 
@@ -62,4 +65,4 @@ def view_of(request: HttpRequest) -> str:
     """The name of the page, of which there are few: `static` for files, `none` for no page."""
     if request.resolver_match:
         return request.resolver_match.view_name
-    return "static" if request.path_info.startswith(settings.STATIC_URL) else "none"
+    return "static" if request.path.startswith(settings.STATIC_URL) else "none"

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import logging.config
 import sys
 from types import SimpleNamespace
 
@@ -79,11 +78,3 @@ def test_a_format_that_does_not_exist_stops_the_start(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(ImproperlyConfigured, match=r"LOG_FORMAT is 'xml'\. Use text or json"):
         logs.config()
-
-
-def test_what_gunicorn_is_given_is_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOG_FORMAT", "json")
-    made = logging.config.DictConfigurator(logs.for_gunicorn())
-    handler = made.configure_handler(made.config["handlers"]["console"] | {"formatter": "lines"})
-    assert set(logs.for_gunicorn()["loggers"]) == {"gunicorn.error", "gunicorn.access"}
-    assert handler is not None

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -10,41 +11,43 @@ from django.db import OperationalError
 from django.test import Client
 
 from collections_app.models import AuditEvent
+from milvusadmin.peers import Peers
 from tests.views import Page, act_url, confirm
 from tests.views.test_problems import failing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SignIn = Callable[..., Client]
 HEADER = "X-Request-ID"
+HERE, ELSEWHERE = (Peers(networks=(ip_network(net),)) for net in ("127.0.0.1", "10.0.3.7"))
 USABLE = ["0123456789abcdef", "8d3e6f0c-0a0a-4f4f-9c9c-000000000001", "Z6.x_y@z="]
 HOSTILE = [
     "short",
     "a" * 65,
     "0123456789\nforged",
-    "0123456789, 9876543210",
+    "0123456789, no",
     "<script>alert(1)</script>",
     "0123456789é",
-    "0123456789 ",
+    "0123456789 abcdef",
     "",
 ]
 
 
 @pytest.mark.parametrize("given", USABLE)
 def test_a_trusted_proxys_id_is_taken(given: str, settings: Any) -> None:
-    settings.TRUST_PROXY = True
+    settings.TRUST_PROXY = HERE
     assert Client().get("/sign-in/", headers={HEADER: given}).headers[HEADER] == given
 
 
 @pytest.mark.parametrize("given", HOSTILE)
 def test_an_unusable_one_is_replaced(given: str, settings: Any) -> None:
-    settings.TRUST_PROXY = True
+    settings.TRUST_PROXY = HERE
     made = Client().get("/sign-in/", headers={HEADER: given}).headers[HEADER]
     assert made != given
     assert len(made) == 32
 
 
 def test_without_a_trusted_proxy_nobody_chooses_one(settings: Any) -> None:
-    settings.TRUST_PROXY = False
+    settings.TRUST_PROXY = ELSEWHERE
     made = {Client().get("/", headers={HEADER: USABLE[0]}).headers[HEADER] for _ in range(3)}
     assert len(made) == 3
     assert USABLE[0] not in made

@@ -1,0 +1,69 @@
+"""The application as it runs, with two processes: what its log says, and what probes are told."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.infra.gunicorn import HOST, Answer, App, ask, gunicorn
+
+HEADER = "X-Request-ID"
+OURS = "0123456789abcdef0123456789abcdef"
+# With a trusted proxy and https as it says; the Milvus is one where nobody is.
+ENVIRONMENT = {"SIGN_IN": "local", "LOG_FORMAT": "json", "TRUST_PROXY": HOST}
+HTTPS = ("X-Forwarded-Proto", "https")
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[App]:
+    with gunicorn(ENVIRONMENT) as made:
+        yield made
+
+
+def look(app: App, path: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
+    return ask(app.connection(), path, (HTTPS, *headers), method)
+
+
+def lines(app: App) -> list[dict[str, Any]]:
+    """Every line of the log. Fails if one is no JSON object."""
+    return [json.loads(line) for line in app.output.splitlines()]
+
+
+def test_every_line_is_json_and_gunicorns_are_too(app: App) -> None:
+    look(app, "/sign-in/")
+    assert {"gunicorn.error", "access"} <= {line["logger"] for line in lines(app)}
+
+
+def test_the_proxys_id_is_in_the_answer_and_in_the_log(app: App) -> None:
+    answer = look(app, "/nowhere/", (HEADER, OURS))
+    assert (answer.status, answer.headers[HEADER]) == (404, OURS)
+    assert f"In the log: request {OURS}" in answer.text
+    found = [line for line in lines(app) if line.get("request_id") == OURS]
+    assert {"access", "django.request"} <= {line["logger"] for line in found}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%0a%7b%22level%22:%22CRITICAL%22%7d",
+        "/%0d%0a%1b%5b2K/%e2%80%ae",
+        "/" + "x" * 3000,
+        "/static/%0aforged",
+    ],
+)
+def test_a_hostile_request_writes_no_line_of_its_own(app: App, path: str) -> None:
+    before = len(lines(app))
+    hostile = (HEADER, 'x"}{"level":"CRITICAL"'), ("User-Agent", "\x85{}\u2028")
+    answer = look(app, path, *hostile)
+    assert len(answer.headers[HEADER]) == 32
+    new = lines(app)[before:]
+    assert {line["logger"] for line in new} <= {"access", "django.request"}
+    assert {line["request_id"] for line in new} == {answer.headers[HEADER]}
+    assert all(len(line.get("path", "")) <= 200 for line in new)
+
+
+def test_what_is_in_a_query_string_is_not_in_the_log(app: App) -> None:
+    look(app, "/sign-in/?next=/s3cret/&code=s3cret")
+    look(app, "/clusters/main/collection/?name=s3cret")
+    assert "s3cret" not in app.output
