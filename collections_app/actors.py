@@ -87,3 +87,10 @@ def at_the_shell() -> tuple[Actor, Origin]:
     user, host = getpass.getuser(), socket.gethostname()
     actor = Actor(issuer=f"shell:{host}", subject=user, display=user, method="shell")
     return actor, Origin(interface="cli", request_id=uuid.uuid4().hex)
+
+
+def watching() -> tuple[Actor, Origin]:
+    """The watch: a program that saw something, and did not do it. It has no right to anything."""
+    user, host = getpass.getuser(), socket.gethostname()
+    actor = Actor(issuer=f"watch:{host}", subject=user, display="the watch", method="watch")
+    return actor, Origin(interface="watch", request_id=uuid.uuid4().hex)

@@ -37,6 +37,7 @@ class Phase(StrEnum):
     OUTCOME = "outcome"  # what became of it
     REFUSED = "refused"  # stopped by us before anything was sent
     ACCESS = "access"  # the log itself was exported
+    OBSERVED = "observed"  # seen in Milvus by the watch, and not done by us
     SESSION = "session"  # somebody signed in or out, or was refused, or their groups changed
 
 
@@ -53,6 +54,7 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     BLOCKED = "blocked"
     BUSY = "busy"
+    NOT_BY_US = "not by us"  # what the watch saw: nobody knows who did it
 
 
 class LogUnwritable(Exception):

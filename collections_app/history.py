@@ -39,6 +39,11 @@ class Event:
         return "" if subject == self.actor else subject
 
     @property
+    def nobody_known(self) -> bool:
+        """Whether the actor only saw it."""
+        return self.row.outcome == Outcome.NOT_BY_US
+
+    @property
     def details(self) -> dict[str, Any]:
         return dict(self.record["details"])
 
@@ -80,16 +85,19 @@ def story(operation_id: uuid.UUID) -> Story | None:
 
 
 def recent_operations(cluster: str, database: str, collection: str) -> list[Event]:
-    """What was done to a collection, newest first: one event for each operation.
+    """What was done to a collection, newest first: one event for each operation, ten at most.
 
-    Without what no rule permitted: whoever tries often enough must not hide the rest.
+    And the last five that the watch saw. Without what no rule permitted. Whoever tries, or does
+    it elsewhere, often enough must not hide the rest.
     """
     found = AuditEvent.objects.filter(cluster=cluster, database=database, collection=collection)
-    found = found.exclude(outcome=Outcome.DENIED)
+    found = found.order_by("-sequence")
     latest: dict[uuid.UUID | None, Event] = {}
-    for row in found.order_by("-sequence")[:30]:
+    for row in found.exclude(outcome__in=(Outcome.DENIED, Outcome.NOT_BY_US))[:30]:
         latest.setdefault(row.operation_id, Event.of(row))
-    return list(latest.values())[:10]
+    seen = [Event.of(row) for row in found.filter(outcome=Outcome.NOT_BY_US)[:5]]
+    known = list(latest.values())[:10] + seen
+    return sorted(known, key=lambda event: event.row.sequence, reverse=True)
 
 
 def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:

@@ -1,4 +1,4 @@
-"""The audit log, and the one mutable piece of state: which target an open operation claims."""
+"""The audit log; which targets open operations claim; and what the watch saw last."""
 
 from typing import Any, NoReturn
 
@@ -80,3 +80,40 @@ class Claim(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation_id} by {self.actor_display}"
+
+
+class WatchedDatabase(models.Model):
+    """A database as `manage.py watch` listed it last."""
+
+    cluster = models.CharField(max_length=255)
+    database = models.CharField(max_length=255)
+    endpoint = models.TextField()  # another address is another server: the watch begins anew
+    listed_at = models.DateTimeField()
+    position = models.BigIntegerField()  # the events up to here were committed before that
+    version = models.BigIntegerField(default=0)  # grows with each change: see watch/record.py
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=["cluster", "database"], name="one_watch_per_database"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.database}"
+
+
+class SeenCollection(models.Model):
+    """A collection in the inventory of the watch."""
+
+    watched = models.ForeignKey(WatchedDatabase, models.CASCADE, related_name="collections")
+    name = models.CharField(max_length=255)
+    collection_id = models.BigIntegerField()  # 0 on Milvus Lite, which has none
+    created_ms = models.BigIntegerField(null=True)
+    # Set while it is in no list and nobody can say yet that it is gone.
+    last_listed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.collection_id})"

@@ -17,7 +17,7 @@ from django.conf import settings
 from collections_app import clusters
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, NotFound, OutcomeUnknown, Refused, Unreachable
-from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.gateway import Gateway, readable
 from collections_app.milvus.guard import Guard
 from collections_app.milvus.types import (
     CollectionDetail,
@@ -157,6 +157,13 @@ class FakeMilvus:
             created_ms=[one.identity.created_ms or 0 for one in found.values()],
             held=self._read("load", lambda: held),
         )
+
+    def identities(self, database: str) -> dict[str, Identity]:
+        self._permit("collections", database)
+        return {name: one.identity for name, one in self._database(database).collections.items()}
+
+    def bearers(self, database: str, names: Iterable[str]) -> dict[str, Identity | Unread | None]:
+        return {n: readable(lambda n=n: self.collection_identity(database, n)) for n in names}
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         self._reach()

@@ -113,6 +113,25 @@ def test_the_list_is_sorted_and_tells_identity_and_load(place: Place) -> None:
 
 
 @everywhere
+def test_who_bears_which_name_is_the_same_as_on_the_list(place: Place) -> None:
+    place.add("a")
+    place.add("b", aliases=["tome"])
+    found = place.gateway.identities(place.database)
+    assert found == {row.name: row.identity for row in place.gateway.collections(place.database)}
+    asked = place.gateway.bearers(place.database, ["b", "gone", "tome", "a"])
+    assert [name for name, bearer in asked.items() if bearer is None] == ["gone", "tome"]
+    if place.has_ids:
+        assert (asked["a"], asked["b"]) == (found["a"], found["b"])
+
+
+@everywhere
+def test_of_a_database_that_is_not_there_nobody_bears_a_name(place: Place) -> None:
+    with pytest.raises(NotFound):
+        place.gateway.identities("nowhere")
+    assert place.gateway.bearers("nowhere", ["a"]) == {"a": None}
+
+
+@everywhere
 def test_an_empty_database_is_an_empty_list(place: Place) -> None:
     assert list(place.gateway.collections(place.database)) == []
     assert place.database in place.gateway.databases()

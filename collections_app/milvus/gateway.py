@@ -71,6 +71,26 @@ class Gateway:
             held=readable(lambda: self._held(database)),
         )
 
+    def identities(self, database: str) -> dict[str, Identity]:
+        """Who bears which name in a database: one call. Without ids on Milvus Lite."""
+        reply = self._show_collections(database)
+        names = list(reply.collection_names)
+        ids = list(reply.collection_ids) or [0] * len(names)
+        created = list(reply.created_utc_timestamps) or [0] * len(names)
+        found = zip(names, ids, created, strict=True)
+        return {name: Identity(id=id_, created_ms=ms or None) for name, id_, ms in found}
+
+    def bearers(self, database: str, names: Iterable[str]) -> dict[str, Identity | Unread | None]:
+        """`collection_identity` of each name. The first read without an answer is the last."""
+        names, stalled = list(names), threading.Event()
+
+        def read(name: str) -> Identity | Unread | None:
+            if stalled.is_set():
+                return Unread.UNKNOWN
+            return readable(lambda: self.collection_identity(database, name), stalled.set)
+
+        return dict(zip(names, self._connection.each(read, names), strict=True))
+
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         """Rows, partitions and aliases by name. A collection dropped meanwhile is absent."""
         names, stalled = list(names), threading.Event()

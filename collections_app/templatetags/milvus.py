@@ -29,6 +29,12 @@ WORDS = {
     "session.refused": "Sign-in refused",
     "session.groups": "Groups changed",
     "session.step_up": "Signed in again",
+    "collection.appeared": "Appeared",
+    "collection.gone": "Gone",
+    "collection.replaced": "Replaced",
+    "collection.renamed": "Renamed",
+    "database.gone": "Database gone",
+    "watch.began": "Watch began",
 }
 METHODS = {
     "oidc": "company sign-in",

@@ -1,0 +1,109 @@
+"""Watch Milvus for what is done to it without this dashboard."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError, close_old_connections
+
+from ... import clusters
+from ...milvus.types import Cluster
+from ...watch.lock import Lock, lock
+from ...watch.rounds import Report, look
+
+EMBEDDED = (
+    "{key} is an embedded Milvus Lite, and its file belongs to one process. Stop the dashboard and "
+    "use --once, or name other clusters with --cluster."
+)
+
+
+class Taken(Exception):
+    """Another watch runs. Says which."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Keep an inventory of all collections, and record what appears, goes, is replaced or "
+        "renamed without this dashboard. Only one runs, over all machines that share the database. "
+        "Exit code 1 if another one runs, or (with --once) if something could not be read."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--every", type=float, default=60.0, help="seconds between looks (60)")
+        parser.add_argument("--once", action="store_true", help="look once: for cron")
+        parser.add_argument("--wait", action="store_true", help="stand by while another one runs")
+        parser.add_argument("--cluster", action="append", help="only this one; may be repeated")
+        parser.add_argument("--database", action="append", help="only this one; may be repeated")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.options, self.stopped, self.standing_by = options, threading.Event(), False
+        if not 0 < options["every"] <= 86400:
+            raise CommandError("--every is the seconds between two looks: above 0, at most 86400.")
+        self.clusters = self._clusters()
+        before = signal.signal(signal.SIGTERM, lambda *_: self.stopped.set())
+        held = lock()
+        try:
+            self._loop(held)
+        except Taken as exc:
+            raise CommandError(f"Another watch runs: {exc}. Only one may; --wait waits.") from exc
+        except KeyboardInterrupt:
+            self.stderr.write("interrupted")
+        finally:
+            held.release()
+            signal.signal(signal.SIGTERM, before)
+
+    def _clusters(self) -> list[Cluster]:
+        wanted, known = self.options["cluster"], {c.key: c for c in clusters.all_clusters()}
+        for key in wanted or ():
+            if key not in known:
+                raise CommandError(f"No cluster {key} is configured. Known: {', '.join(known)}.")
+        chosen = [c for key, c in known.items() if not wanted or key in wanted]
+        embedded = [c.key for c in chosen if "://" not in c.uri]
+        if embedded and not self.options["once"]:
+            raise CommandError(EMBEDDED.format(key=embedded[0]))
+        return chosen
+
+    def _loop(self, held: Lock) -> None:
+        while not self.stopped.is_set():
+            ours = self._is_ours(held)
+            whole = ours and min(map(self._look, self.clusters))  # all of them: no short cut
+            if self.options["once"] and (ours or not self.options["wait"]):
+                raise SystemExit(0 if whole else 1)
+            self.stopped.wait(self.options["every"])
+
+    def _is_ours(self, held: Lock) -> bool:
+        """Asked before each look: a lock that was lost may be somebody else's by now."""
+        close_old_connections()
+        try:
+            if held.take():
+                return True
+            self._stand_by(held.holder())
+        except (DatabaseError, InterfaceError) as exc:
+            self.stderr.write(f"the database does not answer: {type(exc).__name__}")
+        return False
+
+    def _stand_by(self, holder: str) -> None:
+        if not self.options["wait"]:
+            raise Taken(holder or "it does not say who it is")
+        if not self.standing_by:
+            self.stderr.write(f"another watch runs: {holder}. Standing by.")
+        self.standing_by = True
+
+    def _look(self, cluster: Cluster) -> bool:
+        """Whatever goes wrong with one cluster, the others get their turn. Whether all was read."""
+        if self.stopped.is_set():
+            return False
+        try:
+            milvus, only = clusters.get(cluster.key), self.options["database"] or ()
+            report = look(milvus, only, self.stopped.is_set)
+        except Exception as exc:
+            said = f"{type(exc).__name__}: {exc}"
+            hint = f". {EMBEDDED.format(key=cluster.key)}" if "://" not in cluster.uri else ""
+            report = Report(problems=[f"nothing was recorded: {said}{hint}"])
+        for problem in report.problems:
+            self.stderr.write(f"{cluster.key}: {problem}")
+        for action, count in sorted(report.events.items()):
+            self.stdout.write(f"{cluster.key}: {count} {action}")
+        return not report.problems

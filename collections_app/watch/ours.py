@@ -1,0 +1,89 @@
+"""What our own drops explain, as the audit log and the claims tell it."""
+
+import json
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max, QuerySet
+
+from ..access import Action
+from ..audit import Outcome, Phase
+from ..models import AuditEvent, Claim
+from .inventory import Difference, Key, key_of
+
+PREFIX = "_milvusadmin_drop_"  # strict mode takes a collection aside under such a name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """Collections that drops of ours were aimed at, by key.
+
+    `dropped`: gone by an operation that succeeded since the lists before these. `busy`: an
+    operation is open, or it ended while these were read; so they may show it half-way.
+    """
+
+    dropped: frozenset[Key]
+    busy: frozenset[Key]
+    busy_operations: frozenset[uuid.UUID]
+
+    def is_busy(self, difference: Difference) -> bool:
+        """Whether nothing can be said about it yet."""
+        sides = [side for side in (difference.was, difference.now) if side]
+        if any(side.key in self.busy for side in sides):
+            return True
+        return any(operation_of(side.name) in self.busy_operations for side in sides)
+
+
+def last_sequence() -> int:
+    """The number of the newest event."""
+    return AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
+
+
+def ours(cluster: str, *, since: int, position: int) -> Ours:
+    """Read after the lists, and after all that Milvus was asked because of them.
+
+    A drop of ours that they show had its intent before. So either its claim is still there, or
+    its outcome is, later than `position`, the log's end when the lists were begun. `since` is
+    that of the lists before. Claims are read first: what is settled in between has an outcome.
+    """
+    claimed = set(Claim.objects.filter(cluster=cluster).values_list("operation_id", flat=True))
+    ended = AuditEvent.objects.filter(
+        cluster=cluster, sequence__gt=since, phase=Phase.OUTCOME, action=Action.DROP_COLLECTION
+    ).exclude(outcome=Outcome.UNKNOWN)
+    lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
+    busy = claimed | {operation for operation in lately if operation}
+    succeeded = ended.filter(outcome=Outcome.SUCCEEDED)
+    return Ours(
+        dropped=_aimed_at(succeeded.values("operation_id")),
+        busy=_aimed_at(busy),
+        busy_operations=frozenset(busy),
+    )
+
+
+def _aimed_at(operations: Any) -> frozenset[Key]:
+    intents = _intents().filter(operation_id__in=operations)
+    return frozenset(_key(intent) for intent in intents.iterator())
+
+
+def _intents() -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.filter(phase=Phase.INTENT, action=Action.DROP_COLLECTION)
+
+
+def _key(intent: AuditEvent) -> Key:
+    id_ = json.loads(intent.record)["details"]["identity"]["id"]
+    return key_of(id_, intent.database, intent.collection)
+
+
+def operation_of(name: str) -> uuid.UUID | None:
+    """The operation that this private name belongs to, if it looks like one."""
+    with suppress(ValueError):
+        return uuid.UUID(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+    return None
+
+
+def taken_aside(name: str) -> bool:
+    """Whether an operation of ours gave this name. Anybody can write one that looks like it."""
+    operation = operation_of(name)
+    return operation is not None and _intents().filter(operation_id=operation).exists()

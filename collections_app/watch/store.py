@@ -1,0 +1,132 @@
+"""The inventory of one cluster in our database. It changes with the log, or not at all."""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+
+from django.db.models import F
+
+from .. import audit
+from ..audit import Entry
+from ..milvus.types import Cluster, Identity
+from ..models import SeenCollection, WatchedDatabase
+from .findings import Change
+from .inventory import Bearer
+from .reading import Lists
+
+
+class Overtaken(Exception):
+    """Another watch changed the inventory meanwhile. What this one saw will be seen again."""
+
+
+class Store:
+    """What is known of a cluster's databases. `watched` holds their rows by name.
+
+    Raises LogUnwritable or DatabaseError if it can't be written, and then nothing was.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        found = WatchedDatabase.objects.filter(cluster=cluster.key)
+        self.watched = {watched.database: watched for watched in found}
+
+    def known(self) -> list[Bearer]:
+        """Every collection in the inventory."""
+        rows = SeenCollection.objects.filter(watched__cluster=self.cluster.key).values_list(
+            "watched__database", "name", "collection_id", "created_ms", "pk", "last_listed_at"
+        )
+        return [
+            Bearer(
+                database=database,
+                name=name,
+                identity=Identity(id=id_, created_ms=ms),
+                row=pk,
+                last_listed=last_listed,
+            )
+            for database, name, id_, ms, pk, last_listed in rows
+        ]
+
+    def listed_before(self) -> dict[str, datetime]:
+        """When each database was listed last."""
+        return {name: row.listed_at.astimezone(UTC) for name, row in self.watched.items()}
+
+    def position(self) -> int:
+        """Where the log ended when the oldest of these lists was begun."""
+        return min((row.position for row in self.watched.values()), default=0)
+
+    def former_address(self, database: str) -> str | None:
+        """The address at which the inventory of a database was taken; None if there is none."""
+        row = self.watched.get(database)
+        return row.endpoint if row else None
+
+    def begin(self, database: str, lists: Lists, entry: Entry) -> None:
+        """Fill the inventory of a database, and record only that. What moved here stays a move."""
+        moved = {bearer.identity.id for bearer in self.known() if bearer.database != database} - {0}
+        with audit.appending():
+            WatchedDatabase.objects.filter(cluster=self.cluster.key, database=database).delete()
+            row = WatchedDatabase.objects.create(
+                cluster=self.cluster.key,
+                database=database,
+                endpoint=self.cluster.endpoint,
+                listed_at=lists.at,
+                position=lists.position,
+            )
+            names = lists.read[database].items()
+            SeenCollection.objects.bulk_create(
+                (_seen(row, name, i) for name, i in names if i.id not in moved), batch_size=1000
+            )
+            audit.append(entry)
+        self.watched[database] = row
+
+    def record(self, changes: Iterable[Change]) -> None:
+        """Follow some changes, in one transaction. Raises Overtaken if they are not news."""
+        changes = list(changes)
+        with audit.appending():
+            for database in set().union(*(change.databases for change in changes)):
+                self._claim(database)
+            gone = [bearer.row for change in changes for bearer in change.remove]
+            SeenCollection.objects.filter(pk__in=gone).delete()
+            SeenCollection.objects.bulk_create(
+                _seen(self.watched[new.database], new.name, new.identity)
+                for change in changes
+                for new in change.add
+            )
+            for change in changes:
+                for entry in change.entries:
+                    audit.append(entry)
+
+    def _claim(self, database: str) -> None:
+        """Whoever comes second finds another version. That holds even if two watches run."""
+        row = self.watched[database]
+        same = WatchedDatabase.objects.filter(pk=row.pk, version=row.version)
+        if not same.update(version=F("version") + 1):
+            raise Overtaken(f"{row}: another watch is at work")
+        row.version += 1
+
+    def forget(self, database: str, entry: Entry) -> bool:
+        """Record that a database is gone, unless something of it is not proved to be."""
+        row = self.watched[database]
+        if row.collections.exists():
+            return False
+        with audit.appending():
+            self._claim(database)
+            row.delete()
+            audit.append(entry)
+        return True
+
+    def end(self, lists: Lists, missing: Collection[Bearer], back: Collection[Bearer]) -> None:
+        """Nothing of these lists is left to record, but for what is `missing` without proof."""
+        rows = [self.watched[name] for name in lists.read]
+        seen = SeenCollection.objects
+        for row in rows:
+            of_row = [b.row for b in missing if b.database == row.database and not b.last_listed]
+            seen.filter(pk__in=of_row).update(last_listed_at=row.listed_at)
+        seen.filter(pk__in=[b.row for b in back]).update(last_listed_at=None)
+        WatchedDatabase.objects.filter(pk__in=[row.pk for row in rows]).update(
+            listed_at=lists.at, position=lists.position
+        )
+
+
+def _seen(row: WatchedDatabase, name: str, identity: Identity) -> SeenCollection:
+    return SeenCollection(
+        watched=row, name=name, collection_id=identity.id, created_ms=identity.created_ms
+    )
