@@ -1,6 +1,5 @@
 """A database of its own on the real Milvus, a watch that looks at nothing else, and strangers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,6 @@ from collections_app import clusters
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent
 from collections_app.watch.rounds import Report, look
-from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import target_in
 
@@ -67,6 +65,3 @@ def seen() -> list[str]:
     events = AuditEvent.objects.filter(phase="observed").exclude(action="watch.began")
     actions = events.order_by("sequence").values_list("action", "name")
     return [f"{action.rpartition('.')[2]} {name}" for action, name in actions]
-
-
-Say = Callable[..., None]
