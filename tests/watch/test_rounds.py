@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from collections_app import audit
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
+from collections_app.verification import verify
 from tests.infra.seeds import Seeds
 
 from .conftest import Watched, seen
@@ -48,7 +48,7 @@ def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
     assert gone["actor"]["method"] == gone["origin"]["interface"] == "watch"
     assert gone["actor"]["issuer"].startswith("watch:")
     assert gone["details"]["last_listed"] < gone["details"]["found"] < gone["recorded_at"]
-    assert not audit.verify().broken
+    assert not verify().broken
 
 
 def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) -> None:

@@ -1,0 +1,250 @@
+"""Our own drops are told apart from others', whatever the order in which things are seen."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from collections_app import audit
+from collections_app.access import Action
+from collections_app.audit import Entry, Outcome, Phase
+from collections_app.clusters import Milvus
+from collections_app.models import Claim, SeenCollection
+from collections_app.operations.base import target_dict
+from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.sending import finish
+from collections_app.watch.ours import PREFIX
+from tests.fixtures import ORIGIN, actor
+from tests.infra.chain import Chain
+from tests.operations.conftest import carry_out, consent, on_own_connection, settled
+
+from .conftest import Watched, seen
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+UNREADABLE = b"\xff\xff\xff"
+
+
+@pytest.fixture
+def begun(watched: Watched, faulty: Milvus) -> Watched:
+    watched.add("book")
+    watched.look()
+    return watched
+
+
+def drop(begun: Watched, name: str = "book") -> Outcome:
+    return carry_out(consent(begun.target(name)))
+
+
+def left_unknown(begun: Watched, chain: Chain, name: str = "book") -> Confirmation:
+    """A drop of ours whose answer nobody could read; Milvus did not do it."""
+    confirmation = consent(begun.target(name))
+    chain.relay.answer("DropCollection", lambda _: UNREADABLE)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.relay.forward("DropCollection")
+    return confirmation
+
+
+def test_what_we_dropped_leaves_the_inventory_without_a_word(begun: Watched) -> None:
+    assert drop(begun) is Outcome.SUCCEEDED
+    assert begun.look().events == {}
+    assert not SeenCollection.objects.exists()
+
+
+def test_a_namesake_of_what_we_dropped_appeared_and_replaced_nothing(begun: Watched) -> None:
+    drop(begun)
+    begun.add("book")
+    begun.look()
+    assert seen() == ["appeared book"]
+
+
+def test_what_was_renamed_by_others_and_then_dropped_by_us_is_ours(begun: Watched) -> None:
+    begun.rename("book", "tome")
+    assert drop(begun, "tome") is Outcome.SUCCEEDED
+    begun.look()
+    assert seen() == []
+
+
+def test_a_namesake_dropped_by_others_after_ours_is_theirs(begun: Watched) -> None:
+    drop(begun)
+    begun.add("book")
+    begun.look()
+    begun.drop("book")
+    begun.look()
+    assert seen() == ["appeared book", "gone book"]
+
+
+def test_while_an_operation_is_open_nothing_is_said_and_then_it_was_ours(
+    begun: Watched, chain: Chain
+) -> None:
+    confirmation = left_unknown(begun, chain)
+    begun.drop("book")  # as the drop that was on its way
+    begun.look()
+    assert seen() == []
+    assert settled(confirmation) is Outcome.SUCCEEDED
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+def test_an_operation_that_failed_explains_nothing(
+    begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    confirmation = left_unknown(begun, chain)
+    finish(confirmation.operation_id, Outcome.FAILED, "it did not happen", actor(), ORIGIN, {})
+    begun.look()
+    begun.drop("book")
+    begun.look()
+    assert seen() == ["gone book"]
+
+
+def test_an_open_operation_on_one_does_not_hide_another(begun: Watched, chain: Chain) -> None:
+    begun.add("film")
+    begun.look()
+    left_unknown(begun, chain)
+    begun.drop("film")
+    begun.look()
+    assert seen() == ["appeared film", "gone film"]
+
+
+def test_a_partition_that_is_being_dropped_does_not_hide_its_collection(begun: Watched) -> None:
+    with claimed(begun, Action.DROP_PARTITION, 0):
+        begun.drop("book")
+        begun.look()
+        assert seen() == ["gone book"]
+
+
+# --- in the moments between -----------------------------------------------------------------------
+
+
+def test_a_drop_of_ours_that_ends_after_the_list_was_read(begun: Watched, chain: Chain) -> None:
+    """The list shows it gone, and its outcome comes after the list."""
+    results: list[Any] = []
+
+    def while_it_is_gone() -> None:
+        results.append(on_own_connection(begun.look))
+        results.append(seen())
+
+    chain.relay.after("DropCollection", while_it_is_gone)
+    assert drop(begun) is Outcome.SUCCEEDED
+    assert results[0].events == {}
+    assert results[1] == []
+    begun.look()
+    assert seen() == []
+
+
+@pytest.mark.parametrize("moment", ["ShowCollections", "DescribeCollection"])
+def test_a_drop_of_ours_in_the_middle_of_a_look(moment: str, begun: Watched, chain: Chain) -> None:
+    """Also when a short list made the watch ask for it: what it asked may be gone by us."""
+    done: list[Any] = []
+    if moment == "DescribeCollection":
+        from .test_doubt import short_list
+
+        chain.relay.answer("ShowCollections", short_list())
+        chain.relay.before(moment, lambda: done.append(on_own_connection(lambda: drop(begun))))
+    else:
+        chain.relay.before(moment, lambda: done.append(on_own_connection(lambda: drop(begun))))
+    begun.look()
+    assert done == [Outcome.SUCCEEDED]
+    chain.relay.forward("ShowCollections")
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+def test_a_drop_of_ours_between_the_list_and_the_comparison_is_seen_by_the_next_look(
+    begun: Watched, chain: Chain
+) -> None:
+    chain.relay.after("ShowCollections", lambda: on_own_connection(lambda: drop(begun)))
+    begun.look()
+    assert SeenCollection.objects.exists()
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+# --- strict mode takes a collection aside under a private name ------------------------------------
+
+
+@contextmanager
+def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
+    """An operation of ours on `book` that is open meanwhile, and refused in the end."""
+    operation, target = uuid.uuid4(), target_dict(begun.target("book"))
+    common: dict[str, Any] = {
+        "action": action,
+        "actor": actor(),
+        "origin": ORIGIN,
+        "operation_id": operation,
+        "target": target,
+    }
+    with audit.appending():
+        Claim.objects.create(
+            target=operation.hex,
+            operation_id=operation,
+            cluster="main",
+            actor_display="Ada",
+            claimed_at=timezone.now(),
+        )
+        details = {"identity": {"id": id_, "created_ms": None, "fingerprint": ""}}
+        audit.append(Entry(phase=Phase.INTENT, details=details, **common))
+    yield operation
+    finish(operation, Outcome.REFUSED, "given back", actor(), ORIGIN, {})
+
+
+def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+        begun.look()
+        begun.rename(private, "book")
+    begun.look()
+    assert seen() == []
+
+
+def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
+    begun: Watched, chain: Chain
+) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+
+        def give_back() -> None:
+            begun.rename(private, "book")
+            finish(operation, Outcome.REFUSED, "given back", actor(), ORIGIN, {})
+
+        chain.relay.after("ShowCollections", lambda: on_own_connection(give_back))
+        begun.look()
+    begun.look()
+    assert seen() == []
+
+
+def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name(
+    begun: Watched, chain: Chain
+) -> None:
+    shown = begun.id_of("book")
+    begun.drop("book")
+    begun.add("book")
+    with claimed(begun, Action.DROP_COLLECTION, shown) as operation:
+        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+        begun.look()
+        assert seen() == []
+        begun.rename(private, "book")
+    begun.look()
+    assert seen() == ["replaced book"]
+
+
+def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched) -> None:
+    """Its operation tells why it is called like that. What others do to it then is theirs."""
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+    begun.look()
+    assert seen() == []
+    begun.drop(private)
+    begun.look()
+    assert seen() == [f"gone {private}"]
+
+
+def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
+    begun.rename("book", private := f"{PREFIX}{uuid.uuid4().hex}")
+    begun.look()
+    assert seen() == ["renamed book", f"renamed {private}"]
