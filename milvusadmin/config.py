@@ -68,6 +68,7 @@ def _from_environment() -> dict[str, Any]:
         "token": env.secret("MILVUS_TOKEN") or "",
         "color": os.environ.get("MILVUS_COLOR", "grey"),
         "locked": env.listing("MILVUS_LOCKED"),
+        "strict_drop": env.flag("MILVUS_STRICT_DROP"),
     }
     reauth = os.environ.get("MILVUS_REAUTH")
     return {**table, "reauth": reauth} if reauth else table
@@ -133,6 +134,12 @@ def _count(named: str, value: Any) -> int:
     return value
 
 
+def _yes_or_no(named: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ImproperlyConfigured(f"{named} must be true or false.")
+    return value
+
+
 def _color(named: str, value: Any) -> str:
     if value not in COLORS:
         raise ImproperlyConfigured(f"{named} must be one of {', '.join(COLORS)}.")
@@ -159,4 +166,5 @@ READ: dict[str, Callable[[str, Any], Any]] = {
     "pause": _pause,
     "reauth": _duration,
     "locked": _locked,
+    "strict_drop": _yes_or_no,
 }

@@ -1,4 +1,4 @@
-"""The calls that destroy. Each is sent exactly once, with a deadline.
+"""The calls that destroy, and the rename of a strict drop. Each is sent exactly once.
 
 pymilvus re-sends a call when the connection breaks before the answer, and reports success; by
 then the name may belong to another collection, and the second drop takes that one. So these go
@@ -18,7 +18,7 @@ from .types import unsafe_name
 
 
 class Destroyer:
-    """What can be destroyed on one cluster."""
+    """What can be destroyed on one cluster. Every call has the cluster's `drop_timeout`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,6 +26,13 @@ class Destroyer:
     def drop_collection(self, database: str, name: str) -> None:
         request = pb.DropCollectionRequest(db_name=database, collection_name=name)
         self._send_once(database, "DropCollection", request, name)
+
+    def rename_collection(self, database: str, name: str, new: str) -> None:
+        # Without the new database 2.3.5 moves it to `default`.
+        request = pb.RenameCollectionRequest(
+            db_name=database, oldName=name, newName=new, newDBName=database
+        )
+        self._send_once(database, "RenameCollection", request, name, new)
 
     def drop_partition(self, database: str, collection: str, name: str) -> None:
         request = pb.DropPartitionRequest(

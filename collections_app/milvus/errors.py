@@ -2,9 +2,13 @@
 
 
 class MilvusError(Exception):
-    """Any failure at the border. `str()` is Milvus' own message, cleaned; `code` its code."""
+    """Any failure at the border. `str()` is Milvus' own message, cleaned; `code` its code.
+
+    `sent` is whether the act itself went out, if it was one.
+    """
 
     kind = "error"
+    sent = True
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -36,6 +40,7 @@ class Unreachable(MilvusError):
     """
 
     kind = "unreachable"
+    sent = False
 
     def __init__(self, message: str, code: str = "", again_in: float = 0.0) -> None:
         super().__init__(message, code)

@@ -23,6 +23,7 @@ class Cluster:
     pause: float = 10.0  # for so long it is not asked after it did not answer in time
     locked: tuple[str, ...] = ()  # nothing that fits is destroyed from here: "name" or "db/name"
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
+    strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py
 
     @property
     def endpoint(self) -> str:

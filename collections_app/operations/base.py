@@ -77,6 +77,11 @@ class Operation(ABC):
         return self.verb == "Drop"
 
 
+def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:
+    """The note, where strict mode is on."""
+    return (note,) if gateway.cluster.strict_drop else ()
+
+
 def target_dict(target: Target) -> dict[str, str]:
     return {k: str(v) for k, v in asdict(target).items()}
 

@@ -3,12 +3,19 @@
 from typing import TYPE_CHECKING
 
 from ..access import Action
+from ..milvus.errors import Denied, Refused
 from ..milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
-from .base import Blocker, Look, Operation, other
+from .base import Blocker, Look, Operation, other, strict_notes
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
     from ..milvus.gateway import Gateway
+
+
+STRICT = (
+    "Strict: it is renamed to a private name, compared there, and dropped under that name. From "
+    "the rename on nobody finds it."
+)
 
 
 class DropCollection(Operation):
@@ -25,8 +32,9 @@ class DropCollection(Operation):
             server=server,
             detail=detail,
             rows=detail.rows,
-            blockers=_alias_blockers(detail, server, target),
-            notes=_notes(detail, server),
+            blockers=_strict_blockers(gateway, detail, target)
+            or _alias_blockers(detail, server, target),
+            notes=_notes(detail, server) + strict_notes(gateway, STRICT),
         )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
@@ -37,9 +45,37 @@ class DropCollection(Operation):
 
 
 def collection_gone(gateway: "Gateway", target: Target, identity: Identity) -> bool:
-    """Nothing bears the name any more, or something else does. Without ids: nothing does."""
+    """Nothing bears the name any more, or something else does, and Milvus does not know the id.
+
+    The id tells a drop from somebody's rename. Without ids: nothing bears the name.
+    """
     now = gateway.collection_identity(target.database, target.collection)
-    return now is None or (now.verifiable and identity.verifiable and now != identity)
+    if now is not None and not (now.verifiable and identity.verifiable and now != identity):
+        return False
+    return not identity.verifiable or not _renamed(gateway, target.database, identity)
+
+
+def _renamed(gateway: "Gateway", database: str, identity: Identity) -> bool:
+    try:
+        return gateway.name_of(database, identity.id) is not None
+    except (Denied, Refused):
+        return False  # this server does not answer by id: then the name has to do
+
+
+def _strict_blockers(
+    gateway: "Gateway", detail: CollectionDetail, target: Target
+) -> tuple[Blocker, ...]:
+    """Strict mode asks by id. Where nobody answers that, it drops nothing."""
+    if not gateway.cluster.strict_drop:
+        return ()
+    try:
+        if detail.identity.verifiable:
+            gateway.name_of(target.database, detail.identity.id)
+            return ()
+    except (Denied, Refused):
+        pass
+    text = "This cluster has strict_drop, and the server can't be asked for a collection by its id."
+    return (Blocker(text=f"{text} Nothing is dropped here until one of the two changes."),)
 
 
 def _alias_blockers(

@@ -15,13 +15,17 @@ from ..milvus.types import (
     Target,
     Unread,
 )
-from .base import Blocker, Look, Operation, known
+from .base import Blocker, Look, Operation, known, strict_notes
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
     from ..milvus.gateway import Gateway
 
 DEFAULT_PARTITION = "_default"
+NOT_STRICT = (
+    "Strict mode can't cover partitions, because Milvus does not rename them. The instant between "
+    "the last look and the drop stays open."
+)
 
 
 class DropPartition(Operation):
@@ -35,7 +39,11 @@ class DropPartition(Operation):
         blockers = undroppable(look.detail, partition.name)
         if not blockers and not look.server.lite:
             blockers = _loaded(partition, target)
-        return replace(look, blockers=blockers, notes=_notes(partition, look.server))
+        return replace(
+            look,
+            blockers=blockers,
+            notes=_notes(partition, look.server) + strict_notes(gateway, NOT_STRICT),
+        )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.drop_partition(target.database, target.collection, target.name)

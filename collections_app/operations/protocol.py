@@ -15,7 +15,7 @@ from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim
-from . import OPERATIONS
+from . import OPERATIONS, strict
 from .base import Blocker, Look, target_dict
 from .confirmation import Confirmation
 from .sending import Case, Patience, act_once, conclude
@@ -216,7 +216,7 @@ def _stop_if_used(case: Case) -> None:
 
 
 def _intent(case: Case, look: Look) -> Entry:
-    age = case.actor.sign_in_age
+    age, aside = case.actor.sign_in_age, case.aside
     return Entry(
         phase=Phase.INTENT,
         action=case.confirmation.action,
@@ -233,6 +233,7 @@ def _intent(case: Case, look: Look) -> Entry:
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": look.server.version,
             "deadline_seconds": case.milvus.cluster.drop_timeout,
+            "private_name": aside.private if aside else None,  # strict mode
             "rows": None if isinstance(look.rows, Unread) else look.rows,
             "load": look.load.value if isinstance(look.load, Unread) else look.load.word,
             "snapshot": dict(look.detail.snapshot),
@@ -242,13 +243,20 @@ def _intent(case: Case, look: Look) -> Entry:
 
 def claim_on(target: Target) -> Claim | None:
     """The open operation that holds this target, if there is one."""
-    return Claim.objects.filter(target=digest(target)).first()
+    holding = Q(target=digest(target)) | Q(operation_id=strict.operation_of(target.collection))
+    return Claim.objects.filter(holding).first()
 
 
 def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     """`claim_on` for many targets of a cluster, with one query."""
-    held = {claim.target: claim for claim in Claim.objects.filter(cluster=cluster)}
-    return lambda target: held.get(digest(target)) if held else None
+    claims = list(Claim.objects.filter(cluster=cluster))
+    held = {claim.target: claim for claim in claims}
+    aside = {strict.private_name(claim.operation_id): claim for claim in claims}
+
+    def claim(target: Target) -> Claim | None:
+        return (aside.get(target.collection) or held.get(digest(target))) if claims else None
+
+    return claim
 
 
 def digest(target: Target) -> str:

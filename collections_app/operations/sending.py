@@ -10,16 +10,19 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from .. import audit, clusters
+from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from ..milvus.types import Cluster, Target
 from ..models import AuditEvent, Claim
+from . import strict
 from .base import Operation
 from .confirmation import Confirmation
 
 # After an OK, Milvus may need a moment before the name is gone.
 LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
+STRICT_ACTION = Action.DROP_COLLECTION  # Milvus renames nothing else
 READS_AT_MOST = 12  # reads between the act and the end of the last look, in the worst case
 
 
@@ -42,6 +45,25 @@ class Case:
     def target(self) -> Target:
         return self.confirmation.target
 
+    @property
+    def aside(self) -> strict.Aside | None:
+        """What strict mode needs; None where the drop is a plain one."""
+        if not self.milvus.cluster.strict_drop or self.operation.action is not STRICT_ACTION:
+            return None
+        return strict.Aside(
+            milvus=self.milvus,
+            target=self.target,
+            identity=self.confirmation.identity,
+            private=strict.private_name(self.confirmation.operation_id),
+        )
+
+    def is_done(self) -> bool:
+        """Whether it is gone (or released). Raises as a look does."""
+        if self.aside:
+            return strict.gone(self.aside)
+        identity = self.confirmation.identity
+        return self.operation.is_done(self.milvus.gateway, self.target, identity)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -51,6 +73,7 @@ class Answer:
     message: str
     code: str
     duration_ms: int
+    attempts: int = 1  # how often the act was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +101,40 @@ class Patience:
 
 def longest(cluster: Cluster) -> timedelta:
     """How long after its intent a living process may still be at it."""
-    looking, acting = cluster.read_timeout * READS_AT_MOST, cluster.drop_timeout
+    requests, reads = (3, READS_AT_MOST + 3) if cluster.strict_drop else (1, READS_AT_MOST)
+    acting, looking = cluster.drop_timeout * requests, cluster.read_timeout * reads
     return timedelta(seconds=cluster.drop_timeout + acting + looking)  # patience, act, look again
 
 
 def act_once(case: Case, patience: Patience) -> Answer:
     """The one request. Whatever is raised, it is never sent again."""
-    started = time.monotonic()
+    started, attempts = time.monotonic(), 1
     try:
         _last_check(case, patience)
-        case.operation.act(case.milvus.destroyer, case.target)
+        _send(case, patience)
         outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
-    except (Refused, Denied, NotFound) as exc:
-        outcome, message, code = Outcome.REFUSED, str(exc), exc.code
-    except Unreachable as exc:
-        outcome, message, code = Outcome.FAILED, f"It was not sent: {exc}", exc.code
     except MilvusError as exc:
-        outcome, message, code = Outcome.UNKNOWN, str(exc), exc.code
+        outcome, message, code = _outcome_of(exc), str(exc), exc.code
+        attempts = int(exc.sent)
     except Exception as exc:  # a bug here must not hide that something was sent
         outcome, message, code = Outcome.UNKNOWN, f"Unexpected: {type(exc).__name__}", ""
     duration_ms = round((time.monotonic() - started) * 1000)
-    return Answer(outcome=outcome, message=message, code=code, duration_ms=duration_ms)
+    return Answer(
+        outcome=outcome, message=message, code=code, duration_ms=duration_ms, attempts=attempts
+    )
+
+
+def _outcome_of(exc: MilvusError) -> Outcome:
+    if isinstance(exc, Refused | Denied | NotFound):
+        return Outcome.REFUSED
+    return Outcome.FAILED if isinstance(exc, Unreachable) else Outcome.UNKNOWN
+
+
+def _send(case: Case, patience: Patience) -> None:
+    if case.aside:
+        strict.take_and_drop(case.aside, lambda: _last_check(case, patience))
+    else:
+        case.operation.act(case.milvus.destroyer, case.target)
 
 
 def _last_check(case: Case, patience: Patience) -> None:
@@ -123,9 +159,12 @@ def conclude(case: Case, answer: Answer) -> Outcome:
     if outcome in {Outcome.NONE, Outcome.UNKNOWN}:
         done, seen = _look_again(case, LOOKS_AFTER_OK if outcome is Outcome.NONE else 1)
         outcome = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
-    details = {"attempts": 1, "code": answer.code, "duration_ms": answer.duration_ms, "seen": seen}
-    if answer.outcome is Outcome.FAILED:
-        details["attempts"] = 0
+    details = {
+        "attempts": answer.attempts,
+        "code": answer.code,
+        "duration_ms": answer.duration_ms,
+        "seen": seen,
+    }
     operation_id = case.confirmation.operation_id
     try:
         if finish(operation_id, outcome, answer.message, case.actor, case.origin, details):
@@ -138,10 +177,9 @@ def conclude(case: Case, answer: Answer) -> Outcome:
 
 
 def _look_again(case: Case, times: int) -> tuple[bool, str]:
-    identity = case.confirmation.identity
     for left in reversed(range(times)):
         try:
-            if case.operation.is_done(case.milvus.gateway, case.target, identity):
+            if case.is_done():
                 return True, case.operation.proof
         except MilvusError as exc:
             return False, f"The look afterwards failed: {exc}"

@@ -15,7 +15,7 @@ from ..audit import Outcome, Phase
 from ..milvus.errors import MilvusError
 from ..milvus.types import Identity, Kind, Target
 from ..models import AuditEvent, Claim
-from . import OPERATIONS
+from . import OPERATIONS, strict
 from .sending import final_outcome, finish, longest
 
 
@@ -24,12 +24,15 @@ def open_operations() -> list[Claim]:
     return list(Claim.objects.order_by("claimed_at"))
 
 
-def settle(operation_id: uuid.UUID, actor: Actor, origin: Origin) -> Outcome:
+def settle(
+    operation_id: uuid.UUID, actor: Actor, origin: Origin, *, may_rename: bool = False
+) -> Outcome:
     """Look once and record what is certain now. Returns the outcome, UNKNOWN while there is none.
 
     While the process that carries it out may be alive, this keeps its hands off. Gone means
     succeeded. Still there means failed only after the call's deadline and `settle_after` have
-    passed: until then Milvus may still be at it. Raises LogUnwritable, or AuditEvent.DoesNotExist.
+    passed: until then Milvus may still be at it. `may_rename` lets it give back the name of what
+    a strict drop left half-way. Raises LogUnwritable, or AuditEvent.DoesNotExist.
     """
     intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
     if not Claim.objects.filter(operation_id=operation_id).exists():
@@ -37,16 +40,23 @@ def settle(operation_id: uuid.UUID, actor: Actor, origin: Origin) -> Outcome:
     try:
         if being_carried_out(intent):
             return Outcome.UNKNOWN
-        done = _is_done(intent)
+        verdict = _verdict(intent, may_rename)
     except (MilvusError, clusters.UnknownCluster):
         return Outcome.UNKNOWN
-    if done:
-        message = "A look afterwards shows that it is gone, or released"
-        return _settled(operation_id, Outcome.SUCCEEDED, message, actor, origin)
-    if timezone.now() < _patience_ends(intent):
-        return Outcome.UNKNOWN
-    message = "It is still there, long after the deadline: it did not happen"
-    return _settled(operation_id, Outcome.FAILED, message, actor, origin)
+    return _settled(operation_id, *verdict, actor, origin) if verdict else Outcome.UNKNOWN
+
+
+def _verdict(intent: AuditEvent, may_rename: bool) -> tuple[Outcome, str] | None:
+    """What a look shows now; None if it is not certain yet."""
+    over = timezone.now() >= _patience_ends(intent)
+    aside = aside_of(intent)
+    if aside and (held := aside.bearer(aside.private)):
+        return strict.recover(aside, held, patience_over=over) if may_rename else None
+    if strict.gone(aside) if aside else _is_done(intent):
+        return Outcome.SUCCEEDED, "A look afterwards shows that it is gone, or released"
+    if over:
+        return Outcome.FAILED, "It is still there, long after the deadline: it did not happen"
+    return None
 
 
 def intent_of(operation_id: uuid.UUID) -> AuditEvent | None:
@@ -64,17 +74,36 @@ def _settled(
 
 
 def _is_done(intent: AuditEvent) -> bool:
-    details = json.loads(intent.record)["details"]
-    target = Target(
-        cluster=intent.cluster,
-        database=intent.database,
-        kind=Kind(intent.kind),
-        collection=intent.collection,
-        name=intent.name,
+    gateway = clusters.get(intent.cluster).gateway
+    return OPERATIONS[Action(intent.action)].is_done(gateway, target_of(intent), _identity(intent))
+
+
+def aside_of(intent: AuditEvent) -> strict.Aside | None:
+    """What a strict drop took aside; None if it was a plain one. Raises UnknownCluster."""
+    private = json.loads(intent.record)["details"].get("private_name")
+    if not private:
+        return None
+    return strict.Aside(
+        milvus=clusters.get(intent.cluster),
+        target=target_of(intent),
+        identity=_identity(intent),
+        private=private,
     )
-    gateway = clusters.get(target.cluster).gateway
-    operation = OPERATIONS[Action(intent.action)]
-    return operation.is_done(gateway, target, Identity(**details["identity"]))
+
+
+def _identity(intent: AuditEvent) -> Identity:
+    return Identity(**json.loads(intent.record)["details"]["identity"])
+
+
+def target_of(event: AuditEvent) -> Target:
+    """What an event is about."""
+    return Target(
+        cluster=event.cluster,
+        database=event.database,
+        kind=Kind(event.kind),
+        collection=event.collection,
+        name=event.name,
+    )
 
 
 def being_carried_out(intent: AuditEvent) -> bool:

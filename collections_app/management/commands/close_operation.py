@@ -8,8 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ...actors import at_the_shell
 from ...audit import Outcome
+from ...clusters import UnknownCluster
+from ...milvus.errors import MilvusError
+from ...models import AuditEvent
 from ...operations.sending import finish
-from ...operations.settle import being_carried_out, intent_of
+from ...operations.settle import aside_of, being_carried_out, intent_of
 
 
 class Command(BaseCommand):
@@ -30,9 +33,21 @@ class Command(BaseCommand):
             raise CommandError("There is no such operation.")
         if being_carried_out(intent):
             raise CommandError("It may still be carried out. Wait a minute.")
+        self._refuse_if_aside(intent)
         details = {"settled": True, "by_hand": True, "reason": reason}
         message = f"Closed by hand: {reason}"
         outcome = Outcome(options["outcome"])
         if not finish(operation_id, outcome, message, *at_the_shell(), details):
             raise CommandError("It is settled already.")
         self.stdout.write(f"{operation_id}: {outcome}")
+
+    def _refuse_if_aside(self, intent: AuditEvent) -> None:
+        """Closed, nobody would give it its name back. If Milvus can't be asked, go on."""
+        try:
+            aside = aside_of(intent)
+            held = aside and aside.bearer(aside.private)
+        except (MilvusError, UnknownCluster):
+            return
+        if aside and held:
+            remedy = "reconcile_operations gives it its name back; or rename it yourself first."
+            raise CommandError(f"It is called {aside.private} now. {remedy}")

@@ -16,8 +16,9 @@ from ...operations.settle import open_operations, settle
 
 class Command(BaseCommand):
     help = (
-        "Look what became of operations without a final outcome, and record it. Never sends "
-        "anything again. Exit code 1 if some are still open (without --loop)."
+        "Look what became of operations without a final outcome, and record it. Never drops "
+        "anything; what a strict drop left half-way gets its name back. Exit code 1 if some are "
+        "still open (without --loop)."
     )
 
     tidy_at = 0.0  # monotonic seconds
@@ -57,7 +58,7 @@ class Command(BaseCommand):
     def _settle(self, operation_id: UUID) -> Outcome:
         """Whatever goes wrong with one operation, the others get their turn."""
         try:
-            outcome = settle(operation_id, *at_the_shell())
+            outcome = settle(operation_id, *at_the_shell(), may_rename=True)
         except Exception as exc:
             self.stderr.write(f"{operation_id}: could not look: {type(exc).__name__}: {exc}")
             outcome = Outcome.UNKNOWN
