@@ -20,6 +20,7 @@ from collections_app.milvus.errors import Denied, NotFound, OutcomeUnknown, Refu
 from collections_app.milvus.gateway import Gateway, readable
 from collections_app.milvus.guard import Guard
 from collections_app.milvus.types import (
+    Cluster,
     CollectionDetail,
     CollectionSummary,
     Field,
@@ -87,6 +88,7 @@ class FakeMilvus:
     """
 
     def __init__(self) -> None:
+        self.cluster = Cluster(key="fake", label="Fake", uri="http://127.0.0.1:1")
         self.unreachable = False
         self.next_act: Lost | None = None
         self.sent: list[tuple[str, ...]] = []
@@ -229,6 +231,11 @@ class FakeMilvus:
         except NotFound:
             return None
 
+    def name_of(self, database: str, collection_id: int) -> str | None:
+        self._permit("name_of", database)
+        known = self._databases.get(database, FakeDatabase()).collections
+        return next((n for n, one in known.items() if one.identity.id == collection_id), None)
+
     def partitions(self, database: str, name: str) -> tuple[Partition, ...]:
         self._permit("partitions", database)
         found = self._found(database, name, through_alias=True).partitions
@@ -260,6 +267,18 @@ class FakeMilvus:
             known.collections.pop(name, None)
 
         self._act(drop, "drop_collection", database, name)
+
+    def rename_collection(self, database: str, name: str, new: str) -> None:
+        def rename() -> None:
+            known = self._databases.get(database, FakeDatabase())
+            if new in known.collections or new in known.aliases:
+                text = f"duplicated new collection name {database}:{new} with other collection name"
+                raise OutcomeUnknown(text, "65535")
+            if name not in known.collections:
+                raise Refused(f"collection not found[collection={name}]", "100")
+            known.collections[new] = known.collections.pop(name)
+
+        self._act(rename, "rename_collection", database, name, new)
 
     def drop_partition(self, database: str, collection: str, name: str) -> None:
         def drop() -> None:
@@ -373,7 +392,7 @@ def use_fake(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> FakeMilvus:
     def get(key: str) -> clusters.Milvus:
         if key not in settings.CLUSTERS:
             raise clusters.UnknownCluster(key)
-        cluster = replace(settings.CLUSTERS[key], **impatient)
+        cluster = fake.cluster = replace(settings.CLUSTERS[key], **impatient)
         return clusters.Milvus(cluster, cast(Gateway, fake), cast(Destroyer, fake), Guard(cluster))
 
     monkeypatch.setattr(clusters, "get", get)

@@ -204,7 +204,7 @@ WRONG = {
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
         "[clusters.a] url is not a setting. Known: at_once, color, drop_timeout, label, locked, "
-        "pause, read_timeout, reauth, settle_after, token, token_file, uri.",
+        "pause, read_timeout, reauth, settle_after, strict_drop, token, token_file, uri.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
     "number for a string": ("[clusters.a]\nuri = 19530", "[clusters.a] uri must be a string."),

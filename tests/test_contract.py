@@ -15,7 +15,7 @@ from pymilvus.exceptions import MilvusException
 
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
-from collections_app.milvus.errors import MilvusError, NotFound, Refused
+from collections_app.milvus.errors import MilvusError, NotFound, OutcomeUnknown, Refused
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionSummary, Load
 from tests.fakes import FakeMilvus
@@ -489,6 +489,46 @@ def acts_on(place: Place, name: str) -> None:
                 act(*names)
         with pytest.raises(MilvusError):
             act(name, "book", "novel")
+
+
+# --- renaming -------------------------------------------------------------------------------------
+
+with_ids = on("fake", "real")
+
+
+@with_ids
+def test_a_rename_keeps_the_identity_and_the_id_leads_to_the_new_name(place: Place) -> None:
+    place.add("book", rows=2)
+    before = place.gateway.collection(place.database, "book").identity
+    place.destroyer.rename_collection(place.database, "book", "tome")
+    assert place.names() == ["tome"]
+    assert place.gateway.collection_identity(place.database, "tome") == before
+    assert place.gateway.name_of(place.database, before.id) == "tome"
+
+
+@with_ids
+def test_the_id_of_what_is_gone_leads_nowhere(place: Place) -> None:
+    place.add("book")
+    identity = place.gateway.collection(place.database, "book").identity
+    place.forget("book")
+    place.add("book")
+    assert place.gateway.name_of(place.database, identity.id) is None
+
+
+@with_ids
+def test_a_name_that_is_taken_is_not_given_and_nothing_changes(place: Place) -> None:
+    place.add("book", aliases=["tome"])
+    place.add("paper")
+    for taken in ("paper", "tome"):
+        with pytest.raises(OutcomeUnknown, match="duplicated"):
+            place.destroyer.rename_collection(place.database, "book", taken)
+    assert place.names() == ["book", "paper"]
+
+
+@with_ids
+def test_what_is_not_there_is_not_renamed(place: Place) -> None:
+    with pytest.raises(Refused):
+        place.destroyer.rename_collection(place.database, "nothing", "tome")
 
 
 every_unsafe_name = pytest.mark.parametrize("name", UNSAFE, ids=ascii)

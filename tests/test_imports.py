@@ -173,7 +173,7 @@ def test_only_operations_call_the_destroyer() -> None:
     found = {module: calls_in(module) & acts for module in OURS}
     callers = {m for m, calls in found.items() if calls}
     operations = {m for m in callers if m.startswith(f"{APP}.operations.")}
-    assert len(operations) == 5
+    assert len(operations) == 6
     assert callers - operations <= {f"{APP}.views.operations"}
     assert "code_forms" in ours_in(f"{APP}.views.operations")
 

@@ -75,6 +75,11 @@ class Seeds:
         self.server.client().create_database(name, timeout=30)
         return name
 
+    def renamed(self, name: str, database: str = "default") -> str:
+        """A name that something made here may get: it is removed under this one too."""
+        self._collections.append((database, name))
+        return name
+
     def exists(self, name: str, database: str = "default") -> bool:
         """Whether a collection or an alias bears this name."""
         return bool(self.server.client(database).has_collection(name, timeout=10))

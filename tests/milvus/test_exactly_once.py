@@ -26,12 +26,16 @@ DROP_TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A collection with a partition, ready to be destroyed in any of the five ways."""
+    """A collection with a partition, ready for any of the six acts."""
 
     client: MilvusClient
     collection: str
     alias: str
     database: str = "default"
+
+    @property
+    def new_name(self) -> str:
+        return f"{self.collection}_new"
 
     def exists(self) -> bool:
         return self.client.has_collection(self.collection, timeout=10)
@@ -49,7 +53,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Act:
-    """One of the five: how to do it, and how to see whether it is still undone."""
+    """One of the six: how to do it, and how to see whether it is still undone."""
 
     rpc: str
     do: Callable[[Destroyer, Scene], None]
@@ -80,6 +84,11 @@ ACTS = [
         needs_load=True,
     ),
     Act("DropAlias", lambda d, s: d.drop_alias(s.database, s.alias), Scene.has_alias),
+    Act(
+        "RenameCollection",
+        lambda d, s: d.rename_collection(s.database, s.collection, s.new_name),
+        lambda s: s.exists() and not s.client.has_collection(s.new_name, timeout=10),
+    ),
 ]
 every_act = pytest.mark.parametrize("act", ACTS, ids=str, indirect=True)
 
@@ -104,6 +113,7 @@ def staged(
         name, database=database, partitions=[PARTITION], aliases=aliases, loaded=act.needs_load
     )
     made = Scene(make_collection.server.client(database), name, alias, database)
+    make_collection.renamed(made.new_name, database)
     assert act.undone(made)
     return made
 

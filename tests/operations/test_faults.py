@@ -12,6 +12,7 @@ from django.core.management import call_command
 from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Unreachable
+from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.protocol import Busy, NotDone
 from collections_app.operations.sending import OutcomeUnrecorded
@@ -19,6 +20,7 @@ from collections_app.verification import verify
 from tests.fixtures import actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
+from tests.infra.seeds import Seeds, unique_name
 from tests.operations.conftest import (
     UNREADABLE,
     Shell,
@@ -221,6 +223,22 @@ def test_a_log_that_fails_after_the_act_leaves_it_open_until_settle_closes_it(
 
 
 # --- the process dies ---------------------------------------------------------------------------
+
+
+def test_what_somebody_renamed_meanwhile_was_not_dropped(
+    make_collection: Seeds, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    """Its name is free, and Milvus said OK to dropping nothing. The id tells."""
+    thing = Thing.make(make_collection, Kind.COLLECTION)
+    client, new = make_collection.server.client(), make_collection.renamed(unique_name())
+    chain.relay.before(
+        thing.rpc, lambda: client.rename_collection(thing.target.name, new, timeout=10)
+    )
+    confirmation = consent(thing.target)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    impatient()
+    until(lambda: settled(confirmation) is Outcome.FAILED)
+    assert make_collection.exists(new)
 
 
 @pytest.mark.both_databases

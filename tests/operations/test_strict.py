@@ -1,0 +1,414 @@
+"""Strict mode: what is dropped is what was shown, also in the instant that Milvus leaves open.
+
+The relay strikes between the requests; everything behind it is the real Milvus.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from collections_app import clusters
+from collections_app.audit import Outcome
+from collections_app.clusters import Milvus
+from collections_app.milvus.types import Kind
+from collections_app.models import AuditEvent, Claim
+from collections_app.operations import strict
+from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.drop_collection import STRICT, DropCollection
+from collections_app.operations.drop_partition import NOT_STRICT, DropPartition
+from collections_app.operations.protocol import Busy, NotDone, claim_on, claims_in
+from collections_app.operations.settle import settle
+from tests.fakes import FakeMilvus, use_fake
+from tests.fixtures import ORIGIN, actor
+from tests.infra.chain import Chain
+from tests.infra.relay import Failure
+from tests.infra.seeds import Seeds
+from tests.operations.conftest import (
+    UNREADABLE,
+    Shell,
+    Thing,
+    carry_out,
+    consent,
+    settled,
+    target_in,
+    told,
+    until,
+)
+from tests.operations.test_faults import reconcile
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+DONE = ["intent", "outcome succeeded"]
+REFUSED = ["intent", "outcome refused"]
+RENAME, DROP = "RenameCollection", "DropCollection"
+
+
+@pytest.fixture(autouse=True)
+def strictly(use_cluster: Callable[..., Milvus], chain: Chain) -> Milvus:
+    return use_cluster(chain.uri, chain.token, strict_drop=True)
+
+
+@pytest.fixture
+def hasty(use_cluster: Callable[..., Milvus], chain: Chain) -> Callable[[], Milvus]:
+    """hasty() lets the time pass after which anybody may settle, and names be given back."""
+    quick = {"drop_timeout": 0.2, "settle_after": 0.1, "read_timeout": 0.2}
+    return lambda: use_cluster(chain.uri, chain.token, strict_drop=True, **quick)
+
+
+@pytest.fixture
+def thing(make_collection: Seeds) -> Thing:
+    return Thing.make(make_collection, Kind.COLLECTION)
+
+
+def id_of(thing: Thing, name: str = "") -> int:
+    """Who bears the name, past everything; 0 if nobody."""
+    client, name = thing.seeds.server.client(), name or thing.target.name
+    if not client.has_collection(name, timeout=10):
+        return 0
+    return int(client.describe_collection(name, timeout=10)["collection_id"])
+
+
+def private(confirmation: Confirmation) -> str:
+    return strict.private_name(confirmation.operation_id)
+
+
+def details() -> dict[str, object]:
+    event = AuditEvent.objects.filter(phase="outcome").order_by("-sequence").first()
+    assert event
+    record = json.loads(event.record)
+    return {"message": record["message"], **record["details"]}
+
+
+def reconciled(confirmation: Confirmation) -> Outcome:
+    who = actor("reconciler")
+    return settle(confirmation.operation_id, who, ORIGIN, may_rename=True)
+
+
+# --- undisturbed --------------------------------------------------------------------------------
+
+
+def test_it_is_renamed_and_dropped_once_each(thing: Thing, chain: Chain) -> None:
+    confirmation = consent(thing.target)
+    assert carry_out(confirmation) is Outcome.SUCCEEDED
+    assert told() == DONE
+    assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (1, 1)
+    assert id_of(thing) == id_of(thing, private(confirmation)) == 0
+    assert details()["attempts"] == 1
+
+
+def test_what_was_loaded_and_holds_rows_goes_too(make_collection: Seeds) -> None:
+    thing = Thing.make(make_collection, Kind.COLLECTION, rows=3, loaded=True)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert not thing.is_there()
+
+
+def test_the_twin_in_another_database_is_left_alone(make_collection: Seeds, thing: Thing) -> None:
+    database = make_collection.database()
+    make_collection(thing.target.name, database=database)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert make_collection.exists(thing.target.name, database)
+
+
+def test_in_another_database_it_stays_there_until_it_is_gone(
+    make_collection: Seeds, chain: Chain
+) -> None:
+    """Milvus moves what is renamed to `default`, unless it is told the database twice."""
+    database = make_collection.database()
+    name = make_collection(database=database)
+    target = replace(target_in(name, Kind.COLLECTION), database=database)
+    confirmation, seen = consent(target), []
+    chain.relay.after(
+        RENAME, lambda: seen.append(make_collection.exists(private(confirmation), database))
+    )
+    assert carry_out(confirmation) is Outcome.SUCCEEDED
+    assert seen == [True]
+
+
+def test_the_dialog_says_so_and_the_intent_keeps_the_private_name(thing: Thing) -> None:
+    gateway = clusters.get("main").gateway
+    assert STRICT in DropCollection().look(gateway, thing.target).notes
+    partition = target_in(thing.target.name, Kind.PARTITION, "novels")
+    assert NOT_STRICT in DropPartition().look(gateway, partition).notes
+    confirmation = consent(thing.target)
+    carry_out(confirmation)
+    intent = json.loads(AuditEvent.objects.get(phase="intent").record)
+    assert intent["details"]["private_name"] == private(confirmation)
+
+
+# --- a namesake in the last instant -------------------------------------------------------------
+
+
+def test_a_namesake_in_the_last_instant_gets_its_name_back(thing: Thing, chain: Chain) -> None:
+    chain.relay.before(RENAME, thing.replace)
+    confirmation = consent(thing.target)
+    shown = id_of(thing)
+    assert carry_out(confirmation) is Outcome.REFUSED
+    assert told() == REFUSED
+    assert id_of(thing) not in {0, shown}
+    assert id_of(thing, private(confirmation)) == 0
+    assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (2, 0)
+    assert details()["attempts"] == 0
+    assert "has its name again" in str(details()["message"])
+
+
+def test_without_strict_mode_it_would_have_been_dropped(
+    thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    """The control: this is the window that strict mode closes."""
+    use_cluster(chain.uri, chain.token)
+    chain.relay.before(DROP, thing.replace)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert not thing.is_there()
+
+
+def test_a_namesake_whose_name_is_given_away_too_keeps_the_private_one_and_it_is_said(
+    thing: Thing, chain: Chain
+) -> None:
+    chain.relay.before(RENAME, thing.replace)
+    chain.relay.before(RENAME, thing.add_namesake)  # at the second one, back
+    confirmation = consent(thing.target)
+    assert carry_out(confirmation) is Outcome.REFUSED
+    assert id_of(thing)
+    assert id_of(thing, private(confirmation))
+    assert thing.seeds.renamed(private(confirmation)) in str(details()["message"])
+
+
+def test_a_namesake_made_after_the_rename_is_not_touched(thing: Thing, chain: Chain) -> None:
+    chain.relay.after(RENAME, thing.add_namesake)
+    shown = id_of(thing)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert id_of(thing) not in {0, shown}
+
+
+# --- answers that never come --------------------------------------------------------------------
+
+
+def test_a_rename_whose_answer_is_lost_is_seen_and_the_drop_goes_on(
+    thing: Thing, chain: Chain
+) -> None:
+    chain.relay.after(RENAME, chain.proxy.cut)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (1, 1)
+
+
+def test_a_rename_that_never_arrived_drops_nothing_and_is_failed_in_the_end(
+    thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
+) -> None:
+    def lose() -> None:
+        raise Failure(grpc.StatusCode.UNAVAILABLE, "lost")
+
+    chain.relay.before(RENAME, lose)
+    confirmation = consent(thing.target)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    assert details()["attempts"] == 0
+    hasty()
+    until(lambda: reconciled(confirmation) is Outcome.FAILED)
+    assert thing.is_there()
+    assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (1, 0)
+
+
+def test_a_drop_whose_answer_is_lost_is_verified_by_id(thing: Thing, chain: Chain) -> None:
+    chain.relay.after(DROP, chain.proxy.cut)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    assert chain.relay.count(DROP) == 1
+
+
+def test_a_drop_that_never_arrived_is_taken_back_by_reconcile_only(
+    thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
+) -> None:
+    confirmation, shown = consent(thing.target), id_of(thing)
+    chain.relay.answer(DROP, lambda _: UNREADABLE)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    assert reconciled(confirmation) is Outcome.UNKNOWN, "a late drop may still come"
+    assert id_of(thing, private(confirmation)) == shown
+    hasty()
+    until(lambda: not settle_is_early(confirmation))
+    assert settled(confirmation) is Outcome.UNKNOWN, "whoever only looks renames nothing"
+    assert reconciled(confirmation) is Outcome.FAILED
+    assert id_of(thing) == shown
+    assert "has its name again" in str(details()["message"])
+    assert chain.relay.count(DROP) == 1
+
+
+def settle_is_early(confirmation: Confirmation) -> bool:
+    from collections_app.operations.settle import _patience_ends, timezone
+
+    intent = AuditEvent.objects.get(operation_id=confirmation.operation_id, phase="intent")
+    return timezone.now() < _patience_ends(intent)
+
+
+def test_a_drop_that_milvus_refuses_gives_the_name_back(thing: Thing, chain: Chain) -> None:
+    shown = id_of(thing)
+    chain.relay.fail(DROP, grpc.StatusCode.PERMISSION_DENIED, "PrivilegeDropCollection: no")
+    assert carry_out(consent(thing.target)) is Outcome.REFUSED
+    assert id_of(thing) == shown
+    assert details()["attempts"] == 1
+
+
+def test_a_rename_that_milvus_refuses_changes_nothing(thing: Thing, chain: Chain) -> None:
+    chain.relay.fail(RENAME, grpc.StatusCode.PERMISSION_DENIED, "PrivilegeRenameCollection: no")
+    shown = id_of(thing)
+    assert carry_out(consent(thing.target)) is Outcome.REFUSED
+    assert (id_of(thing), chain.relay.count(DROP)) == (shown, 0)
+
+
+def test_settled_by_somebody_else_meanwhile_it_gets_its_name_back(
+    thing: Thing, chain: Chain
+) -> None:
+    """A process that was held up between rename and drop must not drop any more."""
+    shown = id_of(thing)
+    chain.relay.after(RENAME, lambda: Claim.objects.all().delete())
+    carry_out(consent(thing.target))
+    assert (id_of(thing), chain.relay.count(DROP)) == (shown, 0)
+
+
+def test_with_milvus_gone_half_way_it_is_unknown_and_a_namesake_is_given_back_at_once(
+    thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    confirmation = consent(thing.target)
+    chain.relay.before(RENAME, thing.replace)
+    chain.relay.after(RENAME, chain.proxy.refuse)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.proxy.ok()
+    namesake = id_of(thing, private(confirmation))
+    assert namesake
+    until(lambda: reconciled(confirmation) is Outcome.REFUSED)
+    assert id_of(thing) == namesake
+    assert told() == ["intent", "outcome unknown", "outcome refused"]
+
+
+# --- killed half-way ----------------------------------------------------------------------------
+
+PLACES = {
+    "before the rename": (RENAME, False, Outcome.FAILED),
+    "after the rename": (RENAME, True, Outcome.FAILED),
+    "before the drop": (DROP, False, Outcome.FAILED),
+    "after the drop": (DROP, True, Outcome.SUCCEEDED),
+}
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("rpc", "done", "outcome"), PLACES.values(), ids=PLACES)
+def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
+    rpc: str,
+    done: bool,
+    outcome: Outcome,
+    thing: Thing,
+    chain: Chain,
+    shell: Shell,
+    hasty: Callable[[], Milvus],
+) -> None:
+    shown = id_of(thing)
+    kill_at(chain, shell, thing, rpc, done=done)
+    assert told() == ["intent"]
+    assert reconcile() == 1, "it may be alive for all that others know"
+    hasty()
+    until(lambda: reconcile() == 0)
+    assert told() == ["intent", f"outcome {outcome}"]
+    assert id_of(thing) == (shown if outcome is Outcome.FAILED else 0)
+    assert chain.relay.count(DROP) <= 1
+    operation_id = AuditEvent.objects.get(phase="intent").operation_id
+    assert operation_id
+    assert not id_of(thing, strict.private_name(operation_id))
+
+
+def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
+    thing: Thing, chain: Chain, shell: Shell, hasty: Callable[[], Milvus]
+) -> None:
+    shown = id_of(thing)
+    chain.relay.before(RENAME, thing.replace)
+    kill_at(chain, shell, thing, RENAME, done=True)
+    hasty()
+    until(lambda: reconcile() == 0)
+    assert told() == REFUSED
+    assert id_of(thing) not in {0, shown}
+    assert chain.relay.count(DROP) == 0
+
+
+def kill_at(chain: Chain, shell: Shell, thing: Thing, rpc: str, *, done: bool) -> None:
+    """SIGKILL to the process that drops, while its request is held at Milvus' door."""
+    config = Path(shell.environment["MILVUSADMIN_CONFIG"])
+    config.write_text(f"{config.read_text()}strict_drop = true\n")
+    arrived, killed = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        killed.wait(60)
+        if not done:
+            raise Failure(grpc.StatusCode.UNAVAILABLE, "never forwarded")
+
+    (chain.relay.after if done else chain.relay.before)(rpc, hold)
+    with shell.start(*thing.command) as process:
+        try:
+            assert arrived.wait(30), process.communicate(timeout=5)
+        finally:
+            process.kill()
+            process.wait(10)
+            killed.set()
+
+
+def test_closing_by_hand_waits_until_it_has_its_name_again(
+    thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
+) -> None:
+    confirmation = consent(thing.target)
+    chain.relay.answer(DROP, lambda _: UNREADABLE)
+    carry_out(confirmation)
+    close = ["close_operation", str(confirmation.operation_id), "--outcome=failed", "--reason=x"]
+    with pytest.raises(CommandError, match=private(confirmation)):
+        call_command(*close)
+    hasty()
+    until(lambda: reconcile() == 0)
+    with pytest.raises(CommandError, match="settled already"):
+        call_command(*close)
+
+
+# --- a private name in the open -----------------------------------------------------------------
+
+
+def test_what_is_under_way_is_claimed_under_both_names(thing: Thing, chain: Chain) -> None:
+    confirmation = consent(thing.target)
+    chain.relay.answer(DROP, lambda _: UNREADABLE)
+    carry_out(confirmation)
+    for name in (thing.target.name, private(confirmation)):
+        target = target_in(name, Kind.COLLECTION)
+        for claim in (claim_on(target), claims_in("main")(target)):
+            assert claim
+            assert claim.operation_id == confirmation.operation_id
+    with pytest.raises(Busy):
+        carry_out(consent(target_in(private(confirmation), Kind.COLLECTION)))
+    assert chain.relay.count(DROP) == 1
+    assert claim_on(target_in("another", Kind.COLLECTION)) is None
+
+
+@pytest.mark.parametrize("name", ["book", strict.PREFIX, f"{strict.PREFIX}nothex", ""])
+def test_other_names_belong_to_no_operation(name: str) -> None:
+    assert strict.operation_of(name) is None
+
+
+def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite_uri: str) -> None:
+    from collections_app.milvus.connection import Connection
+
+    milvus = use_cluster(lite_uri, strict_drop=True)
+    client = Connection(milvus.cluster).client("default")
+    client.create_collection("book", dimension=4)
+    target = target_in("book", Kind.COLLECTION)
+    look = DropCollection().look(milvus.gateway, target)
+    assert "strict_drop" in look.blockers[0].text
+    with pytest.raises(NotDone, match="strict_drop"):
+        carry_out(consent(target))
+    assert client.has_collection("book")
+
+
+def test_where_nobody_may_ask_by_id_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake: FakeMilvus = use_fake(monkeypatch, strict_drop=True)
+    fake.add("book")
+    fake.denied("name_of")
+    with pytest.raises(NotDone, match="strict_drop"):
+        carry_out(consent(target_in("book", Kind.COLLECTION)))
+    assert fake.sent == []
