@@ -13,11 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.access import Rule
 from collections_app.milvus.types import Cluster
-from milvusadmin import env
+from milvusadmin import certificates, env
 from milvusadmin.rules import patterns, rules_from
 
 COLORS = ("red", "amber", "green", "blue", "violet", "grey")
-SETTABLE = {f.name for f in fields(Cluster)} - {"key"} | {"token_file"}
+SECRETS = ("token", "password")  # each also as NAME_file
+LOGIN = {"token", "token_file", "user", "password", "password_file"}
+SETTABLE = {f.name for f in fields(Cluster)} - {"key"} | LOGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,21 @@ def _from_environment() -> dict[str, Any]:
             "to a TOML file with [clusters.NAME] tables."
         )
     table: dict[str, Any] = {
-        "label": os.environ.get("MILVUS_LABEL", "Milvus"),
+        "label": os.environ.get("MILVUS_LABEL") or "Milvus",
         "uri": uri,
-        "token": env.secret("MILVUS_TOKEN") or "",
-        "color": os.environ.get("MILVUS_COLOR", "grey"),
+        "color": os.environ.get("MILVUS_COLOR"),
         "locked": env.listing("MILVUS_LOCKED"),
         "strict_drop": env.flag("MILVUS_STRICT_DROP"),
+        "reauth": os.environ.get("MILVUS_REAUTH"),
+        "token": env.secret("MILVUS_TOKEN"),
+        "user": os.environ.get("MILVUS_USER"),
+        "password": env.secret("MILVUS_PASSWORD"),
+        "ca_file": os.environ.get("MILVUS_CA_FILE"),
+        "server_name": os.environ.get("MILVUS_SERVER_NAME"),
+        "client_cert_file": os.environ.get("MILVUS_CLIENT_CERT_FILE"),
+        "client_key_file": os.environ.get("MILVUS_CLIENT_KEY_FILE"),
     }
-    reauth = os.environ.get("MILVUS_REAUTH")
-    return {**table, "reauth": reauth} if reauth else table
+    return {name: value for name, value in table.items() if value}
 
 
 def _cluster(key: str, table: Any) -> Cluster:
@@ -81,8 +89,7 @@ def _cluster(key: str, table: Any) -> Cluster:
     if not isinstance(table, dict):
         raise ImproperlyConfigured(f"{where} must be a table.")
     values = {name: _value(where, name, value) for name, value in table.items()}
-    if "token_file" in values:
-        values["token"] = env.secret_file(values.pop("token_file"), f"{where} token_file")
+    values = _login(where, values)
     if not values.get("uri"):
         raise ImproperlyConfigured(f'{where} has no uri. Add uri = "http://HOST:19530".')
     if not re.match(r"(https?|tcp|unix)://.|.*\.db$", values["uri"]):
@@ -90,7 +97,27 @@ def _cluster(key: str, table: Any) -> Cluster:
             f"{where} uri is not an address. Use http://HOST:19530, or a path that ends in .db "
             "for an embedded Milvus Lite."
         )
+    certificates.check(where, values)
     return Cluster(key=key, **{"label": key, **values})
+
+
+def _login(where: str, values: dict[str, Any]) -> dict[str, Any]:
+    """With the token that Milvus is sent: as it is given, or from user and password."""
+    for name in SECRETS:
+        if f"{name}_file" in values:
+            if values.get(name):
+                raise ImproperlyConfigured(f"{where} has {name} and {name}_file. Keep one of them.")
+            values[name] = env.secret_file(values.pop(f"{name}_file"), f"{where} {name}_file")
+    user, password = values.pop("user", ""), values.pop("password", "")
+    if not user and not password:
+        return values
+    if values.get("token"):
+        raise ImproperlyConfigured(f"{where} has token, and user or password. Keep one way.")
+    if not (user and password):
+        raise ImproperlyConfigured(f"{where} needs user and password (or password_file) together.")
+    if ":" in user:
+        raise ImproperlyConfigured(f"{where} user has a colon, which Milvus reads as its end.")
+    return values | {"token": f"{user}:{password}"}
 
 
 # --- values ---------------------------------------------------------------------------------------

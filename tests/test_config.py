@@ -21,6 +21,13 @@ SETTINGS = [
     "MILVUS_COLOR",
     "MILVUS_LOCKED",
     "MILVUS_REAUTH",
+    "MILVUS_USER",
+    "MILVUS_PASSWORD",
+    "MILVUS_PASSWORD_FILE",
+    "MILVUS_CA_FILE",
+    "MILVUS_SERVER_NAME",
+    "MILVUS_CLIENT_CERT_FILE",
+    "MILVUS_CLIENT_KEY_FILE",
 ]
 Load = Callable[..., dict[str, Cluster]]
 
@@ -203,8 +210,10 @@ WRONG = {
     "no table": ("[clusters]\na = 1", "[clusters.a] must be a table."),
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
-        "[clusters.a] url is not a setting. Known: at_once, color, drop_timeout, label, locked, "
-        "pause, read_timeout, reauth, settle_after, strict_drop, token, token_file, uri.",
+        "[clusters.a] url is not a setting. Known: at_once, ca_file, client_cert_file, "
+        "client_key_file, color, drop_timeout, label, locked, password, password_file, pause, "
+        "read_timeout, reauth, server_name, settle_after, strict_drop, token, token_file, uri, "
+        "user.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
     "number for a string": ("[clusters.a]\nuri = 19530", "[clusters.a] uri must be a string."),

@@ -1,4 +1,4 @@
-"""Clients of pymilvus: made late, one for each cluster and database, and kept quiet."""
+"""The connection to one cluster: made late, once for each process, and guarded."""
 
 import os
 import threading
@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from . import translate
+from .client import Client
 from .errors import NotFound
 from .guard import Guard
-from .sdk import MilvusClient
 from .types import Cluster, unsafe_name
 
-MANY = 256
 AT_ONCE = 8
 
 S = TypeVar("S")
@@ -25,42 +24,32 @@ class Connection:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._clients: dict[tuple[int, str], MilvusClient] = {}
+        self._clients: dict[int, Client] = {}  # by process id
         self._lock = threading.Lock()
         self._lite: bool | None = None
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process id
         self.guard = Guard(cluster)
 
-    def client(self, database: str) -> MilvusClient:
+    def client(self, database: str) -> Client:
         """The client for one database, connected at the first call.
 
-        Keyed by process id: gRPC does not survive a fork under load. Raises Unreachable, Denied
-        or NotFound; nothing but the connection itself has been sent then.
+        One connection for each process: gRPC does not survive a fork under load. Raises
+        Unreachable, Denied or NotFound; nothing but the connection itself has been sent then.
         """
         if unsafe_name(database):
             raise NotFound("A database's name has no slash, and is not only dots")
-        key = (os.getpid(), database)
         with self._lock:
-            known = self._clients.get(key)
-        if known is not None:
-            return known
-        made = self._connect(database)
-        with self._lock:
-            if (
-                len(self._clients) >= MANY
-            ):  # of databases that never were; they cost nothing to make
-                self._clients.clear()
-            return self._clients.setdefault(key, made)
+            known = self._clients.get(os.getpid())
+        return (known or self._connect()).of(database)
 
-    def _connect(self, database: str) -> MilvusClient:
-        cluster = self.cluster
-        with self.reading():
-            return MilvusClient(
-                uri=cluster.uri,
-                token=cluster.token,
-                db_name=database,
-                timeout=cluster.read_timeout,
-            )
+    def _connect(self) -> Client:
+        with self.guard.call(), translate.connecting(self.cluster):
+            made = Client(self.cluster)
+        with self._lock:
+            kept = self._clients.setdefault(os.getpid(), made)
+        if kept is not made:  # somebody else was faster
+            made.close()
+        return kept
 
     def stub(self, database: str) -> Any:
         """The raw gRPC stub: unlike the client's own calls it never sends anything twice.

@@ -12,6 +12,7 @@ _hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.start
 try:
     import grpc
     from pymilvus import DataType, MilvusClient
+    from pymilvus.client.connection_manager import ConnectionConfig, ConnectionManager
     from pymilvus.exceptions import MilvusException, ParamError
     from pymilvus.grpc_gen import milvus_pb2 as pb
 finally:
@@ -28,4 +29,13 @@ for _name in (
 ):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
-__all__ = ["DataType", "MilvusClient", "MilvusException", "ParamError", "grpc", "pb"]
+__all__ = [
+    "ConnectionConfig",
+    "ConnectionManager",
+    "DataType",
+    "MilvusClient",
+    "MilvusException",
+    "ParamError",
+    "grpc",
+    "pb",
+]

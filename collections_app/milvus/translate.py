@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Never
 
+from . import handshake
 from .errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused, Unreachable
 from .sdk import MilvusException, ParamError, grpc
+from .types import Cluster
 
 NOT_FOUND = {100, 200, 800, 1600}  # collection, partition, database, alias
 # Answers that come with certainty: Milvus looked at the request and did nothing.
@@ -36,6 +38,27 @@ def reading(secrets: tuple[str, ...]) -> Iterator[None]:
         yield
     except CAUGHT as exc:
         raise from_reading(exc, secrets) from None
+
+
+@contextmanager
+def connecting(cluster: Cluster) -> Iterator[None]:
+    """Around making a connection. Raises as `reading` does; Unreachable says why, if it can."""
+    try:
+        yield
+    except OSError as exc:  # pymilvus reads the files of TLS
+        problem = f"{exc.filename} can't be read: {exc.strerror}"
+        raise Unreachable(problem, handshake.NO_CONNECTION) from None
+    except CAUGHT as exc:
+        raise _from_connecting(exc, cluster) from None
+
+
+def _from_connecting(exc: Exception, cluster: Cluster) -> MilvusError:
+    found = from_reading(exc, cluster.secrets)
+    said = [_clean(e, cluster.secrets) for e in _chain(exc) if isinstance(e, grpc.RpcError)]
+    why = handshake.reason(said, cluster)
+    if not why or not isinstance(found, Unreachable):
+        return found
+    return Unreachable(f"{why} ({said[0]})", handshake.NO_CONNECTION)
 
 
 @contextmanager

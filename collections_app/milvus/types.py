@@ -16,6 +16,10 @@ class Cluster:
     uri: str = field(repr=False)  # may carry credentials; `endpoint` is the part to show
     color: str = "grey"
     token: str = field(default="", repr=False)
+    ca_file: str = ""  # whom to trust; empty: the authorities that come with gRPC
+    server_name: str = ""  # the name in the server's certificate, if it is not the one in `uri`
+    client_cert_file: str = ""
+    client_key_file: str = ""
     read_timeout: float = 5.0
     drop_timeout: float = 10.0
     settle_after: float = 60.0  # an unanswered drop whose target is still there by then has failed

@@ -15,6 +15,7 @@ from .. import links
 from ..audit import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from ..milvus.guard import BUSY, PAUSED
+from ..milvus.handshake import NO_CONNECTION
 from ..operations.protocol import Busy, NotDone
 from ..operations.sending import OutcomeUnrecorded
 from .http import page_or_part, wants_part
@@ -62,7 +63,7 @@ def looks_again(request: HttpRequest) -> bool:
 def of_milvus(exc: MilvusError) -> Problem:
     """The page for a read that failed. Nothing was changed by it."""
     detail = f"Milvus said: {exc}" if str(exc) else ""
-    if exc.code in {PAUSED, BUSY}:  # Milvus was not even asked
+    if exc.code in {PAUSED, BUSY, NO_CONNECTION}:  # Milvus was not even asked
         detail = f"{exc}."
     if isinstance(exc, NotFound):
         text = "It may have been dropped or renamed meanwhile. Nothing was changed."
@@ -75,7 +76,7 @@ def of_milvus(exc: MilvusError) -> Problem:
         return Problem(status=403, title="Milvus does not permit this", text=text, detail=detail)
     if isinstance(exc, Unreachable):
         text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
-        title = "Milvus does not answer"
+        title = "No connection to Milvus" if exc.code == NO_CONNECTION else "Milvus does not answer"
         again = math.ceil(exc.again_in)
         return Problem(
             status=503, title=title, text=text, detail=detail, retry=True, again_in=again

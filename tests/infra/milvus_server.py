@@ -68,11 +68,11 @@ def _own_server() -> Iterator[MilvusServer]:
     port = free_port()
     server = MilvusServer(f"http://127.0.0.1:{port}")
     with TemporaryDirectory(prefix="milvus-", ignore_cleanup_errors=True) as folder:
-        process = _launch(Path(folder), port)
+        process = launch(Path(folder), port)
         try:
             problem = wait_until_it_answers(server, START_LIMIT, process)
             if problem:
-                raise NoMilvus(f"Milvus did not start: {problem}\n{_log_tail(Path(folder))}")
+                raise NoMilvus(f"Milvus did not start: {problem}\n{log_tail(Path(folder))}")
             yield server
         finally:
             stop_group(process)
@@ -97,11 +97,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _launch(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def launch(folder: Path, port: int, *more: str) -> "subprocess.Popen[bytes]":
     """Milvus' launcher, leader of a new process group which its server process joins."""
     script = Path(sys.executable).parent / "milvus-server"
     options = ["--data", str(folder), "--proxy-port", str(port)]
-    command = [sys.executable, str(script), *options, "--authorization-enabled", "true"]
+    command = [sys.executable, str(script), *options, "--authorization-enabled", "true", *more]
     with (folder / "launcher.log").open("wb") as log:
         return subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -143,7 +143,7 @@ def _ask(stub: milvus_pb2_grpc.MilvusServiceStub, metadata: tuple[tuple[str, byt
     return reply.status.reason if reply.status.code or reply.status.error_code else ""
 
 
-def _log_tail(folder: Path) -> str:
+def log_tail(folder: Path) -> str:
     logs = [folder / "launcher.log", *sorted((folder / "logs").glob("milvus-std*.log"))]
     parts = [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs]
     return "\n".join(parts)

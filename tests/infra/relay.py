@@ -36,10 +36,13 @@ class Relay:
 
     Methods are named as in Milvus' protocol, such as "DropCollection". Hooks run in the thread
     of the call, with nothing held locked: they may cut a proxy, sleep, or call Milvus.
+
+    With `credentials` it speaks TLS to its clients.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, credentials: grpc.ServerCredentials | None = None) -> None:
         self.upstream = upstream
+        self._credentials = credentials
         self.port = 0
         self.ended = threading.Event()
         self._lock = threading.Lock()
@@ -52,7 +55,10 @@ class Relay:
         self._channel = grpc.insecure_channel(self.upstream, options=OPTIONS)
         self._server = grpc.server(ThreadPoolExecutor(32), options=OPTIONS)
         self._server.add_generic_rpc_handlers((_Everything(self._handle),))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        if self._credentials:
+            self.port = self._server.add_secure_port("127.0.0.1:0", self._credentials)
+        else:
+            self.port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
         return self
 

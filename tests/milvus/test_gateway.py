@@ -338,8 +338,11 @@ def test_each_database_has_a_client_of_its_own(
 ) -> None:
     database = make_collection.database()
     connection = Connection(cluster_at(milvus_server.uri, milvus_server.token))
-    assert connection.client(database) is connection.client(database)
-    assert connection.client(database) is not connection.client("default")
+    here, there = connection.client("default"), connection.client(database)
+    assert here._get_connection() is there._get_connection(), "one connection for all of them"
+    make_collection("only_there", database=database)
+    assert there.list_collections() == ["only_there"]
+    assert "only_there" not in here.list_collections()
 
 
 def test_eight_threads_read_two_databases_and_see_their_own(

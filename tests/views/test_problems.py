@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from django.test import Client
 
 from collections_app.models import AuditEvent, Claim
 from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.relay import Relay
 from tests.infra.seeds import Seeds
-from tests.views import Page, act_url, confirm
+from tests.infra.tls_milvus import Papers, credentials
+from tests.views import Page, act_url, confirm, list_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 SignIn = Callable[..., Client]
@@ -183,3 +187,17 @@ def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:
         act_url("drop-collection", "books"), {"typed_name": "x" * 3_000_000, "token": "t"}
     )
     assert answer.status_code == 400
+
+
+def test_a_connection_that_tls_forbids_is_explained(
+    tmp_path: Path, signed_in: SignIn, use_cluster: Callable[..., Any], milvus_server: MilvusServer
+) -> None:
+    papers = Papers(tmp_path)
+    with Relay(milvus_server.address, credentials(papers.server)) as relay:
+        use_cluster(f"https://127.0.0.1:{relay.port}", milvus_server.token)
+        answer = signed_in("viewer").get(list_url())
+    page = Page(answer)
+    assert page.status == 503
+    assert "No connection to Milvus" in page.text
+    assert "set ca_file to the authority" in page.text
+    assert "Milvus said" not in page.text

@@ -1,0 +1,112 @@
+"""A real Milvus that speaks TLS, in a network of its own: its fixed ports may be taken here.
+
+`python -m tests.infra.tls_milvus FOLDER`, run under `unshare`, prints what each way to connect
+gave, as JSON. Root may do that, and where user namespaces are allowed everybody.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.errors import MilvusError
+from collections_app.milvus.types import Cluster
+
+from .certificates import Authority, Pair
+from .milvus_server import ROOT_TOKEN, NoMilvus, free_port, launch, log_tail, stop_group
+
+TRIES = 90
+
+
+class Papers:
+    """Who trusts whom: our authority, and another one that nobody trusts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ours, self.others = Authority(folder), Authority(folder, "others")
+        self.server = self.ours.issue("milvus.test", addresses=("127.0.0.1",))
+        self.client, self.stranger = self.ours.issue("client"), self.others.issue("client")
+
+
+def credentials(server: Pair, clients: Authority | None = None) -> grpc.ServerCredentials:
+    """Of a server; with `clients` it wants a certificate that they signed."""
+    pair = (server.key.read_bytes(), server.cert.read_bytes())
+    trusted = clients.ca.read_bytes() if clients else None
+    return grpc.ssl_server_credentials([pair], trusted, clients is not None)
+
+
+def connect(uri: str, ca: Path | None = None, pair: Pair | None = None, name: str = "") -> str:
+    """The server's version, or why there is no connection, as the application would say it."""
+    cluster = Cluster(
+        key="tls",
+        label="TLS",
+        uri=uri,
+        token=ROOT_TOKEN,
+        ca_file=str(ca or ""),
+        server_name=name,
+        client_cert_file=str(pair.cert if pair else ""),
+        client_key_file=str(pair.key if pair else ""),
+        pause=0.0,
+    )
+    try:
+        return Connection(cluster).version("default")
+    except MilvusError as exc:
+        return f"{exc.code}: {exc}"
+
+
+def each_way(uri: str, papers: Papers) -> dict[str, str]:
+    """What every way to connect gives, at a server that wants a client's certificate."""
+    ca, ours = papers.ours.ca, papers.client
+    return {
+        "right": connect(uri, ca, ours),
+        "right by name": connect(uri, ca, ours, "milvus.test"),
+        "wrong name": connect(uri, ca, ours, "elsewhere.test"),
+        "unknown authority": connect(uri),
+        "another authority": connect(uri, papers.others.ca),
+        "no certificate": connect(uri, ca),
+        "a stranger's certificate": connect(uri, ca, papers.stranger),
+        "plain": connect(uri.replace("https", "http")),
+    }
+
+
+def in_a_network_of_its_own(folder: Path) -> dict[str, str]:
+    """Run this module there. Raises NoMilvus if this machine does not allow that."""
+    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    command = [*unshare, sys.executable, "-m", "tests.infra.tls_milvus", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode:
+        raise NoMilvus(
+            "A Milvus with TLS needs a network namespace: run the tests as root, or where people "
+            f"may make user namespaces. {' '.join(command)} said:\n{done.stderr[-2000:]}"
+        )
+    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _serve_and_try(folder: Path) -> dict[str, str]:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    papers, port = Papers(folder), free_port()
+    files = {
+        "--server-pem-path": papers.server.cert,
+        "--server-key-path": papers.server.key,
+        "--ca-pem-path": papers.ours.ca,
+    }
+    options = [str(part) for option in files.items() for part in option]
+    process = launch(folder, port, "--tls-mode", "2", *options)
+    try:
+        uri = f"https://127.0.0.1:{port}"
+        for _ in range(TRIES):
+            if connect(uri, papers.ours.ca, papers.client).startswith("v2"):
+                return each_way(uri, papers)
+            time.sleep(1)
+        raise NoMilvus(f"Milvus did not start:\n{log_tail(folder)}")
+    finally:
+        stop_group(process)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_serve_and_try(Path(sys.argv[1]))))

@@ -1,0 +1,151 @@
+"""TLS to Milvus: a private authority, the server's name, certificates of ours, and what goes wrong.
+
+A relay with real TLS in front of the real Milvus, and once a Milvus that speaks TLS itself.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.errors import Unreachable
+from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.handshake import NO_CONNECTION
+from tests.fixtures import cluster_at
+from tests.infra.faultproxy import FaultProxy
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.relay import Relay
+from tests.infra.tls_milvus import (
+    Papers,
+    connect,
+    credentials,
+    each_way,
+    in_a_network_of_its_own,
+)
+
+VERSION = r"v2\.3\.5"
+CLOSED = "the server closed the connection"
+SAID = {
+    "right": VERSION,
+    "right by name": VERSION,
+    "wrong name": "the server's certificate is for another name: .* set server_name",
+    "unknown authority": "not signed by an authority known here: set ca_file",
+    "another authority": "not signed by an authority known here: set ca_file",
+    "no certificate": f"{CLOSED} during the handshake: .* set client_cert_file",
+    "a stranger's certificate": f"{CLOSED} during the handshake: .* compare client_cert_file",
+    "plain": f"{CLOSED}: it may want TLS, so try https://",
+}
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return Papers(tmp_path_factory.mktemp("papers"))
+
+
+@pytest.fixture
+def tls(papers: Papers, milvus_server: MilvusServer) -> Iterator[str]:
+    """The address of a Milvus that shows a certificate of our authority."""
+    with Relay(milvus_server.address, credentials(papers.server)) as relay:
+        yield f"https://127.0.0.1:{relay.port}"
+
+
+def unfit(said: dict[str, str]) -> dict[str, str]:
+    """What does not say what it should."""
+    assert said.keys() == SAID.keys()
+    return {way: text for way, text in said.items() if not re.search(SAID[way], text)}
+
+
+def test_each_way_to_connect_works_or_says_why_not(
+    papers: Papers, milvus_server: MilvusServer
+) -> None:
+    mutual = credentials(papers.server, papers.ours)
+    with Relay(milvus_server.address, mutual) as relay:
+        said = each_way(f"https://127.0.0.1:{relay.port}", papers)
+        assert unfit(said) == {}
+        served = relay.count("GetVersion")
+    assert served == 2, "nobody else got through"
+
+
+def test_a_milvus_that_speaks_tls_itself_says_the_same(tmp_path: Path) -> None:
+    assert unfit(in_a_network_of_its_own(tmp_path)) == {}
+
+
+def test_a_certificate_that_has_expired(papers: Papers, milvus_server: MilvusServer) -> None:
+    expired = papers.ours.issue("late.test", days=-1, addresses=("127.0.0.1",))
+    with Relay(milvus_server.address, credentials(expired)) as relay:
+        said = connect(f"https://127.0.0.1:{relay.port}", papers.ours.ca)
+    assert "has expired: renew it" in said
+
+
+def test_tls_to_a_port_without_it(papers: Papers, milvus_server: MilvusServer) -> None:
+    said = connect(f"https://{milvus_server.address}", papers.ours.ca)
+    assert "speaks no TLS on this port: use http://" in said
+
+
+def test_a_name_that_nobody_has(papers: Papers) -> None:
+    assert "the host name in uri is unknown here" in connect("http://nowhere.invalid:1")
+
+
+def test_a_file_that_went_away_since_the_start(papers: Papers, tls: str, tmp_path: Path) -> None:
+    said = connect(tls, tmp_path / "gone.pem")
+    assert (
+        said == f"{NO_CONNECTION}: {tmp_path / 'gone.pem'} can't be read: No such file or directory"
+    )
+
+
+def test_two_clusters_with_one_address_each_have_their_own_settings(
+    papers: Papers, tls: str, milvus_server: MilvusServer
+) -> None:
+    """pymilvus alone would give the second one the first one's connection."""
+    trusting = cluster_at(tls, milvus_server.token, ca_file=str(papers.ours.ca))
+    Gateway(Connection(trusting)).collections("default")
+    wary = cluster_at(tls, milvus_server.token, ca_file=str(papers.others.ca))
+    with pytest.raises(Unreachable, match="not signed by an authority known here"):
+        Gateway(Connection(wary)).collections("default")
+    Gateway(Connection(trusting)).collections("default")
+
+
+def test_a_cluster_that_hangs_while_connecting_keeps_no_other_from_it(
+    milvus_server: MilvusServer,
+) -> None:
+    """pymilvus alone holds one lock for all of them."""
+    host, port = milvus_server.address.split(":")
+    with FaultProxy(host, int(port)) as proxy:
+        proxy.stall()
+        stalled = Connection(cluster_at(f"http://127.0.0.1:{proxy.port}", read_timeout=3.0))
+        thread = threading.Thread(target=_in_vain, args=(stalled,))
+        thread.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        Connection(cluster_at(milvus_server.uri, milvus_server.token)).version("default")
+        assert thread.is_alive(), "it was still connecting"
+        assert time.monotonic() - began < 1.5
+        thread.join(10)
+
+
+def _in_vain(connection: Connection) -> None:
+    with pytest.raises(Unreachable):
+        connection.version("default")
+
+
+def test_faster_threads_leave_one_connection(milvus_server: MilvusServer) -> None:
+    connection = Connection(cluster_at(milvus_server.uri, milvus_server.token))
+    together = threading.Barrier(8)
+
+    def read() -> None:
+        together.wait(10)
+        handlers.add(id(connection.client("default")._get_connection()))
+
+    handlers: set[int] = set()
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert handlers == {id(connection.client("other")._get_connection())}
+    assert list(connection._clients) == [os.getpid()]
