@@ -6,6 +6,7 @@ from ..access import Action
 from ..milvus.errors import Denied, Refused
 from ..milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
 from .base import Blocker, Look, Operation, other, strict_notes
+from .strict import PREFIX
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
@@ -65,17 +66,20 @@ def _renamed(gateway: "Gateway", database: str, identity: Identity) -> bool:
 def _strict_blockers(
     gateway: "Gateway", detail: CollectionDetail, target: Target
 ) -> tuple[Blocker, ...]:
-    """Strict mode asks by id. Where nobody answers that, it drops nothing."""
+    """Strict mode asks by id, and by a name that no grant knows. Without answers it would get
+    stuck half-way, so it does not begin.
+    """
     if not gateway.cluster.strict_drop:
         return ()
     try:
         if detail.identity.verifiable:
             gateway.name_of(target.database, detail.identity.id)
+            gateway.collection_identity(target.database, f"{PREFIX}may_we_look")
             return ()
-    except (Denied, Refused):
-        pass
-    text = "This cluster has strict_drop, and the server can't be asked for a collection by its id."
-    return (Blocker(text=f"{text} Nothing is dropped here until one of the two changes."),)
+        why = "this server has no ids"
+    except (Denied, Refused) as exc:
+        why = f"Milvus does not answer what it asks: {exc}"
+    return (Blocker(text=f"This cluster has strict_drop, and {why}. Nothing is dropped so."),)
 
 
 def _alias_blockers(

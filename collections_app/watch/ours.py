@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,8 @@ from django.db.models import Max, QuerySet
 from ..access import Action
 from ..audit import Outcome, Phase
 from ..models import AuditEvent, Claim
+from ..operations.strict import operation_of
 from .inventory import Difference, Key, key_of
-
-PREFIX = "_milvusadmin_drop_"  # strict mode takes a collection aside under such a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +72,6 @@ def _intents() -> QuerySet[AuditEvent]:
 def _key(intent: AuditEvent) -> Key:
     id_ = json.loads(intent.record)["details"]["identity"]["id"]
     return key_of(id_, intent.database, intent.collection)
-
-
-def operation_of(name: str) -> uuid.UUID | None:
-    """The operation that this private name belongs to, if it looks like one."""
-    with suppress(ValueError):
-        return uuid.UUID(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
-    return None
 
 
 def taken_aside(name: str) -> bool:

@@ -16,7 +16,7 @@ from collections_app.models import Claim, SeenCollection
 from collections_app.operations.base import target_dict
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.sending import finish
-from collections_app.watch.ours import PREFIX
+from collections_app.operations.strict import private_name
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
 from tests.operations.conftest import carry_out, consent, on_own_connection, settled
@@ -195,7 +195,7 @@ def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
 
 def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+        begun.rename("book", private := private_name(operation))
         begun.look()
         begun.rename(private, "book")
     begun.look()
@@ -206,7 +206,7 @@ def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
     begun: Watched, chain: Chain
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+        begun.rename("book", private := private_name(operation))
 
         def give_back() -> None:
             begun.rename(private, "book")
@@ -225,7 +225,7 @@ def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name
     begun.drop("book")
     begun.add("book")
     with claimed(begun, Action.DROP_COLLECTION, shown) as operation:
-        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+        begun.rename("book", private := private_name(operation))
         begun.look()
         assert seen() == []
         begun.rename(private, "book")
@@ -236,7 +236,7 @@ def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name
 def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched) -> None:
     """Its operation tells why it is called like that. What others do to it then is theirs."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := f"{PREFIX}{operation.hex}")
+        begun.rename("book", private := private_name(operation))
     begun.look()
     assert seen() == []
     begun.drop(private)
@@ -245,6 +245,6 @@ def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched
 
 
 def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
-    begun.rename("book", private := f"{PREFIX}{uuid.uuid4().hex}")
+    begun.rename("book", private := private_name(uuid.uuid4()))
     begun.look()
     assert seen() == ["renamed book", f"renamed {private}"]
