@@ -92,11 +92,10 @@ def appending() -> Iterator[None]:
 
 def append(entry: Entry) -> AuditEvent:
     """Add one event inside `appending()`; its JSON line follows the commit."""
-    last = AuditEvent.objects.order_by("-sequence").only("sequence", "hash").first()
-    sequence = last.sequence + 1 if last else 1
-    record = _record(entry, sequence)
+    events = AuditEvent.objects.order_by("-sequence")
+    last, prev_hash = events.values_list("sequence", "hash").first() or (0, GENESIS)
+    record = _record(entry, last + 1)
     text = canonical(record)
-    prev_hash = last.hash if last else GENESIS
     event = AuditEvent(
         **columns(record), record=text, prev_hash=prev_hash, hash=seal(prev_hash, text)
     )

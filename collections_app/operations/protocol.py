@@ -62,8 +62,8 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, actor, origin)
     _signed_in_lately(case)
-    _stop_if_used(case)
     before, patience = _last_sequence(), Patience.begin(case.milvus.cluster)
+    _stop_if_used(case)
     look = _look(case)
     _compare(case, look)
     _record_intent(case, look, before)
@@ -172,9 +172,11 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
     """Commit the intent and claim the target. Only after this may anything be sent."""
     confirmation = case.confirmation
     with audit.appending():
-        _stop_if_used(case)
+        outdated = False
+        if _last_sequence() != before:  # else nothing was written since this began
+            _stop_if_used(case)
+            outdated = _settled_since(case.target, before)
         claim = claim_on(case.target)
-        outdated = _settled_since(case.target, before)
         if claim is None and not outdated:
             Claim.objects.create(
                 target=digest(case.target),

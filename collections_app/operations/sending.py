@@ -14,10 +14,10 @@ from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
-from ..milvus.types import Cluster, Target
+from ..milvus.types import Cluster, Kind, Target
 from ..models import AuditEvent, Claim
 from . import strict
-from .base import Operation
+from .base import Operation, target_dict
 from .confirmation import Confirmation
 
 # After an OK, Milvus may need a moment before the name is gone.
@@ -165,9 +165,9 @@ def conclude(case: Case, answer: Answer) -> Outcome:
         "duration_ms": answer.duration_ms,
         "seen": seen,
     }
-    operation_id = case.confirmation.operation_id
+    operation_id, begun = case.confirmation.operation_id, (case.confirmation.action, case.target)
     try:
-        if finish(operation_id, outcome, answer.message, case.actor, case.origin, details):
+        if finish(operation_id, outcome, answer.message, case.actor, case.origin, details, begun):
             return outcome
         return final_outcome(operation_id)
     except (audit.LogUnwritable, DatabaseError, InterfaceError) as exc:
@@ -196,33 +196,40 @@ def finish(
     actor: Actor,
     origin: Origin,
     details: dict[str, Any],
+    begun: tuple[str, Target] | None = None,
 ) -> bool:
     """Record an outcome and, if it is final, free the target. False if it was settled before.
 
-    The claim decides: whoever finds it still there records the final outcome, nobody else.
+    The claim decides: whoever finds it still there records the final outcome, nobody else. What
+    was begun, an action on a target, is read from the intent unless the caller knows.
     """
     with audit.appending():
         claimed = Claim.objects.filter(operation_id=operation_id)
-        if not claimed.exists():
+        final = outcome is not Outcome.UNKNOWN
+        if not (claimed.delete()[0] if final else claimed.exists()):
             return False
-        intents = AuditEvent.objects.defer("record")
-        intent = intents.get(operation_id=operation_id, phase=Phase.INTENT)
+        action, target = begun or _begun(operation_id)
         audit.append(
             Entry(
                 phase=Phase.OUTCOME,
-                action=intent.action,
+                action=action,
                 actor=actor,
                 origin=origin,
                 outcome=outcome,
                 operation_id=operation_id,
-                target={k: getattr(intent, k) for k in Target.__dataclass_fields__},
+                target=target_dict(target),
                 message=message,
                 details=details,
             )
         )
-        if outcome is not Outcome.UNKNOWN:
-            claimed.delete()
     return True
+
+
+def _begun(operation_id: uuid.UUID) -> tuple[str, Target]:
+    intents = AuditEvent.objects.defer("record")
+    intent = intents.get(operation_id=operation_id, phase=Phase.INTENT)
+    target = {name: getattr(intent, name) for name in Target.__dataclass_fields__}
+    return intent.action, Target(**target | {"kind": Kind(intent.kind)})
 
 
 def final_outcome(operation_id: uuid.UUID) -> Outcome:
