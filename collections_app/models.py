@@ -1,4 +1,4 @@
-"""The audit log; which targets open operations claim; and what the watch saw last."""
+"""The audit log; which targets open operations claim; what the watch saw, and when tasks ran."""
 
 from typing import Any, NoReturn
 
@@ -117,3 +117,17 @@ class SeenCollection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.collection_id})"
+
+
+class Pulse(models.Model):
+    """When a task ran last, and whether it went well. Only `pulse.py` writes here."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+    well = models.BooleanField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}"

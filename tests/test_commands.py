@@ -11,8 +11,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
-from collections_app import audit, clusters, roles, triggers
+from collections_app import audit, clusters, pulse, roles, triggers
 from collections_app.clusters import Milvus
 from collections_app.management.acts import EXIT
 from collections_app.management.commands import reconcile_operations
@@ -230,6 +231,15 @@ def test_with_the_log_unwritable_it_stays_open_and_says_so(
     assert Claim.objects.exists()
 
 
+def test_each_round_is_noted(faulty: Milvus) -> None:
+    before = timezone.now()
+    with pytest.raises(SystemExit):
+        run("reconcile_operations")
+    (task,) = pulse.all_tasks()
+    assert (task.name, task.well) == ("reconcile", True)
+    assert before < task.at < timezone.now()
+
+
 def test_the_loop_looks_again_after_a_pause(
     open_drop: Confirmation, thing: Thing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +319,20 @@ def test_an_intact_log_says_its_head(log: None) -> None:
 
 
 @pytest.mark.both_databases
+def test_that_it_was_verified_is_noted_and_with_what_result(log: None, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl"
+    copy.write_text(run("export_audit_log"))
+    run("verify_audit_log", "--export", str(copy))
+    assert pulse.all_tasks() == []
+    run("verify_audit_log")
+    (first,) = pulse.all_tasks()
+    assert (first.name, first.well) == ("verify", True)
+    failing("verify_audit_log", "--head", "0" * 64)
+    (second,) = pulse.all_tasks()
+    assert not second.well
+    assert second.at > first.at
+
+
 def test_a_cut_tail_is_found_with_the_head(log: None) -> None:
     head = AuditEvent.objects.get(sequence=3).hash
     triggers.remove(connection)

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
+from ... import pulse
 from ...actors import at_the_shell
 from ...audit import Outcome
 from ...operations.settle import open_operations, settle
@@ -53,6 +54,7 @@ class Command(BaseCommand):
         except DatabaseError as exc:
             self.stderr.write(f"the database does not answer: {type(exc).__name__}")
             return 1
+        pulse.note(pulse.RECONCILE)
         return outcomes.count(Outcome.UNKNOWN)
 
     def _settle(self, operation_id: UUID) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import custody, verification
+from ... import custody, pulse, verification
 
 T = TypeVar("T")
 
@@ -25,6 +25,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["export"]:
+            return self._check(options)
+        intact = False
+        try:
+            self._check(options)
+            intact = True
+        finally:
+            pulse.note(pulse.VERIFY, well=intact)
+
+    def _check(self, options: dict[str, Any]) -> None:
         verdict = self._verdict(options)
         if verdict.broken:
             intact = f"{verdict.checked} events before it are intact."

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from ... import clusters
+from ... import clusters, pulse
 from ...milvus.types import Cluster
 from ...watch.lock import Lock, lock
 from ...watch.rounds import Report, look
@@ -69,6 +69,8 @@ class Command(BaseCommand):
         while not self.stopped.is_set():
             ours = self._is_ours(held)
             whole = ours and min(map(self._look, self.clusters))  # all of them: no short cut
+            if ours:
+                pulse.note(pulse.WATCH, well=whole)
             if self.options["once"] and (ours or not self.options["wait"]):
                 raise SystemExit(0 if whole else 1)
             self.stopped.wait(self.options["every"])
