@@ -55,8 +55,7 @@ def _databases(milvus: Milvus, lists: Lists) -> list[str]:
     try:
         return milvus.gateway.databases()
     except (Denied, Refused) as exc:
-        lists.problems.append(
-            f"its databases can't be listed, so new ones are not seen: {exc}. "
-            "Grant ListDatabases, or name them with --database"
-        )
+        remedy = "Grant ListDatabases, or name them with --database"
+        said = remedy if isinstance(exc, Denied) else str(exc)
+        lists.problems.append(f"its databases can't be listed, so new ones are not seen. {said}")
         return ["default"]

@@ -62,7 +62,7 @@ class Store:
         """Fill the inventory of a database, and record only that. What moved here stays a move."""
         moved = {bearer.identity.id for bearer in self.known() if bearer.database != database} - {0}
         with audit.appending():
-            WatchedDatabase.objects.filter(cluster=self.cluster.key, database=database).delete()
+            self._make_room(database)
             row = WatchedDatabase.objects.create(
                 cluster=self.cluster.key,
                 database=database,
@@ -76,6 +76,13 @@ class Store:
             )
             audit.append(entry)
         self.watched[database] = row
+
+    def _make_room(self, database: str) -> None:
+        if database in self.watched:
+            self._claim(database)
+            self.watched[database].delete()
+        elif WatchedDatabase.objects.filter(cluster=self.cluster.key, database=database).exists():
+            raise Overtaken(f"{self.cluster.key}/{database}: another watch has begun")
 
     def record(self, changes: Iterable[Change]) -> None:
         """Follow some changes, in one transaction. Raises Overtaken if they are not news."""

@@ -1,6 +1,7 @@
 """A database of its own on the real Milvus, a watch that looks at nothing else, and strangers."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from collections_app import clusters
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent
 from collections_app.watch.rounds import Report, look
+from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
-from tests.operations.conftest import target_in
+from tests.operations.conftest import Shell, shell_behind, target_in
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def begun(watched: Watched, real: clusters.Milvus) -> Watched:
     watched.add("book")
     watched.look()
     return watched
+
+
+@pytest.fixture
+def shell(chain: Chain, transactional_db: None, tmp_path: Path) -> Shell:
+    """manage.py in processes of their own, behind `chain`."""
+    return shell_behind(chain, tmp_path)
 
 
 def seen() -> list[str]:

@@ -125,7 +125,7 @@ def test_a_drop_of_ours_that_ends_after_the_list_was_read(begun: Watched, chain:
 
     def while_it_is_gone() -> None:
         results.append(on_own_connection(begun.look))
-        results.append(seen())
+        results.append(on_own_connection(seen))
 
     chain.relay.after("DropCollection", while_it_is_gone)
     assert drop(begun) is Outcome.SUCCEEDED

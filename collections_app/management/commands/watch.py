@@ -19,6 +19,11 @@ EMBEDDED = (
 )
 
 
+def is_embedded(cluster: Cluster) -> bool:
+    """Whether it is a file, and no server."""
+    return "://" not in cluster.uri
+
+
 class Taken(Exception):
     """Another watch runs. Says which."""
 
@@ -60,7 +65,7 @@ class Command(BaseCommand):
             if key not in known:
                 raise CommandError(f"No cluster {key} is configured. Known: {', '.join(known)}.")
         chosen = [c for key, c in known.items() if not wanted or key in wanted]
-        embedded = [c.key for c in chosen if "://" not in c.uri]
+        embedded = [c.key for c in chosen if is_embedded(c)]
         if embedded and not self.options["once"]:
             raise CommandError(EMBEDDED.format(key=embedded[0]))
         return chosen
@@ -101,9 +106,9 @@ class Command(BaseCommand):
             milvus, only = clusters.get(cluster.key), self.options["database"] or ()
             report = look(milvus, only, self.stopped.is_set)
         except Exception as exc:
-            said = f"{type(exc).__name__}: {exc}"
-            hint = f". {EMBEDDED.format(key=cluster.key)}" if "://" not in cluster.uri else ""
-            report = Report(problems=[f"nothing was recorded: {said}{hint}"])
+            report = Report(problems=[f"nothing was recorded: {type(exc).__name__}: {exc}"])
+        if report.problems and is_embedded(cluster):
+            report.problems.append(EMBEDDED.format(key=cluster.key))
         for problem in report.problems:
             self.stderr.write(f"{cluster.key}: {problem}")
         for action, count in sorted(report.events.items()):
