@@ -12,6 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from collections_app.actors import Actor, origin_of
 from collections_app.audit import LogUnwritable
+from collections_app.links import is_ours
 
 from . import events
 
@@ -43,6 +44,10 @@ class LocalLoginView(LoginView):
 
     template_name = "sign_in.html"
     extra_context = {"title": "Sign in"}  # noqa: RUF012 (Django's own attribute)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        asked = super().get_redirect_url()
+        return asked if is_ours(asked) else ""
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Without a record nobody gets in."""

@@ -187,12 +187,12 @@ def _config(folder: Path, base: str, values: dict[str, str]) -> str:
         if written not in site:
             raise AssertionError(f"docs/sign-in.md has no {written!r} in Apache's lines any more")
         site = site.replace(written, meant)
-    return _server(folder, base) + site
+    return server_lines(folder, [base.removeprefix("http://")]) + site
 
 
-def _server(folder: Path, base: str) -> str:
+def server_lines(folder: Path, listens: list[str], modules: tuple[str, ...] = NEEDED) -> str:
     """What a distribution's own files would say."""
-    load = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in NEEDED]
+    load = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in modules]
     user = [f"User {USER}", f"Group {USER}"] if USER else []
     lines = [
         f"ServerRoot {folder}",
@@ -201,7 +201,7 @@ def _server(folder: Path, base: str) -> str:
         f"Mutex file:{folder} default",
         f"ErrorLog {folder}/error.log",
         f"ServerName {HOST}",
-        f"Listen {base.removeprefix('http://')}",
+        *(f"Listen {address}" for address in listens),
         "StartServers 1",
         *load,
         *user,

@@ -43,6 +43,12 @@ client = Client(headers={"host": "127.0.0.1"})
 client.force_login(user, "django.contrib.auth.backends.ModelBackend")
 print(client.cookies["session"].value)
 """
+ACCOUNTS = """
+import django
+from django.core.management import call_command
+django.setup()
+call_command("seed_demo", accounts_only=True)
+"""
 
 
 class NotStarted(Exception):
@@ -168,6 +174,13 @@ def local_session(app: App, name: str, role: str, environment: dict[str, str] | 
     local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "ACCOUNT": name, "ROLE": role}
     complete = known | _defaults(app.folder) | (environment or {}) | local
     return _run(SESSION, complete).strip()
+
+
+def local_accounts(app: App, password: str) -> None:
+    """Make the accounts viewer, operator and auditor."""
+    known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "DEMO_PASSWORD": password}
+    _run(ACCOUNTS, known | _defaults(app.folder) | local)
 
 
 def _run(code: str, environment: dict[str, str]) -> str:

@@ -79,6 +79,7 @@ class Provider:
 
     folder: Path
     rp_bases: tuple[str, ...]
+    proxy_base: str = ""  # where Apache is, if it is not at some port of this machine
     port: int = field(default_factory=_free_port)
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     client_id: str = "milvus-admin"
@@ -159,6 +160,7 @@ class Provider:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return kept | {
             "RP_BASE": ",".join(self.rp_bases),
+            **({"PROXY_BASE": self.proxy_base} if self.proxy_base else {}),
             "CLIENT_SECRET": self.client_secret,
             "KEY_FILE": str(self.folder / "key.json"),
             "STATE_FILE": str(self.folder / "state.json"),
@@ -201,13 +203,15 @@ def _fill_in(visitor: requests.Session, page: requests.Response, name: str) -> r
 
 
 @contextlib.contextmanager
-def provider(rp_bases: tuple[str, ...] = ("http://testserver",)) -> Iterator[Provider]:
+def provider(
+    rp_bases: tuple[str, ...] = ("http://testserver",), proxy_base: str = ""
+) -> Iterator[Provider]:
     """A running provider. Any http address of this machine, or `testserver`, may be ours."""
     library = installed()
     with tempfile.TemporaryDirectory(dir=library, prefix="run-") as name:
         for module in SOURCE.glob("*.mjs"):
             shutil.copy(module, name)
-        made = Provider(Path(name), rp_bases)
+        made = Provider(Path(name), rp_bases, proxy_base)
         try:
             made.start()
             yield made

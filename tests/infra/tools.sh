@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tools.sh COMMAND...: run COMMAND once Node.js, npm, curl and Apache are there, with Chromium in
-# CHROMIUM.
+# tools.sh COMMAND...: run COMMAND once Node.js, npm, curl, Apache and nginx are there, with Chromium
+# in CHROMIUM.
 set -euo pipefail
 
 for tool in node npm curl; do
@@ -56,6 +56,24 @@ if ! has_apache && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 if ! has_apache; then
     echo "The tests need Apache with mod_auth_openidc. Install it: apt-get install -y $APACHE" >&2
+    exit 1
+fi
+
+# The package would start nginx as a service: for the moment of installing it, nothing may start.
+install_nginx() {
+    local policy=/usr/sbin/policy-rc.d
+    [ ! -e $policy ] || { apt-get install -y -q --no-install-recommends nginx-light; return; }
+    printf '#!/bin/sh\nexit 101\n' > $policy
+    chmod 755 $policy
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends nginx-light || true
+    rm -f $policy
+}
+if [ ! -x /usr/sbin/nginx ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -q
+    install_nginx
+fi
+if [ ! -x /usr/sbin/nginx ]; then
+    echo "The tests need nginx. Install it: apt-get install -y nginx-light" >&2
     exit 1
 fi
 exec "$@"
