@@ -5,7 +5,7 @@ The relay strikes between the requests; everything behind it is the real Milvus.
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,8 +51,18 @@ RENAME, DROP = "RenameCollection", "DropCollection"
 
 
 @pytest.fixture(autouse=True)
-def strictly(use_cluster: Callable[..., Milvus], chain: Chain) -> Milvus:
-    return use_cluster(chain.uri, chain.token, strict_drop=True)
+def strictly(
+    transactional_db: None,
+    use_cluster: Callable[..., Milvus],
+    chain: Chain,
+    make_collection: Seeds,
+) -> Iterator[None]:
+    """The cluster is strict. What a test leaves half-way is removed under its private name."""
+    use_cluster(chain.uri, chain.token, strict_drop=True)
+    yield
+    for intent in AuditEvent.objects.filter(phase="intent"):
+        assert intent.operation_id
+        make_collection.renamed(strict.private_name(intent.operation_id))
 
 
 @pytest.fixture

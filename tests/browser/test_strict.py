@@ -1,0 +1,66 @@
+"""Strict mode as a person meets it: what the dialog says, and a namesake that was spared."""
+
+import re
+from collections.abc import Callable
+
+import grpc
+import pytest
+from playwright.sync_api import Page, expect
+
+from collections_app.operations.strict import PREFIX
+from tests.infra.chain import Chain
+from tests.views import list_url
+
+from .conftest import Thing, act_button, name_field, opened, settled
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def thing(
+    make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+) -> Thing:
+    made = make_thing("collection")
+    use_cluster(chain.uri, chain.token, strict_drop=True, settle_after=600.0)
+    return made
+
+
+def confirm(page: Page, thing: Thing) -> None:
+    dialog = opened(page, thing)
+    expect(dialog).to_contain_text("Strict: it is renamed to a private name")
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+
+
+def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Thing) -> None:
+    confirm(page, thing)
+    expect(page.get_by_text("A look afterwards shows that it is gone")).to_be_visible()
+    page.get_by_role("link", name="See the record").click()
+    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_text(f"Strict: to be renamed to {PREFIX}")).to_be_visible()
+
+
+def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
+    page: Page, thing: Thing, chain: Chain
+) -> None:
+    chain.relay.before("RenameCollection", thing.replace)
+    confirm(page, thing)
+    expect(page.get_by_role("status")).to_have_text("refused")
+    expect(page.get_by_text("Another collection had its name by then")).to_be_visible()
+    expect(page.get_by_text("It has its name again")).to_be_visible()
+    assert thing.there()
+    assert thing.sent() == 0
+
+
+def test_half_way_the_list_leads_from_the_private_name_to_the_operation(
+    page: Page, thing: Thing, chain: Chain
+) -> None:
+    chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    confirm(page, thing)
+    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    settled(page, list_url(q=PREFIX))
+    rows = page.get_by_role("row").filter(has_text=PREFIX)
+    rows.get_by_role("link", name=re.compile("^Under way")).last.click()
+    expect(page.get_by_text("gives its own back")).to_be_visible()
+    name = page.url.rstrip("/").rpartition("/")[2].replace("-", "")
+    thing.seeds.renamed(f"{PREFIX}{name}")
