@@ -1,0 +1,88 @@
+"""The documentation, taken apart: links, headings, blocks of code and what is named in them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
+INLINE = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")  # may be wrapped once
+HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block, with the place to look for it."""
+
+    path: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name}:{self.line}"
+
+
+def read(path: str | Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def blocks(*languages: str) -> list[Block]:
+    """All fenced blocks in one of these languages."""
+    return [b for path in DOCS for b in _blocks_of(path) if b.language in languages]
+
+
+def _blocks_of(path: Path) -> Iterator[Block]:
+    text = read(path)
+    for found in FENCE.finditer(text):
+        yield Block(path, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+
+
+def prose(path: Path) -> str:
+    """The text without its fenced blocks."""
+    return FENCE.sub("", read(path))
+
+
+def inline(path: Path) -> list[str]:
+    """What is written between backticks, outside blocks, on one line."""
+    return [" ".join(found.split()) for found in INLINE.findall(prose(path))]
+
+
+def links(path: Path) -> list[str]:
+    """Where links and pictures lead that stay in the repository."""
+    found = LINK.findall(INLINE.sub("", prose(path)))
+    return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(path: Path) -> set[str]:
+    """What GitHub makes of the headings: lower case, spaces to dashes, no punctuation."""
+    names: list[str] = []
+    for heading in HEADING.findall(prose(path)):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        kept = "".join(c for c in text if c in " -_" or _is_word(c)).replace(" ", "-")
+        again = names.count(kept)
+        names += [kept, f"{kept}-{again}"] if again else [kept]
+    return set(names)
+
+
+def _is_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNM"
+
+
+def commands(path: Path) -> Iterator[str]:
+    """Each line of the shell blocks: continued lines joined, comments gone, one command each."""
+    for block in _blocks_of(path):
+        if block.language in {"sh", "bash"}:
+            joined = re.sub(r"\\\n\s*", " ", block.text)
+            for line in joined.splitlines():
+                bare = re.sub(r"(^|\s)#.*", "", line)
+                yield from (part.strip() for part in re.split(r"&&|\|\|?|;", bare) if part.strip())
+
+
+def in_code(path: Path) -> list[str]:
+    """Everything that is written as code for a shell: lines of blocks, and between backticks."""
+    return [*commands(path), *inline(path)]
