@@ -4,11 +4,10 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.roles import built_in
-from milvusadmin import config, env, forwarded, logs, sign_in
+from milvusadmin import config, database, env, forwarded, logs, sign_in
 from milvusadmin.peers import peers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -178,20 +177,7 @@ LANGUAGE_CODE = "en-gb"
 
 # --- Database -------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        env.secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'milvusadmin.sqlite'}",
-        conn_max_age=60,
-        conn_health_checks=True,
-    )
-}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # IMMEDIATE: two writers of the audit chain queue up instead of failing half-way.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
+DATABASES = {"default": database.from_environment(DATA_DIR)}
 
 # --- Static files ---------------------------------------------------------------------------
 
