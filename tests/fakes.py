@@ -34,6 +34,7 @@ from collections_app.milvus.types import (
     unsafe_name,
 )
 
+S = TypeVar("S")
 T = TypeVar("T")
 EPOCH_MS = 1_700_000_000_000
 DEFAULT_PARTITION = "_default"
@@ -164,8 +165,8 @@ class FakeMilvus:
         self._permit("collections", database)
         return {name: one.identity for name, one in self._database(database).collections.items()}
 
-    def bearers(self, database: str, names: Iterable[str]) -> dict[str, Identity | Unread | None]:
-        return {n: readable(lambda n=n: self.collection_identity(database, n)) for n in names}
+    def each(self, read: Callable[[S], T], things: Iterable[S]) -> list[T | Unread]:
+        return [readable(lambda thing=thing: read(thing)) for thing in things]
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         self._reach()

@@ -15,9 +15,9 @@ from pymilvus.exceptions import MilvusException
 
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
-from collections_app.milvus.errors import MilvusError, NotFound, OutcomeUnknown, Refused
+from collections_app.milvus.errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused
 from collections_app.milvus.gateway import Gateway
-from collections_app.milvus.types import Cluster, CollectionSummary, Load
+from collections_app.milvus.types import Cluster, CollectionSummary, Load, Unread
 from tests.fakes import FakeMilvus
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
@@ -118,17 +118,23 @@ def test_who_bears_which_name_is_the_same_as_on_the_list(place: Place) -> None:
     place.add("b", aliases=["tome"])
     found = place.gateway.identities(place.database)
     assert found == {row.name: row.identity for row in place.gateway.collections(place.database)}
-    asked = place.gateway.bearers(place.database, ["b", "gone", "tome", "a"])
-    assert [name for name, bearer in asked.items() if bearer is None] == ["gone", "tome"]
-    if place.has_ids:
-        assert (asked["a"], asked["b"]) == (found["a"], found["b"])
 
 
 @everywhere
-def test_of_a_database_that_is_not_there_nobody_bears_a_name(place: Place) -> None:
+def test_of_a_database_that_is_not_there_no_names_can_be_had(place: Place) -> None:
     with pytest.raises(NotFound):
         place.gateway.identities("nowhere")
-    assert place.gateway.bearers("nowhere", ["a"]) == {"a": None}
+    assert place.gateway.collection_identity("nowhere", "a") is None
+
+
+@everywhere
+def test_many_are_read_in_order_and_what_is_denied_does_not_stop_the_rest(place: Place) -> None:
+    def read(name: str) -> str:
+        if name == "b":
+            raise Denied("b may not be read")
+        return name.upper()
+
+    assert place.gateway.each(read, ["a", "b", "c"]) == ["A", Unread.NOT_PERMITTED, "C"]
 
 
 @everywhere

@@ -22,6 +22,7 @@ from .types import (
     unsafe_name,
 )
 
+S = TypeVar("S")
 T = TypeVar("T")
 IN_MEMORY = 1  # ShowType: only what is loaded, with percentages
 
@@ -80,16 +81,16 @@ class Gateway:
         found = zip(names, ids, created, strict=True)
         return {name: Identity(id=id_, created_ms=ms or None) for name, id_, ms in found}
 
-    def bearers(self, database: str, names: Iterable[str]) -> dict[str, Identity | Unread | None]:
-        """`collection_identity` of each name. The first read without an answer is the last."""
-        names, stalled = list(names), threading.Event()
+    def each(self, read: Callable[[S], T], things: Iterable[S]) -> list[T | Unread]:
+        """`read` of each thing, a few at a time. The first one without an answer is the last."""
+        stalled = threading.Event()
 
-        def read(name: str) -> Identity | Unread | None:
+        def unless_stalled(thing: S) -> T | Unread:
             if stalled.is_set():
                 return Unread.UNKNOWN
-            return readable(lambda: self.collection_identity(database, name), stalled.set)
+            return readable(lambda: read(thing), stalled.set)
 
-        return dict(zip(names, self._connection.each(read, names), strict=True))
+        return self._connection.each(unless_stalled, things)
 
     def summaries(self, database: str, names: Iterable[str]) -> dict[str, CollectionSummary]:
         """Rows, partitions and aliases by name. A collection dropped meanwhile is absent."""

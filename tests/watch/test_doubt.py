@@ -13,6 +13,7 @@ from collections_app.verification import verify
 from collections_app.watch.rounds import look
 from tests.fakes import FakeMilvus
 from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
 from tests.operations.conftest import until
 
 from .conftest import Watched, seen
@@ -113,15 +114,30 @@ def test_no_answer_when_it_is_asked_by_name_is_no_proof(begun: Watched, chain: C
     assert seen() == ["gone book"]
 
 
-def test_a_namesake_that_comes_between_the_list_and_the_question_is_for_the_next_look(
+def test_a_namesake_that_comes_between_the_list_and_the_question_is_news_for_the_next_look(
     begun: Watched, chain: Chain
 ) -> None:
     begun.drop("book")
     chain.relay.after("ShowCollections", lambda: begun.add("book"))
     begun.look()
-    assert seen() == []
+    assert seen() == ["gone book"]
     begun.look()
-    assert seen() == ["replaced book"]
+    assert seen() == ["gone book", "appeared book"]
+
+
+def test_what_lives_on_where_nobody_may_look_is_not_gone_and_its_namesake_is_there(
+    begun: Watched, make_collection: Seeds
+) -> None:
+    """Moved to a database that is not listed; Milvus still knows its id."""
+    elsewhere = make_collection.database()
+    begun.rename("book", "book", elsewhere)
+    begun.add("book")
+    for _ in range(2):
+        assert "such as 'book'" in begun.look().problems[0]
+    assert seen() == ["appeared book"]
+    begun.look(elsewhere)
+    assert seen() == ["appeared book", "renamed book", "renamed book"]
+    assert begun.look(elsewhere).events == {}
 
 
 def test_a_right_that_is_given_back_does_not_make_something_new(
