@@ -59,23 +59,25 @@ def _entries(difference: Difference, watch: Watch) -> tuple[Entry, ...]:
 
 def _appeared(now: Bearer, watch: Watch) -> Entry:
     before, created = watch.before[now.database], now.identity.created
-    text = f"It is there{_called(now)}. At {at(before)} it was in no list."
+    text = f"It is there{_called(now)}. The list of {at(before)} did not have it."
     if created and created < before - MARGIN:
         text += " It was created before that, so until now it could not be seen."
     return _entry("collection.appeared", now, text, watch, listed_before=before.isoformat())
 
 
 def _gone(was: Bearer, watch: Watch) -> Entry:
-    text = f"It is gone{_called(was)}. It was {_listed(was, watch)}; asked for this name, Milvus"
-    return _entry(
-        "collection.gone", was, f"{text} knows nothing of it.", watch, **_window(was, watch)
+    text = (
+        f"It is gone{_called(was)}. It was {_listed(was, watch)}; asked for it, Milvus knows none."
     )
+    return _entry("collection.gone", was, text, watch, **_window(was, watch))
 
 
 def _replaced(was: Bearer, now: Bearer, watch: Watch) -> Entry:
-    text = f"Something else has this name{_called(now)}. What had it{_called(was)}, is in no list;"
+    text = (
+        f"Something else has this name now{_called(now)}. What had it before{_called(was)} was "
+        f"{_listed(was, watch)}, and is gone."
+    )
     more = {**_window(was, watch), "was": _identity(was)}
-    text += f" it was {_listed(was, watch)}."
     return _entry("collection.replaced", now, text, watch, **more)
 
 
