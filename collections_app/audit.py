@@ -19,11 +19,13 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
+from prometheus_client import Counter
 
 from .actors import Actor, Origin
 from .models import AuditEvent
 
 logger = logging.getLogger("audit")
+FAILURES = Counter("milvusadmin_audit_failures", "Events that could not be committed.")
 
 SCHEMA_VERSION = 1
 GENESIS = "0" * 64
@@ -87,6 +89,7 @@ def appending() -> Iterator[None]:
             _lock_chain()
             yield
     except (DatabaseError, InterfaceError) as exc:
+        FAILURES.inc()
         raise LogUnwritable(type(exc).__name__) from exc
 
 

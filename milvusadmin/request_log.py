@@ -1,4 +1,4 @@
-"""What every request gets: an id, and one line in the log when it is over."""
+"""What every request gets: an id, and when it is over one line in the log and a count."""
 
 import logging
 import re
@@ -9,10 +9,19 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from prometheus_client import Counter, Histogram
 
 from milvusadmin.logs import request_id
 
 logger = logging.getLogger("access")
+
+REQUESTS = Counter("milvusadmin_requests", "Requests by page and status.", ["view", "status"])
+SECONDS = Histogram(
+    "milvusadmin_request_seconds",
+    "Time until the answer began, by page.",
+    ["view"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 
 HEADER = "X-Request-ID"
 USABLE = re.compile(r"[A-Za-z0-9._@=-]{8,64}")
@@ -51,13 +60,16 @@ def _id_of(request: HttpRequest) -> str:
 
 
 def _note(request: HttpRequest, status: int, took: float) -> None:
+    view = view_of(request)
     fields = {
         "method": request.method,
         "path": request.path[:200],
-        "view": view_of(request),
+        "view": view,
         "status": status,
         "ms": round(took * 1000, 1),
     }
+    REQUESTS.labels(view, status).inc()
+    SECONDS.labels(view).observe(took)
     logger.info("%(method)s %(path)s %(status)s %(ms)s ms", fields, extra={"fields": fields})
 
 

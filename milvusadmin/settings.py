@@ -127,6 +127,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "milvusadmin.forwarded.ForwardedMiddleware",
     "milvusadmin.health.HealthMiddleware",
+    "milvusadmin.metrics.MetricsMiddleware",
     "milvusadmin.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "milvusadmin.security.PolicyHeadersMiddleware",
@@ -188,6 +189,16 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Metrics --------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 32:
+    raise ImproperlyConfigured(
+        "METRICS_TOKEN is shorter than 32 characters. Whoever has it reads /metrics; make one "
+        "with: openssl rand -hex 32"
+    )
+METRICS_DIR = os.environ.get("METRICS_DIR", DATA_DIR / "metrics")
 
 # --- Logging --------------------------------------------------------------------------------
 

@@ -1,17 +1,25 @@
 """The application as it runs, with two processes: what its log says, and what probes are told."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.urls import get_resolver
 
 from tests.infra.gunicorn import HOST, Answer, App, ask, gunicorn
 
 HEADER = "X-Request-ID"
 OURS = "0123456789abcdef0123456789abcdef"
+TOKEN = "scrape-" + "0f" * 16
 # With a trusted proxy and https as it says; the Milvus is one where nobody is.
-ENVIRONMENT = {"SIGN_IN": "local", "LOG_FORMAT": "json", "TRUST_PROXY": HOST}
+ENVIRONMENT = {
+    "SIGN_IN": "local",
+    "LOG_FORMAT": "json",
+    "TRUST_PROXY": HOST,
+    "METRICS_TOKEN": TOKEN,
+}
 HTTPS = ("X-Forwarded-Proto", "https")
 
 
@@ -67,3 +75,47 @@ def test_what_is_in_a_query_string_is_not_in_the_log(app: App) -> None:
     look(app, "/sign-in/?next=/s3cret/&code=s3cret")
     look(app, "/clusters/main/collection/?name=s3cret")
     assert "s3cret" not in app.output
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def scrape(app: App, token: str = TOKEN) -> Answer:
+    """By address and over plain HTTP, as Prometheus asks."""
+    return ask(app.connection(), "/metrics", (("Authorization", f"Bearer {token}"),))
+
+
+def value(text: str, series: str) -> float:
+    """The value of a series, 0 if it is not there."""
+    found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.M)
+    return float(found[1]) if found else 0.0
+
+
+@pytest.mark.parametrize("token", ["", "x", TOKEN[:-1], f"{TOKEN}x", f"{TOKEN}, {TOKEN}", "é"])
+def test_without_the_token_there_is_no_such_page(app: App, token: str) -> None:
+    refused, nowhere = scrape(app, token), ask(app.connection(), "/nowhere", ())
+    assert (refused.status, refused.text) == (nowhere.status, nowhere.text)
+    assert "milvusadmin_" not in refused.text
+
+
+def test_the_processes_add_up(app: App) -> None:
+    series = 'milvusadmin_requests_total{status="404",view="none"}'
+    before = value(scrape(app).text, series)
+    many = 60
+    for number in range(many):
+        look(app, f"/nowhere/{number}/")
+    answers = {value(scrape(app).text, series) - before for _ in range(10)}
+    assert answers == {many}
+
+
+def test_no_label_is_chosen_by_somebody_who_asks(app: App) -> None:
+    for path in ("/wp-admin/", "/clusters/nope/", "/static/nope.css", "/operations/x/"):
+        look(app, f"{path}?name=n4me", ("User-Agent", "n4me"))
+    text = scrape(app).text
+    assert "n4me" not in text
+    assert "nope" not in text
+    assert set(re.findall(r'view="([^"]*)"', text)) <= known_views() | {"none", "static"}
+
+
+def known_views() -> set[str]:
+    return {str(name) for name in get_resolver().reverse_dict if isinstance(name, str)}

@@ -11,6 +11,7 @@ from . import translate
 from .client import Client
 from .errors import NotFound
 from .guard import Guard
+from .metrics import Measured
 from .types import Cluster, unsafe_name
 
 AT_ONCE = 8
@@ -43,7 +44,8 @@ class Connection:
         return (known or self._connect()).of(database)
 
     def _connect(self) -> Client:
-        with self.guard.call(), translate.connecting(self.cluster):
+        connecting = Measured(self.cluster.key, "Connect")
+        with connecting, self.guard.call(), translate.connecting(self.cluster):
             made = Client(self.cluster)
         with self._lock:
             kept = self._clients.setdefault(os.getpid(), made)
@@ -62,13 +64,14 @@ class Connection:
     def version(self, database: str) -> str:
         """The server's own word for its version. Raises as `client` does."""
         client = self.client(database)
-        with self.reading():
+        with self.reading("GetVersion"):
             return str(client.get_server_version(timeout=self.cluster.read_timeout))
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self, call: str) -> Iterator[None]:
         """Around one call that changes nothing. Raises NotFound, Denied, Refused, Unreachable."""
-        with self.guard.call(), translate.reading(self.cluster.secrets):
+        measured = Measured(self.cluster.key, call)
+        with measured, self.guard.call(), translate.reading(self.cluster.secrets):
             yield
 
     def each(self, read: Callable[[S], T], things: Iterable[S]) -> list[T]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import translate
 from .connection import Connection
+from .metrics import Measured
 from .sdk import pb
 from .types import unsafe_name
 
@@ -59,6 +60,7 @@ class Destroyer:
             translate.never("A name with a slash, or only dots, is never sent to a server.")
         cluster = self._connection.cluster
         stub, lite = self._connection.stub(database), self._connection.lite(database)
-        with self._connection.guard.sending(), translate.writing(cluster.secrets, lite=lite):
+        sending, writing = self._connection.guard.sending(), translate.writing
+        with Measured(cluster.key, rpc), sending, writing(cluster.secrets, lite=lite):
             reply = getattr(stub, rpc)(request, timeout=cluster.drop_timeout)
             translate.check_status(getattr(reply, "status", reply))

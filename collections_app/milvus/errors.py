@@ -1,5 +1,7 @@
 """What can go wrong at Milvus, in the five kinds an operator can act on."""
 
+PAUSED, BUSY = "paused", "busy"  # codes of our own, where Milvus was not even asked
+
 
 class MilvusError(Exception):
     """Any failure at the border. `str()` is Milvus' own message, cleaned; `code` its code.

@@ -212,12 +212,12 @@ class Gateway:
     def _call(self, database: str, method: str, *args: str) -> Any:
         _never_unsafe(*args)
         client = self._connection.client(database)
-        with self._connection.reading():
+        with self._connection.reading(method):
             return getattr(client, method)(*args, timeout=self.cluster.read_timeout)
 
     def _raw(self, database: str, rpc: str, request: Any) -> Any:
         stub = self._connection.stub(database)
-        with self._connection.reading():
+        with self._connection.reading(rpc):
             reply = getattr(stub, rpc)(request, timeout=self.cluster.read_timeout)
             translate.check_status(reply.status)
             return reply

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import Unreachable
+from . import metrics
+from .errors import BUSY, PAUSED, Unreachable
 from .types import Cluster
 
 PATIENCE = 0.5  # seconds without any answer after which nobody waits for a seat any more
 MAY_WAIT = 2  # requests that have this patience; more of them would take the threads of others
 BRIEF = 0.05  # seconds for the others, and a few times what this cluster usually takes
-PAUSED, BUSY = "paused", "busy"  # codes of our own, where Milvus was not even asked
 
 
 class Guard:
@@ -118,10 +118,17 @@ class Guard:
                 self._trying = False
             if not silent:
                 self._usual += (took - self._usual) / 10
-                self._heard, self._closed_from = time.monotonic(), None
+                self._heard = time.monotonic()
+                self._close()
             elif self.cluster.pause:
                 self._closed_from = time.monotonic()
+                metrics.paused(self.cluster.key, self.cluster.pause)
             self._state.notify_all()
+
+    def _close(self) -> None:
+        if self._closed_from is not None:
+            self._closed_from = None
+            metrics.paused(self.cluster.key, 0)
 
     def pause_left(self) -> float:
         """Seconds until somebody may ask again; 0 if calls pass."""

@@ -13,8 +13,7 @@ from django.template.loader import render_to_string
 
 from .. import links
 from ..audit import LogUnwritable, Outcome
-from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
-from ..milvus.guard import BUSY, PAUSED
+from ..milvus.errors import BUSY, PAUSED, Denied, MilvusError, NotFound, Refused, Unreachable
 from ..milvus.handshake import NO_CONNECTION
 from ..operations.protocol import Busy, NotDone
 from ..operations.sending import OutcomeUnrecorded

@@ -1,0 +1,176 @@
+"""What the numbers say of real calls, operations and the log. The page: tests/test_watched.py."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from prometheus_client.parser import text_string_to_metric_families
+
+from collections_app import audit, clusters, pulse
+from collections_app.audit import LogUnwritable
+from collections_app.milvus.errors import MilvusError
+from collections_app.milvus.types import Kind
+from milvusadmin import metrics, sharing
+from milvusadmin.latest import Latest
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.operations.conftest import Thing, carry_out, consent, leave_unknown, refused_events
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+Milvus = clusters.Milvus
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier test was told does not count."""
+    monkeypatch.setattr(metrics, "database", Latest(metrics._families, keep=0.0, deadline=10.0))
+
+
+@pytest.fixture
+def collection(make_collection: Seeds) -> Thing:
+    return Thing.make(make_collection, Kind.COLLECTION)
+
+
+def number(name: str, **labels: str) -> float:
+    """What a scrape says now; 0 if it says nothing."""
+    samples = [
+        sample
+        for family in text_string_to_metric_families(metrics.page().decode())
+        for sample in family.samples
+        if sample.name == f"milvusadmin_{name}" and sample.labels == labels
+    ]
+    assert len(samples) <= 1
+    return float(samples[0].value) if samples else 0.0
+
+
+def calls(call: str, result: str) -> float:
+    return number("milvus_call_seconds_count", cluster="main", call=call, result=result)
+
+
+# --- calls to Milvus ------------------------------------------------------------------------------
+
+
+def test_each_call_counts_under_its_name_and_its_result(real: Milvus, unique: Any) -> None:
+    before = calls("ShowCollections", "ok"), calls("describe_collection", "not_found")
+    real.gateway.collections("default")
+    with pytest.raises(MilvusError):
+        real.gateway.load("default", unique())
+    after = calls("ShowCollections", "ok"), calls("describe_collection", "not_found")
+    assert after == (before[0] + 2, before[1] + 1)  # all of them, and those in memory
+
+
+def test_a_drop_counts_once_with_what_became_of_it(
+    collection: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    before = calls("DropCollection", "unknown")
+    leave_unknown(collection, chain)
+    assert calls("DropCollection", "unknown") == before + 1
+
+
+def test_a_cluster_that_hangs_is_paused_until_it_answers(
+    use_cluster: Callable[..., Milvus], chain: Chain
+) -> None:
+    milvus = use_cluster(chain.uri, chain.token, read_timeout=0.5, pause=1.0)
+    milvus.gateway.databases()
+    before = calls("list_databases", "unreachable"), calls("list_databases", "paused")
+    chain.proxy.stall()
+    for _ in range(2):
+        with pytest.raises(MilvusError):
+            milvus.gateway.databases()
+    until = number("milvus_paused_until_timestamp_seconds", cluster="main")
+    assert 0 < until - time.time() <= 1
+    after = calls("list_databases", "unreachable"), calls("list_databases", "paused")
+    assert after == (before[0] + 1, before[1] + 1)
+    chain.proxy.ok()
+    time.sleep(1)
+    milvus.gateway.databases()
+    assert number("milvus_paused_until_timestamp_seconds", cluster="main") == 0
+
+
+# --- operations and the log -----------------------------------------------------------------------
+
+
+def test_an_open_operation_is_seen_with_its_age(
+    collection: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    assert number("open_operations", cluster="main") == 0
+    assert number("oldest_open_operation_age_seconds", cluster="main") == 0
+    leave_unknown(collection, chain)
+    time.sleep(0.2)
+    assert number("open_operations", cluster="main") == 1
+    assert 0.2 < number("oldest_open_operation_age_seconds", cluster="main") < 60
+
+
+def test_the_chain_and_what_was_recorded_lately(
+    collection: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    assert number("audit_last_sequence") == 0
+    carry_out(consent(collection.target))
+    assert number("audit_last_sequence") == 2
+    assert abs(time.time() - number("audit_last_event_timestamp_seconds")) < 30
+    assert number("events_last_hour", action="collection.drop", outcome="succeeded") == 1
+
+
+def test_an_event_that_can_not_be_recorded_counts(
+    collection: Thing, faulty: Milvus, chain: Chain
+) -> None:
+    before = number("audit_failures_total")
+    with refused_events("intent"), pytest.raises(LogUnwritable):
+        carry_out(consent(collection.target))
+    assert number("audit_failures_total") == before + 1
+
+
+def test_tasks_say_when_they_ran_and_whether_it_went_well() -> None:
+    pulse.beat(pulse.READY)
+    pulse.beat(pulse.RECONCILE)
+    pulse.beat(pulse.VERIFY)
+    pulse.beat(pulse.VERIFY, well=False)
+    assert abs(time.time() - number("task_last_run_timestamp_seconds", task="reconcile")) < 30
+    assert number("task_last_run_ok", task="reconcile") == 1
+    assert number("task_last_run_ok", task="verify") == 0
+    assert b'task="ready"' not in metrics.page()
+
+
+def test_a_log_that_is_held_is_not_ok_and_the_scrape_goes_on() -> None:
+    assert number("check_ok", check="audit_log") == 1
+    time.sleep(2.1)  # an answer is kept for two seconds
+    with audit.appending():
+        assert number("check_ok", check="audit_log") == 0
+        assert number("check_ok", check="database") == 1
+
+
+# --- the folder in which processes add up ---------------------------------------------------------
+
+
+def test_what_dead_gunicorns_left_goes_and_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    host = sharing.socket.gethostname()
+    for name in (f"{host}-99999999", f"{host}-1", "elsewhere-99999999", f"{host}-x"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(sharing.os, "environ", {})
+    with override_settings(METRICS_TOKEN="x", METRICS_DIR=tmp_path):
+        sharing.share()
+    ours = f"{host}-{sharing.os.getppid()}"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{host}-1",
+        "elsewhere-99999999",
+        f"{host}-x",
+        ours,
+    }
+    assert sharing.os.environ == {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / ours)}
+    assert (tmp_path / ours).stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_can_not_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        override_settings(METRICS_TOKEN="x", METRICS_DIR=tmp_path / "file"),
+        pytest.raises(ImproperlyConfigured, match=r"METRICS_DIR: .* can't be made"),
+    ):
+        sharing.share()
