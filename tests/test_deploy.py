@@ -1,0 +1,244 @@
+"""What deploy/ promises: nobody is root, root file systems are read-only, images are pinned.
+
+And its files are well-formed. What was started for real, docs/deployment.md says.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from .test_docs import ROOT, read, variables_read
+
+DEPLOY = ROOT / "deploy"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+COMMON = DEPLOY / "systemd" / "milvus-admin-.service.d" / "common.conf"
+OURS = ("web", "migrate", "reconcile", "watch")
+BASES = {"WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"}  # gunicorn's own
+
+
+def documented() -> set[str]:
+    names = variables_read()
+    return names | {f"{name}_FILE" for name in names} | BASES
+
+
+def objects() -> Iterator[dict[str, Any]]:
+    for path in MANIFESTS:
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def of_kind(*kinds: str) -> list[dict[str, Any]]:
+    return [made for made in objects() if made["kind"] in kinds]
+
+
+def pods() -> list[dict[str, Any]]:
+    return [made["spec"]["template"]["spec"] for made in of_kind("Deployment", "Job")]
+
+
+def containers() -> list[dict[str, Any]]:
+    return [c for pod in pods() for c in (*pod.get("initContainers", ()), *pod["containers"])]
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(read("deploy/compose.yaml"))
+    return found
+
+
+# --- names of variables ---------------------------------------------------------------------------
+
+
+def test_every_variable_that_is_set_exists() -> None:
+    units = re.findall(r"(?:^Environment=| )([A-Z_]+)=", COMMON.read_text(), re.M)
+    example = re.findall(r"^([A-Z_]+)=", read("deploy/environment.example"), re.M)
+    environments = [compose()["services"][name].get("environment", {}) for name in OURS]
+    (config,) = [m for m in of_kind("ConfigMap") if "environment" in m["metadata"]["name"]]
+    used = {*units, *example, *config["data"], *(name for each in environments for name in each)}
+    assert len(used) > 12
+    assert used - documented() == set()
+
+
+def test_secrets_are_files_everywhere() -> None:
+    secret = {name.removesuffix("_FILE") for name in documented() if name.endswith("_FILE")}
+    secret &= {"SECRET_KEY", "AUDIT_KEY", "DATABASE_URL", "MILVUS_TOKEN", "OIDC_CLIENT_SECRET"}
+    assert len(secret) == 5
+    texts = [COMMON, DEPLOY / "environment.example", DEPLOY / "compose.yaml", *MANIFESTS]
+    for path in texts:
+        given = re.findall(r"\b([A-Z_]+)(?:=|: )", path.read_text())
+        assert not secret & set(given), path
+
+
+# --- the image and compose ------------------------------------------------------------------------
+
+
+def instructions() -> list[str]:
+    text = re.sub(r"^#.*\n", "", read("deploy/Containerfile"), flags=re.M)
+    return re.split(r"\n(?=[A-Z]+ )", re.sub(r"\\\n\s*", "", text).strip())
+
+
+def test_the_image_runs_as_nobody_in_particular_and_says_whether_it_lives() -> None:
+    final = instructions()[-8:]
+    assert "USER 10001:10001" in final
+    assert any(line.startswith("HEALTHCHECK") and "/healthz" in line for line in final)
+    assert final[-1] == 'CMD ["gunicorn", "-c", "deploy/gunicorn.conf.py"]'
+
+
+def test_images_are_pinned() -> None:
+    bases = [line.split()[1] for line in instructions() if line.startswith("FROM")]
+    services = [service["image"] for service in compose()["services"].values()]
+    used = [*bases, *services, *(c["image"] for c in containers())]
+    assert len(used) > 10
+    assert [image for image in used if not re.search(r":v?\d+\.\d+[\w.-]*$", image)] == []
+
+
+def test_what_the_image_copies_is_not_ignored() -> None:
+    copied = {line.split()[1] for line in instructions() if re.match(r"COPY (?!--)", line)}
+    kept = set(re.findall(r"^!(.+)$", read(".dockerignore"), re.M))
+    assert copied == kept
+    assert all((ROOT / path).exists() for path in copied)
+
+
+def test_what_is_left_out_of_the_image_is_what_milvus_lite_needs() -> None:
+    (step,) = [line for line in instructions() if "grep -vE" in line]
+    (names,) = re.findall(r"\^\(([^)]+)\)==", step)
+    listed = re.findall(r"^([\w-]+)==", read("requirements.txt"), re.M)
+    assert set(names.split("|")) <= set(listed)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_compose_gives_no_rights_away(name: str) -> None:
+    service = compose()["services"][name]
+    assert service["user"] == "10001:10001"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert [port for port in service.get("ports", ()) if not port.startswith("127.0.0.1:")] == []
+
+
+def test_compose_names_what_it_uses() -> None:
+    whole = compose()
+    for service in whole["services"].values():
+        assert set(service.get("secrets", ())) <= set(whole["secrets"])
+        assert set(service.get("depends_on", ())) <= set(whole["services"])
+    (network,) = whole["networks"]["default"]["ipam"]["config"]
+    assert whole["services"]["web"]["environment"]["TRUST_PROXY"] == network["gateway"]
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------
+
+
+def test_the_manifests_are_what_kubernetes_knows() -> None:
+    checked = [m for m in objects() if m["kind"] != "Kustomization"]
+    assert len(checked) > 10
+    for made in checked:
+        kubernetes_validate.validate(made, "1.37", strict=True)
+
+
+def test_kustomization_names_every_file_but_the_secret() -> None:
+    (listed,) = [m["resources"] for m in of_kind("Kustomization")]
+    others = {"kustomization.yaml", "secret.example.yaml"}
+    assert set(listed) == {path.name for path in MANIFESTS} - others
+
+
+def test_pods_have_no_rights() -> None:
+    assert len(pods()) == 4
+    for pod in pods():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers():
+        assert container["securityContext"] == {
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+
+
+def test_the_web_is_probed_and_never_gone() -> None:
+    (web,) = [m for m in of_kind("Deployment") if m["metadata"]["name"] == "milvus-admin-web"]
+    (container,) = web["spec"]["template"]["spec"]["containers"]
+    probes = {name: container[name]["httpGet"]["path"] for name in container if "Probe" in name}
+    assert probes == {
+        "startupProbe": "/healthz",
+        "livenessProbe": "/healthz",
+        "readinessProbe": "/readyz",
+    }
+    assert web["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert [budget["spec"]["minAvailable"] for budget in of_kind("PodDisruptionBudget")] == [1]
+
+
+def test_labels_find_the_pods() -> None:
+    labels = [made["spec"]["template"]["metadata"]["labels"] for made in of_kind("Deployment")]
+    (service,) = of_kind("Service")
+    assert sum(service["spec"]["selector"].items() <= each.items() for each in labels) == 1
+    (policy,) = of_kind("NetworkPolicy")
+    wanted = policy["spec"]["podSelector"]["matchLabels"]
+    assert all(wanted.items() <= each.items() for each in labels)
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_every_secret_file_is_in_the_secret() -> None:
+    (secret,) = of_kind("Secret")
+    text = read("deploy/kubernetes/config.yaml")
+    assert set(re.findall(r"/run/secrets/milvus-admin/([\w-]+)", text)) == set(secret["stringData"])
+
+
+# --- systemd --------------------------------------------------------------------------------------
+
+
+def unit(path: Path) -> dict[str, list[str]]:
+    """The settings of [Service], each with all of its values."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", path.read_text(), re.M):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_units_are_those_that_have_the_common_settings(path: Path) -> None:
+    assert path.name.startswith("milvus-admin-")
+    (command,) = unit(path)["ExecStart"]
+    assert command.startswith("/opt/milvus-admin/.venv/bin/")
+    assert not {"User", "ProtectSystem", "CapabilityBoundingSet"} & set(unit(path))
+
+
+def test_units_have_no_rights() -> None:
+    common = unit(COMMON)
+    assert common["User"] == ["milvus-admin"]
+    assert common["ProtectSystem"] == ["strict"]
+    assert common["CapabilityBoundingSet"] == [""]
+    assert common["NoNewPrivileges"] == ["yes"]
+    loaded = {line.partition(":")[0] for line in common["LoadCredential"]}
+    used = set(re.findall(r"^Environment=.*$", COMMON.read_text(), re.M))
+    assert loaded == {name for line in used for name in re.findall(r"%d/([\w-]+)", line)}
+
+
+# --- what they run --------------------------------------------------------------------------------
+
+
+def test_commands_that_are_run_exist() -> None:
+    texts = [*UNITS, DEPLOY / "compose.yaml", *MANIFESTS]
+    named = [re.findall(r"manage\.py[, ]+(\w+)", path.read_text()) for path in texts]
+    ours = {path.stem for path in ROOT.glob("collections_app/management/commands/*.py")}
+    used = {name for names in named for name in names}
+    assert used == {"migrate", "reconcile_operations", "watch"}
+    assert used - {"migrate"} <= ours
+
+
+def test_gunicorn_makes_milvus_clients_after_the_fork_and_believes_no_header() -> None:
+    tree = ast.parse(read("deploy/gunicorn.conf.py"))
+    assigned: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and isinstance(node.value, ast.Constant | ast.Dict):
+                assigned[target.id] = ast.literal_eval(node.value)
+    assert assigned["preload_app"] is False
+    assert assigned["worker_class"] == "gthread"
+    assert (assigned["forwarder_headers"], assigned["secure_scheme_headers"]) == ("", {})
