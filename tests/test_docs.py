@@ -14,7 +14,12 @@ READ = re.compile(
     r"""(?:environ(?:\.get\(|\[)|flag\(|listing\(|secret\(|required\(|duration\(|peers\()\s*"([A-Z_]+)\""""
 )
 # DJANGO_SETTINGS_MODULE is Django's own, DEMO_PASSWORD is listed below the table.
-ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "DEMO_PASSWORD", "PYTHON_DOTENV_DISABLED"}
+ELSEWHERE = {
+    "DJANGO_SETTINGS_MODULE",
+    "DEMO_PASSWORD",
+    "PYTHON_DOTENV_DISABLED",
+    "PROMETHEUS_MULTIPROC_DIR",  # set by us, from METRICS_DIR
+}
 
 
 def variables_read() -> set[str]:
