@@ -1,5 +1,6 @@
 """Our own database: a connection that is lost is replaced, and what is down is said quickly."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.infra.gunicorn import Answer, App, ask, gunicorn
 
 PAGE = "/sign-in/"  # reads the session, so it needs the database
 DOWN = "own database does not answer"
+TOKEN = "scrape-" + "0f" * 16
 real = pytest.mark.skipif(not os.environ.get("PGHOST"), reason="needs a real PostgreSQL")
 
 
@@ -55,6 +57,8 @@ def place() -> Iterator[Place]:
             "DATABASE_URL": f"postgres://{account}@127.0.0.1:{proxy.port}/{name}",
             "SIGN_IN": "local",
             "LOOPBACK_ONLY": "1",
+            "LOG_FORMAT": "json",
+            "METRICS_TOKEN": TOKEN,
         }
         try:
             with gunicorn(environment) as app:
@@ -98,6 +102,56 @@ def test_a_database_that_is_down_is_said_quickly_and_forgotten_when_it_is_back(
     began = time.monotonic()
     while place.ask().status != 200:
         assert time.monotonic() - began < 10, "it is back, and nobody noticed"
+
+
+@real
+@pytest.mark.parametrize("fault", ["refuse", "stall"])
+def test_probes_and_metrics_say_so_and_the_page_says_where_it_is_in_the_log(
+    place: Place, fault: str
+) -> None:
+    until_ready(place)
+    if fault == "stall":
+        place.proxy.cut()
+    getattr(place.proxy, fault)()
+    time.sleep(2.1)  # an answer is kept for two seconds
+    began = time.monotonic()
+    ready, page, alive, numbers = probe(place), place.ask(), probe(place, "/healthz"), scrape(place)
+    assert time.monotonic() - began < 15
+    place.proxy.ok()
+    assert (ready.status, ready.text) == (503, FAILING)
+    assert alive.status == 200
+    assert f"In the log: request {page.headers['X-Request-ID']}" in page.text
+    said = [line for line in log(place) if line.get("request_id") == page.headers["X-Request-ID"]]
+    assert any("OperationalError" in line.get("exception", "") for line in said)
+    assert 'milvusadmin_check_ok{check="database"} 0.0' in numbers.text
+    assert "milvusadmin_requests_total" in numbers.text
+    assert "milvusadmin_open_operations" not in numbers.text
+    until_ready(place)
+    assert 'milvusadmin_check_ok{check="database"} 1.0' in scrape(place).text
+
+
+FAILING = "database failing\naudit_log failing\nclusters ok\n"
+
+
+def probe(place: Place, path: str = "/readyz") -> Answer:
+    return ask(place.app.connection(), path)
+
+
+def scrape(place: Place) -> Answer:
+    return ask(place.app.connection(), "/metrics", (("Authorization", f"Bearer {TOKEN}"),))
+
+
+def log(place: Place) -> list[dict[str, str]]:
+    return [json.loads(line) for line in place.app.output.splitlines() if line.startswith("{")]
+
+
+def until_ready(place: Place) -> None:
+    """Each of the processes: the one that answers is the kernel's choice."""
+    end, well = time.monotonic() + 60, 0
+    while well < 12:
+        well = well + 1 if probe(place).status == 200 else 0
+        assert time.monotonic() < end, "it is back, and nobody noticed"
+        time.sleep(0.1)
 
 
 # --- what is configured ---------------------------------------------------------------------------
