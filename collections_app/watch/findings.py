@@ -67,7 +67,8 @@ def _appeared(now: Bearer, watch: Watch) -> Entry:
 
 def _gone(was: Bearer, watch: Watch) -> Entry:
     text = (
-        f"It is gone{_called(was)}. It was {_listed(was, watch)}; asked for it, Milvus knows none."
+        f"It is gone{_called(was)}: Milvus was asked for it, and does not know it. It was "
+        f"{_listed(was, watch)}."
     )
     return _entry("collection.gone", was, text, watch, **_window(was, watch))
 

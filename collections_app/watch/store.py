@@ -60,7 +60,7 @@ class Store:
 
     def begin(self, database: str, lists: Lists, entry: Entry) -> None:
         """Fill the inventory of a database, and record only that. What moved here stays a move."""
-        moved = {bearer.identity.id for bearer in self.known() if bearer.database != database} - {0}
+        moved = self._known_elsewhere(database, lists)
         with audit.appending():
             self._make_room(database)
             row = WatchedDatabase.objects.create(
@@ -76,6 +76,15 @@ class Store:
             )
             audit.append(entry)
         self.watched[database] = row
+
+    def _known_elsewhere(self, database: str, lists: Lists) -> set[int]:
+        """Ids on its list that the inventory has in other databases."""
+        listed = {identity.id for identity in lists.read[database].values()} - {0}
+        if not listed:
+            return set()
+        of_others = SeenCollection.objects.filter(watched__cluster=self.cluster.key)
+        of_others = of_others.exclude(watched__database=database)
+        return listed & set(of_others.values_list("collection_id", flat=True))
 
     def _make_room(self, database: str) -> None:
         if database in self.watched:
