@@ -15,7 +15,7 @@ from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim
-from . import OPERATIONS, strict
+from . import OPERATIONS, elapsed, strict
 from .base import Blocker, Look, target_dict
 from .confirmation import Confirmation
 from .sending import Case, Patience, act_once, conclude
@@ -234,6 +234,7 @@ def _intent(case: Case, look: Look) -> Entry:
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": look.server.version,
+            "clock": elapsed.stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
             "private_name": aside.private if aside else None,  # strict mode
             "rows": None if isinstance(look.rows, Unread) else look.rows,

@@ -2,11 +2,10 @@
 
 import json
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from .. import clusters
 from ..access import Action
@@ -16,6 +15,7 @@ from ..milvus.errors import MilvusError
 from ..milvus.types import Identity, Kind, Target
 from ..models import AuditEvent, Claim
 from . import OPERATIONS, strict
+from .elapsed import since
 from .sending import final_outcome, finish, longest
 
 
@@ -48,7 +48,7 @@ def settle(
 
 def _verdict(intent: AuditEvent, may_rename: bool) -> tuple[Outcome, str] | None:
     """What a look shows now; None if it is not certain yet."""
-    over = timezone.now() >= _patience_ends(intent)
+    over = _patience_over(intent)
     aside = aside_of(intent)
     if aside and (held := aside.bearer(aside.private)):
         return strict.recover(aside, held, patience_over=over) if may_rename else None
@@ -112,9 +112,13 @@ def being_carried_out(intent: AuditEvent) -> bool:
         return False
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
-    return timezone.now() < intent.recorded_at + longest(clusters.get(intent.cluster).cluster)
+    return _age(intent) < longest(clusters.get(intent.cluster).cluster)
 
 
-def _patience_ends(intent: AuditEvent) -> datetime:
+def _patience_over(intent: AuditEvent) -> bool:
     cluster = clusters.get(intent.cluster).cluster
-    return intent.recorded_at + timedelta(seconds=cluster.drop_timeout + cluster.settle_after)
+    return _age(intent) >= timedelta(seconds=cluster.drop_timeout + cluster.settle_after)
+
+
+def _age(intent: AuditEvent) -> timedelta:
+    return since(intent, json.loads(intent.record)["details"].get("clock", {}))

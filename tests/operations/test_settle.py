@@ -3,14 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
+from collections_app.operations import elapsed
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.settle import open_operations
 from collections_app.verification import verify
@@ -46,6 +50,37 @@ def test_still_there_within_the_patience_stays_open(
     assert settled(open_drop) is Outcome.UNKNOWN
     assert told() == UNKNOWN
     assert open_operations()
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    wrong = timezone.now() + timedelta(hours=hours)
+    monkeypatch.setattr(timezone, "now", lambda: wrong)
+
+
+def test_a_clock_set_forward_does_not_end_the_patience(
+    open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else "failed" might be recorded while the request is still on its way."""
+    set_clock(monkeypatch, 1)
+    assert settled(open_drop) is Outcome.UNKNOWN
+    assert told() == UNKNOWN
+
+
+def test_a_clock_set_back_does_not_draw_the_patience_out(
+    open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch, impatient: Callable[[], Milvus]
+) -> None:
+    set_clock(monkeypatch, -1)
+    impatient()
+    until(lambda: settled(open_drop) is Outcome.FAILED)
+
+
+def test_after_a_restart_of_the_machine_the_clocks_count(
+    open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(elapsed, "BOOT_ID", tmp_path / "another")
+    assert settled(open_drop) is Outcome.UNKNOWN
+    set_clock(monkeypatch, 1)
+    assert settled(open_drop) is Outcome.FAILED
 
 
 def test_gone_is_done_however_early(open_drop: Confirmation, thing: Thing, chain: Chain) -> None:

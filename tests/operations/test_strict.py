@@ -248,10 +248,10 @@ def test_a_drop_that_never_arrived_is_taken_back_by_reconcile_only(
 
 
 def settle_is_early(confirmation: Confirmation) -> bool:
-    from collections_app.operations.settle import _patience_ends, timezone
+    from collections_app.operations.settle import _patience_over
 
     intent = AuditEvent.objects.get(operation_id=confirmation.operation_id, phase="intent")
-    return timezone.now() < _patience_ends(intent)
+    return not _patience_over(intent)
 
 
 def test_a_drop_that_milvus_refuses_gives_the_name_back(thing: Thing, chain: Chain) -> None:
