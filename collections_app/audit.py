@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,12 +23,14 @@ from prometheus_client import Counter
 
 from .actors import Actor, Origin
 from .models import AuditEvent
+from .turns import turn
 
 logger = logging.getLogger("audit")
 FAILURES = Counter("milvusadmin_audit_failures", "Events that could not be committed.")
 
 SCHEMA_VERSION = 1
 GENESIS = "0" * 64
+SEALED, REMOVED = "audit.seal", "audit.remove"  # what was done to a segment of the log
 CHAIN_LOCK = 0x4D696C76  # one advisory lock for the one chain
 
 
@@ -38,7 +40,7 @@ class Phase(StrEnum):
     INTENT = "intent"  # about to be sent
     OUTCOME = "outcome"  # what became of it
     REFUSED = "refused"  # stopped by us before anything was sent
-    ACCESS = "access"  # the log itself was exported
+    ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
     OBSERVED = "observed"  # seen in Milvus by the watch, and not done by us
     SESSION = "session"  # somebody signed in or out, or was refused, or their groups changed
 
@@ -85,8 +87,8 @@ def appending() -> Iterator[None]:
     Never call Milvus inside: every other writer waits.
     """
     try:
-        with transaction.atomic(durable=True):
-            _lock_chain()
+        with ExitStack() as stack:
+            _hold_chain(stack)
             yield
     except (DatabaseError, InterfaceError) as exc:
         FAILURES.inc()
@@ -123,6 +125,12 @@ def try_appending() -> None:
     _lock_chain()
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
+
+
+def _hold_chain(stack: ExitStack) -> None:
+    with turn() if connection.vendor == "sqlite" else nullcontext():
+        stack.enter_context(transaction.atomic(durable=True))
+    _lock_chain()
 
 
 def _lock_chain() -> None:

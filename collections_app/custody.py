@@ -5,24 +5,27 @@ the key can seal a whole chain anew. Both verify; the copy tells.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from .models import AuditEvent
-from .verification import Link, link_of_line
+from .verification import Link, link_of_line, removed_from_database
 
 BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """How many lines of the copy are in the log, and the highest number among them.
+    """How many lines of the copy are in the log, and the highest number among all lines.
 
-    `problem` says what is wrong first, or is empty.
+    `removed` are lines about events of removed segments: only their files can tell. `lost` are
+    lines whose event is not in the log as it was; `problem` says what is wrong with the first.
     """
 
-    checked: int
-    last_sequence: int
+    checked: int = 0
+    last_sequence: int = 0
+    removed: int = 0
+    lost: int = 0
     problem: str = ""
 
 
@@ -32,18 +35,29 @@ def compare(lines: Iterable[str]) -> Compared:
     The lines may be in any order, twice, or a part of all: several processes wrote them.
     Raises ValueError for a line that is no event: that says nothing about the log.
     """
-    checked = last = 0
+    found, heads = Compared(), removed_from_database()
+    gone = max(heads, default=0)
     for batch in _batches(line for line in lines if line.strip()):
         links = [_link(line) for line in batch]
-        numbers = [link.sequence for link in links]
-        known = AuditEvent.objects.filter(sequence__in=numbers)
-        hashes = dict(known.values_list("sequence", "hash"))
+        hashes = {**heads, **_hashes(links)}
         for link in links:
-            if problem := _problem(link, hashes):
-                return Compared(checked, last, problem)
-            checked += 1
-        last = max([last, *numbers])
-    return Compared(checked, last)
+            found = _counted(found, link, hashes, gone)
+    return found
+
+
+def _hashes(links: list[Link]) -> dict[int, str]:
+    known = AuditEvent.objects.filter(sequence__in=[link.sequence for link in links])
+    return dict(known.values_list("sequence", "hash"))
+
+
+def _counted(found: Compared, link: Link, hashes: dict[int, str], gone: int) -> Compared:
+    last = max(found.last_sequence, link.sequence)
+    if link.sequence not in hashes and link.sequence <= gone:
+        return replace(found, last_sequence=last, removed=found.removed + 1)
+    if problem := _problem(link, hashes):
+        first = found.problem or problem
+        return replace(found, last_sequence=last, lost=found.lost + 1, problem=first)
+    return replace(found, last_sequence=last, checked=found.checked + 1)
 
 
 def _link(line: str) -> Link:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from .access import Action, may_everywhere, regex, rules_giving
 from .actors import Actor
 from .audit import Outcome, Phase
-from .models import AuditEvent, Claim
+from .models import AuditEvent, Claim, RemovedSegment
 
 PAGE = 50
 
@@ -82,6 +82,11 @@ def story(operation_id: uuid.UUID) -> Story | None:
         return None
     claim = Claim.objects.filter(operation_id=operation_id).first()
     return Story(operation_id=operation_id, events=events, claim=claim)
+
+
+def removed_until() -> int:
+    """The last event that is in a sealed file only, and not here any more; 0 if all are here."""
+    return RemovedSegment.objects.aggregate(last=Max("last"))["last"] or 0
 
 
 def recent_operations(cluster: str, database: str, collection: str) -> list[Event]:

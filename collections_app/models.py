@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class AuditEvent(models.Model):
-    """One event, never changed and never deleted (triggers refuse both).
+    """One event, never changed; deleted only with the sealed segment it is in (see triggers.py).
 
     `record` is the event: canonical JSON, exactly the bytes under the seal. The other columns
     repeat parts of it for searching, and `verification.py` checks that they agree. Only
@@ -58,6 +58,25 @@ class AuditEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("Audit events are never deleted.")
+
+
+class RemovedSegment(models.Model):
+    """A sealed segment of the log whose events were removed. The event that says so is `event`.
+
+    The chain is what counts (that event has all of it); this is what the triggers go by.
+    """
+
+    last = models.BigIntegerField(primary_key=True)
+    first = models.BigIntegerField()
+    head = models.CharField(max_length=64)
+    file = models.CharField(max_length=255)
+    event = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"events {self.first} to {self.last}, in {self.file}"
 
 
 class Claim(models.Model):

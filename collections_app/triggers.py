@@ -1,57 +1,143 @@
+# ruff: noqa: S608 (statements are made of constants only)
 """Triggers that refuse to change the audit log, for SQLite and PostgreSQL.
 
 They stop a mistake and the application's own account. Whoever owns the database can remove
-them; the chain (verification.verify) and the copy on the `audit` logger are for that.
+them; the chain (verification.py) and the copy on the `audit` logger are for that.
 """
 
+from collections.abc import Iterator
+
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 TABLE = "collections_app_auditevent"
+SEGMENTS = "collections_app_removedsegment"
 MESSAGE = "audit events are never changed or deleted"
 
-POSTGRESQL = (
-    f"""CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql
-        AS $$ BEGIN RAISE EXCEPTION '{MESSAGE}'; END $$""",
-    f"""CREATE OR REPLACE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON {TABLE}
-        FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()""",
-    f"""CREATE OR REPLACE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {TABLE}
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()""",
-)
-SQLITE = (
-    *(
-        f"""CREATE TRIGGER IF NOT EXISTS audit_no_{verb} BEFORE {verb} ON {TABLE}
-        BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"""
-        for verb in ("update", "delete")
-    ),
-    # REPLACE deletes what stands in its way, and SQLite tells no DELETE trigger of it.
-    f"""CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON {TABLE}
-        WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE sequence = NEW.sequence OR hash = NEW.hash
-            OR (NEW.phase = 'intent' AND phase = 'intent' AND operation_id = NEW.operation_id))
-        BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",  # noqa: S608 (constants only)
-)
-REMOVE = {
-    "postgresql": (
-        f"DROP TRIGGER IF EXISTS audit_append_only ON {TABLE}",
-        f"DROP TRIGGER IF EXISTS audit_no_truncate ON {TABLE}",
-    ),
-    "sqlite": tuple(
-        f"DROP TRIGGER IF EXISTS audit_no_{verb}" for verb in ("update", "delete", "replace")
-    ),
+# Only what is in a removed segment may be deleted; and a segment is removed only if an event says
+# so, the oldest first. {in_} is PostgreSQL's schema: no temporary table stands in for ours.
+REMOVED = f"COALESCE((SELECT MAX(last) FROM {{in_}}{SEGMENTS}), 0)"
+KEPT = f"OLD.sequence > {REMOVED}"
+UNRECORDED = f"""NEW.first <> {REMOVED} + 1 OR NEW.last < NEW.first
+    OR NOT EXISTS (SELECT 1 FROM {{in_}}{TABLE} WHERE sequence = NEW.last AND hash = NEW.head)
+    OR NOT EXISTS (SELECT 1 FROM {{in_}}{TABLE}
+        WHERE sequence = NEW.event AND action = 'audit.remove')"""
+# REPLACE deletes what stands in its way, and SQLite tells no DELETE trigger of it.
+IN_THE_WAY = f"""EXISTS (SELECT 1 FROM {TABLE} WHERE sequence = NEW.sequence OR hash = NEW.hash
+    OR (NEW.phase = 'intent' AND phase = 'intent' AND operation_id = NEW.operation_id))"""
+
+Guard = tuple[str, str, str]  # table, verb, when it refuses
+GUARDS: dict[str, Guard] = {
+    "audit_no_update": (TABLE, "UPDATE", "TRUE"),
+    "audit_no_delete": (TABLE, "DELETE", KEPT),
+    "segment_no_update": (SEGMENTS, "UPDATE", "TRUE"),
+    "segment_no_delete": (SEGMENTS, "DELETE", "TRUE"),
+    "segment_on_record": (SEGMENTS, "INSERT", UNRECORDED),
 }
-INSTALL = {"postgresql": POSTGRESQL, "sqlite": SQLITE}
+OF_VENDOR: dict[str, dict[str, Guard]] = {
+    "sqlite": {"audit_no_replace": (TABLE, "INSERT", IN_THE_WAY)},
+    "postgresql": {
+        "audit_no_truncate": (TABLE, "TRUNCATE", "TRUE"),
+        "segment_no_truncate": (SEGMENTS, "TRUNCATE", "TRUE"),
+    },
+}
+RETURNS = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD", "TRUNCATE": "NULL"}
+TYPES = {"INSERT": 7, "DELETE": 11, "UPDATE": 19, "TRUNCATE": 34}  # pg_trigger.tgtype, all BEFORE
 
 
-def install(connection: BaseDatabaseWrapper) -> None:
-    """Make the log append-only. Safe to repeat. Raises KeyError on another database."""
-    _run(connection, INSTALL[connection.vendor])
+def install(connection: BaseDatabaseWrapper, *, segments: bool = True) -> None:
+    """Make the log append-only. Safe to repeat. Raises KeyError on another database.
+
+    Without `segments` nothing is ever deleted: for a database that has no table of them yet.
+    """
+    guards = _guards(connection) if segments else _without_segments(connection)
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name, guard in guards.items():
+            for statement in _create(connection, name, guard):
+                cursor.execute(statement)
 
 
-def remove(connection: BaseDatabaseWrapper) -> None:
+def remove(connection: BaseDatabaseWrapper, *, segments: bool = True) -> None:
     """For migrations backwards, and for tests that empty the tables."""
-    _run(connection, REMOVE[connection.vendor])
-
-
-def _run(connection: BaseDatabaseWrapper, statements: tuple[str, ...]) -> None:
+    guards = _guards(connection) if segments else _without_segments(connection)
     with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+        for name, guard in guards.items():
+            cursor.execute(_drop(connection, name, guard))
+
+
+def wrong(connection: BaseDatabaseWrapper) -> list[str]:
+    """Triggers that are missing, switched off, not as they should be, or not ours: their names."""
+    expected = {
+        name: _expected(connection, name, guard) for name, guard in _guards(connection).items()
+    }
+    found = _found(connection)
+    return sorted(name for name in expected | found if expected.get(name) != found.get(name))
+
+
+def _guards(connection: BaseDatabaseWrapper) -> dict[str, Guard]:
+    return GUARDS | OF_VENDOR[connection.vendor]
+
+
+def _without_segments(connection: BaseDatabaseWrapper) -> dict[str, Guard]:
+    guards = {name: g for name, g in _guards(connection).items() if g[0] == TABLE}
+    return guards | {"audit_no_delete": (TABLE, "DELETE", "TRUE")}
+
+
+def _create(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> Iterator[str]:
+    if connection.vendor == "sqlite":
+        yield _drop(connection, name, guard)
+        yield _expected(connection, name, guard)
+        return
+    table, verb, _ = guard
+    each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
+    yield (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
+        f" AS $${_body(connection, guard)}$$"
+    )
+    yield (
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {verb} ON {table}"
+        f" FOR EACH {each} EXECUTE FUNCTION {name}()"
+    )
+
+
+def _drop(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> str:
+    on = "" if connection.vendor == "sqlite" else f" ON {guard[0]}"
+    return f"DROP TRIGGER IF EXISTS {name}{on}"
+
+
+# --- as the database describes them -----------------------------------------------------------
+
+
+def _expected(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> str:
+    table, verb, _ = guard
+    if connection.vendor == "postgresql":
+        return f"{table} {TYPES[verb]} O {name} {_body(connection, guard)}"
+    refuse = f"SELECT RAISE(ABORT, '{MESSAGE}');"
+    when = guard[2].format(in_="")
+    return f"CREATE TRIGGER {name} BEFORE {verb} ON {table} WHEN {when} BEGIN {refuse} END"
+
+
+def _found(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(DESCRIBE[connection.vendor])
+        return dict(cursor.fetchall())
+
+
+DESCRIBE = {
+    "sqlite": "SELECT name, sql FROM sqlite_master"
+    f" WHERE type = 'trigger' AND tbl_name IN ('{TABLE}', '{SEGMENTS}')",
+    # A condition or a list of columns would let something through.
+    "postgresql": f"""SELECT tgname, concat_ws(' ', relname, tgtype, tgenabled, proname, prosrc,
+            pg_get_expr(tgqual, tgrelid), NULLIF(tgattr::text, ''))
+        FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid
+        WHERE tgrelid IN ('{TABLE}'::regclass, '{SEGMENTS}'::regclass) AND NOT tgisinternal""",
+}
+
+
+def _body(connection: BaseDatabaseWrapper, guard: Guard) -> str:
+    _, verb, when = guard
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        (schema,) = cursor.fetchone()
+    when = when.format(in_=f"{schema}.")
+    return f"BEGIN IF {when} THEN RAISE EXCEPTION '{MESSAGE}'; END IF; RETURN {RETURNS[verb]}; END"

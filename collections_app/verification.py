@@ -2,12 +2,12 @@
 
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .audit import GENESIS, canonical, columns, key_id, known_keys, seal
-from .models import AuditEvent
+from .audit import GENESIS, REMOVED, canonical, columns, key_id, known_keys, seal
+from .models import AuditEvent, RemovedSegment
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,75 @@ class Link:
     columns: dict[str, Any] | None = None  # an export has none
 
 
+Heads = Mapping[int, str]  # the hash of the last event of each removed segment, by its number
+
+
 def verify() -> Verdict:
-    """Check every event in the database against its seal and its neighbours."""
+    """Check every event in the database against its seal and its neighbours.
+
+    Where segments were removed, the chain begins after them: an event in it says where.
+    """
     events = AuditEvent.objects.order_by("sequence")
-    return verify_links(_link_of_row(event) for event in events.iterator(chunk_size=1000))
+    links = (_link_of_row(event) for event in events.iterator(chunk_size=1000))
+    return verify_links(links, removed=removed_from_database)
 
 
-def verify_export(lines: Iterable[str], *, partial: bool = False) -> Verdict:
-    """Check a JSON Lines export. `partial` allows gaps, as a filtered export has them."""
-    return verify_links((link_of_line(line) for line in lines if line.strip()), partial=partial)
+def verify_export(
+    lines: Iterable[str], *, partial: bool = False, removed: Callable[[], Heads] = dict
+) -> Verdict:
+    """Check a JSON Lines export. `partial` allows gaps, as a filtered export has them.
+
+    `removed` are the heads that it may begin after; see `removed_in`.
+    """
+    links = (link_of_line(line) for line in lines if line.strip())
+    return verify_links(links, partial=partial, removed=removed)
 
 
-def verify_links(links: Iterable[Link | str], *, partial: bool = False) -> Verdict:
+def verify_links(
+    links: Iterable[Link | str], *, partial: bool = False, removed: Callable[[], Heads] = dict
+) -> Verdict:
     """Name the first broken link. A str among the links is a line that can't be read."""
     checked, last, head, keys = 0, 0, GENESIS, known_keys()
     for link in links:
         if isinstance(link, str):
             return Verdict(checked, last, head, link)
+        if not checked and not partial and link.sequence > 1:
+            last, head = _begin(link, removed())
         problem = _problem(link, last, head, partial) or _seal_problem(link, keys)
         if problem:
             return Verdict(checked, last, head, f"event {link.sequence}: {problem}")
         _retire(keys, link.record["key_id"])
         checked, last, head = checked + 1, link.sequence, link.hash
     return Verdict(checked, last, head)
+
+
+def _begin(link: Link, removed: Heads) -> tuple[int, str]:
+    """The event that the first one found may follow: the head of a removed segment, if any."""
+    before = link.sequence - 1
+    if before in removed:
+        return before, removed[before]
+    if any(before < last for last in removed):  # a segment that is not removed completely yet
+        return before, link.prev_hash
+    return 0, GENESIS
+
+
+def removed_from_database() -> Heads:
+    """As the events say that removed them. The table only tells where those are."""
+    numbers = RemovedSegment.objects.values_list("event", flat=True)
+    events = AuditEvent.objects.filter(sequence__in=list(numbers))
+    return _heads(_link_of_row(event) for event in events)
+
+
+def removed_in(lines: Iterable[str]) -> Heads:
+    """The same for the lines of an export, which have to be verified by themselves."""
+    return _heads(link_of_line(line) for line in lines if REMOVED in line)
+
+
+def _heads(links: Iterable[Link | str]) -> Heads:
+    found = [link.record for link in links if not isinstance(link, str)]
+    details = [record.get("details") for record in found if record.get("action") == REMOVED]
+    segments = [d for d in details if isinstance(d, dict) and isinstance(d.get("last"), int)]
+    return {segment["last"]: str(segment.get("head")) for segment in segments}
 
 
 def _problem(link: Link, last: int, head: str, partial: bool) -> str:

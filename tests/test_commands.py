@@ -337,6 +337,7 @@ def test_a_cut_tail_is_found_with_the_head(log: None) -> None:
     head = AuditEvent.objects.get(sequence=3).hash
     triggers.remove(connection)
     AuditEvent.objects.filter(sequence=3).delete()
+    triggers.install(connection)
     assert "2 events" in run("verify_audit_log")
     code, message = failing("verify_audit_log", "--head", head)
     assert (code, "cut off" in message) == (1, True)

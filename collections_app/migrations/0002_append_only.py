@@ -8,11 +8,11 @@ from collections_app import triggers
 
 
 def install(apps: Any, schema_editor: Any) -> None:
-    triggers.install(schema_editor.connection)
+    triggers.install(schema_editor.connection, segments=False)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
-    triggers.remove(schema_editor.connection)
+    triggers.remove(schema_editor.connection, segments=False)
 
 
 class Migration(migrations.Migration):

@@ -23,6 +23,10 @@ UNITS = ((999_500_000, 1e9, "B"), (999_500, 1e6, "M"), (10_000, 1e3, "k"))
 WORDS = {
     "view": "See",
     "audit.read": "Read the audit log",
+    "audit.seal": "Segment sealed",
+    "audit.remove": "Segment removed",
+    "audit.protect": "Protection put back",
+    "audit.note": "Note",
     "session.sign_in": "Signed in",
     "session.sign_out": "Signed out",
     "session.ended": "Session ended",

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from .. import exports, history, verification
+from .. import exports, history, safeguards, verification
 from ..access import Action, may_everywhere
 from ..actors import actor_of, origin_of
 from ..forms import AuditFilterForm
@@ -37,6 +37,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "page": page,
         "query": urlencode({k: str(v) for k, v in filters.items() if v}),
         "filters": {k: str(v) for k, v in filters.items() if v},
+        "removed": history.removed_until(),
         "may_verify": may_everywhere(actor_of(request), Action.READ_AUDIT),
         "title": "Audit log",
         "section": "audit",
@@ -62,7 +63,14 @@ def verify(request: HttpRequest) -> HttpResponse:
     """Check the chain from its first event to its last. For those who may read all of it."""
     if not may_everywhere(actor_of(request), Action.READ_AUDIT):
         refuse(request, Action.READ_AUDIT)
-    context = {"verdict": verification.verify(), "title": "Audit log", "section": "audit"}
+    verdict = verification.verify()
+    context = {
+        "verdict": verdict,
+        "problems": [] if verdict.broken else safeguards.problems(),
+        "removed": history.removed_until(),
+        "title": "Audit log",
+        "section": "audit",
+    }
     part = "collections_app/_verdict.html"
     return page_or_part(request, "collections_app/verdict.html", part, context)
 

@@ -290,8 +290,18 @@ def _story(request: HttpRequest, operation_id: uuid.UUID) -> history.Story:
     """The operation. Http404 if there is none, or if this person may not know of it."""
     found = history.story(operation_id)
     if found is None or not _readable(request, found):
-        raise Http404("No such operation")
+        raise Http404(_no_such_operation())
     return found
+
+
+def _no_such_operation() -> str:
+    """The same for all that is not shown, whatever the reason."""
+    if not (last := history.removed_until()):
+        return "No such operation"
+    return (
+        f"No such operation. Events 1 to {last} are not in this log any more, but in sealed files: "
+        "whoever keeps those can look there."
+    )
 
 
 def _readable(request: HttpRequest, found: history.Story) -> bool:

@@ -1,13 +1,15 @@
 """Verify the audit log's chain, in the database or in an export."""
 
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import custody, pulse, verification
+from ... import custody, pulse, safeguards, verification
+from ...models import RemovedSegment
+from ...verification import Verdict
 
 T = TypeVar("T")
 
@@ -17,7 +19,13 @@ class Command(BaseCommand):
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--export", help="a JSON Lines export; the database is not asked")
+        parser.add_argument(
+            "--export",
+            nargs="+",
+            metavar="FILE",
+            help="JSON Lines exports and sealed segments, oldest first, verified as one chain; "
+            "the database is not asked",
+        )
         parser.add_argument("--partial", action="store_true", help="the export was filtered")
         parser.add_argument("--head", help="the hash the last event must have")
         parser.add_argument(
@@ -35,50 +43,74 @@ class Command(BaseCommand):
             pulse.note(pulse.VERIFY, well=intact)
 
     def _check(self, options: dict[str, Any]) -> None:
-        verdict = self._verdict(options)
+        """Says all that is wrong, and not only the first thing."""
+        files = options["export"]
+        verdict = self._of_files(files, options["partial"]) if files else verification.verify()
+        problems = list(self._of_chain(verdict, options))
+        if not files and not verdict.broken:
+            self._say_removed()
+            problems += [f"Beside the chain: {text}." for text in safeguards.problems()]
+        if options["against"]:
+            problems += self._of_copy(options["against"])
+        if problems:
+            raise CommandError("\n".join(problems))
+
+    def _of_chain(self, verdict: Verdict, options: dict[str, Any]) -> Iterator[str]:
         if verdict.broken:
             intact = f"{verdict.checked} events before it are intact."
-            raise CommandError(f"The chain is broken: {verdict.broken}. {intact}")
+            yield f"The chain is broken: {verdict.broken}. {intact}"
+            return
         if options["export"] and not verdict.checked:
-            raise CommandError(f"{options['export']} holds no event. Was it cut off?")
+            yield f"{' '.join(options['export'])} holds no event. Was it cut off?"
+            return
         if options["head"] and options["head"] != verdict.head:
-            raise CommandError(
+            yield (
                 f"The chain ends at event {verdict.last_sequence} with {verdict.head}, not with "
                 "the given head: the end was cut off, or more was written since."
             )
         self.stdout.write(
             f"intact: {verdict.checked} events, last {verdict.last_sequence}, head {verdict.head}"
         )
-        if options["against"]:
-            self._compare(options["against"])
 
-    def _compare(self, path: str) -> None:
+    def _say_removed(self) -> None:
+        for row in RemovedSegment.objects.order_by("last"):
+            self.stdout.write(f"removed: {row}, as event {row.event} says")
+
+    def _of_copy(self, path: str) -> Iterator[str]:
         try:
-            found = self._read(path, custody.compare)
+            found = self._read([path], custody.compare)
         except ValueError as exc:
             raise CommandError(f"A line of {path} can't be compared: {exc}") from exc
+        if found.removed:
+            self.stdout.write(f"not compared: {found.removed} lines of removed segments")
         if found.problem:
-            raise CommandError(
-                f"The log is not the one that was copied: {found.problem}. Its end was cut off, an "
-                "old backup was restored, or it was written anew by somebody who has the key."
+            yield (
+                f"The log is not the one that was copied: {found.problem}; {found.lost} lines are "
+                "not in the log. Its end was cut off, an old backup was restored, or it was "
+                "written anew by somebody who has the key."
             )
-        if not found.checked:
-            raise CommandError(f"{path} holds no event. Was it cut off?")
-        self.stdout.write(
-            f"as copied: {found.checked} lines of the copy, up to event {found.last_sequence}"
-        )
+        elif not found.checked + found.removed:
+            yield f"{path} holds no event. Was it cut off?"
+        else:
+            self.stdout.write(
+                f"as copied: {found.checked} lines of the copy, up to event {found.last_sequence}"
+            )
 
-    def _verdict(self, options: dict[str, Any]) -> verification.Verdict:
-        if not options["export"]:
-            return verification.verify()
-        partial = options["partial"]
+    def _of_files(self, paths: list[str], partial: bool) -> Verdict:
         return self._read(
-            options["export"], lambda lines: verification.verify_export(lines, partial=partial)
+            paths,
+            lambda lines: verification.verify_export(
+                lines, partial=partial, removed=lambda: self._read(paths, verification.removed_in)
+            ),
         )
 
-    def _read(self, path: str, check: Callable[[Iterable[str]], T]) -> T:
+    def _read(self, paths: list[str], check: Callable[[Iterable[str]], T]) -> T:
         try:
-            with Path(path).open(encoding="utf-8") as lines:
-                return check(lines)
+            return check(line for path in paths for line in _lines(path))
         except (OSError, UnicodeDecodeError) as exc:
-            raise CommandError(f"{path} can't be read: {exc}") from exc
+            raise CommandError(f"{' '.join(paths)} can't be read: {exc}") from exc
+
+
+def _lines(path: str) -> Iterator[str]:
+    with Path(path).open(encoding="utf-8") as lines:
+        yield from lines
