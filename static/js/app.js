@@ -29,6 +29,12 @@
     }
   });
 
+  // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!detail.shouldSwap || detail.target.id !== "results") return;
+    detail.target.querySelector("tbody")?.replaceChildren();
+  });
+
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, () => {
       (dialog.open ? dialog : document.body).prepend(banner);
