@@ -1,6 +1,7 @@
 """Dropping a collection: from the confirmed dialog to the answer that says it is gone."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from .application import application, drop_url, get, signed_in, token_in
 from .by_hand import ByHand
@@ -33,7 +34,8 @@ def _open(client: Any, place: Place, name: str) -> tuple[str, dict[str, str]]:
 
 
 def _confirm(client: Any, url: str, form: dict[str, str]) -> None:
-    response = client.post(url, form)
+    """As a browser sends it; the test client would make a file upload of it."""
+    response = client.post(url, urlencode(form), "application/x-www-form-urlencoded")
     there = response.headers.get("Location", "")
     assert "/collections/" in there, f"not dropped: {there} {response.content[-2000:]}"
 
