@@ -176,11 +176,11 @@ def local_session(app: App, name: str, role: str, environment: dict[str, str] | 
     return _run(SESSION, complete).strip()
 
 
-def local_accounts(app: App, password: str) -> None:
+def local_accounts(app: App, password: str, environment: dict[str, str] | None = None) -> None:
     """Make the accounts viewer, operator and auditor."""
     known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "DEMO_PASSWORD": password}
-    _run(ACCOUNTS, known | _defaults(app.folder) | local)
+    _run(ACCOUNTS, known | _defaults(app.folder) | (environment or {}) | local)
 
 
 def _run(code: str, environment: dict[str, str]) -> str:
