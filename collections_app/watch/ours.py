@@ -39,16 +39,21 @@ def last_sequence() -> int:
     return AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
 
 
-def ours(cluster: str, *, since: int, position: int) -> Ours:
+def ours(clusters: list[str], *, since: int, position: int) -> Ours:
     """Read after the lists, and after all that Milvus was asked because of them.
 
     A drop of ours that they show had its intent before. So either its claim is still there, or
     its outcome is, later than `position`, the log's end when the lists were begun. `since` is
     that of the lists before. Claims are read first: what is settled in between has an outcome.
+    `clusters` are the keys under which this one server is configured.
     """
-    claimed = set(Claim.objects.filter(cluster=cluster).values_list("operation_id", flat=True))
+    claims = Claim.objects.filter(cluster__in=clusters)
+    claimed = set(claims.values_list("operation_id", flat=True))
     ended = AuditEvent.objects.filter(
-        cluster=cluster, sequence__gt=since, phase=Phase.OUTCOME, action=Action.DROP_COLLECTION
+        cluster__in=clusters,
+        sequence__gt=since,
+        phase=Phase.OUTCOME,
+        action=Action.DROP_COLLECTION,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
     busy = claimed | {operation for operation in lately if operation}

@@ -8,7 +8,8 @@ from datetime import UTC
 from django.utils import timezone
 
 from ..actors import watching
-from ..clusters import Milvus
+from ..clusters import Milvus, all_clusters
+from ..milvus.types import Cluster
 from . import findings
 from .findings import Change, Watch
 from .inventory import Bearer, Difference, differences
@@ -42,7 +43,7 @@ class _Round:
     def __init__(self, milvus: Milvus, only: Collection[str], stopping: Callable[[], bool]) -> None:
         self.milvus, self.stopping = milvus, stopping
         self.store = Store(milvus.cluster)
-        self.lists = read(milvus, self.store.watched, only)
+        self.lists = read(milvus, self.store.here(), only)
         self.report = Report(problems=self.lists.problems)
 
     def run(self) -> Report:
@@ -80,8 +81,8 @@ class _Round:
         """What is certain, and what is missing without proof. Milvus first, then our own record."""
         missing = [d.was for d in found if d.was and not d.renamed]
         proofs = ask(self.milvus, missing)
-        since, position = self.store.position(), self.lists.position
-        explained = ours(self.store.cluster.key, since=since, position=position)
+        since, position = self.store.position(self.lists.read), self.lists.position
+        explained = ours(_keys_of(self.store.cluster), since=since, position=position)
         judge = Judge(proofs=proofs, ours=explained, watch=self._watch())
         parts = list(judge.parts(found))
         changes = [change for part in parts if (change := judge.verdict(part))]
@@ -111,3 +112,8 @@ class _Round:
 
     def _is_listed(self, bearer: Bearer) -> bool:
         return self.lists.read.get(bearer.database, {}).get(bearer.name) == bearer.identity
+
+
+def _keys_of(cluster: Cluster) -> list[str]:
+    """One server may be configured twice, with two accounts: a drop by either is ours."""
+    return [other.key for other in all_clusters() if other.endpoint == cluster.endpoint]

@@ -49,9 +49,14 @@ class Store:
         """When each database was listed last."""
         return {name: row.listed_at.astimezone(UTC) for name, row in self.watched.items()}
 
-    def position(self) -> int:
-        """Where the log ended when the oldest of these lists was begun."""
-        return min((row.position for row in self.watched.values()), default=0)
+    def position(self, databases: Iterable[str]) -> int:
+        """Where the log ended when the oldest of their last lists was begun."""
+        return min((self.watched[name].position for name in databases), default=0)
+
+    def here(self) -> list[str]:
+        """The databases whose inventory was taken at this address."""
+        address = self.cluster.endpoint
+        return [name for name, row in self.watched.items() if row.endpoint == address]
 
     def former_address(self, database: str) -> str | None:
         """The address at which the inventory of a database was taken; None if there is none."""

@@ -46,6 +46,7 @@ from tests.operations.conftest import (
 
 from .conftest import Watched, seen
 
+SLOW = 60  # seconds that a process may take to start on a busy machine
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
@@ -128,7 +129,7 @@ def test_a_killed_watch_leaves_no_lock_and_one_that_waits_takes_over(
 ) -> None:
     limits = ("--database", watched.database)
     with running(shell, *limits) as one:
-        until(WatchedDatabase.objects.exists)
+        until(WatchedDatabase.objects.exists, SLOW)
         code, _, err = shell.run("watch", "--once", *limits)
         assert (code, f"pid {one.pid}" in err) == (1, True)
         with running(shell, "--wait", *limits) as two:
@@ -137,12 +138,12 @@ def test_a_killed_watch_leaves_no_lock_and_one_that_waits_takes_over(
                 assert line, "it ended"
             one.kill()
             watched.add("book")
-            until(lambda: seen() == ["appeared book"])
+            until(lambda: seen() == ["appeared book"], SLOW)
 
 
 def test_terminated_it_ends_well_and_soon(watched: Watched, shell: Shell) -> None:
     with running(shell, "--every", "3600", "--database", watched.database) as process:
-        until(WatchedDatabase.objects.exists)
+        until(WatchedDatabase.objects.exists, SLOW)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -245,7 +246,7 @@ def test_killed_with_sigkill_while_it_records_nothing_is_lost_or_twice(
     )
     limits, observed = ("--database", watched.database), AuditEvent.objects.filter(phase="observed")
     with running(shell, *limits) as process:
-        until(lambda: observed.count() > 1)
+        until(lambda: observed.count() > 1, SLOW)
         process.kill()
         process.wait()
     half_way = len(seen())

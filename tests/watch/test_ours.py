@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,6 +115,31 @@ def test_a_partition_that_is_being_dropped_does_not_hide_its_collection(begun: W
         begun.drop("book")
         begun.look()
         assert seen() == ["gone book"]
+
+
+def test_a_drop_by_another_account_of_ours_at_the_same_server_is_ours(
+    begun: Watched, settings: Any
+) -> None:
+    settings.CLUSTERS |= {"admin": replace(settings.CLUSTERS["main"], key="admin", label="Admin")}
+    carry_out(consent(replace(begun.target(), cluster="admin")))
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+def test_in_strict_mode_it_is_ours_in_every_moment(
+    begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    """A look after the rename, and one after the drop, before anything is recorded of them."""
+    use_cluster(chain.uri, chain.token, strict_drop=True)
+    looks: list[Any] = []
+    for rpc in ("RenameCollection", "DropCollection"):
+        chain.relay.after(rpc, lambda: looks.append(on_own_connection(begun.look)))
+    assert drop(begun) is Outcome.SUCCEEDED
+    assert [report.events for report in looks] == [{}, {}]
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
 
 
 # --- in the moments between -----------------------------------------------------------------------

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from collections_app import clusters
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from collections_app.verification import verify
+from collections_app.watch.rounds import look
 from tests.infra.seeds import Seeds
 
 from .conftest import Watched, seen
@@ -145,6 +147,18 @@ def test_another_address_begins_anew_and_nothing_is_gone(
     assert begun.look().events == {}
 
 
+def test_a_database_that_was_only_at_the_former_address_is_not_gone_here(
+    begun: Watched, milvus_server: Any, use_cluster: Any, make_collection: Seeds
+) -> None:
+    other = make_collection.database()
+    use_cluster(milvus_server.uri.replace("127.0.0.1", "localhost"), milvus_server.token)
+    begun.drop("book")
+    begun.seeds.server.client().drop_database(begun.database, timeout=10)
+    look(clusters.get("main"), ())
+    assert begun.database not in {r["target"]["database"] for r in records()[1:]}
+    assert other in {r["target"]["database"] for r in records()[1:]}
+
+
 def test_one_database_costs_one_call(begun: Watched, faulty: Milvus, chain: Any) -> None:
     begun.look()
     before = len(chain.relay.calls)
@@ -153,8 +167,6 @@ def test_one_database_costs_one_call(begun: Watched, faulty: Milvus, chain: Any)
 
 
 def test_without_a_limit_every_database_is_watched(begun: Watched, faulty: Milvus) -> None:
-    from collections_app.watch.rounds import look
-
     look(faulty)
     assert {"default", begun.database} <= set(
         WatchedDatabase.objects.values_list("database", flat=True)
