@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tools.sh COMMAND...: run COMMAND once Node.js, npm, curl, Apache and nginx are there, with Chromium
-# in CHROMIUM.
+# in CHROMIUM and promtool in PROMTOOL.
 set -euo pipefail
 
 for tool in node npm curl; do
@@ -76,4 +76,23 @@ if [ ! -x /usr/sbin/nginx ]; then
     echo "The tests need nginx. Install it: apt-get install -y nginx-light" >&2
     exit 1
 fi
+
+# promtool alone, out of its package: installed, that would start Prometheus as a service.
+PROMTOOL="${PROMTOOL:-$(command -v promtool || ls .venv/bin/promtool 2>/dev/null || true)}"
+fetch_promtool() (
+    folder="$(mktemp -d)"
+    trap 'rm -rf "$folder"' EXIT
+    [ "$(id -u)" != 0 ] || apt-get update -q
+    (cd "$folder" && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .)
+    cp "$folder/usr/bin/promtool" .venv/bin/promtool
+)
+if [ -z "$PROMTOOL" ] && command -v apt-get >/dev/null; then
+    fetch_promtool && PROMTOOL=.venv/bin/promtool || true
+fi
+if [ ! -x "$PROMTOOL" ]; then
+    echo "The tests need promtool. Set PROMTOOL to the path of one; Prometheus' release has it, and" \
+        "Debian's package prometheus." >&2
+    exit 1
+fi
+export PROMTOOL
 exec "$@"
