@@ -97,8 +97,7 @@ def appending() -> Iterator[None]:
 
 def append(entry: Entry) -> AuditEvent:
     """Add one event inside `appending()`; its JSON line follows the commit."""
-    events = AuditEvent.objects.order_by("-sequence")
-    last, prev_hash = events.values_list("sequence", "hash").first() or (0, GENESIS)
+    last, prev_hash = head()
     record = _record(entry, last + 1)
     text = canonical(record)
     event = AuditEvent(
@@ -107,6 +106,12 @@ def append(entry: Entry) -> AuditEvent:
     event.save()
     transaction.on_commit(lambda: logger.info(export_line(event)))
     return event
+
+
+def head() -> tuple[int, str]:
+    """The last event's number and hash: what the next one continues."""
+    events = AuditEvent.objects.order_by("-sequence")
+    return events.values_list("sequence", "hash").first() or (0, GENESIS)
 
 
 def write(entry: Entry) -> AuditEvent:

@@ -1,7 +1,7 @@
 """What every operation says about itself: how to look, how to act, how to tell that it is done."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..access import Action
@@ -83,7 +83,7 @@ def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:
 
 
 def target_dict(target: Target) -> dict[str, str]:
-    return {k: str(v) for k, v in asdict(target).items()}
+    return {name: str(getattr(target, name)) for name in Target.__dataclass_fields__}
 
 
 def other(target: Target, kind: Kind, name: str) -> Target:

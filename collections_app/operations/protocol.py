@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from .. import access, audit, clusters
@@ -62,7 +62,7 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, actor, origin)
     _signed_in_lately(case)
-    before, patience = _last_sequence(), Patience.begin(case.milvus.cluster)
+    (before, _), patience = audit.head(), Patience.begin(case.milvus.cluster)
     _stop_if_used(case)
     look = _look(case)
     _compare(case, look)
@@ -173,7 +173,7 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
     confirmation = case.confirmation
     with audit.appending():
         outdated = False
-        if _last_sequence() != before:  # else nothing was written since this began
+        if audit.head()[0] != before:  # else nothing was written since this began
             _stop_if_used(case)
             outdated = _settled_since(case.target, before)
         claim = claim_on(case.target)
@@ -193,10 +193,6 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
     if outdated:
         message = "Another operation on it ended in this moment: look again"
         raise _not_done(case, Outcome.CHANGED, message, look)
-
-
-def _last_sequence() -> int:
-    return AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
 
 
 def _settled_since(target: Target, before: int) -> bool:
