@@ -4,8 +4,23 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-if __name__ == "__main__":
+
+def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as exc:
+        if sys.argv[1:2] == ["doctor"]:
+            from milvusadmin.doctor.findings import problem, shown  # noqa: PLC0415
+
+            found = [problem("settings", str(exc), "Mend that first: nothing else could be asked.")]
+            print(shown(found, as_json="--json" in sys.argv))
+            sys.exit(1)
+        sys.exit(f"The settings can't be used: {exc}")
+
+
+if __name__ == "__main__":
+    main()

@@ -45,6 +45,11 @@ def verify() -> Verdict:
     return verify_links(links, removed=removed_from_database)
 
 
+def verify_rows(events: Iterable[AuditEvent]) -> Verdict:
+    """Check some events that follow each other, such as the last ones."""
+    return verify_links((_link_of_row(event) for event in events), partial=True)
+
+
 def verify_export(
     lines: Iterable[str], *, partial: bool = False, removed: Callable[[], Heads] = dict
 ) -> Verdict:

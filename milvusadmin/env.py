@@ -47,6 +47,17 @@ def secret_file(path: str, named_by: str) -> str:
     return content
 
 
+def log_file(name: str) -> str:
+    """The path of a file that lines can be added to; empty if the variable is not set."""
+    path = os.environ.get(name, "")
+    try:
+        if path:
+            Path(path).open("a").close()
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{name} can't be written: {exc.strerror}: {path}") from exc
+    return path
+
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -202,5 +202,5 @@ METRICS_DIR = os.environ.get("METRICS_DIR", DATA_DIR / "metrics")
 
 # --- Logging --------------------------------------------------------------------------------
 
-AUDIT_LOG_FILE = os.environ.get("AUDIT_LOG_FILE", "")
+AUDIT_LOG_FILE = env.log_file("AUDIT_LOG_FILE")
 LOGGING = logs.config(AUDIT_LOG_FILE)

@@ -106,8 +106,9 @@ class Forger:
 
     `claims` change the ID token (None leaves one out), `make` makes the token of them, `tokens`
     changes what comes beside it, `userinfo` that answer, `discovery` the document; `replies`
-    replace the answer of an address. If it `rotates`, a refresh token counts once. `asked` holds
-    each request it got, `forms` what came to the token endpoint.
+    replace the answer of an address. If it `rotates`, a refresh token counts once. Its clock is
+    `ahead` by so many seconds. `asked` holds each request it got, `forms` what came to the token
+    endpoint.
     """
 
     issuer: str
@@ -121,6 +122,7 @@ class Forger:
     tokens: Claims = field(default_factory=dict)
     keys: list[RSAKey] = field(default_factory=lambda: [key()])
     rotates: bool = False
+    ahead: float = 0.0
     nonce: str = ""
     asked: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
@@ -250,6 +252,9 @@ class Handler(BaseHTTPRequestHandler):
         for byte in body:
             time.sleep(pause)
             self.wfile.write(bytes([byte]))
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.server.forger.ahead)
 
     def log_message(self, format: str, *args: Any) -> None:
         return

@@ -1,7 +1,8 @@
 """A real Milvus that speaks TLS, in a network of its own: its fixed ports may be taken here.
 
 `python -m tests.infra.tls_milvus FOLDER`, run under `unshare`, prints what each way to connect
-gave, as JSON. Root may do that, and where user namespaces are allowed everybody.
+gave, as JSON, and what grants do: on a server that many tests use they may have no effect any more.
+Root may do that, and where user namespaces are allowed everybody.
 """
 
 import json
@@ -9,10 +10,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
 
+from collections_app.milvus import rights
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Cluster
@@ -21,6 +25,8 @@ from .certificates import Authority, Pair
 from .milvus_server import ROOT_TOKEN, NoMilvus, free_port, launch, log_tail, stop_group
 
 TRIES = 90
+PASSWORD = "Few-rights-1"
+T = TypeVar("T")
 
 
 class Papers:
@@ -39,21 +45,25 @@ def credentials(server: Pair, clients: Authority | None = None) -> grpc.ServerCr
     return grpc.ssl_server_credentials([pair], trusted, clients is not None)
 
 
+def reached(
+    uri: str, ca: Path | None = None, pair: Pair | None = None, name: str = "", **more: Any
+) -> Connection:
+    """A connection as configured so. Nothing is connected yet."""
+    settings: dict[str, Any] = {
+        "token": ROOT_TOKEN,
+        "ca_file": str(ca or ""),
+        "server_name": name,
+        "client_cert_file": str(pair.cert if pair else ""),
+        "client_key_file": str(pair.key if pair else ""),
+        "pause": 0.0,
+    }
+    return Connection(Cluster(key="tls", label="TLS", uri=uri, **settings | more))
+
+
 def connect(uri: str, ca: Path | None = None, pair: Pair | None = None, name: str = "") -> str:
     """The server's version, or why there is no connection, as the application would say it."""
-    cluster = Cluster(
-        key="tls",
-        label="TLS",
-        uri=uri,
-        token=ROOT_TOKEN,
-        ca_file=str(ca or ""),
-        server_name=name,
-        client_cert_file=str(pair.cert if pair else ""),
-        client_key_file=str(pair.key if pair else ""),
-        pause=0.0,
-    )
     try:
-        return Connection(cluster).version("default")
+        return reached(uri, ca, pair, name).version("default")
     except MilvusError as exc:
         return f"{exc.code}: {exc}"
 
@@ -73,7 +83,31 @@ def each_way(uri: str, papers: Papers) -> dict[str, str]:
     }
 
 
-def in_a_network_of_its_own(folder: Path) -> dict[str, str]:
+def cured(uri: str, papers: Papers) -> dict[str, Any]:
+    """What an account lacks before, and after, what the doctor prescribes was typed as printed."""
+    root = reached(uri, papers.ours.ca, papers.client).client("default")
+    root.create_user("few", PASSWORD)
+    root.create_role("little")
+    root.grant_role("few", "little")
+    root.grant_privilege("little", "Global", "SelectOwnership", "*")  # to read its roles
+    account = {"token": f"few:{PASSWORD}", "strict_drop": True}
+    connection = reached(uri, papers.ours.ca, papers.client, **account)
+    before = _once(lambda: rights.find(connection), lambda found: not found.unknown)
+    exec(rights.grant(before), {"client": root})
+    after = _once(lambda: rights.find(connection), lambda found: not found.missing)
+    return {"before": before.missing, "after": after.missing, "unknown": after.unknown}
+
+
+def _once(look: Callable[[], T], good: Callable[[T], bool]) -> T:
+    """What is there when it is good, or after twenty seconds."""
+    for _ in range(20):
+        if good(found := look()):
+            break
+        time.sleep(1)
+    return found
+
+
+def in_a_network_of_its_own(folder: Path) -> dict[str, Any]:
     """Run this module there. Raises NoMilvus if this machine does not allow that."""
     unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
     command = [*unshare, sys.executable, "-m", "tests.infra.tls_milvus", str(folder)]
@@ -83,11 +117,11 @@ def in_a_network_of_its_own(folder: Path) -> dict[str, str]:
             "A Milvus with TLS needs a network namespace: run the tests as root, or where people "
             f"may make user namespaces. {' '.join(command)} said:\n{done.stderr[-2000:]}"
         )
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _serve_and_try(folder: Path) -> dict[str, str]:
+def _serve_and_try(folder: Path) -> dict[str, Any]:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     papers, port = Papers(folder), free_port()
     files = {
@@ -101,7 +135,7 @@ def _serve_and_try(folder: Path) -> dict[str, str]:
         uri = f"https://127.0.0.1:{port}"
         for _ in range(TRIES):
             if connect(uri, papers.ours.ca, papers.client).startswith("v2"):
-                return each_way(uri, papers)
+                return {"ways": each_way(uri, papers), "rights": cured(uri, papers)}
             time.sleep(1)
         raise NoMilvus(f"Milvus did not start:\n{log_tail(folder)}")
     finally:

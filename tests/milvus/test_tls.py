@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from collections_app.milvus import rights
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.gateway import Gateway
@@ -71,8 +73,20 @@ def test_each_way_to_connect_works_or_says_why_not(
     assert served == 2, "nobody else got through"
 
 
-def test_a_milvus_that_speaks_tls_itself_says_the_same(tmp_path: Path) -> None:
-    assert unfit(in_a_network_of_its_own(tmp_path)) == {}
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a Milvus of our own gave that speaks TLS itself."""
+    return in_a_network_of_its_own(tmp_path_factory.mktemp("alone"))
+
+
+def test_a_milvus_that_speaks_tls_itself_says_the_same(alone: dict[str, Any]) -> None:
+    assert unfit(alone["ways"]) == {}
+
+
+def test_the_grant_that_the_doctor_prescribes_cures(alone: dict[str, Any]) -> None:
+    before = set(alone["rights"]["before"])
+    assert {"Global ListAliases", "Collection GetStatistics", *rights.ACTS, rights.STRICT} <= before
+    assert (alone["rights"]["after"], alone["rights"]["unknown"]) == ([], "")
 
 
 def test_a_certificate_that_has_expired(papers: Papers, milvus_server: MilvusServer) -> None:

@@ -1,0 +1,116 @@
+"""The doctor on what is around: sign-in, static files, and Django's own checks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
+from django.core.checks import ERROR, run_checks
+
+from milvusadmin.sso import provider
+
+from .database import compared
+from .findings import Finding, ok, problem, warning
+
+SIGN_IN, STATIC = "sign-in", "static files"
+COLLECT = "Run: manage.py collectstatic --noinput, and restart the web processes."
+
+
+def checks() -> Iterator[Finding]:
+    """Django's checks and ours: SECRET_KEY, cookies, hosts, keys that are the same."""
+    found = run_checks(include_deployment_checks=settings.HTTPS)
+    for message in found:
+        made = problem if message.level >= ERROR else warning
+        yield made("settings", f"{message.msg} ({message.id})", message.hint or "")
+    if not found:
+        yield ok("settings", "they can be used")
+
+
+def sign_in() -> Iterator[Finding]:
+    yield from {"oidc": _oidc, "proxy": _proxy, "local": _local}[settings.SIGN_IN]()
+
+
+def _oidc() -> Iterator[Finding]:
+    issuer = provider.config().issuer
+    try:
+        client = provider.client()
+        keys = client.fetch_jwk_set(force=True).get("keys")
+    except provider.Unavailable as exc:
+        yield problem(SIGN_IN, f"the provider at {issuer}: {exc}", PROVIDER)
+        return
+    except (requests.RequestException, *provider.MALFORMED) as exc:
+        yield problem(SIGN_IN, f"the provider's keys can't be had: {exc}", PROVIDER)
+        return
+    if not keys:
+        yield problem(SIGN_IN, f"the provider at {issuer} has no keys", PROVIDER)
+        return
+    yield ok(SIGN_IN, f"the provider at {issuer} answers, is that issuer, and has {len(keys)} keys")
+    yield from _clock(issuer)
+
+
+PROVIDER = (
+    "Open OIDC_ISSUER/.well-known/openid-configuration from this machine: it must answer over "
+    "https, and its issuer must equal OIDC_ISSUER letter by letter."
+)
+
+
+def _clock(issuer: str) -> Iterator[Finding]:
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    answer = requests.get(url, timeout=provider.config().timeout)
+    said = answer.headers.get("Date")
+    if said:
+        yield compared("the identity provider", parsedate_to_datetime(said), datetime.now(UTC))
+
+
+def _proxy() -> Iterator[Finding]:
+    proxy: Any = settings.PROXY
+    wide = [str(n) for n in proxy.networks if n.num_addresses > 256]
+    trusted = [*map(str, proxy.networks), *(["a Unix socket"] if proxy.unix else [])]
+    yield ok(SIGN_IN, f"{proxy.user_header} is believed from {', '.join(trusted)}")
+    if wide:
+        yield warning(
+            SIGN_IN,
+            f"{', '.join(wide)} in PROXY_TRUSTED is more than a proxy",
+            "Name the proxy's own addresses: everybody there who learns PROXY_SECRET is anybody.",
+        )
+
+
+def _local() -> Iterator[Finding]:
+    if settings.HTTPS:
+        yield warning(
+            SIGN_IN,
+            "accounts of this dashboard, not of your company",
+            "For emergencies only. Set SIGN_IN=oidc or proxy: docs/sign-in.md",
+        )
+    else:
+        yield ok(SIGN_IN, "accounts of this dashboard")
+
+
+def static_files() -> Iterator[Finding]:
+    """Collected, all there, and not older than what they were made from."""
+    if not isinstance(staticfiles_storage, ManifestFilesMixin):
+        yield ok(STATIC, "they are served as they are")
+        return
+    root, sources = Path(staticfiles_storage.location), dict(_sources())
+    hashed = staticfiles_storage.hashed_files
+    missing = [n for n in sources if n not in hashed or not (root / hashed[n]).exists()]
+    manifest = root / staticfiles_storage.manifest_name
+    if not manifest.exists():
+        yield problem(STATIC, f"they are not collected: {manifest} is not there", COLLECT)
+    elif missing:
+        yield problem(STATIC, f"{len(missing)} are missing, such as {missing[0]}", COLLECT)
+    elif max(path.stat().st_mtime for path in sources.values()) > manifest.stat().st_mtime:
+        yield warning(STATIC, f"they are older than their sources: {root}", COLLECT)
+    else:
+        yield ok(STATIC, f"{len(sources)} are collected in {root}")
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            yield name, Path(storage.path(name))

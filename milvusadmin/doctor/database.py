@@ -1,0 +1,153 @@
+"""The doctor on our own database: reachable, migrated, append-only, writable, and its clock."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from collections_app import audit, pulse, triggers, verification
+from collections_app.models import AuditEvent, Claim, Pulse
+
+from .findings import Finding, ok, problem, warning
+
+ABOUT, LOG, LOOPS = "database", "audit log", "loops"
+MIGRATE = "Run: manage.py migrate. The checks of the log were left out."
+LAST = 1000  # events whose seals are looked at
+APART = 5.0  # seconds by which clocks may differ before it is worth a line
+STUCK = timedelta(minutes=5)
+
+
+def reachable() -> Iterator[Finding]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(VERSION[connection.vendor])
+            version = str(cursor.fetchone()[0])
+    except DatabaseError as exc:
+        yield problem(ABOUT, f"it does not answer: {exc}", UNREACHABLE)
+        return
+    if connection.vendor == "postgresql" and int(version.split(".", maxsplit=1)[0]) < OLDEST:
+        yield problem(
+            ABOUT, f"PostgreSQL {version}", f"Upgrade it to {OLDEST} or later: Django needs that."
+        )
+    else:
+        yield ok(ABOUT, f"{connection.display_name} {version} answers")
+
+
+UNREACHABLE = (
+    "Compare DATABASE_URL with the database, and look whether it runs and whether this machine may "
+    "reach it. Its other checks were left out."
+)
+VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
+OLDEST = 14
+
+
+def migrated() -> Iterator[Finding]:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        names = ", ".join(f"{m.app_label}.{m.name}" for m, _ in missing[:3])
+        yield problem(ABOUT, f"{len(missing)} migrations are missing: {names}…", MIGRATE)
+    else:
+        yield ok(ABOUT, "all migrations are applied")
+
+
+def append_only() -> Iterator[Finding]:
+    """The triggers: who dropped them could change the log, if not its seals."""
+    wrong = triggers.wrong(connection)
+    if wrong:
+        yield problem(
+            LOG,
+            "triggers that keep events from being changed are missing, switched off or changed: "
+            f"{', '.join(wrong)}",
+            "Find out who did that and since when: run manage.py verify_audit_log. Then put them "
+            "back: manage.py protect_audit_log",
+        )
+    else:
+        yield ok(LOG, "its triggers refuse to change or delete events")
+
+
+def writable() -> Iterator[Finding]:
+    audit.try_appending()
+    yield ok(LOG, "events can be written (tried without writing one)")
+
+
+def sealed() -> Iterator[Finding]:
+    """The last events by the keys that are configured. The whole log: verify_audit_log."""
+    newest = AuditEvent.objects.order_by("-sequence")[:LAST]
+    verdict = verification.verify_rows(reversed(newest))
+    if verdict.broken:
+        yield problem(
+            LOG,
+            verdict.broken,
+            "If AUDIT_KEY was changed, name the former one in AUDIT_RETIRED_KEYS. Otherwise stop "
+            "dropping and look at docs/security.md: the log was changed.",
+        )
+    elif verdict.checked:
+        yield ok(LOG, f"AUDIT_KEY verifies the last {verdict.checked} events")
+    else:
+        yield ok(LOG, "it is empty, so AUDIT_KEY verifies nothing yet")
+
+
+def clock() -> Iterator[Finding]:
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        yield compared("the database", cursor.fetchone()[0], datetime.now(UTC))
+
+
+def compared(whose: str, theirs: datetime, ours: datetime) -> Finding:
+    """The line on two clocks."""
+    apart = (ours - theirs).total_seconds()
+    if abs(apart) < APART:
+        return ok("clock", f"it agrees with {whose} within {APART:g} s")
+    direction = "ahead of" if apart > 0 else "behind"
+    return (problem if abs(apart) >= 60 else warning)(
+        "clock",
+        f"this machine is {abs(apart):.0f} s {direction} {whose}",
+        "Let both follow the same time servers (chrony, systemd-timesyncd): sign-ins fail and "
+        "outcomes are judged too early or too late when clocks differ.",
+    )
+
+
+def settling() -> Iterator[Finding]:
+    """Whether somebody runs `reconcile_operations`, from what it leaves behind."""
+    oldest = Claim.objects.order_by("claimed_at").first()
+    beats = {beat.name: beat for beat in pulse.all_tasks()}
+    yield from _unsettled(oldest)
+    yield _loop(beats.get(pulse.RECONCILE))
+    for name in (pulse.WATCH, pulse.VERIFY):
+        if name in beats and not beats[name].well:
+            yield problem(
+                LOOPS, f"{name} ran and did not go well", "Look at what it wrote when it ran."
+            )
+
+
+def _unsettled(oldest: Claim | None) -> Iterator[Finding]:
+    if oldest is None or timezone.now() - oldest.claimed_at < STUCK:
+        return
+    age = int((timezone.now() - oldest.claimed_at).total_seconds() / 60)
+    yield problem(
+        LOOPS,
+        f"operation {oldest.operation_id} has had no outcome for {age} min",
+        "Run: manage.py reconcile_operations. If it stays open, look at its page and at the "
+        "cluster; to close it by hand: manage.py close_operation.",
+    )
+
+
+def _loop(beat: Pulse | None) -> Finding:
+    remedy = "Keep this running beside the web processes: manage.py reconcile_operations --loop"
+    if beat is None:
+        return warning(LOOPS, "reconcile_operations never ran", remedy)
+    age = timezone.now() - beat.at
+    if age > STUCK:
+        minutes = int(age.total_seconds() / 60)
+        return warning(LOOPS, f"reconcile_operations ran last {minutes} min ago", remedy)
+    return ok(LOOPS, "reconcile_operations is running")
+
+
+FIRST = ((ABOUT, reachable),)
+SECOND = ((ABOUT, migrated), ("clock", clock))
+THEN = ((LOG, append_only), (LOG, writable), (LOG, sealed), (LOOPS, settling))

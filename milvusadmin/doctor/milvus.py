@@ -1,0 +1,120 @@
+"""The doctor on one cluster: reachable, encrypted, its version, and what our account lacks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from collections_app.milvus import rights
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.errors import Denied, MilvusError
+from collections_app.milvus.handshake import NO_CONNECTION
+from collections_app.milvus.types import Cluster
+
+from .findings import Finding, ok, problem, warning
+
+DEFAULT = "root:Milvus"
+CHANGE = (
+    "Whoever runs Milvus changes it (client.update_password) and makes an account for this "
+    "dashboard with the rights in docs/milvus.md."
+)
+SOON = 30  # days before a certificate is over in which it is worth a line
+HERE = {"127.0.0.1", "localhost", "::1"}
+CERTIFICATES = ("ca_file", "client_cert_file")
+
+
+def look(cluster: Cluster) -> Iterator[Finding]:
+    about = f"cluster {cluster.key}"
+    yield from _certificates(about, cluster)
+    connection = Connection(cluster)
+    try:
+        version = connection.version("default")
+    except MilvusError as exc:
+        yield _unreachable(about, cluster, exc)
+        return
+    yield ok(about, f"Milvus {version} at {cluster.endpoint} answers{_how(cluster)}")
+    yield from _plain(about, cluster)
+    if DEFAULT in cluster.secrets:
+        yield problem(about, "root has the password that everybody knows", CHANGE)
+    if connection.lite("default"):
+        yield warning(
+            about,
+            "an embedded Milvus Lite: no identities, no rights, one process",
+            "For anything but trying things out, use a Milvus server.",
+        )
+        return
+    yield from _rights(about, rights.find(connection))
+
+
+def _unreachable(about: str, cluster: Cluster, exc: MilvusError) -> Finding:
+    at = f"{cluster.endpoint}: {exc}"
+    if isinstance(exc, Denied):
+        return problem(
+            about,
+            f"refused our token or password at {at}",
+            "Compare token (or user and password) with the account at Milvus, and restart.",
+        )
+    if exc.code == NO_CONNECTION:
+        return problem(about, f"no connection to {at}", "See the table in docs/connections.md.")
+    return problem(
+        about,
+        f"no answer from {at}",
+        "Look whether Milvus runs, and whether this machine may reach that address and port.",
+    )
+
+
+def _how(cluster: Cluster) -> str:
+    if not cluster.uri.startswith("https://"):
+        return ""
+    return " over TLS, with a certificate of ours" if cluster.client_cert_file else " over TLS"
+
+
+def _plain(about: str, cluster: Cluster) -> Iterator[Finding]:
+    """A token that travels in clear over a network."""
+    address = urlsplit(cluster.uri)
+    here = address.hostname in HERE or address.scheme not in {"http", "tcp"}
+    if cluster.token and not here:
+        yield warning(
+            about,
+            "without TLS: token and names travel in clear",
+            "Switch on TLS at Milvus, and use https:// in uri.",
+        )
+
+
+def _certificates(about: str, cluster: Cluster) -> Iterator[Finding]:
+    """Those of ours that are over, or soon will be. They were readable at the start."""
+    from cryptography import x509  # noqa: PLC0415 (only where TLS is configured)
+
+    for name in CERTIFICATES:
+        path = getattr(cluster, name)
+        if not path:
+            continue
+        certificates = x509.load_pem_x509_certificates(Path(path).read_bytes())
+        left = max(c.not_valid_after_utc for c in certificates) - datetime.now(UTC)
+        if left.days >= SOON:
+            continue
+        when = "is over" if left.total_seconds() < 0 else f"is over in {left.days} days"
+        found = problem if left.total_seconds() < 0 else warning
+        yield found(about, f"{name} {when}: {path}", "Replace it, and restart.")
+
+
+def _rights(about: str, found: rights.Rights) -> Iterator[Finding]:
+    account = found.account or "the account"
+    if found.missing:
+        names = ", ".join(right.split()[1] for right in found.missing)
+        yield warning(
+            about,
+            f"{account} lacks {names}",
+            f"What it can't read says 'not permitted', and what it can't do is refused. Whoever "
+            f"runs Milvus grants it in Python: {rights.grant(found)}",
+        )
+    if found.unknown:
+        acts = ", ".join(right.split()[1] for right in rights.ACTS)
+        yield warning(
+            about,
+            f"whether {account} has {acts} can't be known from here: {found.unknown}",
+            f"Ask whoever runs Milvus: client.describe_user({found.account!r}), and "
+            "client.describe_role(…) for each of its roles.",
+        )
+    elif not found.missing:
+        yield ok(about, f"{account} has every right that is used here")

@@ -1,0 +1,139 @@
+"""The doctor on a cluster: the real Milvus, with accounts that may much or little."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymilvus.exceptions import MilvusException
+
+from collections_app.milvus import rights
+from milvusadmin.doctor import milvus
+from milvusadmin.doctor.findings import Finding, State
+from tests.fixtures import cluster_at
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.relay import Relay
+from tests.infra.seeds import unique_name
+from tests.infra.tls_milvus import Papers, credentials
+from tests.views import milvus_user
+
+PASSWORD = "Few-rights-1"
+
+
+@pytest.fixture
+def token(milvus_server: MilvusServer) -> Iterator[str]:
+    """An account without any role."""
+    with milvus_user(milvus_server, PASSWORD) as made:
+        yield made
+
+
+@pytest.fixture
+def role(milvus_server: MilvusServer, token: str) -> Iterator[str]:
+    """A role of that account, without any right at first."""
+    name, client = unique_name("r"), milvus_server.client()
+    client.create_role(name, timeout=10)
+    client.grant_role(token.split(":", maxsplit=1)[0], name, timeout=10)
+    yield name
+    client.revoke_role(token.split(":", maxsplit=1)[0], name, timeout=10)
+    for had in client.describe_role(name, timeout=10)["privileges"]:
+        client.revoke_privilege(name, had["object_type"], had["privilege"], had["object_name"])
+    client.drop_role(name, timeout=10)
+
+
+def found(uri: str, token: str = "", **settings: Any) -> list[Finding]:
+    return list(milvus.look(cluster_at(uri, token, **settings)))
+
+
+def about(findings: list[Finding], words: str) -> Finding:
+    (one,) = [finding for finding in findings if words in finding.text]
+    return one
+
+
+def test_root_has_every_right_and_a_password_that_everybody_knows(
+    milvus_server: MilvusServer,
+) -> None:
+    said = found(milvus_server.uri, "root:Milvus")
+    assert about(said, "has every right").state == State.OK
+    assert about(said, "v2.3.5").state == State.OK
+    assert about(said, "password that everybody knows").state == State.PROBLEM
+
+
+def test_an_account_that_may_not_read_its_roles_is_told_what_can_be_known(
+    milvus_server: MilvusServer, token: str, role: str
+) -> None:
+    said = found(milvus_server.uri, token)
+    lacking = about(said, "lacks")
+    for right in ("ListDatabases", "GetStatistics", "ShowPartitions", "ListAliases"):
+        assert right in lacking.text
+    assert "DescribeCollection" not in lacking.text, "that one it has"
+    unknown = about(said, "can't be known from here: it may not read its own roles")
+    assert unknown.state == State.WARNING
+    assert not [f for f in said if PASSWORD in f"{f}"]
+
+
+def test_an_account_without_a_role_is_given_one(milvus_server: MilvusServer, token: str) -> None:
+    lacking = rights.Rights(token.split(":", maxsplit=1)[0], missing=["Global ListAliases"])
+    root, account = milvus_server.client(), token.split(":", maxsplit=1)[0]
+    try:
+        exec(rights.grant(lacking), {"client": root})
+        assert "milvus_admin" in root.describe_user(account)["roles"]
+    finally:
+        root.revoke_role(account, "milvus_admin")
+        root.revoke_privilege("milvus_admin", "Global", "ListAliases", "*")
+        root.drop_role("milvus_admin")
+
+
+def test_nothing_that_changes_anything_is_sent(milvus_server: MilvusServer, token: str) -> None:
+    with Relay(milvus_server.address) as relay:
+        found(f"http://127.0.0.1:{relay.port}", milvus_server.token)
+        found(f"http://127.0.0.1:{relay.port}", token)
+        sent = set(relay.calls)
+    reading = ("Connect", "Get", "List", "Show", "Describe", "Select")
+    assert len(sent) > 8
+    assert [call for call in sent if not call.startswith(reading)] == []
+
+
+def test_a_wrong_password_is_told_from_a_server_that_is_away(milvus_server: MilvusServer) -> None:
+    (refused,) = found(milvus_server.uri, "root:wrong-S3cr3t")
+    assert (refused.state, "refused our token or password" in refused.text) == ("problem", True)
+    assert "S3cr3t" not in str(refused)
+    (away,) = found("http://127.0.0.1:1", "root:x")
+    assert (away.state, "no answer from" in away.text) == ("problem", True)
+
+
+def test_tls_that_fails_says_why(tmp_path: Path, milvus_server: MilvusServer) -> None:
+    papers = Papers(tmp_path)
+    with Relay(milvus_server.address, credentials(papers.server)) as relay:
+        uri = f"https://127.0.0.1:{relay.port}"
+        (wary,) = found(uri, milvus_server.token)
+        trusting = found(uri, milvus_server.token, ca_file=str(papers.ours.ca))
+    assert "set ca_file to the authority" in wary.text
+    assert "answers over TLS" in trusting[1].text
+    assert "ca_file is over in 29 days" in trusting[0].text
+
+
+def test_a_certificate_of_ours_that_is_over(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    late = papers.ours.issue("late", days=-1)
+    files = {"client_cert_file": str(late.cert), "client_key_file": str(late.key)}
+    said = found("https://127.0.0.1:1", **files)
+    assert about(said, "client_cert_file is over").state == State.PROBLEM
+
+
+def test_a_token_in_clear_over_a_network_is_noted() -> None:
+    (noted,) = milvus._plain("x", cluster_at("http://milvus.example:19530", "a:b"))
+    assert "token and names travel in clear" in noted.text
+    for uri in ("http://127.0.0.1:19530", "https://milvus.example:19530", "unix:/run/milvus.sock"):
+        assert list(milvus._plain("x", cluster_at(uri, "a:b"))) == []
+
+
+def test_milvus_lite_is_for_trying_out(lite_uri: str) -> None:
+    assert found(lite_uri)[-1].text.startswith("an embedded Milvus Lite")
+
+
+@pytest.fixture(autouse=True)
+def no_role_left(milvus_server: MilvusServer) -> Iterator[None]:
+    """The remedy makes a role of a fixed name."""
+    yield
+    with pytest.raises(MilvusException):
+        milvus_server.client().describe_role("milvus_admin")

@@ -1,0 +1,146 @@
+"""The doctor on our own database: what is missing, changed, stuck or late is named."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from collections_app import audit, pulse, triggers
+from collections_app.audit import Entry, Phase
+from collections_app.models import AuditEvent, Claim, Pulse
+from milvusadmin.doctor import database, examine
+from milvusadmin.doctor.findings import Finding, State
+from tests.fixtures import ORIGIN, actor
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+
+def event() -> AuditEvent:
+    return audit.write(
+        Entry(phase=Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN)
+    )
+
+
+def said() -> list[Finding]:
+    """What the doctor says of the database."""
+    return examine._database()
+
+
+def bad() -> list[str]:
+    return [finding.text for finding in said() if finding.state == State.PROBLEM]
+
+
+def claim(age: timedelta) -> Claim:
+    return Claim.objects.create(
+        target="book", operation_id=uuid4(), cluster="main", claimed_at=timezone.now() - age
+    )
+
+
+def test_a_healthy_one_is_healthy_and_nothing_is_written() -> None:
+    event()
+    pulse.beat(pulse.RECONCILE)
+    assert {finding.state for finding in said()} == {State.OK}
+    assert any("AUDIT_KEY verifies the last 1 events" in f.text for f in said())
+    assert AuditEvent.objects.count() == 1
+
+
+def test_an_empty_log_is_said_to_be_empty() -> None:
+    assert any("it is empty" in finding.text for finding in said())
+
+
+def test_triggers_that_were_removed_are_named() -> None:
+    triggers.remove(connection)
+    (text,) = bad()
+    assert "audit_" in text
+    triggers.install(connection)
+    assert bad() == []
+
+
+def test_a_trigger_that_is_switched_off_is_missing() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {triggers.TABLE} DISABLE TRIGGER audit_no_update")
+        assert triggers.wrong(connection) == ["audit_no_update"]
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {triggers.TABLE} ENABLE TRIGGER audit_no_update")
+    assert triggers.wrong(connection) == []
+
+
+def test_another_audit_key_is_noticed(settings: Any) -> None:
+    event()
+    former, settings.AUDIT_KEY = settings.AUDIT_KEY, "another-" * 5
+    assert any("was sealed with another key" in text for text in bad())
+    settings.AUDIT_RETIRED_KEYS = [former]
+    assert bad() == []
+
+
+def test_only_the_last_events_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "LAST", 2)
+    for _ in range(4):
+        event()
+    assert any("verifies the last 2 events" in finding.text for finding in said())
+
+
+def test_a_log_that_can_not_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "try_appending", _fails)
+    assert any("this check failed: DatabaseError: disk full" in text for text in bad())
+
+
+def _fails() -> None:
+    from django.db import DatabaseError
+
+    raise DatabaseError("disk full")
+
+
+def test_missing_migrations_are_the_last_thing_said() -> None:
+    applied = MigrationRecorder.Migration.objects.filter(app="collections_app")
+    newest = applied.order_by("-name")[0]
+    newest.delete()
+    try:
+        texts = bad()
+    finally:
+        MigrationRecorder(connection).record_applied(newest.app, newest.name)
+    assert texts == [f"1 migrations are missing: collections_app.{newest.name}…"]
+
+
+def test_an_operation_that_stays_open_is_a_problem() -> None:
+    claim(timedelta(minutes=4))
+    assert bad() == []
+    stuck = claim_again(timedelta(minutes=9))
+    assert bad() == [f"operation {stuck.operation_id} has had no outcome for 9 min"]
+
+
+def claim_again(age: timedelta) -> Claim:
+    Claim.objects.all().delete()
+    return claim(age)
+
+
+def test_a_loop_that_never_ran_or_stopped_is_noted() -> None:
+    assert any("reconcile_operations never ran" in finding.text for finding in said())
+    pulse.beat(pulse.RECONCILE)
+    assert any("reconcile_operations is running" in finding.text for finding in said())
+    Pulse.objects.update(at=timezone.now() - timedelta(minutes=7))
+    assert any("reconcile_operations ran last 7 min ago" in f.text for f in said())
+
+
+def test_a_verification_that_went_wrong_is_a_problem() -> None:
+    pulse.beat(pulse.VERIFY, well=False)
+    assert bad() == [f"{pulse.VERIFY} ran and did not go well"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "words"),
+    [
+        (0, State.OK, "agrees with the database"),
+        (20, State.WARNING, "this machine is 20 s ahead of the database"),
+        (-90, State.PROBLEM, "this machine is 90 s behind the database"),
+    ],
+)
+def test_two_clocks(seconds: int, state: State, words: str) -> None:
+    now = datetime.now(UTC)
+    found = database.compared("the database", now, now + timedelta(seconds=seconds))
+    assert (found.state, words in found.text) == (state, True)

@@ -1,0 +1,96 @@
+"""The doctor on sign-in: the real provider, and one that can be given any fault."""
+
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from milvusadmin.doctor import around
+from milvusadmin.doctor.findings import Finding, State
+from milvusadmin.sign_in import Oidc, Proxy
+from milvusadmin.sso.provider import _client
+from tests.infra.forger import DISCOVERY, Forger, Reply
+from tests.infra.provider import Provider
+from tests.sso.conftest import (  # noqa: F401 (fixtures)
+    forged,
+    forger,
+    oidc,
+    provider,
+    shared_provider,
+)
+
+SECRET = "s3cr3t-of-the-proxy-" * 2
+
+
+def said() -> list[Finding]:
+    _client.cache_clear()
+    return list(around.sign_in())
+
+
+def one() -> Finding:
+    (found,) = said()
+    return found
+
+
+@pytest.mark.django_db
+def test_the_real_provider_is_well(oidc: Callable[..., Oidc], provider: Provider) -> None:  # noqa: F811
+    found = said()
+    assert [finding.state for finding in found] == [State.OK, State.OK]
+    assert provider.issuer in found[0].text
+    assert "agrees with the identity provider" in found[1].text
+
+
+@pytest.mark.django_db
+def test_a_provider_that_is_away(oidc: Callable[..., Oidc]) -> None:  # noqa: F811
+    oidc(issuer="http://127.0.0.1:1")
+    assert one().state == State.PROBLEM
+    assert "127.0.0.1" in one().text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"discovery": {"issuer": "https://elsewhere.example"}}, "elsewhere.example"),
+        ({"replies": {DISCOVERY: Reply("<html>", 200)}}, "discovery document can't be used"),
+        ({"replies": {"/jwks": Reply("gone", 404)}}, "keys"),
+        ({"keys": []}, "has no keys"),
+    ],
+)
+def test_what_is_wrong_with_a_provider_is_said(
+    forged: object,  # noqa: F811
+    forger: Forger,  # noqa: F811
+    fault: dict[str, Any],
+    words: str,
+) -> None:
+    for name, value in fault.items():
+        setattr(forger, name, value)
+    assert one().state == State.PROBLEM
+    assert words in one().text
+    assert forger.client_secret not in str(one())
+
+
+@pytest.mark.django_db
+def test_a_provider_with_another_time(forged: object, forger: Forger) -> None:  # noqa: F811
+    forger.ahead = 130
+    found = said()[-1]
+    assert (found.about, found.state) == ("clock", State.PROBLEM)
+    assert "behind the identity provider" in found.text
+
+
+def test_a_proxy_that_is_a_whole_network(settings: Any) -> None:
+    settings.SIGN_IN = "proxy"
+    settings.PROXY = Proxy(secret=SECRET, networks=(ip_network("10.0.3.7/32"),), unix=True)
+    assert "believed from 10.0.3.7/32, a Unix socket" in one().text
+    settings.PROXY = Proxy(secret=SECRET, networks=(ip_network("10.0.0.0/8"),))
+    wide = said()[1]
+    assert (wide.state, "10.0.0.0/8 in PROXY_TRUSTED" in wide.text) == (State.WARNING, True)
+    assert SECRET not in str(said())
+
+
+def test_local_accounts_are_for_emergencies(settings: Any) -> None:
+    settings.SIGN_IN, settings.HTTPS = "local", True
+    assert one().state == State.WARNING
+    settings.HTTPS = False
+    assert one().state == State.OK
