@@ -11,7 +11,8 @@ from milvusadmin.config import COLORS, SETTABLE
 from tests.documents import DOCS, ROOT, read
 
 READ = re.compile(
-    r"""(?:environ(?:\.get\(|\[)|flag\(|listing\(|secret\(|required\(|duration\(|peers\()\s*"([A-Z_]+)\""""
+    r"""(?:environ(?:\.get\(|\[)|(?:flag|listing|secret|required|duration|peers|log_file)\()"""
+    r"""\s*"([A-Z_]+)\""""
 )
 # DJANGO_SETTINGS_MODULE is Django's own, DEMO_PASSWORD is listed below the table.
 ELSEWHERE = {

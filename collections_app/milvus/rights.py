@@ -137,7 +137,7 @@ def _granted(connection: Connection, role: str) -> set[str]:
 
 def _ask(connection: Connection, rpc: str, request: Any) -> Any:
     stub = connection.stub("default")
-    with connection.reading():
+    with connection.reading(rpc):
         reply = getattr(stub, rpc)(request, timeout=connection.cluster.read_timeout)
         translate.check_status(reply.status)
         return reply
