@@ -203,12 +203,14 @@ READ_ONLY = {
 REFUSE = {
     "sqlite": f"""CREATE TRIGGER disk_full BEFORE INSERT ON {TABLE} WHEN NEW.phase = '%s'
         BEGIN SELECT RAISE(ABORT, 'disk full'); END""",
-    "postgresql": f"""CREATE TRIGGER disk_full BEFORE INSERT ON {TABLE} FOR EACH ROW
-        WHEN (NEW.phase = '%s') EXECUTE FUNCTION refuse_audit_change()""",
+    "postgresql": f"""CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$;
+        CREATE TRIGGER disk_full BEFORE INSERT ON {TABLE} FOR EACH ROW
+        WHEN (NEW.phase = '%s') EXECUTE FUNCTION disk_full()""",
 }
 ACCEPT = {
     "sqlite": "DROP TRIGGER disk_full",
-    "postgresql": f"DROP TRIGGER disk_full ON {TABLE}",
+    "postgresql": "DROP FUNCTION disk_full() CASCADE",
 }
 
 
