@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.urls import get_resolver
 
-from tests.infra.gunicorn import HOST, Answer, App, ask, gunicorn
+from tests.infra.chain import Chain
+from tests.infra.gunicorn import HOST, Answer, App, ask, gunicorn, local_session
 
 HEADER = "X-Request-ID"
 OURS = "0123456789abcdef0123456789abcdef"
@@ -119,3 +121,27 @@ def test_no_label_is_chosen_by_somebody_who_asks(app: App) -> None:
 
 def known_views() -> set[str]:
     return {str(name) for name in get_resolver().reverse_dict if isinstance(name, str)}
+
+
+# --- with a real Milvus ---------------------------------------------------------------------------
+
+
+def test_the_calls_of_all_processes_are_those_that_milvus_got(chain: Chain) -> None:
+    local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "METRICS_TOKEN": TOKEN}
+    environment = local | {"MILVUS_URI": chain.uri, "MILVUS_TOKEN": chain.token}
+    with gunicorn(environment) as app:
+        session = local_session(app, "ada", "operator", environment)
+        cookie = ("Cookie", f"session={session}")
+        page = "/clusters/main/collections/?database=default"
+        with ThreadPoolExecutor(8) as crowd:
+            answers = crowd.map(lambda _: ask(app.connection(), page, (cookie,)).status, range(24))
+            assert set(answers) == {200}
+        counted = {value(scrape(app).text, OK_CALLS) for _ in range(6)}
+    sent = chain.relay.count("ShowCollections")
+    assert sent >= 24
+    assert counted == {sent}
+
+
+OK_CALLS = (
+    'milvusadmin_milvus_call_seconds_count{call="ShowCollections",cluster="main",result="ok"}'
+)
