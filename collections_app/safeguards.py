@@ -14,7 +14,7 @@ from .verification import removed_from_database
 
 def problems() -> list[str]:
     """What is not as it should be though the chain may be intact, in an operator's words."""
-    return [*_triggers(), *_operations(), *_segments()]
+    return [*_triggers(), *_constraints(), *_operations(), *_segments()]
 
 
 def unclaimed() -> QuerySet[AuditEvent]:
@@ -28,6 +28,16 @@ def unclaimed() -> QuerySet[AuditEvent]:
 def _triggers() -> Iterator[str]:
     for name in triggers.wrong(connection):
         yield f"the trigger {name} is missing, or is not as it should be"
+
+
+def _constraints() -> Iterator[str]:
+    """One confirmation has one intent: the database sees to it."""
+    table = AuditEvent._meta.db_table
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table)
+    for constraint in AuditEvent._meta.constraints:
+        if not found.get(constraint.name, {}).get("unique"):
+            yield f"the constraint {constraint.name} is missing"
 
 
 def _operations() -> Iterator[str]:

@@ -37,7 +37,8 @@ class Command(BaseCommand):
             triggers.install(connection)
             mended = set(wrong) - set(triggers.wrong(connection))
             claims = [_claim(intent) for intent in safeguards.unclaimed()]
-            put_back = [*sorted(mended), *(f"claim of {c.operation_id}" for c in claims if c)]
+            put_back = [f"trigger {name}" for name in sorted(mended)]
+            put_back += [f"claim of {claim.operation_id}" for claim in claims if claim]
             if put_back:
                 audit.append(
                     audit.Entry(
