@@ -1,6 +1,7 @@
 """What protects the chain, and what has to agree with it: triggers, claims, removed segments."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -34,7 +35,7 @@ def _constraints() -> Iterator[str]:
     """One confirmation has one intent: the database sees to it."""
     table = AuditEvent._meta.db_table
     with connection.cursor() as cursor:
-        found = connection.introspection.get_constraints(cursor, table)
+        found: dict[str, Any] = connection.introspection.get_constraints(cursor, table)
     for constraint in AuditEvent._meta.constraints:
         if not found.get(constraint.name, {}).get("unique"):
             yield f"the constraint {constraint.name} is missing"
