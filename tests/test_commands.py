@@ -10,7 +10,7 @@ import grpc
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from collections_app import audit, clusters, pulse, roles, triggers
@@ -110,6 +110,19 @@ def test_each_bad_end_has_its_exit_code_and_says_what_it_means(
     assert exit_code == code
     assert says in message
     assert chain.relay.count(thing.rpc) == sent
+
+
+def test_without_a_database_nothing_is_sent(thing: Thing, faulty: Milvus, chain: Chain) -> None:
+    """Also where a read finds it out, before anything would be written."""
+
+    def gone(*_: object) -> None:
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(gone):
+        code, message = failing(*thing.command)
+    assert (code, chain.relay.count(thing.rpc)) == (7, 0)
+    assert "Nothing was sent: the dashboard's database does not answer" in message
+    assert thing.is_there()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
 from ..access import Action
@@ -67,6 +68,9 @@ class DropCommand(BaseCommand, ABC):
             raise CommandError(f"Milvus does not permit it: {exc}", returncode=3) from exc
         except (MilvusError, LogUnwritable) as exc:
             raise CommandError(f"Nothing was sent: {exc}", returncode=7) from exc
+        except (DatabaseError, InterfaceError) as exc:  # once it is sent, it is OutcomeUnrecorded
+            why = f"the dashboard's database does not answer ({type(exc).__name__})"
+            raise CommandError(f"Nothing was sent: {why}", returncode=7) from exc
         except OutcomeUnrecorded as exc:
             raise CommandError(f"Sent, but not recorded: operation {exc}", returncode=6) from exc
         self._report(outcome)

@@ -23,7 +23,8 @@ COLLECT = "Run: manage.py collectstatic --noinput, and restart the web processes
 
 def checks() -> Iterator[Finding]:
     """Django's checks and ours: SECRET_KEY, cookies, hosts, keys that are the same."""
-    found = run_checks(include_deployment_checks=settings.HTTPS)
+    raised = run_checks(include_deployment_checks=settings.HTTPS)
+    found = [message for message in raised if not message.is_silenced()]
     for message in found:
         made = problem if message.level >= ERROR else warning
         yield made("settings", f"{message.msg} ({message.id})", message.hint or "")

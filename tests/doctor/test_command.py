@@ -124,3 +124,17 @@ def test_static_files_that_were_not_collected_or_are_old(tmp_path: Path, lite_ur
     assert "they are older than their sources" in manage(tmp_path, "doctor", **uri).stdout
     next((tmp_path / "static" / "css").glob("app.*.css")).unlink()
     assert "1 are missing, such as css/app.css" in manage(tmp_path, "doctor", **uri).stdout
+
+
+def test_what_the_settings_silence_is_no_warning(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[access]]\ngroups = ["x"]\nclusters = ["*"]\nactions = ["view"]\n')
+    oidc = {"OIDC_ISSUER": "http://127.0.0.1:1", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "x"}
+    silent = {
+        "SIGN_IN": "oidc",
+        "MILVUSADMIN_CONFIG": str(rules),
+        "MILVUS_URI": "http://127.0.0.1:1",
+    }
+    done = manage(tmp_path, "doctor", "--json", **oidc, **silent)
+    settings = [finding for finding in found(done) if finding["about"] == "settings"]
+    assert [finding["text"] for finding in settings] == ["they can be used"]
