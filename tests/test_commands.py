@@ -253,6 +253,18 @@ def test_each_round_is_noted(faulty: Milvus) -> None:
     assert before < task.at < timezone.now()
 
 
+def test_each_look_of_the_watch_is_noted_and_whether_all_was_read(
+    faulty: Milvus, chain: Chain
+) -> None:
+    for answers, well in ((True, True), (False, False)):
+        if not answers:
+            chain.proxy.refuse()
+        with pytest.raises(SystemExit) as ended:
+            run("watch", "--once")
+        (task,) = pulse.all_tasks()
+        assert (ended.value.code, task.name, task.well) == (0 if well else 1, "watch", well)
+
+
 def test_the_loop_looks_again_after_a_pause(
     open_drop: Confirmation, thing: Thing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,9 @@ def test_every_alert_is_documented_and_every_documented_one_exists() -> None:
 
 def promtool(*arguments: str) -> str:
     """What it says. Fails if it is not content."""
-    program = os.environ.get("PROMTOOL") or shutil.which("promtool")
-    if not program:
+    here = Path(sys.executable).parent / "promtool"
+    program = os.environ.get("PROMTOOL") or shutil.which("promtool") or str(here)
+    if not Path(program).exists():
         pytest.fail("There is no promtool: tests/infra/tools.sh fetches one.", pytrace=False)
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -140,6 +140,7 @@ def test_alive_for_everybody_and_ready_for_those_inside(served: tuple[Front, App
     for inside in ("readyz", "metrics"):
         answer = before.browser().get(f"{before.base}{inside}", timeout=30)
         assert "X-Request-ID" not in answer.headers, "it got as far as the application"
+        assert "audit_log" not in answer.text, "it got as far as the application"
 
 
 def test_signing_out_stays_below(served: tuple[Front, App]) -> None:
