@@ -6,45 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collections_app.milvus.types import Cluster
-from milvusadmin.config import COLORS, SETTABLE
 from tests.documents import DOCS, ROOT, read
-
-READ = re.compile(
-    r"""(?:environ(?:\.get\(|\[)|(?:flag|listing|secret|required|duration|peers|log_file)\()"""
-    r"""\s*"([A-Z_]+)\""""
-)
-# DJANGO_SETTINGS_MODULE is Django's own, DEMO_PASSWORD is listed below the table.
-ELSEWHERE = {
-    "DJANGO_SETTINGS_MODULE",
-    "DEMO_PASSWORD",
-    "PYTHON_DOTENV_DISABLED",
-    "PROMETHEUS_MULTIPROC_DIR",  # set by us, from METRICS_DIR
-}
-
-
-def variables_read() -> set[str]:
-    sources = [*ROOT.glob("milvusadmin/*.py"), *ROOT.glob("collections_app/**/*.py")]
-    found = {name for source in sources for name in READ.findall(source.read_text())}
-    return found - ELSEWHERE
-
-
-def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
-    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", read("docs/configuration.md"), re.M))
-    assert documented == variables_read()
-
-
-def test_every_setting_and_colour_of_a_cluster_is_documented() -> None:
-    text = read("docs/configuration.md")
-    assert all(f"`{name}`" in text for name in SETTABLE)
-    assert all(color in text for color in COLORS)
-
-
-@pytest.mark.parametrize("name", ["read_timeout", "drop_timeout", "settle_after"])
-def test_the_documented_example_shows_the_defaults(name: str) -> None:
-    shown = re.search(rf"^{name} = (\d+)", read("docs/configuration.md"), re.M)
-    assert shown is not None
-    assert float(shown[1]) == getattr(Cluster(key="x", label="x", uri="x"), name)
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)

@@ -103,12 +103,16 @@ def test_manage_py_says_the_same(run: Run) -> None:
     assert "AUDIT_KEY is not set" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "AUDIT_KEY", "MILVUS_TOKEN", "DATABASE_URL"])
+@pytest.mark.parametrize(
+    "name",
+    ["SECRET_KEY", "AUDIT_KEY", "AUDIT_RETIRED_KEYS", "MILVUS_TOKEN", "DATABASE_URL"],
+)
 def test_every_secret_can_come_from_a_file(name: str, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "secret"
     value = {"DATABASE_URL": "postgres://from-a-file.example/admin"}.get(name, "f" * 40)
     path.write_text(f"{value}\n")
     expression = {
+        "AUDIT_RETIRED_KEYS": "AUDIT_RETIRED_KEYS[0]",
         "MILVUS_TOKEN": "CLUSTERS['main'].token",
         "DATABASE_URL": "DATABASES['default']['HOST']",
     }.get(name, name)

@@ -59,7 +59,7 @@ def secrets() -> set[str]:
     """All that must never be printed, whatever an error quotes."""
     found = {settings.SECRET_KEY, settings.AUDIT_KEY, *settings.AUDIT_RETIRED_KEYS}
     found |= {secret for cluster in clusters.all_clusters() for secret in cluster.secrets}
-    found |= {settings.DATABASES["default"].get("PASSWORD") or ""}
+    found |= {settings.DATABASES["default"].get("PASSWORD") or "", settings.METRICS_TOKEN or ""}
     for mode in (settings.OIDC, settings.PROXY):
         found |= {getattr(mode, "client_secret", ""), getattr(mode, "secret", "")}
     return {secret for secret in found if len(secret) > 3}
