@@ -4,6 +4,7 @@ Each file is used as it is: names, addresses, ports and certificates are put in,
 """
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -52,12 +53,15 @@ class Front:
 def front(
     server: str, site: str, app: App, port: int, changes: Values | None = None
 ) -> Iterator[Front]:
-    """`server` is nginx or apache, `site` a file of its folder in deploy/, without .conf."""
-    text = (ROOT / "deploy" / server / f"{site}.conf").read_text()
+    """`server` is nginx or apache, `site` a file of its folder in deploy/, without .conf.
+
+    Or `site` is sign-in: the lines of that page in docs/.
+    """
+    text = _text(server, site)
     below = PATH if "path" in site else ""
     host = f"https://{HOST}:{port}"
     with folder_for(apache.USER) as folder:
-        plain = "" if below else f"http://{HOST}:{free_port()}"
+        plain = f"http://{HOST}:{free_port()}" if site == "root" else ""
         made = Front(host, plain, f"{host}{below}/", folder / "tls.pem", folder)
         _certificate(folder)
         site_text = _filled_in(text, _values(made, app) | (changes or {}))
@@ -67,6 +71,14 @@ def front(
             yield made
         finally:
             stop(process)
+
+
+def _text(server: str, site: str) -> str:
+    if site != "sign-in":
+        return (ROOT / "deploy" / server / f"{site}.conf").read_text()
+    page = (ROOT / "docs" / "sign-in.md").read_text()
+    (block,) = re.findall(rf"```{server}\n(.*?)```", page, re.DOTALL)
+    return str(block)
 
 
 def _answering(made: Front) -> str | None:
@@ -140,7 +152,7 @@ def _nginx_server(made: Front, site: str) -> str:
     """A server that is there already."""
     tls = f"ssl_certificate {made.certificate}; ssl_certificate_key {made.folder}/tls.key;"
     listen = made.host.removeprefix("https://")
-    rest = f'location / {{ return 200 "{ELSEWHERE}"; }}'
+    rest = f'location / {{ return 200 "{ELSEWHERE}"; }}' if made.base != f"{made.host}/" else ""
     return f"server {{ listen {listen} ssl; {tls} {rest}\n{site} }}"
 
 
