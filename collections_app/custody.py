@@ -4,7 +4,7 @@ Whoever can write to the database can cut the end off or restore an old backup, 
 the key can seal a whole chain anew. Both verify; the copy tells.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -29,19 +29,23 @@ class Compared:
     problem: str = ""
 
 
-def compare(lines: Iterable[str]) -> Compared:
+def compare(lines: Iterable[str], keep: Callable[[int, str], None] = lambda *_: None) -> Compared:
     """Every event of the copy must be in the log, with the seal it had.
 
     The lines may be in any order, twice, or a part of all: several processes wrote them.
-    Raises ValueError for a line that is no event: that says nothing about the log.
+    `keep` gets each line that is lost, with its number. Raises ValueError for a line that is no
+    event: that says nothing about the log.
     """
     found, heads = Compared(), removed_from_database()
     gone = max(heads, default=0)
     for batch in _batches(line for line in lines if line.strip()):
         links = [_link(line) for line in batch]
         hashes = {**heads, **_hashes(links)}
-        for link in links:
+        for line, link in zip(batch, links, strict=True):
+            lost = found.lost
             found = _counted(found, link, hashes, gone)
+            if found.lost > lost:
+                keep(link.sequence, line.rstrip("\n"))
     return found
 
 

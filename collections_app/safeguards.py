@@ -8,14 +8,14 @@ from django.db import connection
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
 from . import triggers
-from .audit import Outcome, Phase
+from .audit import Outcome, Phase, key_id
 from .models import AuditEvent, Claim, RemovedSegment
 from .verification import removed_from_database
 
 
 def problems() -> list[str]:
     """What is not as it should be though the chain may be intact, in an operator's words."""
-    return [*_triggers(), *_constraints(), *_operations(), *_segments()]
+    return [*_triggers(), *_constraints(), *_operations(), *_segments(), *_key()]
 
 
 def unclaimed() -> QuerySet[AuditEvent]:
@@ -88,3 +88,13 @@ def _segments() -> Iterator[str]:
         gone = row.last < row.event < oldest  # that event is in a removed segment itself
         if not gone and told.get(row.last) != row.head:
             yield f"no event removed the segment up to {row.last} that the database knows of"
+
+
+def _key() -> Iterator[str]:
+    """Only under an event of the key in use is a retired key worth nothing."""
+    newest = AuditEvent.objects.order_by("-sequence").first()
+    if newest and f'"key_id":"{key_id()}"' not in newest.record:
+        yield (
+            "the newest event was sealed with a retired key: the log was cut back to before the "
+            "key was changed, or nothing was recorded since (note_in_audit_log records something)"
+        )

@@ -110,9 +110,15 @@ def test_what_is_restored_verifies_and_the_copy_names_what_it_lacks(
     restored = backup.restore()
     code, said = manage(restored, "verify_audit_log")
     assert (code, said.startswith("intact: 4 events")) == (0, True), said
-    code, said = manage(restored, "verify_audit_log", "--against", str(copy))
+    lost = tmp_path / "lost.jsonl"
+    asked = ("verify_audit_log", "--against", str(copy), "--lost", str(lost))
+    code, said = manage(restored, *asked)
     assert code == 1
     assert "event 5 is in the copy and not in the log; 2 lines are not in the log" in said
+    assert lost.read_text().splitlines() == copy.read_text().splitlines()[4:]
+    assert "File exists" in manage(restored, *asked)[1], "evidence is not overwritten"
+    verified = ("verify_audit_log", "--export", str(lost), "--partial")
+    assert manage(restored, *verified)[0] == 0
     assert (
         manage(restored, "note_in_audit_log", "Restored; events 5 and 6 are in copy.jsonl")[0] == 0
     )

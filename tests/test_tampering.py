@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError
@@ -209,6 +210,28 @@ def test_everything_that_is_wrong_is_said_at_once(copy: Path) -> None:
     )
     assert "belongs to no open operation" in said[-2]
     assert "The log is not the one that was copied" in said[-1]
+
+
+def test_a_log_cut_back_to_before_the_new_key_and_written_on_with_the_old_one(
+    copy: Path, settings: Any
+) -> None:
+    """It is named until something is recorded with the new key; from then on only by the copy."""
+    old = settings.AUDIT_KEY
+    settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = "the new key " * 4, [old]
+    assert "the newest event was sealed with a retired key" in said_of()
+    after = audit.write(replace(ENTRY, operation_id=None))
+    copy.write_text(copy.read_text() + export_line(after) + "\n")
+    assert said_of("--against", str(copy)) == ""
+    triggers.remove(connection)
+    sql("DELETE FROM LOG WHERE sequence > 4")
+    triggers.install(connection)
+    settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = old, []
+    audit.write(replace(ENTRY, operation_id=None))
+    settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = "the new key " * 4, [old]
+    assert "the newest event was sealed with a retired key" in said_of()
+    audit.write(replace(ENTRY, operation_id=None))
+    assert said_of() == ""
+    assert "event 5 of the log is not the one in the copy" in said_of("--against", str(copy))
 
 
 # --- the triggers ---------------------------------------------------------------------------------

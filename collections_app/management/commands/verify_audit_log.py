@@ -31,6 +31,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--against", help="lines that left the machine: each must be in the database as it was"
         )
+        parser.add_argument(
+            "--lost", type=Path, help="with --against: a new file for the lines that are not"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["export"]:
@@ -51,7 +54,7 @@ class Command(BaseCommand):
             self._say_removed()
             problems += [f"Beside the chain: {text}." for text in safeguards.problems()]
         if options["against"]:
-            problems += self._of_copy(options["against"])
+            problems += self._of_copy(options["against"], options["lost"])
         if problems:
             raise CommandError("\n".join(problems))
 
@@ -76,13 +79,17 @@ class Command(BaseCommand):
         for row in RemovedSegment.objects.order_by("last"):
             self.stdout.write(f"removed: {row}, as event {row.event} says")
 
-    def _of_copy(self, path: str) -> Iterator[str]:
+    def _of_copy(self, path: str, new: Path | None) -> Iterator[str]:
+        lost: dict[int, str] = {}
+        keep = lost.__setitem__ if new else lambda *_: None
         try:
-            found = self._read([path], custody.compare)
+            found = self._read([path], lambda lines: custody.compare(lines, keep))
         except ValueError as exc:
             raise CommandError(f"A line of {path} can't be compared: {exc}") from exc
         if found.removed:
             self.stdout.write(f"not compared: {found.removed} lines of removed segments")
+        if new:
+            _write(new, [lost[number] for number in sorted(lost)])
         if found.problem:
             yield (
                 f"The log is not the one that was copied: {found.problem}; {found.lost} lines are "
@@ -109,6 +116,14 @@ class Command(BaseCommand):
             return check(line for path in paths for line in _lines(path))
         except (OSError, UnicodeDecodeError) as exc:
             raise CommandError(f"{' '.join(paths)} can't be read: {exc}") from exc
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:  # nothing is overwritten
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as exc:
+        raise CommandError(f"{path} can't be written: {exc}") from exc
 
 
 def _lines(path: str) -> Iterator[str]:
