@@ -25,7 +25,7 @@ def check(where: str, values: dict[str, Any]) -> None:
 
 
 def _readable(where: str, values: dict[str, Any]) -> None:
-    from cryptography import x509  # noqa: PLC0415 (half a second that others need not pay)
+    from cryptography import x509  # noqa: PLC0415 (only where TLS is configured)
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
         load_pem_private_key,
     )

@@ -37,11 +37,14 @@ class Connection:
         One connection for each process: gRPC does not survive a fork under load. Raises
         Unreachable, Denied or NotFound; nothing but the connection itself has been sent then.
         """
+        return self._connected(database).of(database)
+
+    def _connected(self, database: str) -> Client:
         if unsafe_name(database):
             raise NotFound("A database's name has no slash, and is not only dots")
         with self._lock:
             known = self._clients.get(os.getpid())
-        return (known or self._connect()).of(database)
+        return known or self._connect()
 
     def _connect(self) -> Client:
         connecting = Measured(self.cluster.key, "Connect")
@@ -59,7 +62,7 @@ class Connection:
         Private in pymilvus (pinned; tests/milvus hold it): there is no public way to one
         ShowCollections with ids, nor to a drop that is not re-sent.
         """
-        return self.client(database)._get_connection()._stub
+        return self._connected(database)._get_connection()._stub
 
     def version(self, database: str) -> str:
         """The server's own word for its version. Raises as `client` does."""
