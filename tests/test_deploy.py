@@ -13,7 +13,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from .test_docs import ROOT, read, variables_read
+from tests.documents import ROOT, read
+from tests.test_configuration import VARIABLES
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
@@ -24,7 +25,7 @@ BASES = {"WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"}  # gunicorn's own
 
 
 def documented() -> set[str]:
-    names = variables_read()
+    names = set(VARIABLES)
     return names | {f"{name}_FILE" for name in names} | BASES
 
 
