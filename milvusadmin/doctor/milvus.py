@@ -48,6 +48,13 @@ def look(cluster: Cluster) -> Iterator[Finding]:
 
 def _unreachable(about: str, cluster: Cluster, exc: MilvusError) -> Finding:
     at = f"{cluster.endpoint}: {exc}"
+    if "://" not in cluster.uri:
+        return warning(
+            about,
+            f"an embedded Milvus Lite that can't be opened: {at}",
+            "Its file belongs to one process. Stop the dashboard, and try again; if it is "
+            "stopped, look at the folder.",
+        )
     if isinstance(exc, Denied):
         return problem(
             about,

@@ -1,5 +1,7 @@
 """The doctor on a cluster: the real Milvus, with accounts that may much or little."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from collections_app.milvus import rights
 from milvusadmin.doctor import milvus
 from milvusadmin.doctor.findings import Finding, State
 from tests.fixtures import cluster_at
+from tests.infra.gunicorn import ROOT
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
 from tests.infra.seeds import unique_name
@@ -129,6 +132,27 @@ def test_a_token_in_clear_over_a_network_is_noted() -> None:
 
 def test_milvus_lite_is_for_trying_out(lite_uri: str) -> None:
     assert found(lite_uri)[-1].text.startswith("an embedded Milvus Lite")
+
+
+HOLD = """
+import sys
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.types import Cluster
+Connection(Cluster(key="x", label="x", uri=sys.argv[1])).version("default")
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_milvus_lite_that_the_dashboard_has_open(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "held.db")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        (said,) = found(str(tmp_path / "held.db"))
+        holder.communicate("", timeout=20)
+    assert (said.state, "that can't be opened" in said.text) == (State.WARNING, True)
 
 
 @pytest.fixture(autouse=True)
