@@ -9,8 +9,8 @@ from django.core import signing
 
 from ..access import Action
 from ..actors import Actor
-from ..milvus.types import Identity, Kind, Target
-from .base import Look, target_dict
+from ..milvus.types import Identity, Target
+from .base import Look, target_dict, target_from
 
 SALT = "milvus-admin.confirmation"
 
@@ -79,11 +79,10 @@ def genuine(token: str) -> bool:
 
 
 def _from(data: dict[str, Any]) -> Confirmation:
-    target = {**data["target"], "kind": Kind(data["target"]["kind"])}
     return Confirmation(
         operation_id=uuid.UUID(data["operation_id"]),
         action=Action(data["action"]),
-        target=Target(**target),
+        target=target_from(data["target"]),
         identity=Identity(**data["identity"]),
         actor_key=data["actor_key"],
     )

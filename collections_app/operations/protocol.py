@@ -202,9 +202,10 @@ def _settled_since(target: Target, before: int) -> bool:
     """
     outcomes = AuditEvent.objects.filter(sequence__gt=before, phase=Phase.OUTCOME)
     same = outcomes.filter(
-        cluster=target.cluster, database=target.database, collection=target.collection
+        cluster=target.cluster, database=target.database, collection=target.collection[:255]
     )
-    return same.filter(Q(kind=target.kind, name=target.name) | Q(kind=Kind.COLLECTION)).exists()
+    same_name = Q(kind=target.kind, name=target.name[:255])  # all that fits into the column
+    return same.filter(same_name | Q(kind=Kind.COLLECTION)).exists()
 
 
 def _stop_if_used(case: Case) -> None:

@@ -1,5 +1,6 @@
 """From the committed intent to the recorded outcome: act once, look again, record."""
 
+import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
-from ..milvus.types import Cluster, Kind, Target
+from ..milvus.types import Cluster, Target
 from ..models import AuditEvent, Claim
 from . import strict
-from .base import Operation, target_dict
+from .base import Operation, target_dict, target_from
 from .confirmation import Confirmation
 
 # After an OK, Milvus may need a moment before the name is gone.
@@ -226,10 +227,8 @@ def finish(
 
 
 def _begun(operation_id: uuid.UUID) -> tuple[str, Target]:
-    intents = AuditEvent.objects.defer("record")
-    intent = intents.get(operation_id=operation_id, phase=Phase.INTENT)
-    target = {name: getattr(intent, name) for name in Target.__dataclass_fields__}
-    return intent.action, Target(**target | {"kind": Kind(intent.kind)})
+    intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
+    return intent.action, target_from(json.loads(intent.record)["target"])
 
 
 def final_outcome(operation_id: uuid.UUID) -> Outcome:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Outcome, Phase
 from ..milvus.errors import MilvusError
-from ..milvus.types import Identity, Kind, Target
+from ..milvus.types import Identity, Target
 from ..models import AuditEvent, Claim
 from . import OPERATIONS, strict
+from .base import target_from
 from .elapsed import since
 from .sending import final_outcome, finish, longest
 
@@ -74,36 +76,50 @@ def _settled(
 
 
 def _is_done(intent: AuditEvent) -> bool:
-    gateway = clusters.get(intent.cluster).gateway
-    return OPERATIONS[Action(intent.action)].is_done(gateway, target_of(intent), _identity(intent))
+    gateway = _asked(intent).gateway
+    return OPERATIONS[Action(intent.action)].is_done(gateway, _target(intent), _identity(intent))
 
 
 def aside_of(intent: AuditEvent) -> strict.Aside | None:
     """What a strict drop took aside; None if it was a plain one. Raises UnknownCluster."""
-    private = json.loads(intent.record)["details"].get("private_name")
+    private = _details(intent).get("private_name")
     if not private:
         return None
     return strict.Aside(
-        milvus=clusters.get(intent.cluster),
-        target=target_of(intent),
+        milvus=_asked(intent),
+        target=_target(intent),
         identity=_identity(intent),
         private=private,
     )
 
 
+def _asked(intent: AuditEvent) -> clusters.Milvus:
+    """The Milvus that it was sent to. Raises UnknownCluster if its key has another address now:
+    what is not at that one was not dropped by this.
+    """
+    milvus = clusters.get(intent.cluster)
+    if milvus.cluster.endpoint != _details(intent)["endpoint"]:
+        raise clusters.UnknownCluster(intent.cluster)
+    return milvus
+
+
+def can_be_asked(intent: AuditEvent) -> bool:
+    """Whether the configuration still has the server that it was sent to."""
+    with suppress(clusters.UnknownCluster):
+        return bool(_asked(intent))
+    return False
+
+
+def _target(intent: AuditEvent) -> Target:
+    return target_from(json.loads(intent.record)["target"])
+
+
+def _details(intent: AuditEvent) -> dict[str, Any]:
+    return dict(json.loads(intent.record)["details"])
+
+
 def _identity(intent: AuditEvent) -> Identity:
-    return Identity(**json.loads(intent.record)["details"]["identity"])
-
-
-def target_of(event: AuditEvent) -> Target:
-    """What an event is about."""
-    return Target(
-        cluster=event.cluster,
-        database=event.database,
-        kind=Kind(event.kind),
-        collection=event.collection,
-        name=event.name,
-    )
+    return Identity(**_details(intent)["identity"])
 
 
 def being_carried_out(intent: AuditEvent) -> bool:
@@ -121,4 +137,4 @@ def _patience_over(intent: AuditEvent) -> bool:
 
 
 def _age(intent: AuditEvent) -> timedelta:
-    return since(intent, json.loads(intent.record)["details"].get("clock", {}))
+    return since(intent, _details(intent).get("clock", {}))

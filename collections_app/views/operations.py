@@ -22,7 +22,7 @@ from ..milvus.types import Cluster, Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
 from ..operations.base import Look
 from ..operations.confirmation import Confirmation
-from ..operations.settle import settle
+from ..operations.settle import can_be_asked, settle
 from .http import go_to, named, needs, open_cluster, page_or_part, take_seat
 from .problems import Problem, show
 
@@ -264,6 +264,7 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     details = record["details"]
     context = {
         "story": found,
+        "can_be_asked": bool(found.intent) and can_be_asked(row),
         "cluster": _linkable(request, row.cluster),
         "database": row.database,
         "target": target,

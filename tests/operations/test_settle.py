@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from collections_app.audit import LogUnwritable, Outcome
@@ -19,7 +20,8 @@ from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.settle import open_operations
 from collections_app.verification import verify
 from tests.infra.chain import Chain
-from tests.infra.seeds import Seeds
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds, unique_name
 from tests.operations.conftest import (
     Thing,
     at_once,
@@ -29,6 +31,7 @@ from tests.operations.conftest import (
     on_own_connection,
     read_only_database,
     settled,
+    target_in,
     told,
     until,
 )
@@ -201,3 +204,50 @@ def test_open_operations_come_oldest_first(make_collection: Seeds, chain: Chain)
     things = [Thing.make(make_collection, kind) for kind in (Kind.PARTITION, Kind.COLLECTION)]
     wanted = [leave_unknown(thing, chain).operation_id for thing in things]
     assert [claim.operation_id for claim in open_operations()] == wanted
+
+
+# --- another server, another name ---------------------------------------------------------------
+
+
+def test_a_server_with_another_address_is_not_asked_what_became_of_it(
+    open_drop: Confirmation,
+    thing: Thing,
+    chain: Chain,
+    lite_uri: str,
+    use_cluster: Callable[..., Milvus],
+) -> None:
+    """It is not there, and that proves nothing: the one that it was sent to still has it."""
+    use_cluster(lite_uri, drop_timeout=0.1, settle_after=0.1)
+    assert settled(open_drop) is Outcome.UNKNOWN
+    assert (told(), thing.is_there()) == (UNKNOWN, True)
+    use_cluster(chain.uri, chain.token)
+    thing.remove()
+    assert settled(open_drop) is Outcome.SUCCEEDED
+
+
+def test_a_person_may_close_what_was_sent_to_a_former_address(
+    open_drop: Confirmation, milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
+) -> None:
+    use_cluster(milvus_server.uri, milvus_server.token, drop_timeout=0.1)
+    reason = "the old server has it"
+    call_command("close_operation", open_drop.operation_id, outcome="failed", reason=reason)
+    assert told() == [*UNKNOWN, "outcome failed"]
+
+
+@pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION])
+def test_a_name_too_long_for_the_log_s_columns_is_looked_for_in_full(
+    kind: Kind, make_collection: Seeds, chain: Chain
+) -> None:
+    """Milvus takes 255 characters, and any number of spaces after them."""
+    name = unique_name("long").ljust(255, "x") + "  "
+    if kind is Kind.COLLECTION:
+        target = target_in(make_collection(name), kind)
+    else:
+        target = target_in(make_collection(partitions=[name]), kind, name)
+    thing = Thing(make_collection, target)
+    open_drop = leave_unknown(thing, chain)
+    assert settled(open_drop) is Outcome.UNKNOWN
+    thing.remove()
+    assert settled(open_drop) is Outcome.SUCCEEDED
+    last = AuditEvent.objects.latest("sequence")
+    assert json.loads(last.record)["target"]["name"] == name

@@ -199,6 +199,16 @@ def test_a_look_while_milvus_is_down_guesses_nothing(
     assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
 
 
+def test_a_page_whose_milvus_has_another_address_now_does_not_say_that_it_asks(
+    lost: tuple[str, Any], chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    url = lost[1].headers["Location"]
+    use_cluster("http://127.0.0.1:1")
+    page = Page(signed_in("viewer").get(url))
+    assert f"sent to, {chain.uri}, is not in the configuration any more" in page.text
+    assert "This page asks Milvus" not in page.text
+
+
 def test_a_reply_and_a_look_cut_off_is_unknown_and_the_next_look_knows(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
