@@ -65,43 +65,40 @@ FORMATS: dict[str, type[logging.Formatter]] = {"text": Text, "json": Json}
 
 
 def config(audit_log_file: str = "") -> dict[str, Any]:
-    """Django's LOGGING. Standard error, because commands write their results to standard output."""
-    audit: dict[str, Any] = (
+    """Django's LOGGING."""
+    to = (
         {"class": "logging.handlers.WatchedFileHandler", "filename": audit_log_file}
         if audit_log_file
         else {"class": "logging.StreamHandler"}
     )
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"lines": {"()": _formatter()}, "as it is": {"format": "%(message)s"}},
-        "handlers": {
-            "console": {"class": "logging.StreamHandler", "formatter": "lines"},
-            "audit": audit | {"formatter": "as it is"},
-        },
-        "root": {"handlers": ["console"], "level": "INFO"},
-        "loggers": {
-            # One JSON line per audit event: the copy that leaves the machine.
-            "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
-            "axes": {"level": "ERROR"},  # what it notes is in the audit log
-        },
+    made = _to_standard_error()
+    made["formatters"]["as it is"] = {"format": "%(message)s"}
+    made["handlers"]["audit"] = to | {"formatter": "as it is"}
+    made["loggers"] = {
+        # One JSON line per audit event: the copy that leaves the machine.
+        "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
+        "axes": {"level": "ERROR"},  # what it notes is in the audit log
     }
+    return made
 
 
 def for_gunicorn() -> dict[str, Any]:
-    """gunicorn's `logconfig_dict`: its own lines in the same format, to standard error.
+    """gunicorn's `logconfig_dict`: its own lines in the same format.
 
     Its access log is left as it is: off, unless its command line says otherwise.
     """
-    console = {"class": "logging.StreamHandler", "formatter": "lines"}
     own = {"handlers": ["console"], "level": "INFO", "propagate": False}
+    return _to_standard_error() | {"loggers": {"gunicorn.error": own}}
+
+
+def _to_standard_error() -> dict[str, Any]:
+    """Because commands write their results to standard output."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": _formatter()}},
-        "handlers": {"console": console},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"handlers": ["console"], "level": "INFO"},
-        "loggers": {"gunicorn.error": own},
     }
 
 
