@@ -90,7 +90,7 @@ def test_without_what_it_needs_it_stops_with_key_and_remedy(
         assert said.endswith("make one with: openssl rand -hex 32")
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "AUDIT_KEY"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "AUDIT_KEY", "METRICS_TOKEN"])
 def test_a_short_key_is_refused_and_not_repeated(name: str, run: Run) -> None:
     said = complaint(run, {**PRODUCTION, name: "hunter2-hunter2"})
     assert said.startswith(f"{name} is shorter than 32 characters.")
@@ -105,7 +105,14 @@ def test_manage_py_says_the_same(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["SECRET_KEY", "AUDIT_KEY", "AUDIT_RETIRED_KEYS", "MILVUS_TOKEN", "DATABASE_URL"],
+    [
+        "SECRET_KEY",
+        "AUDIT_KEY",
+        "AUDIT_RETIRED_KEYS",
+        "MILVUS_TOKEN",
+        "METRICS_TOKEN",
+        "DATABASE_URL",
+    ],
 )
 def test_every_secret_can_come_from_a_file(name: str, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "secret"
@@ -118,7 +125,7 @@ def test_every_secret_can_come_from_a_file(name: str, run: Run, tmp_path: Path) 
     }.get(name, name)
     [found] = load(run, {**without(name), f"{name}_FILE": str(path)}, expression)
     assert found == repr("from-a-file.example" if name == "DATABASE_URL" else value)
-    both = complaint(run, {**PRODUCTION, f"{name}_FILE": str(path)})
+    both = complaint(run, {name: "x" * 40, **PRODUCTION, f"{name}_FILE": str(path)})
     assert both == f"Both {name} and {name}_FILE are set. Keep one of them."
 
 
