@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -39,7 +40,8 @@ def blocks(*languages: str) -> list[Block]:
 def _blocks_of(path: Path) -> Iterator[Block]:
     text = read(path)
     for found in FENCE.finditer(text):
-        yield Block(path, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        line = text.count("\n", 0, found.start()) + 1
+        yield Block(path, line, found[1], dedent(found[2]))
 
 
 def prose(path: Path) -> str:
@@ -74,13 +76,27 @@ def _is_word(character: str) -> bool:
 
 
 def commands(path: Path) -> Iterator[str]:
-    """Each line of the shell blocks: continued lines joined, comments gone, one command each."""
+    """Each command of the shell blocks, without comments."""
     for block in _blocks_of(path):
         if block.language in {"sh", "bash"}:
-            joined = re.sub(r"\\\n\s*", " ", block.text)
-            for line in joined.splitlines():
-                bare = re.sub(r"(^|\s)#.*", "", line)
-                yield from (part.strip() for part in re.split(r"&&|\|\|?|;", bare) if part.strip())
+            yield from statements(block.text)
+
+
+def statements(text: str) -> list[str]:
+    """A shell script cut at line breaks and operators, as far as those are not quoted."""
+    found, quote, rest = [""], "", iter(text.replace("\\\n", " "))
+    for character in rest:
+        if not quote and character == "#" and found[-1][-1:] in {"", " "}:
+            while next(rest, "\n") != "\n":
+                pass
+            found.append("")
+        elif not quote and character in "\n;&|":
+            found.append("")
+        else:
+            found[-1] += character
+            if character in {quote, *(() if quote else "'\"")}:
+                quote = "" if quote else character
+    return [statement.strip() for statement in found if statement.strip()]
 
 
 def in_code(path: Path) -> list[str]:
