@@ -15,7 +15,7 @@ from .application import migrate
 FOLDER = Path(__file__).resolve().parents[2] / "var" / "bench"
 BATCH = 5000
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
-OUTCOMES = ("succeeded",) * 17 + ("failed", "unknown", "refused")
+OUTCOMES = ("succeeded",) * 18 + ("failed", "refused")  # final: an open one needs a claim
 PEOPLE = tuple(f"person{number:02d}" for number in range(40))
 COLLECTIONS = stub.names(2000)
 
@@ -23,7 +23,7 @@ COLLECTIONS = stub.names(2000)
 def open_log(size: int) -> Path:
     """Make the log of that size the database of this process, and fill it if it is not full."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"audit-{size}.sqlite"
+    path = FOLDER / f"log-{size}.sqlite"
     use(path)
     migrate()
     _fill(size)

@@ -1,0 +1,58 @@
+"""The writers of the audit log on SQLite wait at a door, and nobody comes twice before another."""
+
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.db import OperationalError
+
+from collections_app import turns
+from collections_app.turns import turn
+
+
+@pytest.fixture(autouse=True)
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The door of a database that nobody else uses."""
+    settings = {"NAME": str(tmp_path / "log.sqlite"), "OPTIONS": {"timeout": 0.5}}
+    monkeypatch.setattr(turns, "connection", SimpleNamespace(settings_dict=settings))
+    return tmp_path / "log.sqlite-turn"
+
+
+def test_one_at_a_time(door: Path) -> None:
+    turns.connection.settings_dict["OPTIONS"] = {"timeout": 20}
+    inside, most, all_of_them = 0, 0, 0
+
+    def write() -> None:
+        nonlocal inside, most, all_of_them
+        with turn():
+            inside += 1
+            most, all_of_them = max(most, inside), all_of_them + 1
+            time.sleep(0.01)
+            inside -= 1
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, all_of_them) == (1, 8)
+
+
+def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
+    began = time.monotonic()
+    with turn(), pytest.raises(OperationalError, match="database is locked"), turn():
+        pass
+    assert 0.5 <= time.monotonic() - began < 5
+    with turn():
+        pass
+
+
+def test_without_a_door_there_is_no_order_and_that_is_all(
+    door: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.mkdir()
+    with turn(), turn():
+        pass
+    assert door.is_dir()
