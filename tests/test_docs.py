@@ -32,3 +32,11 @@ def test_the_newest_section_of_the_change_log_is_this_version_or_the_next() -> N
     following = [name for name, date in sections if date == "unreleased"]
     assert following in ([], [sections[0][0]])
     assert version in {sections[0][0], sections[len(following)][0] if sections[1:] else version}
+
+
+def test_the_runbook_knows_where_to_go_for_every_alert() -> None:
+    alerts = re.findall(r"alert: (\w+)", read("deploy/monitoring/rules.yaml"))
+    assert len(alerts) > 10
+    _, _, first = read("docs/operations.md").partition("\n| you see | go to |\n")
+    table = first.partition("\n\n")[0]
+    assert [alert for alert in alerts if f"`{alert}`" not in table] == []
