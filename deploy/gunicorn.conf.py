@@ -4,11 +4,14 @@ The command line, or GUNICORN_CMD_ARGS, changes single settings: `-b unix:/run/m
 """
 
 import os
+import sys
 from pathlib import Path
 
-from milvusadmin.logs import for_gunicorn
-
 chdir = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, chdir)  # from whatever folder it is started
+
+from milvusadmin.logs import for_gunicorn  # noqa: E402
+
 wsgi_app = "milvusadmin.wsgi"
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
