@@ -19,7 +19,7 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
 
 from milvusadmin.config import config_from
-from tests.documents import DOCS, Block, blocks, commands, in_code, inline, read, statements
+from tests.documents import DOCS, ROOT, Block, blocks, commands, in_code, inline, read, statements
 from tests.infra.certificates import Authority
 
 PAGES = pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
@@ -46,7 +46,7 @@ def test_targets_of_make_exist_and_take_what_they_are_given(document: Path) -> N
 
 def knows(makefile: str, name: str) -> bool:
     """Whether the Makefile, or what it starts, reads the variable."""
-    benchmarks = "".join(path.read_text() for path in Path("tests/benchmarks").glob("*.py"))
+    benchmarks = "".join(path.read_text() for path in (ROOT / "tests/benchmarks").glob("*.py"))
     return f"$({name})" in makefile or f"{name} ?=" in makefile or f'"{name}"' in benchmarks
 
 
@@ -99,7 +99,7 @@ def test_what_is_typed_into_a_shell_of_ours_is_python(document: Path) -> None:
 
 def test_there_are_commands_to_look_at() -> None:
     named = {words[0] for page in DOCS for words in map(managed, in_code(page)) if words}
-    ours = {path.stem for path in Path("collections_app/management/commands").glob("[a-z]*.py")}
+    ours = {path.stem for path in (ROOT / "collections_app/management/commands").glob("[a-z]*.py")}
     assert ours - named == {"seed_demo"}  # `make demo` runs it
 
 
