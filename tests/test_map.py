@@ -43,9 +43,3 @@ def test_every_module_is_on_the_map() -> None:
     on_it = {module for row in rows() for path in row for module in covered(path)}
     missing = sorted(str(module.relative_to(ROOT)) for module in modules() - on_it)
     assert missing == []
-
-
-def test_no_row_says_the_same_of_a_module_twice() -> None:
-    """A module named by itself may be in a folder of another row, and in no other row by name."""
-    named = [path for row in rows() for path in row]
-    assert len(named) == len(set(named))
