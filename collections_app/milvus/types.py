@@ -84,6 +84,7 @@ class Identity:
     id: int = 0
     created_ms: int | None = None
     fingerprint: str = ""
+    collection_id: int = 0  # of a partition's collection, where somebody has to find it again
 
     @property
     def verifiable(self) -> bool:

@@ -1,11 +1,12 @@
 """What every operation says about itself: how to look, how to act, how to tell that it is done."""
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..access import Action
-from ..milvus.errors import Denied, Unreachable
+from ..milvus.errors import Denied, Refused, Unreachable
 from ..milvus.types import (
     CollectionDetail,
     Identity,
@@ -80,6 +81,32 @@ class Operation(ABC):
 def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:
     """The note, where strict mode is on."""
     return (note,) if gateway.cluster.strict_drop else ()
+
+
+NO_SUCH_QUESTION = "1100"  # Milvus' code for an invalid parameter
+
+
+def name_by_id(gateway: "Gateway", database: str, collection_id: int) -> str | None:
+    """What the collection of this id is called now; None if it is gone.
+
+    Raises Denied where Milvus never answers by id: then the name has to do. Refused is for now
+    only, because it has too much to do, say.
+    """
+    try:
+        return gateway.name_of(database, collection_id)
+    except Refused as exc:
+        if exc.code != NO_SUCH_QUESTION:
+            raise
+        raise Denied(str(exc), exc.code) from exc
+
+
+def collection_now(gateway: "Gateway", target: Target, collection_id: int) -> str | None:
+    """What the target's collection is called now, whoever renamed it; None if it is gone."""
+    with suppress(Denied):
+        if collection_id:
+            return name_by_id(gateway, target.database, collection_id)
+    known = gateway.collection_identity(target.database, target.collection)
+    return target.collection if known else None
 
 
 def target_dict(target: Target) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ..access import Action
 from ..milvus.errors import Denied, Refused
 from ..milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
-from .base import Blocker, Look, Operation, other, strict_notes
+from .base import Blocker, Look, Operation, name_by_id, other, strict_notes
 from .strict import PREFIX
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def collection_gone(gateway: "Gateway", target: Target, identity: Identity) -> b
 
 def _renamed(gateway: "Gateway", database: str, identity: Identity) -> bool:
     try:
-        return gateway.name_of(database, identity.id) is not None
-    except (Denied, Refused):
+        return name_by_id(gateway, database, identity.id) is not None
+    except Denied:
         return False  # this server does not answer by id: then the name has to do
 
 

@@ -15,7 +15,7 @@ from ..milvus.types import (
     Target,
     Unread,
 )
-from .base import Blocker, Look, Operation, known, strict_notes
+from .base import Blocker, Look, Operation, collection_now, known, strict_notes
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
@@ -49,12 +49,7 @@ class DropPartition(Operation):
         destroyer.drop_partition(target.database, target.collection, target.name)
 
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
-        found = partition_now(gateway, target)
-        if found is None:
-            return True
-        if identity.verifiable and found.identity.verifiable:
-            return found.identity != identity
-        return False
+        return partition_now(gateway, target, identity) is None
 
 
 def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Look]:
@@ -68,7 +63,8 @@ def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Lo
     if partition is None:
         raise NotFound(f"partition not found[partition={target.name}]")
     rows = gateway.partition_rows(target.database, target.collection, [target.name])
-    identity = partition.identity if partition.identity.verifiable else detail.identity
+    own = replace(partition.identity, collection_id=detail.identity.id)
+    identity = own if own.verifiable else detail.identity
     return partition, Look(
         identity=identity,
         server=gateway.server(target.database),
@@ -78,16 +74,18 @@ def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Lo
     )
 
 
-def partition_now(gateway: "Gateway", target: Target) -> Partition | None:
-    """The partition of that name as it is now; None if it or its collection is gone.
+def partition_now(gateway: "Gateway", target: Target, identity: Identity) -> Partition | None:
+    """The partition as it is now; None if it or its collection is gone. A namesake is another.
 
-    Raises Denied or Unreachable, also when only the partitions can't be read.
+    Raises Denied or Unreachable, also when only the partitions can't be read; NotFound if its
+    collection goes, or gets another name, at this very moment.
     """
-    try:
-        partitions = gateway.partitions(target.database, target.collection)
-    except NotFound:
-        return None
-    return next((p for p in partitions if p.name == target.name), None)
+    name = collection_now(gateway, target, identity.collection_id)
+    found = () if name is None else gateway.partitions(target.database, name)
+    named = next((p for p in found if p.name == target.name), None)
+    if named and identity.verifiable and named.identity.verifiable:
+        return named if named.identity.id == identity.id else None
+    return named
 
 
 def undroppable(detail: CollectionDetail, name: str) -> tuple[Blocker, ...]:

@@ -4,9 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..access import Action
-from ..milvus.errors import NotFound
 from ..milvus.types import Identity, Kind, Load, Target
-from .base import Blocker, Look, Operation
+from .base import Blocker, Look, Operation, collection_now
 
 if TYPE_CHECKING:
     from ..milvus.destroy import Destroyer
@@ -40,10 +39,8 @@ class ReleaseCollection(Operation):
         destroyer.release_collection(target.database, target.name)
 
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
-        try:
-            return not gateway.load(target.database, target.name).held
-        except NotFound:
-            return True
+        name = collection_now(gateway, target, identity.id)
+        return name is None or not gateway.load(target.database, name).held
 
 
 def unless_loaded(look: Look) -> tuple[Blocker, ...]:

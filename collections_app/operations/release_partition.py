@@ -33,7 +33,7 @@ class ReleasePartition(Operation):
         destroyer.release_partition(target.database, target.collection, target.name)
 
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
-        found = partition_now(gateway, target)
+        found = partition_now(gateway, target, identity)
         if found is None:
             return True
         if isinstance(found.load, Unread):

@@ -24,7 +24,7 @@ from .confirmation import Confirmation
 # After an OK, Milvus may need a moment before the name is gone.
 LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
 STRICT_ACTION = Action.DROP_COLLECTION  # Milvus renames nothing else
-READS_AT_MOST = 12  # reads between the act and the end of the last look, in the worst case
+READS_AT_MOST = 18  # reads between the act and the end of the last look, in the worst case
 
 
 class OutcomeUnrecorded(Exception):

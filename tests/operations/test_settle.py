@@ -11,18 +11,23 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from collections_app.access import Action
 from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
+from collections_app.milvus.errors import Refused
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import elapsed
+from collections_app.operations import OPERATIONS, elapsed
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.settle import open_operations
 from collections_app.verification import verify
+from tests.fakes import use_fake
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
 from tests.operations.conftest import (
+    PARTITION,
+    RPC,
     Thing,
     at_once,
     carry_out,
@@ -251,3 +256,69 @@ def test_a_name_too_long_for_the_log_s_columns_is_looked_for_in_full(
     assert settled(open_drop) is Outcome.SUCCEEDED
     last = AuditEvent.objects.latest("sequence")
     assert json.loads(last.record)["target"]["name"] == name
+
+
+RENAMED = {
+    "drop": (Action.DROP_PARTITION, False),
+    "release": (Action.RELEASE_PARTITION, True),
+    "release all": (Action.RELEASE_COLLECTION, True),
+}
+
+
+@pytest.mark.parametrize("successor", ["nothing", "a namesake", "an alias"])
+@pytest.mark.parametrize(("action", "loaded"), RENAMED.values(), ids=RENAMED)
+def test_what_is_in_a_collection_that_somebody_renamed_is_not_called_gone(
+    action: Action,
+    loaded: bool,
+    successor: str,
+    make_collection: Seeds,
+    chain: Chain,
+    impatient: Callable[[], Milvus],
+) -> None:
+    """The request never did anything; the name it was sent with says nothing about that."""
+    collection = make_collection(partitions=[PARTITION], rows=3, loaded=loaded)
+    kind, client = OPERATIONS[action].kind, make_collection.server.client()
+    target = target_in(collection, kind, collection if kind is Kind.COLLECTION else PARTITION)
+    new = make_collection.renamed(unique_name())
+    confirmation = consent(target, action)
+
+    def elsewhere(request: bytes) -> bytes:
+        client.rename_collection(collection, new, timeout=10)
+        if successor == "a namesake":
+            make_collection(collection)
+        if successor == "an alias":
+            client.create_alias(make_collection(), collection, timeout=10)
+        return b""  # OK
+
+    chain.relay.answer(RPC[action], elsewhere)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    impatient()
+    until(lambda: settled(confirmation) is not Outcome.UNKNOWN)
+    assert told() == [*UNKNOWN, "outcome failed"]
+
+
+def test_a_partition_dropped_from_a_collection_that_was_renamed_then_is_gone(
+    make_collection: Seeds, chain: Chain
+) -> None:
+    thing = Thing.make(make_collection, Kind.PARTITION)
+    client, new = make_collection.server.client(), make_collection.renamed(unique_name())
+    chain.relay.after(
+        "DropPartition",
+        lambda: client.rename_collection(thing.target.collection, new, timeout=10),
+    )
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("8", Outcome.UNKNOWN), ("1100", Outcome.SUCCEEDED)])
+def test_only_a_server_that_never_answers_by_id_is_judged_by_names(
+    code: str, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has too much to do just now may say later that it was only renamed."""
+    fake = use_fake(monkeypatch)
+    fake.add("book")
+
+    def refuse(database: str, collection_id: int) -> str | None:
+        raise Refused("not by id, not now", code)
+
+    monkeypatch.setattr(fake, "name_of", refuse)
+    assert carry_out(consent(target_in("book", Kind.COLLECTION))) is outcome
