@@ -177,6 +177,13 @@ def test_what_a_client_says_of_itself_does_not_count(served: tuple[Front, App]) 
     assert origin["request_id"] != SPOOFED["X-Request-ID"]
 
 
+def test_a_request_has_the_same_id_in_both_logs(served: tuple[Front, App]) -> None:
+    before, _ = served
+    answer = before.browser().get(f"{before.base}sign-in/", timeout=30)
+    before.browser().get(f"{before.base}sign-in/", timeout=30)  # its line may be a moment late
+    assert answer.headers["X-Request-ID"] in before.asked
+
+
 def test_next_leads_nowhere_else(served: tuple[Front, App]) -> None:
     before, _ = served
     for elsewhere in ("//evil.example/", "/another-tool/"):

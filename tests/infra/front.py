@@ -41,6 +41,11 @@ class Front:
     certificate: Path
     folder: Path
 
+    @property
+    def asked(self) -> list[str]:
+        """The ids of all requests so far, as its own log has them."""
+        return (self.folder / "asked").read_text().split()
+
     def browser(self) -> requests.Session:
         """Somebody new. Does not follow where it is led."""
         session = requests.Session()
@@ -140,7 +145,7 @@ def _nginx(made: Front, site: str) -> subprocess.Popen[bytes]:
         f"user {apache.USER};" if apache.USER else "",
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;",
         "events { }",
-        f"http {{ access_log {folder}/asked;",
+        f"http {{ log_format id $request_id; access_log {folder}/asked id;",
         *(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
         site if made.plain else _nginx_server(made, site),
         "}",
@@ -161,6 +166,7 @@ def _apache(made: Front, site: str) -> subprocess.Popen[bytes]:
     listens = [made.host.removeprefix("https://"), made.plain.removeprefix("http://")]
     lines = [
         apache.server_lines(made.folder, [each for each in listens if each], MODULES),
+        f'CustomLog {made.folder}/asked "%{{UNIQUE_ID}}e"',
         site if made.plain else _apache_host(made, site),
     ]
     command = [str(apache.PROGRAM), "-DFOREGROUND", "-f"]
