@@ -55,20 +55,17 @@ test: setup
 bench: setup
 	@$(BIN)/python -m tests.benchmarks
 
-# OPERATIONS=10000 SEED=1. Attacks the promises with faults at every point; one JSON line of counts,
-# and exit status 1 if one is not zero. The self-test does the same to builds that break a promise.
+# OPERATIONS=10000 SEED=1 MINUTES=40 STRICT=1. Attacks the promises with faults at every point; one
+# JSON line of counts, and exit status 1 if one is not zero. It starts a Milvus of its own, to kill
+# it. The self-test does the same to builds that break a promise.
 .PHONY: chaos chaos-selftest
-CHAOS = tests/infra/databases.sh $(MILVUS) env $(if $(OPERATIONS),OPERATIONS=$(OPERATIONS)) $(if $(SEED),SEED=$(SEED)) $(BIN)/python -m
+CHAOS = $(if $(OPERATIONS),OPERATIONS=$(OPERATIONS)) $(if $(SEED),SEED=$(SEED)) \
+  $(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(STRICT),CHAOS_STRICT=$(STRICT)) $(BIN)/python -m
 chaos: setup
-	@$(CHAOS) tests.chaos
+	@tests/infra/databases.sh env $(CHAOS) tests.chaos
 
 chaos-selftest: setup
-	@$(CHAOS) tests.chaos.selftest
-
-# VERSION=0.2.0: dates that version's section of CHANGELOG.md, commits, tags and prints the notes.
-.PHONY: release
-release:
-	@$(PYTHON) deploy/release.py "$(VERSION)"
+	@tests/infra/databases.sh $(MILVUS) env $(CHAOS) tests.chaos.selftest
 
 # --- Running it on this machine ------------------------------------------------------------------
 

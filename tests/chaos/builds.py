@@ -1,16 +1,23 @@
-"""The application with one promise broken, to show that the checker sees it. Never deployed."""
+"""The application with the attacker's stops in it. To show that the checker sees it, also with one
+promise broken. Never deployed.
+"""
 
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from milvusadmin.wsgi import application  # first: it sets Django up
+import milvusadmin.wsgi  # noqa: F401 - first: it sets Django up
 
 # isort: split
+from django.utils import timezone
+
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import OutcomeUnknown
-from collections_app.operations import protocol, sending
+from collections_app.milvus.types import Identity
+from collections_app.operations import protocol, sending, settle, strict
+
+from . import points
 
 
 def outcome_without_a_look() -> None:
@@ -52,12 +59,34 @@ def intent_after_the_call() -> None:
     sending._last_check = lambda case, patience: None
 
 
-__all__ = ["application"]
+def patience_by_the_clock() -> None:
+    """How long ago an intent was is what the clock says, which may be set."""
+    settle.since = lambda intent, stamp: timezone.now() - intent.recorded_at
+
+
+def renamed_and_not_compared() -> None:
+    """Strict mode drops what it renamed, whatever that was."""
+    take = strict._take
+
+    def taken(aside: strict.Aside) -> Identity:
+        take(aside)
+        return aside.identity
+
+    strict._take = taken
+
+
 BUILDS: dict[str, Callable[[], None]] = {
     "outcome_without_a_look": outcome_without_a_look,
     "sent_again": sent_again,
     "not_compared": not_compared,
     "intent_after_the_call": intent_after_the_call,
+    "patience_by_the_clock": patience_by_the_clock,
+    "renamed_and_not_compared": renamed_and_not_compared,
 }
-if build := os.environ.get("CHAOS_BUILD"):
-    BUILDS[build]()
+
+
+def prepare(*, settler: bool = False) -> None:
+    """The stops, and what CHAOS_BUILD names."""
+    points.install(settler=settler)
+    if build := os.environ.get("CHAOS_BUILD"):
+        BUILDS[build]()

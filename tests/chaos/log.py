@@ -13,10 +13,9 @@ import psycopg
 
 FINAL = {"succeeded", "failed", "refused"}
 FAULTS = """
-CREATE TABLE chaos_disk (is_full boolean);
-INSERT INTO chaos_disk VALUES (false);
+CREATE TABLE chaos_disk (full_for text);
 CREATE FUNCTION chaos_refuse() RETURNS trigger AS $$ BEGIN
-  IF (SELECT is_full FROM chaos_disk) THEN
+  IF EXISTS (SELECT FROM chaos_disk WHERE full_for IN ('', NEW.collection)) THEN
     RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
   END IF; RETURN NEW; END $$ LANGUAGE plpgsql;
 CREATE TRIGGER chaos_full BEFORE INSERT ON collections_app_auditevent
@@ -50,38 +49,64 @@ class Log:
         """Make it possible for the disk to be full."""
         self._ask(FAULTS)
 
-    def intents_for(self, name: str) -> list[tuple[int, int]]:
-        """The committed intents to drop that name: sequence and identity, oldest first."""
+    def last_intent(
+        self, action: str, collection: str, partition: str
+    ) -> tuple[int, int, str] | None:
+        """The last committed intent to do that: its sequence, the identity in it, its seal."""
         found = self._ask(
-            "SELECT sequence, (record::jsonb->'details'->'identity'->>'id')::bigint "
-            "FROM collections_app_auditevent WHERE phase = 'intent' AND name = %s "
-            "ORDER BY sequence",
-            name,
+            "SELECT sequence, (record::jsonb->'details'->'identity'->>'id')::bigint, hash "
+            "FROM collections_app_auditevent WHERE phase = 'intent' AND action = %s "
+            "AND cluster = 'main' AND database = 'default' AND collection = %s AND name = %s "
+            "ORDER BY sequence DESC LIMIT 1",
+            action,
+            collection,
+            partition or collection,
         )
-        return [(row[0], row[1]) for row in found]
+        return tuple(found[0]) if found else None
+
+    def outcomes(self, intents: list[int]) -> set[str]:
+        """The final outcomes of those operations, by the sequence of their intents."""
+        found = self._ask(
+            "SELECT DISTINCT after.outcome FROM collections_app_auditevent AS before "
+            "JOIN collections_app_auditevent AS after USING (operation_id) "
+            "WHERE before.sequence = ANY(%s) AND after.phase = 'outcome' "
+            "AND after.outcome = ANY(%s)",
+            intents,
+            list(FINAL),
+        )
+        return {row[0] for row in found}
 
     def rows(self) -> list[Row]:
         columns = "sequence, record, prev_hash, hash"
         found = self._ask(f"SELECT {columns} FROM collections_app_auditevent ORDER BY sequence")
         return [Row(*row) for row in found]
 
-    def open_claims(self) -> int:
-        return int(self._ask("SELECT count(*) FROM collections_app_claim")[0][0])
+    def open_claims(self, collection: str = "") -> int:
+        """Operations without a final outcome, of one collection or of all."""
+        found = self._ask(
+            "SELECT count(*) FROM collections_app_claim JOIN collections_app_auditevent "
+            "USING (operation_id) WHERE phase = 'intent' AND (%s = '' OR collection = %s)",
+            collection,
+            collection,
+        )
+        return int(found[0][0])
 
-    def cut_everybody(self) -> None:
-        """End all connections of the application."""
+    def cut(self, backend: int) -> None:
+        """End that connection of the application; all of them, if it is 0."""
         self._ask(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-            "current_database() AND application_name <> 'chaos'"
+            "current_database() AND application_name <> 'chaos' AND %s IN (pid, 0)",
+            backend,
         )
 
     @contextmanager
-    def full_disk(self) -> Iterator[None]:
-        self._ask("UPDATE chaos_disk SET is_full = true")
+    def full_disk(self, collection: str) -> Iterator[None]:
+        """There is no room for an event about that collection; about none, if it is empty."""
+        self._ask("INSERT INTO chaos_disk VALUES (%s)", collection)
         try:
             yield
         finally:
-            self._ask("UPDATE chaos_disk SET is_full = false")
+            self._ask("DELETE FROM chaos_disk WHERE full_for = %s", collection)
 
     def _ask(self, sql: str, *values: object) -> list[Any]:
         with self._lock:

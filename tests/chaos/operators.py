@@ -1,99 +1,98 @@
-"""People who drop collections while everything breaks: dialog, name, confirm, like anybody."""
+"""People who drop and release while everything breaks: dialog, name, confirm, like anybody."""
 
 import random
 import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 import requests
 
-from .world import ACTIONS, POINTS, Fault, World
+from tests.infra.seeds import FAILED
 
-PATIENCE = 20  # seconds for an answer
-FIELD = r'name="{}" value="([^"]+)"'
+from .loads import Busy
+from .plan import Step
+from .world import World
+
+PATIENCE = 40  # seconds for an answer
+FIELD = re.compile(r'name="(csrfmiddlewaretoken|token)" value="([^"]+)"')
 
 
 class Operators:
-    """Share the operations among them. What comes next depends on the seed alone."""
+    """Each has a plan, and goes on until enough operations met their fault."""
 
-    def __init__(self, world: World, home: str, sessions: list[str], names: list[str]) -> None:
-        self.world, self.home, self.sessions, self.names = world, home, sessions, names
+    def __init__(self, world: World, homes: list[str]) -> None:
+        self.world, self.homes = world, homes
         self.answers: Counter[str] = Counter()
         self.dropped_another = 0
         self._lock = threading.Lock()
 
-    def work(self, operations: int, seed: int) -> None:
-        """So many confirmed drops, each with its fault."""
-        plan = list(_plan(operations, seed, self.names))
-        threads = [
-            threading.Thread(
-                target=self._person, args=(session, plan[number :: len(self.sessions)])
-            )
-            for number, session in enumerate(self.sessions)
+    def work(self, plans: dict[str, Iterator[Step]], enough: Callable[[], bool]) -> None:
+        """`plans` by the session of whoever follows them."""
+        people = [
+            threading.Thread(target=self._person, args=(session, plan, enough), daemon=True)
+            for session, plan in plans.items()
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for person in people:
+            person.start()
+        for person in people:
+            person.join()
 
-    def _person(self, session: str, plan: list[tuple[str, Fault]]) -> None:
+    def _person(self, session: str, plan: Iterator[Step], enough: Callable[[], bool]) -> None:
         browser = requests.Session()
         browser.cookies.set("session", session)
-        for name, fault in plan:
-            try:
-                answer = self._drop(browser, name, fault)
-            except requests.RequestException:
-                answer = "no answer"
-                time.sleep(0.2)
+        while not enough():
+            answer = self._tried(browser, next(plan))
             with self._lock:
                 self.answers[answer] += 1
 
-    def _drop(self, browser: requests.Session, name: str, fault: Fault) -> str:
-        self.world.create(name)
-        query = urlencode({"database": "default", "collection": name})
-        url = f"{self.home}/clusters/main/drop-collection/?{query}"
-        form = self._dialog(browser, url)
-        if form is None:
-            return "no dialog"
-        if fault == ("shown", "replaced"):
-            self.world.replace(name)
-        else:
-            self.world.arm(name, fault)
-        sent = browser.post(
-            url, {**form, "typed_name": name}, timeout=PATIENCE, allow_redirects=False
-        )
-        there = sent.headers.get("Location", "")
-        if "/collections/" in there:
-            with self._lock:
-                self.dropped_another += fault == ("shown", "replaced")
-            return "dropped"
-        return "open or failed" if "/operations/" in there else str(sent.status_code)
+    def _tried(self, browser: requests.Session, step: Step) -> str:
+        try:
+            self.world.prepare(step)
+        except Busy:
+            time.sleep(0.2)
+            return "busy"
+        except FAILED:
+            time.sleep(0.2)
+            return "not prepared"
+        try:
+            return self._carry_out(browser, step)
+        except requests.RequestException:
+            time.sleep(0.2)
+            return "no answer"
+        except FAILED:
+            return "not replaced"  # it is loaded by now, or Milvus is not there
 
-    def _dialog(self, browser: requests.Session, url: str) -> dict[str, str] | None:
+    def _carry_out(self, browser: requests.Session, step: Step) -> str:
+        home = random.choice(self.homes)
+        url = f"{home}/clusters/main/{step.act}/?{urlencode(step.query)}"
+        form = self._dialog(browser, url)
+        if not form:
+            return "no dialog"
+        replaced = step.faults[0] == ("shown", "replaced")
+        if replaced:
+            self.world.replace(step)
+            self.world.attack.struck_itself(step.faults[0])
+        else:
+            self.world.attack.arm(step)
+        typed = {**form, "typed_name": step.name}
+        sent = browser.post(url, typed, timeout=PATIENCE, allow_redirects=False)
+        there = sent.headers.get("Location", "")
+        if "/operations/" in there:
+            return "open or failed"
+        if sent.status_code != 302:
+            return str(sent.status_code)
+        with self._lock:
+            self.dropped_another += replaced
+        return "done"
+
+    def _dialog(self, browser: requests.Session, url: str) -> dict[str, str]:
         """Its hidden fields. A dialog that does not open is opened again, some times."""
         for _ in range(5):
-            page = browser.get(url, timeout=PATIENCE).text
-            found = {key: re.search(FIELD.format(key), page) for key in FIELDS}
-            if all(found.values()):
-                return {key: match[1] for key, match in found.items() if match}
-            time.sleep(0.3)
-        return None
-
-
-FIELDS = ("csrfmiddlewaretoken", "token")
-KILLS = 30  # one operation in so many: a worker needs seconds to be back
-
-
-def _plan(operations: int, seed: int, names: list[str]) -> list[tuple[str, Fault]]:
-    chance = random.Random(seed)
-    usual = [(point, action) for point in POINTS for action in ACTIONS if action != "kill"]
-    kills = [(point, "kill") for point in POINTS]
-
-    def fault() -> Fault:
-        if chance.randrange(KILLS) == 0:
-            return chance.choice(kills)
-        return chance.choice([*usual, ("shown", "replaced"), ("shown", "replaced")])
-
-    return [(chance.choice(names), fault()) for _ in range(operations)]
+            found = dict(FIELD.findall(browser.get(url, timeout=PATIENCE).text))
+            if len(found) == 2:
+                return found
+            time.sleep(0.1)
+        return {}

@@ -13,7 +13,10 @@ CAUGHT_BY = {
     "sent_again": "sent_more_than_once",
     "not_compared": "dropped_another_than_shown",
     "intent_after_the_call": "sent_without_intent",
+    "patience_by_the_clock": "without_final_outcome",
+    "renamed_and_not_compared": "window_hit",
 }
+STRICT = {"renamed_and_not_compared"}
 
 
 def main() -> int:
@@ -22,7 +25,8 @@ def main() -> int:
 
 
 def _caught(build: str, count: str) -> bool:
-    environment = {"OPERATIONS": "300", **os.environ, "CHAOS_BUILD": build}
+    chosen = {"CHAOS_BUILD": build, "CHAOS_STRICT": str(int(build in STRICT))}
+    environment = {"OPERATIONS": "300", **os.environ, **chosen}
     command = [sys.executable, "-m", "tests.chaos"]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
     counts = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}

@@ -1,81 +1,123 @@
-"""What the operators meet: a relay that breaks things on command, and keeps its own journal."""
+"""Milvus as the application meets it: a relay that the attack strikes at, and what others do."""
 
-import os
-import signal
 import threading
-import time
-from collections import Counter, defaultdict
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from tests.infra.milvus_server import MilvusServer
-from tests.infra.relay import Failure, Relay
-from tests.infra.seeds import Seeds
+from tests.infra.relay import Relay
+from tests.infra.seeds import FAILED, Seeds
 
-from .log import Log
+from .attack import Attack
+from .journal import ACTIONS, THERE, Arrived, Journal
+from .loads import Loads
+from .milvus import Mortal
+from .plan import PARTITION, Step
 
-POINTS = ("look", "call", "called", "verify")  # where in the protocol a fault strikes
-ACTIONS = ("cut", "stall", "database", "disk", "reset", "kill")
-STALL = 0.8  # seconds: longer than the deadline
-DISK_FULL = 0.2  # seconds
 NOT_THERE = 100
-Fault = tuple[str, str]
+PATIENCE = 30  # seconds for Milvus, when we ask it ourselves
 
 
 class World(Relay):
-    """Milvus as the application sees it."""
+    """Knows each id that was ever made, and each that went by another hand."""
 
-    def __init__(self, server: MilvusServer, log: Log) -> None:
+    def __init__(self, mortal: Mortal, attack: Attack) -> None:
+        server = mortal.server
         super().__init__(server.address)
-        self.direct, self.log, self.seeds = server, log, Seeds(server)
-        self.made: dict[int, str] = {}  # ids that were ever created, with their names
-        self.behind: set[int] = set()  # those dropped by somebody else
-        self.sent: Counter[int] = Counter()  # drops by the intent that was the last one then
-        self.without_intent = self.window = 0
-        self.struck: Counter[str] = Counter()
-        self.reset: Any = None  # cuts every connection between the application and us
-        self._armed: dict[str, list[Fault]] = defaultdict(list)
-        self._dropped: set[str] = set()
-        self._state = threading.RLock()
+        self.direct, self.attack, self.seeds = server, attack, Seeds(server)
+        self.up = mortal.up
+        self.journal = Journal(attack.log)
+        self.loads = Loads(server, attack.log)
+        self.made: dict[int, str] = {}  # ids of collections and of partitions, with their names
+        self.parts: dict[int, int] = {}  # partitions, with the collection they were made in
+        self.behind: set[int] = set()  # those that went by another hand
+        self._sent: set[str] = set()
+        self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
+        attack.replace, attack.name_of = self.replace, self.journal.former
+        attack.kill_milvus, mortal.on_death = mortal.kill, self.loads.forget
 
     # --- from the operators' side -------------------------------------------------------------
 
-    def arm(self, name: str, fault: Fault) -> None:
-        """The next request about that name at that point meets the fault."""
-        with self._state:
-            self._armed[name] = [fault]
+    def prepare(self, step: Step) -> None:
+        """Let there be what the step is about."""
+        self.up.wait(180)
+        with self._locks[step.collection]:
+            releases = step.act.startswith("release")
+            collection = self._collection(step.collection, releases)
+            partition = 0
+            if step.partition or releases:
+                partition = self._partition(step.collection, collection)
+            if releases:
+                self.loads.load(step.collection, collection, partition)
 
-    def create(self, name: str) -> int:
-        """A collection of that name, unless there is one. Returns its id."""
-        with self._state:
-            found = self.id_of(name)
-            if not found:
-                self.seeds(name)
-                found = self.id_of(name)
-                self.made[found] = name
-            return found
-
-    def replace(self, name: str) -> None:
-        """Behind the application's back: drop it, and create a namesake."""
-        with self._state:
-            if found := self.id_of(name):
+    def replace(self, step: Step) -> None:
+        """Behind the application's back: put a namesake in its place."""
+        with self._locks[step.collection]:
+            only = step.partition if step.act == "drop-partition" else ""
+            found, client = self.id_of(step.collection, only), self.direct.client()
+            if found:
                 self.behind.add(found)
-                self.direct.client().drop_collection(name, timeout=10)
-            self.create(name)
+            if found and only:
+                client.drop_partition(step.collection, only, timeout=PATIENCE)
+            elif found:
+                client.drop_collection(step.collection, timeout=PATIENCE)
+            collection = self._collection(step.collection, False)
+            if step.partition:
+                self._partition(step.collection, collection)
 
-    def id_of(self, name: str) -> int:
+    def _collection(self, name: str, indexed: bool) -> int:
+        found = self.id_of(name)
+        if not found:
+            self.seeds(name, indexed=indexed)
+            found = self.id_of(name)
+        self.made[found] = name
+        return found
+
+    def _partition(self, name: str, collection: int) -> int:
+        found = self.id_of(name, PARTITION)
+        if not found:
+            self.direct.client().create_partition(name, PARTITION, timeout=PATIENCE)
+            found = self.id_of(name, PARTITION)
+        self.made[found], self.parts[found] = f"{name}/{PARTITION}", collection
+        return found
+
+    def id_of(self, name: str, partition: str = "") -> int:
         """Who bears the name now; 0 if nobody does."""
         try:
-            found = self.direct.client().describe_collection(name, timeout=10)
+            if partition:
+                return self._partitions(name).get(partition, 0)
+            found = self.direct.client().describe_collection(name, timeout=PATIENCE)
         except MilvusException as exc:
             if exc.code == NOT_THERE:
                 return 0
             raise
         return int(found["collection_id"])
+
+    def _partitions(self, name: str) -> dict[str, int]:
+        request = pb.ShowPartitionsRequest(collection_name=name)
+        reply = self._stub.ShowPartitions(request, timeout=PATIENCE)
+        return dict(zip(reply.partition_names, reply.partitionIDs, strict=True))
+
+    def there(self) -> dict[int, str]:
+        """All that Milvus has now of what was made here, by id."""
+        reply = self._stub.ShowCollections(pb.ShowCollectionsRequest(), timeout=PATIENCE)
+        found = dict(zip(reply.collection_ids, reply.collection_names, strict=True))
+        ours = {number: name for number, name in found.items() if number in self.made}
+        parts = {
+            number: f"{name}/{part}"
+            for name in ours.values()
+            for part, number in self._partitions(name).items()
+            if number in self.made
+        }
+        return ours | parts
+
+    @property
+    def _stub(self) -> Any:
+        return self.direct.client()._get_connection()._stub
 
     # --- one call -----------------------------------------------------------------------------
 
@@ -86,80 +128,34 @@ class World(Relay):
             return Relay._reply(self, method, path, request, context)
 
         if method == "DescribeCollection":
-            name = pb.DescribeCollectionRequest.FromString(request).collection_name
-            self._strike(name, "verify" if name in self._dropped else "look")
+            name = self.journal.former(
+                pb.DescribeCollectionRequest.FromString(request).collection_name
+            )
+            self.attack.strike(name, self._kind_of_look(name))
+        if method not in ACTIONS:
             return answer()
-        if method != "DropCollection":
-            return answer()
-        name = pb.DropCollectionRequest.FromString(request).collection_name
-        self._note(name)
-        self._strike(name, "call")
+        return self._act(self.journal.open(method, request), answer)
+
+    def _kind_of_look(self, name: str) -> str:
+        if name not in self._sent:
+            return "look"
+        self._sent.discard(name)
+        return "verify"
+
+    def _act(self, arrived: Arrived, answer: Callable[[], bytes]) -> bytes:
+        renames = arrived.method == THERE
+        self.attack.strike(arrived.collection, "rename" if renames else "call")
+        intent = self.journal.note(arrived, self._meets(arrived))
+        if intent and arrived.method.startswith("Release"):
+            self.loads.note(*intent)
         reply = answer()
-        self._dropped.add(name)
-        self._strike(name, "called")
+        self._sent.add(arrived.collection)
+        self.attack.strike(arrived.collection, "renamed" if renames else "called")
         return reply
 
-    def _note(self, name: str) -> None:
-        """What the log says in the moment in which a drop arrives."""
-        intents = self.log.intents_for(name)
-        with self._state:
-            if not intents:
-                self.without_intent += 1
-                return
-            sequence, identity = intents[-1]
-            # Two drops for one intent: sent twice, or the second one has no intent yet.
-            self.sent[sequence] += 1
-            self.window += self.id_of(name) not in {0, identity}
-
-    def _strike(self, name: str, point: str) -> None:
-        with self._state:
-            if point == "verify":
-                self._dropped.discard(name)
-            found = [fault for fault in self._armed[name] if fault[0] == point]
-            if not found:
-                return
-            self._armed[name].clear()
-            self.struck[f"{point}/{found[0][1]}"] += 1
-        getattr(self, f"_{found[0][1]}")()
-
-    def _cut(self) -> None:
-        raise Failure(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-
-    def _stall(self) -> None:
-        time.sleep(STALL)
-
-    def _database(self) -> None:
-        self.log.cut_everybody()
-
-    def _disk(self) -> None:
-        """Full for a moment, from now on."""
-
-        def fill() -> None:
-            with self.log.full_disk():
-                time.sleep(DISK_FULL)
-
-        threading.Thread(target=fill).start()
-        time.sleep(0.01)
-
-    def _reset(self) -> None:
-        self.reset()
-
-    def _kill(self) -> None:
-        for worker in workers():
-            os.kill(worker, signal.SIGKILL)
-        time.sleep(0.05)
-
-
-def workers() -> list[int]:
-    """The processes of gunicorn that serve."""
-    masters = [pid for pid in _children(os.getpid()) if "gunicorn" in _command(pid)]
-    return [worker for master in masters for worker in _children(master)]
-
-
-def _children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
-
-
-def _command(process: int) -> str:
-    return Path(f"/proc/{process}/cmdline").read_text()
+    def _meets(self, arrived: Arrived) -> int:
+        """The id of what the request will hit; 0 if that can't be told."""
+        try:
+            return self.id_of(arrived.now, arrived.partition)
+        except FAILED:
+            return 0

@@ -1,0 +1,100 @@
+"""The checker: the log in plain SQL, Milvus asked directly, the journal; no code of the app's."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from .attack import Attack
+from .log import FINAL, Log, Row, broken_links
+from .operators import Operators
+from .plan import POINTS, STRICT
+from .world import World
+
+ALL_POINTS_FROM = 1000  # operations from which each point must have been struck
+DROPS = {"collection.drop", "partition.drop"}
+REPORTED = set() if STRICT else {"window_hit"}  # what fails nothing
+
+
+def counts(
+    world: World, operators: Operators, log: Log, key: str, copies: list[Path]
+) -> dict[str, int]:
+    """What must be zero, but for REPORTED. To be asked when all that can settle has settled."""
+    rows, journal, there = log.rows(), world.journal, world.there()
+    world.loads.judge_all(there)
+    return {
+        "sent_without_intent": journal.without_intent,
+        "sent_more_than_once": journal.more_than_once,
+        "dropped_another_than_shown": operators.dropped_another,
+        "window_hit": journal.window,
+        "without_final_outcome": len(_intents(rows).keys() - _outcomes(rows).keys()),
+        "outcomes_not_as_milvus_shows": _wrong(world, there, rows) + world.loads.wrong,
+        "private_names_left": _renamed(world, there, rows),
+        "broken_links": broken_links(rows, key),
+        "events_lost": _lost(rows, journal.seen, copies),
+    }
+
+
+def never_struck(attack: Attack, operations: int) -> list[str]:
+    """Points that a long run has missed."""
+    struck = {fault.partition("/")[0] for fault in attack.struck}
+    return sorted(set(POINTS) - struck) if operations >= ALL_POINTS_FROM else []
+
+
+def _intents(rows: list[Row]) -> dict[str, int]:
+    """Which id each operation is about."""
+    records = [row.record for row in rows]
+    return {
+        record["operation_id"]: int(record["details"]["identity"]["id"])
+        for record in records
+        if record["phase"] == "intent"
+    }
+
+
+def _outcomes(rows: list[Row]) -> dict[str, str]:
+    """The final outcome of each operation that has one."""
+    records = [row.record for row in rows]
+    return {
+        record["operation_id"]: record["outcome"]
+        for record in records
+        if record["phase"] == "outcome" and record["outcome"] in FINAL
+    }
+
+
+def _dropped(rows: list[Row]) -> Counter[int]:
+    """How many operations say that they dropped that id."""
+    intents, outcomes = _intents(rows), _outcomes(rows)
+    drops = {row.record["operation_id"] for row in rows if row.record["action"] in DROPS}
+    return Counter(
+        intents[one] for one, outcome in outcomes.items() if outcome == "succeeded" and one in drops
+    )
+
+
+def _wrong(world: World, there: dict[int, str], rows: list[Row]) -> int:
+    """Each id that was ever made is there, or exactly one operation dropped it."""
+    dropped, wrong = _dropped(rows), 0
+    excused = world.behind | world.journal.victims  # somebody else may have been first
+    for made in world.made:
+        gone, times = made not in there, dropped[made]
+        went_with_all = world.parts.get(made, made) not in there  # a partition, with its collection
+        if made in excused or (made in world.parts and went_with_all):
+            wrong += times > gone
+        else:
+            wrong += times != gone
+    return wrong
+
+
+def _renamed(world: World, there: dict[int, str], rows: list[Row]) -> int:
+    """What has another name than it was given, and no outcome says so: its own was taken then."""
+    told = "\n".join(row.record["message"] for row in rows if row.record["phase"] == "outcome")
+    return sum(
+        name != world.made[number] and f"called {name.partition('/')[0]} now" not in told
+        for number, name in there.items()
+    )
+
+
+def _lost(rows: list[Row], seen: dict[int, str], copies: list[Path]) -> int:
+    """Events that were in the log once, or in its copy, and are not there as they were."""
+    known = {row.sequence: row.hash for row in rows}
+    lines = [json.loads(line) for copy in copies for line in copy.read_text().splitlines()]
+    copied = {line["record"]["sequence"]: line["hash"] for line in lines}
+    return sum(known.get(number) != seal for number, seal in [*seen.items(), *copied.items()])

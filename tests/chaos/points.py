@@ -1,0 +1,91 @@
+"""Inside the application: stop at each step of the protocol until the attacker has struck there.
+
+Also the clock of the application, which the attacker sets.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from collections_app import audit
+from collections_app.audit import Entry, Phase
+from collections_app.milvus.destroy import Destroyer
+from collections_app.operations import protocol, settle
+
+
+def stop_at(point: str, name: str) -> None:
+    """Say where we are. When this returns, what was to happen here has happened."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+        line.connect(os.environ["CHAOS_POINTS"])
+        line.sendall(f"{point} {os.getpid()} {_backend()} {name}\n".encode())
+        line.recv(1)
+
+
+def _backend() -> int:
+    """The process of the database that serves this thread, so that it can be cut off; 0 if none."""
+    raw = connection.connection
+    return raw.info.backend_pid if raw is not None and not raw.closed else 0
+
+
+def install(*, settler: bool = False) -> None:
+    """Put the stops into this process. The loop that settles has two of its own."""
+    _set_the_clock()
+    _around_append("settled" if settler else "outcome")
+    _before(protocol, "perform", "begun", lambda confirmation, **_: confirmation.target.collection)
+    _before(protocol, "_intent", "claim", lambda case, *_: case.target.collection)
+    _before(protocol, "act_once", "intended", lambda case, *_: case.target.collection)
+    _before(Destroyer, "_send_once", "sending", lambda _, database, rpc, request, *names: names[0])
+    _around_conclude()
+    if settler:
+        _before(settle, "_is_done", "settling", lambda intent: intent.collection)
+
+
+def _before(owner: Any, function: str, point: str, name_in: Callable[..., str]) -> None:
+    original = getattr(owner, function)
+
+    def stopping(*args: Any, **named: Any) -> Any:
+        stop_at(point, name_in(*args, **named))
+        return original(*args, **named)
+
+    setattr(owner, function, stopping)
+
+
+def _around_conclude() -> None:
+    conclude = protocol.conclude
+
+    def stopping(case: Any, answer: Any) -> Any:
+        stop_at("answered", case.target.collection)
+        outcome = conclude(case, answer)
+        stop_at("recorded", case.target.collection)
+        return outcome
+
+    protocol.conclude = stopping
+
+
+def _around_append(outcome: str) -> None:
+    """In the transaction: the event is there, and not committed."""
+    append, points = audit.append, {Phase.INTENT: "intent", Phase.OUTCOME: outcome}
+
+    def stopping(entry: Entry) -> Any:
+        event = append(entry)
+        if point := points.get(entry.phase):
+            stop_at(point, (entry.target or {}).get("collection", ""))
+        return event
+
+    audit.append = stopping
+
+
+def _set_the_clock() -> None:
+    now, hand = timezone.now, Path(os.environ["CHAOS_CLOCK"])
+
+    def jumping() -> Any:
+        return now() + timedelta(seconds=float(hand.read_text() or 0))
+
+    timezone.now = jumping
