@@ -67,6 +67,11 @@ chaos: setup
 chaos-selftest: setup
 	@tests/infra/databases.sh $(MILVUS) env $(CHAOS) tests.chaos.selftest
 
+# VERSION=0.2.0: dates that version's section of CHANGELOG.md, commits, tags and prints the notes.
+.PHONY: release
+release:
+	@$(PYTHON) deploy/release.py "$(VERSION)"
+
 # --- Running it on this machine ------------------------------------------------------------------
 
 .PHONY: demo demo-sso demo-reset run screenshots
