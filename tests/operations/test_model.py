@@ -7,15 +7,10 @@ searches for minutes.
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
-from types import SimpleNamespace
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import pytest
-from django.db import DatabaseError
-from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import Phase as Search
 from hypothesis import strategies as st
@@ -30,18 +25,18 @@ from hypothesis.stateful import (
 )
 
 from collections_app import audit, verification
-from collections_app.audit import Entry, Outcome, Phase
-from collections_app.milvus.errors import MilvusError, OutcomeUnknown
+from collections_app.audit import Outcome, Phase
+from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import elapsed, sending, strict
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.protocol import AlreadyUsed, NotDone, digest
+from collections_app.operations.protocol import AlreadyUsed, NotDone
 from collections_app.operations.sending import OutcomeUnrecorded
 from collections_app.operations.settle import open_operations, settle
-from tests.fakes import FakeMilvus, Lost, use_fake
+from tests.fakes import Lost, use_fake
 from tests.fixtures import ORIGIN, actor
 from tests.operations.conftest import carry_out, consent, target_in
+from tests.operations.model import Killed, Times, WatchedMilvus, full_disk
 
 pytestmark = pytest.mark.django_db
 
@@ -69,91 +64,6 @@ TROUBLES = (
 )
 FULL = {"no room for the intent": Phase.INTENT, "no room for the outcome": Phase.OUTCOME}
 _examples = itertools.count(1)
-
-
-class Killed(BaseException):
-    """SIGKILL: nothing of the process goes on."""
-
-
-class Times:
-    """One true time, and a clock that somebody sets."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.true = self.wrong_by = 0.0
-        began = timezone.now()
-        patch.setattr(timezone, "now", lambda: began + timedelta(seconds=self.true + self.wrong_by))
-        patch.setattr(elapsed, "_uptime", lambda: self.true)
-        patch.setattr(sending, "time", SimpleNamespace(monotonic=self.ticks, sleep=self.sleep))
-
-    def ticks(self) -> float:
-        return self.true
-
-    def sleep(self, seconds: float) -> None:
-        self.true += seconds
-
-
-class WatchedMilvus:
-    """What is around the fake: it holds each request against the log, and may kill the sender."""
-
-    def __init__(self, fake: FakeMilvus) -> None:
-        self.fake, self.sent = fake, Counter[tuple[str, str]]()
-        self.without_intent: list[
-            str
-        ] = []  # not raised here: the protocol survives what acts raise
-        self.before: Callable[[], object] | None = None  # something happens when a request arrives
-        self.dies: str | None = None
-        self.late = False  # the next drop is on its way for a while
-        self.on_the_way: list[Callable[[], None]] = []
-        self._act = fake._act
-        fake._act = self.act  # type: ignore[method-assign]
-
-    def act(self, carry_out: Callable[[], None], method: str, *names: str) -> None:
-        if not self.fake.unreachable:
-            self._note(method, *names)
-        happens, self.before = self.before, None
-        if happens:
-            happens()
-        dies, self.dies = self.dies, None
-        if dies == "killed before":
-            raise Killed
-        late = self.late and method == "drop_collection"
-        if late:
-            self.fake.next_act = Lost.UNDONE
-        try:
-            self._act(carry_out, method, *names)
-        except OutcomeUnknown:
-            self.on_the_way += [carry_out] if late else []
-            raise
-        if dies:
-            raise Killed
-
-    def _note(self, method: str, database: str, name: str, *more: str) -> None:
-        """Promises 1 and 2: there is an intent, and it was not sent for that before."""
-        private = next((n for n in (name, *more) if n.startswith(strict.PREFIX)), None)
-        if private:
-            found = Claim.objects.filter(operation_id=private.removeprefix(strict.PREFIX))
-        else:
-            found = Claim.objects.filter(target=digest(target_in(name, Kind.COLLECTION)))
-        operation = next((str(claim.operation_id) for claim in found), "")
-        intents = AuditEvent.objects.filter(operation_id=operation or None, phase=Phase.INTENT)
-        self.without_intent += [] if intents.exists() else [name]
-        if not (method == "rename_collection" and name == private):  # back, which may be repeated
-            self.sent[operation, method] += 1
-
-
-@contextmanager
-def full_disk(phase: Phase | None) -> Iterator[None]:
-    """No room for an event of that phase."""
-    append = audit.append
-
-    def refusing(entry: Entry) -> AuditEvent:
-        if entry.phase == phase:
-            raise DatabaseError("disk full")
-        return append(entry)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit, "append", refusing)
-        yield
 
 
 class Protocol(RuleBasedStateMachine):
