@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core import signing
 
+from .. import clusters
 from ..access import Action
 from ..actors import Actor
 from ..milvus.types import Identity, Target
@@ -31,6 +32,7 @@ class Confirmation:
     action: Action
     target: Target
     identity: Identity
+    endpoint: str  # of the server that was shown: a copy of it has the same ids
     actor_key: str
 
 
@@ -41,6 +43,7 @@ def confirm(action: Action, target: Target, look: Look, actor: Actor) -> Confirm
         action=action,
         target=target,
         identity=look.identity,
+        endpoint=clusters.get(target.cluster).cluster.endpoint,
         actor_key=actor.key,
     )
 
@@ -84,5 +87,6 @@ def _from(data: dict[str, Any]) -> Confirmation:
         action=Action(data["action"]),
         target=target_from(data["target"]),
         identity=Identity(**data["identity"]),
+        endpoint=data.get("endpoint", ""),
         actor_key=data["actor_key"],
     )

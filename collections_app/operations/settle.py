@@ -132,8 +132,9 @@ def being_carried_out(intent: AuditEvent) -> bool:
 
 
 def _patience_over(intent: AuditEvent) -> bool:
+    """The request may go out as late as one deadline after the look, and has another then."""
     cluster = clusters.get(intent.cluster).cluster
-    return _age(intent) >= timedelta(seconds=cluster.drop_timeout + cluster.settle_after)
+    return _age(intent) >= timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)
 
 
 def _age(intent: AuditEvent) -> timedelta:

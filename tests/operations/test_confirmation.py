@@ -27,6 +27,7 @@ GIVEN = Confirmation(
     action=Action.DROP_PARTITION,
     target=TARGET,
     identity=Identity(id=449, created_ms=1_700_000_000_000),
+    endpoint="http://milvus.example:19530",
     actor_key=ADA.key,
 )
 

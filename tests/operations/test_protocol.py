@@ -102,6 +102,17 @@ def test_a_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain
     assert details["shown"]["id"] == stale.identity.id != details["found"]["id"]
 
 
+def test_a_copy_of_the_server_under_its_key_is_not_what_was_shown(
+    thing: Thing, milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
+) -> None:
+    """Restored from the other one's backup it has the same ids."""
+    shown = consent(thing.target)
+    use_cluster(milvus_server.uri, milvus_server.token)
+    with pytest.raises(NotDone) as caught:
+        carry_out(shown)
+    assert (caught.value.outcome, thing.is_there()) == (Outcome.CHANGED, True)
+
+
 def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
     thing: Thing, chain: Chain
 ) -> None:

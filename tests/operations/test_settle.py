@@ -1,6 +1,7 @@
 """Closing what has no final outcome: by looking, when it is time, once, and for good."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -40,6 +41,7 @@ from tests.operations.conftest import (
     told,
     until,
 )
+from tests.operations.test_held_up import on_intent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
 
@@ -72,6 +74,19 @@ def test_a_clock_set_forward_does_not_end_the_patience(
     set_clock(monkeypatch, 1)
     assert settled(open_drop) is Outcome.UNKNOWN
     assert told() == UNKNOWN
+
+
+def test_the_patience_begins_when_the_deadline_of_the_request_is_over(
+    thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    """It may go out late, after a log that was slow, and has its whole deadline then."""
+    use_cluster(chain.uri, chain.token, drop_timeout=2.0, settle_after=0.5)
+    confirmation, sent = consent(thing.target), []
+    chain.relay.before(thing.rpc, lambda: sent.append(time.monotonic()) or chain.relay.hold())
+    with on_intent(lambda: time.sleep(1)):
+        assert carry_out(confirmation) is Outcome.UNKNOWN
+    until(lambda: settled(confirmation) is Outcome.FAILED)
+    assert time.monotonic() - sent[0] >= 2.5
 
 
 def test_a_clock_set_back_does_not_draw_the_patience_out(
