@@ -156,10 +156,7 @@ def conclude(case: Case, answer: Answer) -> Outcome:
     Returns what is on the record: if somebody settled it meanwhile, theirs. Raises
     OutcomeUnrecorded.
     """
-    outcome, seen = answer.outcome, ""
-    if outcome in {Outcome.NONE, Outcome.UNKNOWN}:
-        done, seen = _look_again(case, LOOKS_AFTER_OK if outcome is Outcome.NONE else 1)
-        outcome = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
+    outcome, seen = _verified(case, answer)
     details = {
         "attempts": answer.attempts,
         "code": answer.code,
@@ -175,6 +172,15 @@ def conclude(case: Case, answer: Answer) -> Outcome:
         if answer.outcome is Outcome.FAILED:
             raise audit.LogUnwritable("nothing was sent") from exc
         raise OutcomeUnrecorded(str(operation_id)) from exc
+
+
+def _verified(case: Case, answer: Answer) -> tuple[Outcome, str]:
+    """What a look shows. A refusal too may be the answer to a second copy on the way."""
+    refused = answer.outcome is Outcome.REFUSED
+    if answer.outcome is Outcome.FAILED or (refused and not answer.attempts):
+        return answer.outcome, ""
+    done, seen = _look_again(case, LOOKS_AFTER_OK if answer.outcome is Outcome.NONE else 1)
+    return Outcome.SUCCEEDED if done else answer.outcome or Outcome.UNKNOWN, seen
 
 
 def _look_again(case: Case, times: int) -> tuple[bool, str]:

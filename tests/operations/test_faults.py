@@ -9,6 +9,7 @@ import grpc
 import pytest
 from django.core.management import call_command
 
+from collections_app.access import Action
 from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Unreachable
@@ -31,6 +32,7 @@ from tests.operations.conftest import (
     read_only_database,
     refused_events,
     settled,
+    target_in,
     told,
     until,
 )
@@ -135,6 +137,35 @@ def test_ok_from_milvus_is_no_proof(
     until(lambda: settled(confirmation) is Outcome.FAILED)
     assert told() == [*UNKNOWN, "outcome failed"]
     assert chain.relay.count(thing.rpc) == 1
+
+
+def test_a_refusal_may_be_the_answer_to_a_second_copy_on_the_way(
+    thing: Thing, chain: Chain
+) -> None:
+    """A proxy sends it twice: the first copy did it, and the second is one request too many."""
+
+    def rate_limited(request: bytes) -> bytes:
+        thing.remove()
+        return b"\x18\x08"  # a Status with code 8
+
+    chain.relay.answer(thing.rpc, rate_limited)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+
+
+def test_an_alias_dropped_by_the_first_copy_is_not_refused(
+    make_collection: Seeds, chain: Chain
+) -> None:
+    alias = unique_name("alias")
+    target = target_in(make_collection(aliases=[alias]), Kind.ALIAS, alias)
+    confirmation = consent(target, Action.DROP_ALIAS)
+    not_found = b"\x18\xc0\x0c"  # a Status with code 1600
+
+    def second_copy(request: bytes) -> bytes:
+        chain.direct.client().drop_alias(alias, timeout=10)
+        return not_found
+
+    chain.relay.answer("DropAlias", second_copy)
+    assert carry_out(confirmation) is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
