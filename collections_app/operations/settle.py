@@ -1,6 +1,7 @@
 """Closing what has no final outcome: by looking, never by sending again."""
 
 import json
+import logging
 import uuid
 from contextlib import suppress
 from datetime import timedelta
@@ -19,6 +20,8 @@ from . import OPERATIONS, strict
 from .base import target_from
 from .elapsed import since
 from .sending import final_outcome, finish, longest
+
+logger = logging.getLogger(__name__)
 
 
 def open_operations() -> list[Claim]:
@@ -43,7 +46,8 @@ def settle(
         if being_carried_out(intent):
             return Outcome.UNKNOWN
         verdict = _verdict(intent, may_rename)
-    except (MilvusError, clusters.UnknownCluster):
+    except (MilvusError, clusters.UnknownCluster) as exc:
+        logger.warning("%s can't be looked at: %s: %s", operation_id, type(exc).__name__, exc)
         return Outcome.UNKNOWN
     return _settled(operation_id, *verdict, actor, origin) if verdict else Outcome.UNKNOWN
 
@@ -99,7 +103,7 @@ def _asked(intent: AuditEvent) -> clusters.Milvus:
     """
     milvus = clusters.get(intent.cluster)
     if milvus.cluster.endpoint != _details(intent)["endpoint"]:
-        raise clusters.UnknownCluster(intent.cluster)
+        raise clusters.UnknownCluster(f"{intent.cluster} has another address now")
     return milvus
 
 

@@ -169,13 +169,18 @@ def test_hands_off_while_it_is_being_carried_out(thing: Thing, chain: Chain) -> 
 
 
 def test_an_unreachable_server_settles_nothing(
-    open_drop: Confirmation, thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+    open_drop: Confirmation,
+    thing: Thing,
+    chain: Chain,
+    impatient: Callable[[], Milvus],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     thing.remove()
     impatient()
     chain.proxy.refuse()
     assert settled(open_drop) is Outcome.UNKNOWN
     assert told() == UNKNOWN
+    assert "can't be looked at: Unreachable" in caplog.text
     chain.proxy.ok()
     until(lambda: settled(open_drop) is Outcome.SUCCEEDED)
 
@@ -235,11 +240,13 @@ def test_a_server_with_another_address_is_not_asked_what_became_of_it(
     chain: Chain,
     lite_uri: str,
     use_cluster: Callable[..., Milvus],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is not there, and that proves nothing: the one that it was sent to still has it."""
     use_cluster(lite_uri, drop_timeout=0.1, settle_after=0.1)
     assert settled(open_drop) is Outcome.UNKNOWN
     assert (told(), thing.is_there()) == (UNKNOWN, True)
+    assert "main has another address now" in caplog.text
     use_cluster(chain.uri, chain.token)
     thing.remove()
     assert settled(open_drop) is Outcome.SUCCEEDED
