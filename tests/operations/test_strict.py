@@ -29,6 +29,7 @@ from collections_app.operations.settle import settle
 from tests.fakes import FakeMilvus, use_fake
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import (
@@ -245,6 +246,22 @@ def test_a_drop_that_never_arrived_is_taken_back_by_reconcile_only(
     assert id_of(thing) == shown
     assert "has its name again" in str(details()["message"])
     assert chain.relay.count(DROP) == 1
+
+
+def test_on_another_server_under_its_key_nothing_is_renamed(
+    thing: Thing,
+    chain: Chain,
+    milvus_server: MilvusServer,
+    use_cluster: Callable[..., Milvus],
+) -> None:
+    """A copy of it has the same names and ids, and is not what the operation was about."""
+    confirmation, shown = consent(thing.target), id_of(thing)
+    chain.relay.answer(DROP, lambda _: UNREADABLE)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    quick = {"drop_timeout": 0.0, "settle_after": 0.0}
+    use_cluster(milvus_server.uri, milvus_server.token, strict_drop=True, **quick)
+    assert reconciled(confirmation) is Outcome.UNKNOWN
+    assert id_of(thing, private(confirmation)) == shown
 
 
 def settle_is_early(confirmation: Confirmation) -> bool:
