@@ -21,7 +21,8 @@ from .plan import Fault, Step
 STALL = 3.3  # seconds: longer than the deadlines
 DISK_FULL = 0.2  # seconds
 CLOCK_WRONG = 4.0  # seconds: the settler looks meanwhile
-JUMPS = (-600, -60, -5, 5, 60, 600)  # seconds
+JUMPS = (-600, -60, 60, 600)  # seconds
+HELD_UP = 2.0  # seconds meanwhile: within the deadline, so that the request comes after such a look
 
 
 class Attack:
@@ -112,7 +113,7 @@ class Attack:
         """Wrong for a moment, and whoever is here is held up in it."""
         self.clock.write_text(str(self._chance.choice(JUMPS)))
         threading.Timer(CLOCK_WRONG, lambda: self.clock.write_text("0")).start()
-        time.sleep(STALL)
+        time.sleep(HELD_UP)
 
     def _milvus(self, collection: str) -> None:
         threading.Timer(self._chance.random() / 50, self.kill_milvus).start()

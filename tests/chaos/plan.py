@@ -21,6 +21,7 @@ RARELY_HELD = {**ANYWHERE, "stall": 1}
 ON_THE_WAY = {"cut": 6, "reset": 5}
 LAST_INSTANT = "rename" if STRICT else "call"  # when nothing of ours looks any more
 OPEN = ("called", "cut")  # leaves an operation without an answer, for the settler
+FOCUS = os.environ.get("CHAOS_FOCUS", "")  # an action that comes far more often, there above all
 MILVUS_KILLED = 400  # one operation in so many: it needs ten seconds to be back
 
 Fault = tuple[str, str]
@@ -68,7 +69,8 @@ def steps(seed: str, names: list[str], acts: dict[str, int], *, kills: bool) -> 
 
 
 def _faults(chance: random.Random) -> tuple[Fault, ...]:
-    point = chance.choice((*POINTS, "shown", LAST_INSTANT))
+    last = (LAST_INSTANT,) * (20 if FOCUS else 1)
+    point = chance.choice((*POINTS, "shown", *last))
     if point == "shown":
         return ((point, "replaced"),)
     possible = RARELY_HELD if point in LOCKED else ANYWHERE
@@ -82,4 +84,5 @@ def _faults(chance: random.Random) -> tuple[Fault, ...]:
 
 
 def _one_of(chance: random.Random, weights: dict[str, int]) -> str:
-    return chance.choices(list(weights), list(weights.values()))[0]
+    weighed = [weight * (10 if it == FOCUS else 1) for it, weight in weights.items()]
+    return chance.choices(list(weights), weighed)[0]

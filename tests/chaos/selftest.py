@@ -13,9 +13,10 @@ CAUGHT_BY = {
     "sent_again": "sent_more_than_once",
     "not_compared": "dropped_another_than_shown",
     "intent_after_the_call": "sent_without_intent",
-    "patience_by_the_clock": "without_final_outcome",
+    "patience_by_the_clock": "outcomes_not_as_milvus_shows",
     "renamed_and_not_compared": "window_hit",
 }
+FOCUS = {"patience_by_the_clock": "clock", "renamed_and_not_compared": "replaced"}
 STRICT = {"renamed_and_not_compared"}
 
 
@@ -26,6 +27,7 @@ def main() -> int:
 
 def _caught(build: str, count: str) -> bool:
     chosen = {"CHAOS_BUILD": build, "CHAOS_STRICT": str(int(build in STRICT))}
+    chosen["CHAOS_FOCUS"] = FOCUS.get(build, "")
     environment = {"OPERATIONS": "300", **os.environ, **chosen}
     command = [sys.executable, "-m", "tests.chaos"]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
