@@ -51,7 +51,7 @@ explain() {
 TEXT
 }
 
-export LOOPBACK_ONLY=1 DATA_DIR="$data"
+export LOOPBACK_ONLY=1 DATA_DIR="$data" LOG_LEVEL="${LOG_LEVEL:-warning}"
 export SECRET_KEY_FILE="$data/secret-key" AUDIT_KEY_FILE="$data/audit-key"
 export AUDIT_LOG_FILE="$data/audit.jsonl"
 unset SECRET_KEY AUDIT_KEY DATABASE_URL DATABASE_URL_FILE DEBUG

@@ -61,6 +61,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+LEVELS = ("INFO", "WARNING", "ERROR")
 FORMATS: dict[str, type[logging.Formatter]] = {"text": Text, "json": Json}
 
 
@@ -98,8 +99,16 @@ def _to_standard_error() -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": _formatter()}},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
-        "root": {"handlers": ["console"], "level": "INFO"},
+        "root": {"handlers": ["console"], "level": _level()},
     }
+
+
+def _level() -> str:
+    """From which level on a line is written. The audit lines are always."""
+    chosen = (os.environ.get("LOG_LEVEL") or "info").upper()
+    if chosen not in LEVELS:
+        raise ImproperlyConfigured(f"LOG_LEVEL is {chosen!r}. Use info, warning or error.")
+    return chosen
 
 
 def _formatter() -> type[logging.Formatter]:

@@ -78,3 +78,18 @@ def test_a_format_that_does_not_exist_stops_the_start(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(ImproperlyConfigured, match=r"LOG_FORMAT is 'xml'\. Use text or json"):
         logs.config()
+
+
+def test_a_level_that_does_not_exist_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(ImproperlyConfigured, match=r"LOG_LEVEL is 'LOUD'\. Use info"):
+        logs.config()
+
+
+def test_at_warning_requests_leave_no_line_and_audit_events_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "warning")
+    made = logs.config()
+    assert made["root"]["level"] == "WARNING"
+    assert made["loggers"]["audit"]["level"] == "INFO"
