@@ -1,6 +1,7 @@
 """Who may do what: written out, so that a change of the rules is a change of these tables."""
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -255,24 +256,24 @@ def signed_in_ago(seconds: float, who: Actor = TEAM) -> Actor:
 @pytest.mark.parametrize(
     ("reauth", "who", "needed"),
     [
-        (None, TEAM, False),
-        (None, signed_in_ago(10**6), False),
-        (600.0, TEAM, True),
-        (600.0, signed_in_ago(500), False),
-        (600.0, signed_in_ago(700), True),
-        (600.0, signed_in_ago(-60), False),
-        (600.0, SHELL, False),
+        (None, lambda: TEAM, False),
+        (None, lambda: signed_in_ago(10**6), False),
+        (600.0, lambda: TEAM, True),
+        (600.0, lambda: signed_in_ago(500), False),
+        (600.0, lambda: signed_in_ago(700), True),
+        (600.0, lambda: signed_in_ago(-60), False),
+        (600.0, lambda: SHELL, False),
     ],
     ids=["off", "off, old", "unknown", "young", "old", "clock ahead", "shell"],
 )
 def test_a_cluster_can_ask_for_a_fresh_sign_in(
-    reauth: float | None, who: Actor, needed: bool, settings: Any
+    reauth: float | None, who: Callable[[], Actor], needed: bool, settings: Any
 ) -> None:
     cluster = cluster_at("http://127.0.0.1:1", reauth=reauth)
     settings.CLUSTERS = {"main": cluster, "free": replace(cluster, key="free", reauth=None)}
-    assert sign_in_needed(who, "main") is needed
-    assert not sign_in_needed(who, "free")
-    assert not sign_in_needed(who, "gone")
+    assert sign_in_needed(who(), "main") is needed
+    assert not sign_in_needed(who(), "free")
+    assert not sign_in_needed(who(), "gone")
 
 
 # --- the shell, and the roles of local accounts ---------------------------------------------------

@@ -113,4 +113,5 @@ def test_every_outcome_can_be_filtered_for() -> None:
         "changed",
         "blocked",
         "busy",
+        "not by us",
     }

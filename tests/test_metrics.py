@@ -149,11 +149,10 @@ def test_a_log_that_is_held_is_not_ok_and_the_scrape_goes_on() -> None:
 def test_what_dead_gunicorns_left_goes_and_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "what is there before, put back afterwards")
     host = sharing.socket.gethostname()
     for name in (f"{host}-99999999", f"{host}-1", "elsewhere-99999999", f"{host}-x"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(sharing.os, "environ", {})
     with override_settings(METRICS_TOKEN="x", METRICS_DIR=tmp_path):
         sharing.share()
     ours = f"{host}-{sharing.os.getppid()}"
@@ -163,7 +162,7 @@ def test_what_dead_gunicorns_left_goes_and_others_stay(
         f"{host}-x",
         ours,
     }
-    assert sharing.os.environ == {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / ours)}
+    assert sharing.os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(tmp_path / ours)
     assert (tmp_path / ours).stat().st_mode & 0o077 == 0
 
 

@@ -89,7 +89,7 @@ def test_a_code_works_once(provider: Provider) -> None:
 def test_a_wrong_secret_is_refused(provider: Provider) -> None:
     ada = Application(provider)
     code = ada.authorize()["code"]
-    ada.provider = Provider(provider.folder, (), provider.port, client_secret="not it")
+    ada.provider = Provider(provider.folder, (), port=provider.port, client_secret="not it")
     assert ada.exchange(code, ada.verifier)["error"] == "invalid_client"
 
 
@@ -280,7 +280,7 @@ def test_stalling_holds_every_answer_until_it_ends(provider: Provider) -> None:
 
 
 def test_one_that_can_not_start_says_why(provider: Provider) -> None:
-    second = Provider(provider.folder, (OURS,), provider.port)
+    second = Provider(provider.folder, (OURS,), port=provider.port)
     with pytest.raises(NoProvider, match="EADDRINUSE"):
         second.start()
 
