@@ -87,4 +87,11 @@ class Journal:
     @property
     def more_than_once(self) -> int:
         with self._state:
-            return sum(count - 1 for count in self.sent.values())
+            sent = self.sent.items()
+            return sum(count - 1 for (_, method), count in sent if method != BACK)
+
+    @property
+    def given_back_again(self) -> int:
+        """Renames back that repeat one whose answer nobody got. Safe: the name is that drop's."""
+        with self._state:
+            return sum(count - 1 for (_, method), count in self.sent.items() if method == BACK)
