@@ -82,16 +82,6 @@ def main() -> int:
             "seconds": round(time.monotonic() - began),
         }
         print(dict(sorted(scene.attack.struck.items())), file=sys.stderr)
-        import shutil
-
-        [
-            shutil.copytree(
-                app.folder,
-                f"/tmp/chaos-out/{os.getpid()}-{i}",
-                ignore=shutil.ignore_patterns("app.sock", "static"),
-            )
-            for i, app in enumerate(scene.apps)
-        ]
     asked = {"operations": operations, "seed": seed, "strict": STRICT}
     print(json.dumps({**asked, **counts, **told}), flush=True)
     wrong = [name for name, count in counts.items() if count and name not in check.REPORTED]
