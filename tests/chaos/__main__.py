@@ -3,12 +3,14 @@
 OPERATIONS: so many must meet their fault, or as many as do in MINUTES. SEED: which.
 CHAOS_STRICT=1: with strict_drop. CHAOS_BUILD: a build with a promise broken. Milvus is one of our
 own, which is killed, too, unless MILVUS_TEST_URI names one; PostgreSQL is that of PGHOST.
+KEEP: a folder for the log, the requests, and what the processes wrote.
 """
 
 import contextlib
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -30,8 +32,8 @@ from .plan import DROPPING, RELEASING, STRICT, steps
 from .processes import settling, workers
 from .world import World
 
-DROPPERS, RELEASERS, APPS = 14, 2, 2
-NAMES, LOADED = 96, 6
+DROPPERS, RELEASERS, APPS = 28, 3, 2
+NAMES, LOADED = 192, 9
 KEY = "chaos-only-" + "s3al" * 12
 SETTLED_WITHIN = 120.0  # seconds
 CONFIG = """
@@ -82,10 +84,26 @@ def main() -> int:
             "seconds": round(time.monotonic() - began),
         }
         print(dict(sorted(scene.attack.struck.items())), file=sys.stderr)
+        _keep(scene)
     asked = {"operations": operations, "seed": seed, "strict": STRICT}
     print(json.dumps({**asked, **counts, **told}), flush=True)
     wrong = [name for name, count in counts.items() if count and name not in check.REPORTED]
     return int(bool(wrong or missed))
+
+
+def _keep(scene: Scene) -> None:
+    """What somebody needs who wants to know how a count came about."""
+    if not (folder := os.environ.get("KEEP")):
+        return
+    kept = Path(folder)
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "requests").write_text("\n".join(scene.world.story))
+    (kept / "log").write_text("\n".join(row.text for row in scene.log.rows()))
+    (kept / "milvus").write_text("\n".join(f"{i} {n}" for i, n in scene.world.there().items()))
+    for number, app in enumerate(scene.apps):
+        for name in ("output", "settling"):
+            if (app.folder / name).exists():
+                shutil.copy(app.folder / name, kept / f"{name}-{number}")
 
 
 def _attacked(scene: Scene, operations: int, seed: str) -> Operators:

@@ -3,10 +3,12 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 from pymilvus.exceptions import MilvusException
+from pymilvus.grpc_gen import common_pb2
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from tests.infra.relay import Relay
@@ -35,6 +37,7 @@ class World(Relay):
         self.made: dict[int, str] = {}  # ids of collections and of partitions, with their names
         self.parts: dict[int, int] = {}  # partitions, with the collection they were made in
         self.behind: set[int] = set()  # those that went by another hand
+        self.story: list[str] = []  # what arrived when, and what was answered
         self._sent: set[str] = set()
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
         attack.replace, attack.name_of = self.replace, self.journal.former
@@ -74,7 +77,8 @@ class World(Relay):
         if not found:
             self.seeds(name, indexed=indexed)
             found = self.id_of(name)
-        self.made[found] = name
+        if found:  # not renamed at once by a drop that was on its way
+            self.made[found] = name
         return found
 
     def _partition(self, name: str, collection: int) -> int:
@@ -145,13 +149,21 @@ class World(Relay):
     def _act(self, arrived: Arrived, answer: Callable[[], bytes]) -> bytes:
         renames = arrived.method == THERE
         self.attack.strike(arrived.collection, "rename" if renames else "call")
-        intent = self.journal.note(arrived, self._meets(arrived))
+        meets = self._meets(arrived)
+        intent = self.journal.note(arrived, meets)
+        self._tell(arrived, f"meets {meets}, intent {intent}")
         if intent and arrived.method.startswith("Release"):
             self.loads.note(*intent)
         reply = answer()
+        self._tell(arrived, f"answered {common_pb2.Status.FromString(reply).reason or 'OK'}")
         self._sent.add(arrived.collection)
         self.attack.strike(arrived.collection, "renamed" if renames else "called")
         return reply
+
+    def _tell(self, arrived: Arrived, what: str) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        place = f"{arrived.collection}/{arrived.partition} {arrived.renamed}"
+        self.story.append(f"{now} {arrived.method} {place} {what}")
 
     def _meets(self, arrived: Arrived) -> int:
         """The id of what the request will hit; 0 if that can't be told."""
