@@ -239,6 +239,11 @@ def _begun(operation_id: uuid.UUID) -> tuple[str, Target]:
 
 def final_outcome(operation_id: uuid.UUID) -> Outcome:
     """The last recorded outcome; UNKNOWN if there is none."""
-    events = AuditEvent.objects.filter(operation_id=operation_id).exclude(outcome="")
-    last = events.order_by("-sequence").first()
+    last = last_outcome(operation_id)
     return Outcome(last.outcome) if last else Outcome.UNKNOWN
+
+
+def last_outcome(operation_id: uuid.UUID) -> AuditEvent | None:
+    """The event that says what became of it; None if there is none."""
+    events = AuditEvent.objects.filter(operation_id=operation_id).exclude(outcome="")
+    return events.order_by("-sequence").first()

@@ -50,6 +50,11 @@ def operation_of(name: str) -> uuid.UUID | None:
     return None
 
 
+def left_as(private: str) -> str:
+    """In the outcome of an operation: it stays there, and people know."""
+    return f"called {private} now"
+
+
 def take_and_drop(aside: Aside, last_check: Callable[[], None]) -> None:
     """Raises Unreachable, Refused, Denied or NotFound: nothing changed; Kept; or OutcomeUnknown."""
     try:
@@ -114,7 +119,7 @@ def give_back(aside: Aside, held: Identity) -> str | None:
             return "It has its name again"
         taken = now is not None or "duplicated" in said
         if taken and aside.bearer(aside.private) == held:
-            return f"Its name was given away meanwhile, so it is called {aside.private} now"
+            return f"Its name was given away meanwhile, so it is {left_as(aside.private)}"
     except MilvusError:
         pass
     return None

@@ -29,7 +29,7 @@ from .log import Log
 from .milvus import Mortal, milvus
 from .operators import Operators
 from .plan import DROPPING, RELEASING, STRICT, steps
-from .processes import settling, workers
+from .processes import settle_once, settling, workers
 from .world import World
 
 DROPPERS, RELEASERS, APPS = 28, 3, 2
@@ -120,6 +120,7 @@ def _attacked(scene: Scene, operations: int, seed: str) -> Operators:
         end = time.monotonic() + 60 * float(os.environ.get("MINUTES") or 1e6)
         operators.work(plans, lambda: _enough(scene, operations) or time.monotonic() > end)
         _wait_until_settled(scene)
+    settle_once(scene.apps[0], scene.environment)
     return operators
 
 

@@ -22,6 +22,7 @@ STALL = 3.3  # seconds: longer than the deadlines
 DISK_FULL = 0.2  # seconds
 CLOCK_WRONG = 4.0  # seconds: the settler looks meanwhile
 JUMPS = (-600, -60, 60, 600)  # seconds
+LATE = 15.0  # seconds: an operation has been closed by then
 HELD_UP = 2.0  # seconds meanwhile: within the deadline, so that the request comes after such a look
 
 
@@ -35,10 +36,12 @@ class Attack:
         self.reset: Callable[[], None]  # cuts every connection between the application and Milvus
         self.kill_milvus: Callable[[], None]
         self.replace: Callable[[Step], None]  # puts a namesake in its place
+        self.rename_late: Callable[[str], Callable[[], None]]  # what Milvus may do when all is over
         self.workers: Callable[[], list[int]]  # the processes of the application
         self.name_of: Callable[[str], str] = lambda name: name
         self._armed: dict[str, tuple[Step, list[Fault]]] = {}
         self._at_it: dict[str, tuple[int, int]] = {}  # its process, and that of its connection
+        self._later: list[threading.Timer] = []
         self._state = threading.Lock()
         self._chance = random.Random()
 
@@ -47,9 +50,11 @@ class Attack:
             self._armed[step.collection] = (step, list(step.faults))
 
     def stop(self) -> None:
-        """From now on all is well."""
+        """From now on all is well. Returns when nothing is on its way any more."""
         with self._state:
             self._armed.clear()
+        for timer in self._later:
+            timer.join()
 
     def struck_itself(self, fault: Fault) -> None:
         """Count one that the operator carried out."""
@@ -79,6 +84,12 @@ class Attack:
 
     def _cut(self, collection: str) -> None:
         raise Failure(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+
+    def _late(self, collection: str) -> None:
+        timer = threading.Timer(LATE, self.rename_late(collection))
+        self._later.append(timer)
+        timer.start()
+        self._cut(collection)
 
     def _reset(self, collection: str) -> None:
         self.reset()

@@ -79,7 +79,7 @@ def _faults(chance: random.Random) -> tuple[Fault, ...]:
     if point in RELAY:
         possible = possible | ON_THE_WAY
     if point == LAST_INSTANT:
-        possible = possible | {"replaced": 6}
+        possible = possible | {"replaced": 6} | ({"late": 4} if STRICT else {})
     return ((point, _one_of(chance, possible)),)
 
 

@@ -15,27 +15,14 @@ from tests.infra.gunicorn import ROOT, App
 def settling(app: App, environment: dict[str, str]) -> Iterator[None]:
     """The loop that settles, as it runs beside the application. Killed, it is started again."""
     over = threading.Event()
-    known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    own = {
-        "DATA_DIR": str(app.folder),
-        "AUDIT_LOG_FILE": str(app.folder / "audit.jsonl"),
-        "SECRET_KEY": "chaos-only-" + "k3y" * 15,
-    }
 
     def keep_running() -> None:
-        with (app.folder / "settling").open("ab") as output:
-            while not over.is_set():
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.chaos.settling"],
-                    cwd=ROOT,
-                    env=known | own | environment,
-                    stdout=output,
-                    stderr=output,
-                )
-                while process.poll() is None and not over.wait(0.2):
-                    pass
-                process.terminate()
-                process.wait(20)
+        while not over.is_set():
+            process = _reconcile(app, environment, "--loop", "--every", "0.5")
+            while process.poll() is None and not over.wait(0.2):
+                pass
+            process.terminate()
+            process.wait(20)
 
     keeper = threading.Thread(target=keep_running)
     keeper.start()
@@ -44,6 +31,25 @@ def settling(app: App, environment: dict[str, str]) -> Iterator[None]:
     finally:
         over.set()
         keeper.join()
+
+
+def settle_once(app: App, environment: dict[str, str]) -> None:
+    """One look at all that is open, and at private names: the loop does that once a minute."""
+    _reconcile(app, environment).wait(60)
+
+
+def _reconcile(app: App, environment: dict[str, str], *options: str) -> "subprocess.Popen[bytes]":
+    known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    own = {
+        "DATA_DIR": str(app.folder),
+        "AUDIT_LOG_FILE": str(app.folder / "audit.jsonl"),
+        "SECRET_KEY": "chaos-only-" + "k3y" * 15,
+    }
+    command = [sys.executable, "-m", "tests.chaos.settling", *options]
+    with (app.folder / "settling").open("ab") as output:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=known | own | environment, stdout=output, stderr=output
+        )
 
 
 def workers() -> list[int]:

@@ -15,9 +15,14 @@ CAUGHT_BY = {
     "intent_after_the_call": "sent_without_intent",
     "patience_by_the_clock": "outcomes_not_as_milvus_shows",
     "renamed_and_not_compared": "window_hit",
+    "strays_left": "private_names_left",
 }
-FOCUS = {"patience_by_the_clock": "clock", "renamed_and_not_compared": "replaced"}
-STRICT = {"renamed_and_not_compared"}
+FOCUS = {
+    "patience_by_the_clock": "clock",
+    "renamed_and_not_compared": "replaced",
+    "strays_left": "late",
+}
+STRICT = {"renamed_and_not_compared", "strays_left"}
 
 
 def main() -> int:

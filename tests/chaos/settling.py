@@ -1,4 +1,6 @@
-"""`python -m tests.chaos.settling`: reconcile_operations as a loop, with the attacker's stops."""
+"""`python -m tests.chaos.settling [--loop …]`: reconcile_operations with the attacker's stops."""
+
+import sys
 
 from . import builds  # first: it sets Django up
 
@@ -7,4 +9,4 @@ from django.core.management import call_command
 
 if __name__ == "__main__":
     builds.prepare(settler=True)
-    call_command("reconcile_operations", "--loop", "--every", "0.5")
+    call_command("reconcile_operations", *sys.argv[1:])

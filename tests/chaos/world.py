@@ -1,5 +1,6 @@
 """Milvus as the application meets it: a relay that the attack strikes at, and what others do."""
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -39,8 +40,10 @@ class World(Relay):
         self.behind: set[int] = set()  # those that went by another hand
         self.story: list[str] = []  # what arrived when, and what was answered
         self._sent: set[str] = set()
+        self._private: dict[str, str] = {}  # the private name that was last asked for
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
         attack.replace, attack.name_of = self.replace, self.journal.former
+        attack.rename_late = self._rename_late
         attack.kill_milvus, mortal.on_death = mortal.kill, self.loads.forget
 
     # --- from the operators' side -------------------------------------------------------------
@@ -148,6 +151,8 @@ class World(Relay):
 
     def _act(self, arrived: Arrived, answer: Callable[[], bytes]) -> bytes:
         renames = arrived.method == THERE
+        if renames:
+            self._private[arrived.collection] = arrived.renamed
         self.attack.strike(arrived.collection, "rename" if renames else "call")
         meets = self._meets(arrived)
         intent = self.journal.note(arrived, meets)
@@ -159,6 +164,17 @@ class World(Relay):
         self._sent.add(arrived.collection)
         self.attack.strike(arrived.collection, "renamed" if renames else "called")
         return reply
+
+    def _rename_late(self, collection: str) -> Callable[[], None]:
+        private = self._private[collection]
+
+        def rename() -> None:
+            with contextlib.suppress(*FAILED):
+                self.up.wait(PATIENCE)
+                self.direct.client().rename_collection(collection, private, timeout=PATIENCE)
+                self.story.append(f"{collection} is {private} late")
+
+        return rename
 
     def _tell(self, arrived: Arrived, what: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

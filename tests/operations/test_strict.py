@@ -5,6 +5,7 @@ The relay strikes between the requests; everything behind it is the real Milvus.
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -394,6 +395,97 @@ def test_closing_by_hand_waits_until_it_has_its_name_again(
     until(lambda: reconcile() == 0)
     with pytest.raises(CommandError, match="settled already"):
         call_command(*close)
+
+
+# --- a rename that comes after all patience -------------------------------------------------------
+
+
+@pytest.fixture
+def closed(thing: Thing, chain: Chain, hasty: Callable[[], Milvus]) -> Confirmation:
+    """A drop of the thing whose rename got lost, so that it was closed as failed."""
+
+    def lose() -> None:
+        raise Failure(grpc.StatusCode.UNAVAILABLE, "lost")
+
+    chain.relay.before(RENAME, lose)
+    confirmation = consent(thing.target)
+    carry_out(confirmation)
+    hasty()
+    until(lambda: reconciled(confirmation) is Outcome.FAILED)
+    return confirmation
+
+
+CLOSED = ["intent", "outcome unknown", "outcome failed"]
+
+
+def come_late(thing: Thing, confirmation: Confirmation) -> None:
+    """What Milvus does with a rename that it had for all that time."""
+    thing.seeds.server.client().rename_collection(thing.target.name, private(confirmation))
+
+
+@pytest.mark.both_databases
+def test_a_rename_that_comes_when_all_is_closed_is_found_and_taken_back(
+    thing: Thing, closed: Confirmation
+) -> None:
+    shown = id_of(thing)
+    come_late(thing, closed)
+    assert reconcile() == 0
+    assert (id_of(thing), id_of(thing, private(closed))) == (shown, 0)
+    assert told() == [*CLOSED, "outcome failed"]
+    assert "after this was closed" in str(details()["message"])
+    assert "has its name again" in str(details()["message"])
+    assert reconcile() == 0
+    assert told() == [*CLOSED, "outcome failed"]
+
+
+def test_a_namesake_that_a_late_rename_catches_gets_its_name_back(
+    thing: Thing, closed: Confirmation
+) -> None:
+    thing.replace()
+    namesake = id_of(thing)
+    come_late(thing, closed)
+    assert reconcile() == 0
+    assert id_of(thing) == namesake
+    assert f"another collection, id {namesake}" in str(details()["message"])
+
+
+def test_if_its_name_is_taken_by_then_that_is_told_once_and_left_to_people(
+    thing: Thing, closed: Confirmation, chain: Chain
+) -> None:
+    come_late(thing, closed)
+    thing.add_namesake()
+    assert reconcile() == 0
+    sent = chain.relay.count(RENAME)
+    assert f"called {private(closed)} now" in str(details()["message"])
+    assert reconcile() == 0
+    assert told() == [*CLOSED, "outcome failed"]
+    assert chain.relay.count(RENAME) == sent
+    assert id_of(thing, private(closed))
+
+
+def test_with_milvus_gone_it_is_found_the_next_time(
+    thing: Thing, closed: Confirmation, chain: Chain
+) -> None:
+    shown = id_of(thing)
+    come_late(thing, closed)
+    chain.proxy.refuse()
+    assert reconcile() == 0
+    chain.proxy.ok()
+    until(lambda: reconcile() == 0 and id_of(thing) == shown)
+    assert told() == [*CLOSED, "outcome failed"]
+
+
+def test_a_name_that_only_looks_like_ours_is_left_alone(
+    make_collection: Seeds, thing: Thing, chain: Chain
+) -> None:
+    name = make_collection(strict.private_name(uuid.uuid4()))
+    partition = consent(target_in(make_collection(partitions=["p"]), Kind.PARTITION, "p"))
+    assert carry_out(partition) is Outcome.SUCCEEDED, "an operation without a private name"
+    other = make_collection(private(partition))
+    assert reconcile() == 0
+    assert make_collection.exists(name)
+    assert make_collection.exists(other)
+    assert chain.relay.count(RENAME) == 0
 
 
 # --- a private name in the open -----------------------------------------------------------------

@@ -13,6 +13,7 @@ from ... import pulse
 from ...actors import at_the_shell
 from ...audit import Outcome
 from ...operations.settle import open_operations, settle
+from ...operations.strays import give_back_strays
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
         "still open (without --loop)."
     )
 
-    tidy_at = 0.0  # monotonic seconds
+    tidy_at = strays_at = 0.0  # monotonic seconds
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--loop", action="store_true", help="go on for ever")
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         while True:
             self._tidy_up()
             still_open = self._once()
+            self._look_for_strays()
             if not options["loop"]:
                 raise SystemExit(1 if still_open else 0)
             time.sleep(options["every"])
@@ -45,6 +47,17 @@ class Command(BaseCommand):
             call_command("clearsessions")
         except DatabaseError as exc:
             self.stderr.write(f"old sessions could not be removed: {type(exc).__name__}")
+
+    def _look_for_strays(self) -> None:
+        """Once a minute: it lists every database."""
+        if time.monotonic() < self.strays_at:
+            return
+        self.strays_at = time.monotonic() + 60
+        try:
+            for told in give_back_strays(*at_the_shell()):
+                self.stdout.write(told)
+        except Exception as exc:
+            self.stderr.write(f"private names could not be searched: {type(exc).__name__}: {exc}")
 
     def _once(self) -> int:
         """Look at each open operation once. Returns how many stay open."""
