@@ -39,6 +39,7 @@ class Phase(StrEnum):
 
     INTENT = "intent"  # about to be sent
     OUTCOME = "outcome"  # what became of it
+    AFTERWARDS = "afterwards"  # something more about an operation that is closed; same outcome
     REFUSED = "refused"  # stopped by us before anything was sent
     ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
     OBSERVED = "observed"  # seen in Milvus by the watch, and not done by us

@@ -88,14 +88,14 @@ def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
 
 
 def _recorded(stray: Stray, message: str, actor: Actor, origin: Origin) -> bool:
-    """Tell it as one more outcome, the same. False if somebody else told something meanwhile."""
+    """Add it to the operation, whose outcome stands. False if somebody else has just done that."""
     closed = stray.closed
     with audit.appending():
         if last_outcome(stray.operation_id) != closed:
             return False
         audit.append(
             Entry(
-                phase=Phase.OUTCOME,
+                phase=Phase.AFTERWARDS,
                 action=closed.action,
                 actor=actor,
                 origin=origin,

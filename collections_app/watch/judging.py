@@ -62,6 +62,7 @@ class Judge:
         if self.ours.is_busy(difference) or (missing and not self._taken_away(missing)):
             return None
         change = findings.change(difference, self.watch)
-        if now and taken_aside(now.name):  # by us; its operation tells why it stayed there
+        if now and (taken_aside(now.name) or (was and taken_aside(was.name) == now.name)):
+            # There and back by us; the operation tells why.
             return Change(remove=change.remove, add=change.add)
         return change

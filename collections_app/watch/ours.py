@@ -79,7 +79,11 @@ def _key(intent: AuditEvent) -> Key:
     return key_of(id_, intent.database, intent.collection)
 
 
-def taken_aside(name: str) -> bool:
-    """Whether an operation of ours gave this name. Anybody can write one that looks like it."""
+def taken_aside(name: str) -> str:
+    """The name that it has by right, if an operation of ours gave it this one; else empty.
+
+    Anybody can write a name that looks like it.
+    """
     operation = operation_of(name)
-    return operation is not None and _intents().filter(operation_id=operation).exists()
+    intent = _intents().filter(operation_id=operation).first() if operation else None
+    return json.loads(intent.record)["target"]["name"] if intent else ""

@@ -86,7 +86,8 @@ def _wrong(world: World, there: dict[int, str], rows: list[Row]) -> int:
 
 def _renamed(world: World, there: dict[int, str], rows: list[Row]) -> int:
     """What has another name than it was given, and no outcome says so: its own was taken then."""
-    told = "\n".join(row.record["message"] for row in rows if row.record["phase"] == "outcome")
+    tell = {"outcome", "afterwards"}
+    told = "\n".join(row.record["message"] for row in rows if row.record["phase"] in tell)
     return sum(
         name != world.made[number] and f"called {name.partition('/')[0]} now" not in told
         for number, name in there.items()

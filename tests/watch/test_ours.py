@@ -270,6 +270,27 @@ def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched
     assert seen() == [f"gone {private}"]
 
 
+def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_others(
+    begun: Watched,
+) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        private = private_name(operation)
+    begun.rename("book", private)
+    begun.look()
+    begun.rename(private, "book")
+    begun.look()
+    assert seen() == []
+
+
+def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+    begun.look()
+    begun.rename(private, "book_kept")
+    begun.look()
+    assert seen() == [f"renamed {private}", "renamed book_kept"]
+
+
 def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
     begun.rename("book", private := private_name(uuid.uuid4()))
     begun.look()
