@@ -175,9 +175,11 @@ def conclude(case: Case, answer: Answer) -> Outcome:
 
 
 def _verified(case: Case, answer: Answer) -> tuple[Outcome, str]:
-    """What a look shows. A refusal too may be the answer to a second copy on the way."""
-    refused = answer.outcome is Outcome.REFUSED
-    if answer.outcome is Outcome.FAILED or (refused and not answer.attempts):
+    """What a look shows. A refusal too may be the answer to a second copy on the way.
+
+    Without a drop that was sent it shows nothing: what is gone went by another hand.
+    """
+    if answer.outcome is Outcome.FAILED or not answer.attempts:
         return answer.outcome, ""
     done, seen = _look_again(case, LOOKS_AFTER_OK if answer.outcome is Outcome.NONE else 1)
     return Outcome.SUCCEEDED if done else answer.outcome or Outcome.UNKNOWN, seen

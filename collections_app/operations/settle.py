@@ -59,10 +59,18 @@ def _verdict(intent: AuditEvent, may_rename: bool) -> tuple[Outcome, str] | None
     if aside and (held := aside.bearer(aside.private)):
         return strict.recover(aside, held, patience_over=over) if may_rename else None
     if strict.gone(aside) if aside else _is_done(intent):
-        return Outcome.SUCCEEDED, "A look afterwards shows that it is gone, or released"
+        if not _never_sent(intent):
+            return Outcome.SUCCEEDED, "A look afterwards shows that it is gone, or released"
+        return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
     if over:
-        return Outcome.FAILED, "It is still there, long after the deadline: it did not happen"
+        return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
     return None
+
+
+def _never_sent(intent: AuditEvent) -> bool:
+    """Whether it is on the record that a strict drop got no further than the rename."""
+    outcomes = AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME)
+    return any(_details(outcome).get("attempts") == 0 for outcome in outcomes)
 
 
 def intent_of(operation_id: uuid.UUID) -> AuditEvent | None:

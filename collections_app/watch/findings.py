@@ -1,14 +1,19 @@
 """What a difference means, in the words of the log."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
-from .inventory import Bearer, Difference
+from .inventory import Bearer, Difference, Key
 
 NOBODY = "No operation here did that, so who did it is not known."
+MAYBE_LATE = (
+    "But operation {} asked Milvus to drop it, and was closed as failed while it was still there: "
+    "Milvus may have done it later."
+)
 NO_IDS = "This server has no ids: things are told apart by name only."
 MARGIN = timedelta(minutes=1)  # by which Milvus' clock and ours may differ
 
@@ -22,6 +27,7 @@ class Watch:
     origin: Origin
     now: datetime
     before: dict[str, datetime]  # by database
+    in_vain: Mapping[Key, str] = field(default_factory=dict)  # operations: ours.in_vain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +76,7 @@ def _gone(was: Bearer, watch: Watch) -> Entry:
         f"It is gone{_called(was)}: Milvus was asked for it, and does not know it. It was "
         f"{_listed(was, watch)}."
     )
-    return _entry("collection.gone", was, text, watch, **_window(was, watch))
+    return _entry("collection.gone", was, text, watch, **_window(was, watch), **_late(was, watch))
 
 
 def _replaced(was: Bearer, now: Bearer, watch: Watch) -> Entry:
@@ -78,7 +84,7 @@ def _replaced(was: Bearer, now: Bearer, watch: Watch) -> Entry:
         f"Something else has this name now{_called(now)}. What had it before{_called(was)} was "
         f"{_listed(was, watch)}, and is gone."
     )
-    more = {**_window(was, watch), "was": _identity(was)}
+    more = {**_window(was, watch), **_late(was, watch), "was": _identity(was)}
     return _entry("collection.replaced", now, text, watch, **more)
 
 
@@ -129,12 +135,19 @@ def _window(was: Bearer, watch: Watch) -> dict[str, str]:
     return {"last_listed": (was.last_listed or watch.before[was.database]).isoformat()}
 
 
+def _late(was: Bearer, watch: Watch) -> dict[str, str]:
+    """The operation that may have done it after all."""
+    operation = watch.in_vain.get(was.key)
+    return {"asked_in_vain": operation} if operation else {}
+
+
 def _identity(bearer: Bearer) -> dict[str, Any]:
     return asdict(bearer.identity)
 
 
 def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any) -> Entry:
-    verifiable = bearer.identity.verifiable
+    verifiable, late = bearer.identity.verifiable, details.get("asked_in_vain")
+    more = "" if verifiable else NO_IDS, NOBODY, MAYBE_LATE.format(late) if late else ""
     return Entry(
         phase=Phase.OBSERVED,
         action=action,
@@ -148,7 +161,7 @@ def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any)
             "collection": bearer.name,
             "name": bearer.name,
         },
-        message=" ".join(filter(None, (text, "" if verifiable else NO_IDS, NOBODY))),
+        message=" ".join(filter(None, (text, *more))),
         details={
             "identity": _identity(bearer),
             "identity_verifiable": verifiable,

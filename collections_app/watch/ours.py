@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..access import Action
 from ..audit import Outcome, Phase
 from ..models import AuditEvent, Claim
 from ..operations.strict import operation_of
-from .inventory import Difference, Key, key_of
+from .inventory import Bearer, Difference, Key, key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,28 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
         busy=_aimed_at(busy),
         busy_operations=frozenset(busy),
     )
+
+
+def in_vain(clusters: list[str], gone: Iterable[Bearer]) -> dict[Key, str]:
+    """Operations that sent a drop of these, and were closed as failed: still there then."""
+    names = {bearer.name[:255] for bearer in gone}  # all that fits into the column
+    if not names:
+        return {}
+    failed = AuditEvent.objects.filter(
+        cluster__in=clusters,
+        collection__in=names,
+        phase=Phase.OUTCOME,
+        action=Action.DROP_COLLECTION,
+        outcome=Outcome.FAILED,
+    )
+    sent = [event.operation_id for event in failed if _attempts(event) != 0]
+    return {_key(one): str(one.operation_id) for one in _intents().filter(operation_id__in=sent)}
+
+
+def _attempts(outcome: AuditEvent) -> int | None:
+    """How often the act was sent; None if whoever closed it does not know."""
+    attempts: int | None = json.loads(outcome.record)["details"].get("attempts")
+    return attempts
 
 
 def _aimed_at(operations: Any) -> frozenset[Key]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 from django.utils import timezone
@@ -14,7 +14,7 @@ from . import findings
 from .findings import Change, Watch
 from .inventory import Bearer, Difference, differences
 from .judging import Judge, ask
-from .ours import ours
+from .ours import in_vain, ours
 from .reading import read
 from .store import Store
 
@@ -82,8 +82,10 @@ class _Round:
         missing = [d.was for d in found if d.was and not d.renamed]
         proofs = ask(self.milvus, missing)
         since, position = self.store.position(self.lists.read), self.lists.position
-        explained = ours(_keys_of(self.store.cluster), since=since, position=position)
-        judge = Judge(proofs=proofs, ours=explained, watch=self._watch())
+        keys = _keys_of(self.store.cluster)
+        explained = ours(keys, since=since, position=position)
+        watch = replace(self._watch(), in_vain=in_vain(keys, missing))
+        judge = Judge(proofs=proofs, ours=explained, watch=watch)
         parts = list(judge.parts(found))
         changes = [change for part in parts if (change := judge.verdict(part))]
         left = {bearer.row for change in changes for bearer in change.remove}

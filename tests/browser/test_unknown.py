@@ -62,7 +62,7 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
     confirmed(page, thing)
     thing.chain.relay.forward(REQUEST["collection"])
     expect(page.get_by_role("status")).to_have_text("failed", timeout=40_000)  # it looks itself
-    expect(page.get_by_text("it did not happen")).to_be_visible()
+    expect(page.get_by_text("still there, long after the deadline")).to_be_visible()
     assert thing.there()
     assert thing.sent() == 1
 

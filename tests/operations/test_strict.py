@@ -226,6 +226,39 @@ def test_a_rename_that_never_arrived_drops_nothing_and_is_failed_in_the_end(
     assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (1, 0)
 
 
+def gone_by_another_hand(thing: Thing, chain: Chain) -> Confirmation:
+    """A drop whose rename got no answer, when somebody else had put a namesake in its place."""
+    confirmation = consent(thing.target)
+    chain.relay.before(RENAME, thing.replace)
+    chain.relay.answer(RENAME, lambda _: UNREADABLE)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.relay.forward(RENAME)
+    return confirmation
+
+
+def test_what_went_by_another_hand_is_no_success_of_ours(
+    thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
+) -> None:
+    confirmation = gone_by_another_hand(thing, chain)
+    assert reconciled(confirmation) is Outcome.UNKNOWN, "the rename may still come"
+    hasty()
+    until(lambda: reconciled(confirmation) is Outcome.FAILED)
+    assert "not by this" in str(details()["message"])
+    assert thing.is_there()
+    assert chain.relay.count(DROP) == 0
+
+
+def test_a_namesake_that_the_rename_catches_after_the_look_gets_its_name_back(
+    thing: Thing, chain: Chain
+) -> None:
+    """Seen under chaos: the answer was cut off, and the look came a moment before the rename."""
+    confirmation = gone_by_another_hand(thing, chain)
+    namesake = id_of(thing)
+    come_late(thing, confirmation)
+    assert reconciled(confirmation) is Outcome.REFUSED
+    assert id_of(thing) == namesake
+
+
 def test_a_drop_whose_answer_is_lost_is_verified_by_id(thing: Thing, chain: Chain) -> None:
     chain.relay.after(DROP, chain.proxy.cut)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED

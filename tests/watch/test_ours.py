@@ -1,5 +1,6 @@
 """Our own drops are told apart from others', whatever the order in which things are seen."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from collections_app import audit
 from collections_app.access import Action
 from collections_app.audit import Entry, Outcome, Phase
 from collections_app.clusters import Milvus
-from collections_app.models import Claim, SeenCollection
+from collections_app.models import AuditEvent, Claim, SeenCollection
 from collections_app.operations.base import target_dict
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.sending import finish
@@ -99,6 +100,29 @@ def test_an_operation_that_failed_explains_nothing(
     begun.drop("book")
     begun.look()
     assert seen() == ["gone book"]
+    assert f"But operation {confirmation.operation_id} asked Milvus to drop it" in told_last()
+
+
+@pytest.mark.parametrize("namesake", [False, True], ids=["gone", "replaced"])
+def test_an_operation_that_sent_nothing_is_not_said_to_come_late(
+    begun: Watched, chain: Chain, namesake: bool
+) -> None:
+    chain.proxy.refuse()
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        finish(operation, Outcome.FAILED, "no connection", actor(), ORIGIN, {"attempts": 0})
+    chain.proxy.ok()
+    begun.drop("book")
+    if namesake:
+        begun.add("book")
+    begun.look()
+    assert seen() == ["replaced book" if namesake else "gone book"]
+    assert "But operation" not in told_last()
+
+
+def told_last() -> str:
+    event = AuditEvent.objects.order_by("-sequence").first()
+    assert event
+    return str(json.loads(event.record)["message"])
 
 
 def test_an_open_operation_on_one_does_not_hide_another(begun: Watched, chain: Chain) -> None:
