@@ -1,6 +1,7 @@
 """What the protocol's tests share: things to drop, short ways to say it, and a log that fails."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import grpc
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -30,6 +32,7 @@ from collections_app.operations.settle import settle
 from collections_app.triggers import TABLE
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
+from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
 
 PARTITION = "novels"
@@ -265,6 +268,27 @@ class Shell:
         with self.start(*arguments) as process:
             out, err = process.communicate(timeout=60)
             return process.returncode, out, err
+
+
+def kill_at(chain: Chain, shell: Shell, thing: Thing, rpc: str, *, done: bool) -> None:
+    """SIGKILL to the process that drops it, while that request is held at Milvus' door."""
+    arrived, killed = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        killed.wait(60)
+        if not done:
+            raise Failure(grpc.StatusCode.UNAVAILABLE, "never forwarded")
+
+    (chain.relay.after if done else chain.relay.before)(rpc, hold)
+    with shell.start(*thing.command) as process:
+        try:
+            assert arrived.wait(30), process.communicate(timeout=5)
+        finally:
+            process.kill()
+            process.wait(10)
+            killed.set()
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What goes wrong between the click and the record, with a real Milvus and a real database."""
 
-import signal
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -28,6 +26,7 @@ from tests.operations.conftest import (
     Thing,
     carry_out,
     consent,
+    kill_at,
     leave_unknown,
     read_only_database,
     refused_events,
@@ -277,23 +276,7 @@ def test_what_somebody_renamed_meanwhile_was_not_dropped(
 def test_a_process_killed_between_intent_and_outcome_is_settled_without_sending_again(
     done: bool, thing: Thing, chain: Chain, shell: Shell, impatient: Callable[[], Milvus]
 ) -> None:
-    arrived, killed = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        arrived.set()
-        killed.wait(60)
-        if not done:
-            raise Failure(grpc.StatusCode.UNAVAILABLE, "never forwarded")
-
-    (chain.relay.after if done else chain.relay.before)(thing.rpc, hold)
-    with shell.start(*thing.command) as process:
-        try:
-            assert arrived.wait(30), process.communicate(timeout=5)
-        finally:
-            process.kill()
-            process.wait(10)
-            killed.set()
-    assert process.returncode == -signal.SIGKILL
+    kill_at(chain, shell, thing, thing.rpc, done=done)
     assert told() == ["intent"]
     claim = Claim.objects.get()
     assert thing.is_there() is not done

@@ -4,7 +4,6 @@ The relay strikes between the requests; everything behind it is the real Milvus.
 """
 
 import json
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -39,6 +38,7 @@ from tests.operations.conftest import (
     Thing,
     carry_out,
     consent,
+    kill_at,
     settled,
     target_in,
     told,
@@ -355,6 +355,11 @@ PLACES = {
 }
 
 
+def be_strict(shell: Shell) -> None:
+    config = Path(shell.environment["MILVUSADMIN_CONFIG"])
+    config.write_text(f"{config.read_text()}strict_drop = true\n")
+
+
 @pytest.mark.both_databases
 @pytest.mark.parametrize(("rpc", "done", "outcome"), PLACES.values(), ids=PLACES)
 def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
@@ -367,6 +372,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
     hasty: Callable[[], Milvus],
 ) -> None:
     shown = id_of(thing)
+    be_strict(shell)
     kill_at(chain, shell, thing, rpc, done=done)
     assert told() == ["intent"]
     assert reconcile() == 1, "it may be alive for all that others know"
@@ -385,34 +391,13 @@ def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
 ) -> None:
     shown = id_of(thing)
     chain.relay.before(RENAME, thing.replace)
+    be_strict(shell)
     kill_at(chain, shell, thing, RENAME, done=True)
     hasty()
     until(lambda: reconcile() == 0)
     assert told() == REFUSED
     assert id_of(thing) not in {0, shown}
     assert chain.relay.count(DROP) == 0
-
-
-def kill_at(chain: Chain, shell: Shell, thing: Thing, rpc: str, *, done: bool) -> None:
-    """SIGKILL to the process that drops, while its request is held at Milvus' door."""
-    config = Path(shell.environment["MILVUSADMIN_CONFIG"])
-    config.write_text(f"{config.read_text()}strict_drop = true\n")
-    arrived, killed = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        arrived.set()
-        killed.wait(60)
-        if not done:
-            raise Failure(grpc.StatusCode.UNAVAILABLE, "never forwarded")
-
-    (chain.relay.after if done else chain.relay.before)(rpc, hold)
-    with shell.start(*thing.command) as process:
-        try:
-            assert arrived.wait(30), process.communicate(timeout=5)
-        finally:
-            process.kill()
-            process.wait(10)
-            killed.set()
 
 
 def test_closing_by_hand_waits_until_it_has_its_name_again(
