@@ -22,6 +22,9 @@ from tests.infra.milvus_server import (
 )
 
 STARTS = 3  # after a SIGKILL it sometimes does not get through its own recovery at once
+# After a SIGKILL it waits until the sessions of the killed one are over: 30 s by default, anew with
+# each start. Too few, and it ends itself when the machine is busy.
+SESSION = ("--extra-config", "common.session.ttl=10")  # seconds
 
 
 class Mortal:
@@ -54,8 +57,8 @@ class Mortal:
         assert self.folder
         port = int(self.server.address.rpartition(":")[2])
         for _ in range(STARTS):
-            self._process = launch(self.folder, port)
-            problem = wait_until_it_answers(self.server, START_LIMIT, self._process)
+            self._process = launch(self.folder, port, *SESSION)
+            problem = wait_until_it_answers(self.server, 3 * START_LIMIT, self._process)
             if not problem:
                 return
             stop_group(self._process)

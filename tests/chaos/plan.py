@@ -22,7 +22,7 @@ ON_THE_WAY = {"cut": 6, "reset": 5}
 LAST_INSTANT = "rename" if STRICT else "call"  # when nothing of ours looks any more
 OPEN = ("called", "cut")  # leaves an operation without an answer, for the settler
 FOCUS = os.environ.get("CHAOS_FOCUS", "")  # an action that comes far more often, there above all
-MILVUS_KILLED = 1000  # one operation in so many: it needs up to two minutes to be back
+MILVUS_KILLED = 1000  # one operation in so many: it needs half a minute to be back
 
 Fault = tuple[str, str]
 
