@@ -104,7 +104,7 @@ def append(entry: Entry) -> AuditEvent:
     event = AuditEvent(
         **columns(record), record=text, prev_hash=prev_hash, hash=seal(prev_hash, text)
     )
-    event.save()
+    event.save(force_insert=True)  # without it, an UPDATE is tried first
     transaction.on_commit(lambda: logger.info(export_line(event)))
     return event
 
