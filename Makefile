@@ -55,7 +55,7 @@ test: setup
 bench: setup
 	@$(BIN)/python -m tests.benchmarks
 
-# OPERATIONS=10000 SEED=1 MINUTES=40 STRICT=1. Attacks the promises with faults at every point; one
+# OPERATIONS=10000 SEED=1 MINUTES=40 STRICT=1 KEEP=folder. Attacks the promises with faults at every point; one
 # JSON line of counts, and exit status 1 if one is not zero. It starts a Milvus of its own, to kill
 # it. The self-test does the same to builds that break a promise.
 .PHONY: chaos chaos-selftest
