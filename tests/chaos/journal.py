@@ -39,7 +39,8 @@ class Journal:
     def __init__(self, log: Log) -> None:
         self.log = log
         self.sent: Counter[tuple[int, str]] = Counter()  # by the last intent then, and method
-        self.without_intent = self.window = 0
+        self.without_intent = 0
+        self.window: Counter[str] = Counter()  # by method: met what their intent did not name
         self.seen: dict[int, str] = {}  # intents that were in the log, with their seals
         self.victims: set[int] = set()  # dropped in the window that Milvus leaves open
         self._former: dict[str, str] = {}
@@ -80,7 +81,7 @@ class Journal:
             self.sent[sequence, arrived.method] += 1
             self.seen[sequence] = seal
             if arrived.method.startswith("Drop") and number not in {0, identity}:
-                self.window += 1
+                self.window[arrived.method] += 1
                 self.victims.add(number)
             return identity, sequence
 
