@@ -109,13 +109,12 @@ def _keep(scene: Scene) -> None:
 def _attacked(scene: Scene, operations: int, seed: str) -> Operators:
     """People work until so many operations have met their fault; then all settles."""
     operators = Operators(scene.world, [f"http://{app.bind}" for app in scene.apps])
-    kills = scene.mortal.folder is not None
     plans = {}
     for number in range(DROPPERS + RELEASERS):
         releases = number >= DROPPERS
         names, acts = (scene.loaded, RELEASING) if releases else (scene.names, DROPPING)
         session = local_session(scene.apps[0], f"p{number}", "operator", scene.environment)
-        plans[session] = steps(f"{seed}/{number}", names, acts, kills=kills)
+        plans[session] = steps(f"{seed}/{number}", names, acts, scene.mortal.may_be_killed)
     with settling(scene.apps[0], scene.environment):
         end = time.monotonic() + 60 * float(os.environ.get("MINUTES") or 1e6)
         operators.work(plans, lambda: _enough(scene, operations) or time.monotonic() > end)

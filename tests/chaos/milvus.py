@@ -21,6 +21,7 @@ from tests.infra.milvus_server import (
     wait_until_it_answers,
 )
 
+KILLS = 4  # in a run: the more was dropped, the longer a start takes, up to many minutes
 STARTS = 3  # after a SIGKILL it sometimes does not get through its own recovery at once
 # After a SIGKILL it waits until the sessions of the killed one are over: 30 s by default, anew with
 # each start. Too few, and it ends itself when the machine is busy.
@@ -38,6 +39,9 @@ class Mortal:
         if folder:
             self._start()
         self.up.set()
+
+    def may_be_killed(self) -> bool:
+        return self.folder is not None and self.killed < KILLS
 
     def kill(self) -> None:
         """SIGKILL, and start it again with its data. Returns when it answers."""

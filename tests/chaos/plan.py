@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 STRICT = os.environ.get("CHAOS_STRICT") == "1"
@@ -22,7 +22,7 @@ ON_THE_WAY = {"cut": 6, "reset": 5}
 LAST_INSTANT = "rename" if STRICT else "call"  # when nothing of ours looks any more
 OPEN = ("called", "cut")  # leaves an operation without an answer, for the settler
 FOCUS = os.environ.get("CHAOS_FOCUS", "")  # an action that comes far more often, there above all
-MILVUS_KILLED = 1000  # one operation in so many: it needs half a minute to be back
+MILVUS_KILLED = 400  # one operation in so many
 
 Fault = tuple[str, str]
 
@@ -57,13 +57,15 @@ RELEASING = {
 }
 
 
-def steps(seed: str, names: list[str], acts: dict[str, int], *, kills: bool) -> Iterator[Step]:
-    """For ever. `kills`: also Milvus itself is killed."""
+def steps(
+    seed: str, names: list[str], acts: dict[str, int], kills: Callable[[], bool]
+) -> Iterator[Step]:
+    """For ever. `kills`: whether Milvus itself may be killed, too."""
     chance = random.Random(seed)
     while True:
         act = _one_of(chance, acts)
         partition = PARTITION if act.endswith("partition") else ""
-        milvus = kills and chance.randrange(MILVUS_KILLED) == 0
+        milvus = chance.randrange(MILVUS_KILLED) == 0 and kills()
         faults = ((chance.choice(("call", "called")), "milvus"),) if milvus else _faults(chance)
         yield Step(act, chance.choice(names), partition, faults)
 
