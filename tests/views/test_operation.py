@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from collections_app import audit
@@ -187,6 +188,30 @@ def test_a_look_after_all_patience_says_that_it_did_not_happen(
     assert "still there, long after the deadline" in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown", "failed"], 0)
     assert chain.direct.client().has_collection(name, timeout=10)
+
+
+def test_what_came_after_it_was_closed_ends_the_story(
+    chain: Chain,
+    use_cluster: Callable[..., Any],
+    make_collection: Seeds,
+    signed_in: SignIn,
+) -> None:
+    """A rename of strict mode that Milvus carries out when nobody waits for it any more."""
+    use_cluster(chain.uri, chain.token, strict_drop=True, drop_timeout=0.5, settle_after=0.0)
+    name = make_collection()
+    chain.relay.fail("RenameCollection", grpc.StatusCode.UNAVAILABLE, "lost on the way")
+    url = confirm(signed_in(), act_url("drop-collection", name), name).headers["Location"]
+    chain.relay.forward("RenameCollection")
+    time.sleep(1)  # twice the deadline
+    signed_in().post(f"{url}look/")
+    private = f"_milvusadmin_drop_{url.split('/')[2].replace('-', '')}"
+    chain.direct.client().rename_collection(name, private, timeout=10)
+    with pytest.raises(SystemExit):
+        call_command("reconcile_operations")
+    page = Page(signed_in("viewer").get(url))
+    assert "Milvus renamed it after this was closed." in page.find("li")[-1].text
+    assert "has its name again" in page.find("li")[-1].text
+    assert page.find("span", role="status")[0].text == "failed"
 
 
 def test_a_look_while_milvus_is_down_guesses_nothing(
