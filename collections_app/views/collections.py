@@ -1,6 +1,7 @@
 """Looking: clusters, databases, collections, one collection."""
 
 import heapq
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ from ..milvus.types import (
 )
 from ..operations.drop_partition import undroppable
 from ..operations.protocol import claims_in
+from ..operations.settle import intent_of
+from ..operations.strict import operation_of
 from .http import look_into, named, open_cluster, page_or_part
 from .problems import Problem, come_back, looks_again, of_milvus
 
@@ -244,6 +247,7 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
             for p in shown
         ],
         "claim": under_way(name),
+        "left_by": _left_by(name),
         "may_drop_collection": may(actor, Action.DROP_COLLECTION, place),
         "may_drop_partition": may(actor, Action.DROP_PARTITION, place),
         "lock": locked_by(place),
@@ -252,6 +256,13 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
         "title": name,
     }
     return render(request, "collections_app/collection.html", context)
+
+
+def _left_by(name: str) -> uuid.UUID | None:
+    """The operation of strict mode that left it under its private name."""
+    operation = operation_of(name)
+    intent = intent_of(operation) if operation else None
+    return operation if intent and name in intent.record else None
 
 
 def _partition_row(found: Any, partition: Partition, rows: int | Unread | None) -> dict[str, Any]:

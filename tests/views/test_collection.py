@@ -10,12 +10,13 @@ from django.test import Client
 from django.utils import timezone
 
 from collections_app.milvus.types import Kind, Target
-from collections_app.models import Claim
+from collections_app.models import AuditEvent, Claim
 from collections_app.operations.protocol import digest
+from collections_app.operations.strict import private_name
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, seeds_on, unique_name
-from tests.views import Page, act_url, collection_url, list_url, milvus_user
+from tests.views import Page, act_url, collection_url, confirm, list_url, milvus_user
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
@@ -128,6 +129,27 @@ def test_others_see_that_an_operation_is_under_way(
         row = Page(signed_in("operator").get(list_url(q=books)))
         assert row.link("Under way: Grace <i> is at it") == where
         assert not row.has_link(f"Drop {books}…")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_a_drop_left_under_a_private_name_says_which_drop(
+    strict: bool,
+    milvus_server: MilvusServer,
+    use_cluster: Callable[..., Any],
+    make_collection: Seeds,
+    signed_in: SignIn,
+) -> None:
+    use_cluster(milvus_server.uri, milvus_server.token, strict_drop=strict)
+    name = make_collection()
+    confirm(signed_in(), act_url("drop-collection", name), name)
+    operation = AuditEvent.objects.latest("sequence").operation_id
+    assert operation
+    page = Page(signed_in("viewer").get(collection_url(make_collection(private_name(operation)))))
+    if strict:
+        assert page.link("What became of it") == f"/operations/{operation}/"
+    else:
+        assert not page.has_link("What became of it")
 
 
 def test_partitions_of_a_partition_key_are_never_offered(
