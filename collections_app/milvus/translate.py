@@ -92,12 +92,13 @@ def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
 def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> MilvusError:
     """The kind of a failed act. Certain refusals are listed; all the rest is unknown.
 
-    Milvus Lite runs in this process: when it raises, it has not done it.
+    Milvus Lite runs in this process: when it raises, it has not done it. When it is only late, it
+    goes on all the same.
     """
     code, text = _code(exc), _clean(exc, secrets)
     if code in DENIED_STATUS or code == CODE_DENIED:
         return Denied(text, str(code))
-    if _surely_refused(exc, code) or lite:
+    if _surely_refused(exc, code) or (lite and code not in SILENT_STATUS):
         return Refused(text, str(code))
     if _never_sent(exc):
         return Unreachable(text, str(code))

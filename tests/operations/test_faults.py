@@ -1,7 +1,9 @@
 """What goes wrong between the click and the record, with a real Milvus and a real database."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import grpc
 import pytest
@@ -10,6 +12,7 @@ from django.core.management import call_command
 from collections_app.access import Action
 from collections_app.audit import LogUnwritable, Outcome
 from collections_app.clusters import Milvus
+from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
@@ -307,3 +310,24 @@ def reconcile() -> int:
     with pytest.raises(SystemExit) as caught:
         call_command("reconcile_operations")
     return int(caught.value.code or 0)
+
+
+def test_a_milvus_lite_that_answers_too_late_has_refused_nothing(
+    lite_uri: str, use_cluster: Callable[..., Milvus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a server too, in this process: the deadline ends our waiting, not its work."""
+    from milvus_lite.adapter.grpc.servicer import MilvusServicer
+
+    drop = MilvusServicer.DropCollection
+
+    def slow(*args: Any) -> Any:
+        time.sleep(2)
+        return drop(*args)
+
+    monkeypatch.setattr(MilvusServicer, "DropCollection", slow)
+    gateway = use_cluster(lite_uri, drop_timeout=1.0).gateway
+    Connection(gateway.cluster).client("default").create_collection("book", dimension=4)
+    confirmation = consent(target_in("book", Kind.COLLECTION))
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    until(lambda: gateway.collection_identity("default", "book") is None)
+    assert settled(confirmation) is Outcome.SUCCEEDED
