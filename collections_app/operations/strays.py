@@ -4,13 +4,18 @@ a closed operation, where nobody looks for it. It gets its own back.
 
 import logging
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from django.utils import timezone
 
 from .. import audit, clusters
+from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
-from ..milvus.errors import MilvusError
+from ..milvus.errors import MilvusError, NotFound, OutcomeUnknown
+from ..milvus.types import Cluster
 from ..models import AuditEvent, Claim
 from . import strict
 from .base import target_dict
@@ -20,6 +25,7 @@ from .settle import aside_of, intent_of
 logger = logging.getLogger(__name__)
 
 LATE = "Milvus renamed it after this was closed. Nothing was dropped."
+LATELY = timedelta(days=7)  # a strict drop is remembered for so long where not all can be searched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,29 +36,60 @@ class Stray:
     aside: strict.Aside
     closed: AuditEvent
 
+    @property
+    def said(self) -> AuditEvent | None:
+        """The event that began to give its name back, if no other says how that ended."""
+        return self.closed if self.closed.phase == Phase.AFTERWARDS else None
+
 
 def give_back_strays(actor: Actor, origin: Origin) -> list[str]:
     """Look in every database of the clusters with strict_drop. Returns what was done, in words.
 
     What stays there because its own name is taken is told once, and left to people. What can't
-    be looked at now is left for the next time. Raises LogUnwritable.
+    be looked at or given back now is logged, and left for the next time. Raises LogUnwritable.
     """
     told = []
-    for cluster in clusters.all_clusters():
+    for stray in _all_strays():
         try:
-            strays = _strays(cluster.key) if cluster.strict_drop else ()
-            told += [_given_back(stray, actor, origin) for stray in strays]
+            told.append(_given_back(stray, actor, origin))
         except MilvusError as exc:
-            logger.warning("%s can't be searched for private names: %s", cluster.key, exc)
+            logger.warning("%s has not got its name back: %s", stray.aside.private, exc)
     return list(filter(None, told))
 
 
-def _strays(cluster: str) -> Iterator[Stray]:
-    gateway = clusters.get(cluster).gateway
-    for database in gateway.databases():
-        for name in gateway.identities(database):
-            if stray := _stray((cluster, database, name)):
-                yield stray
+def _all_strays() -> list[Stray]:
+    found = []
+    for cluster in clusters.all_clusters():
+        for database in _databases(cluster):
+            found += _strays(cluster.key, database)
+    return found
+
+
+def _databases(cluster: Cluster) -> list[str]:
+    """All, as long as it is strict; those of its strict drops lately, if nobody may list all."""
+    if cluster.strict_drop:
+        with suppress(MilvusError):
+            return clusters.get(cluster.key).gateway.databases()
+    begun = AuditEvent.objects.filter(
+        recorded_at__gt=timezone.now() - LATELY,
+        cluster=cluster.key,
+        phase=Phase.INTENT,
+        action=Action.DROP_COLLECTION,
+        record__contains=f'"private_name":"{strict.PREFIX}',
+    )
+    return sorted(set(begun.values_list("database", flat=True)))
+
+
+def _strays(cluster: str, database: str) -> list[Stray]:
+    try:
+        names = clusters.get(cluster).gateway.identities(database)
+    except NotFound:  # dropped meanwhile, with all that was in it
+        return []
+    except MilvusError as exc:
+        text = "%s/%s can't be searched for private names: %s"
+        logger.warning(text, cluster, database, exc)
+        return []
+    return [stray for name in names if (stray := _stray((cluster, database, name)))]
 
 
 def _stray(found: tuple[str, str, str]) -> Stray | None:
@@ -77,23 +114,32 @@ def _aside(intent: AuditEvent) -> strict.Aside | None:
 
 
 def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
-    """Empty if it is gone from there, or nothing is certain yet."""
+    """Said before it is done, and after. Empty if it is gone from there, or somebody else is at it.
+
+    Raises MilvusError if nothing is certain yet.
+    """
     held = stray.aside.bearer(stray.aside.private)
-    back = strict.give_back(stray.aside, held) if held else None
-    if held is None or back is None:
+    if held is None:
         return ""
     other = "" if held == stray.aside.identity else f" It is another collection, id {held.id}."
-    message = f"{LATE}{other} {back}"
-    return message if _recorded(stray, message, actor, origin) else ""
+    late = LATE + other
+    said = stray.said or _recorded(stray, f"{late} Its name is given back", actor, origin)
+    if not said:
+        return ""
+    back = strict.give_back(stray.aside, held)
+    if back is None:
+        raise OutcomeUnknown("Milvus was asked for it, and a look does not show it yet")
+    ended = _recorded(replace(stray, closed=said), f"{late} {back}", actor, origin)
+    return f"{late} {back}" if ended else ""
 
 
-def _recorded(stray: Stray, message: str, actor: Actor, origin: Origin) -> bool:
-    """Add it to the operation, whose outcome stands. False if somebody else has just done that."""
+def _recorded(stray: Stray, message: str, actor: Actor, origin: Origin) -> AuditEvent | None:
+    """Add it to the operation, whose outcome stands. None if somebody else has just done that."""
     closed = stray.closed
     with audit.appending():
         if last_outcome(stray.operation_id) != closed:
-            return False
-        audit.append(
+            return None
+        return audit.append(
             Entry(
                 phase=Phase.AFTERWARDS,
                 action=closed.action,
@@ -106,4 +152,3 @@ def _recorded(stray: Stray, message: str, actor: Actor, origin: Origin) -> bool:
                 details={"settled": True, "seen": message},
             )
         )
-    return True
