@@ -32,6 +32,13 @@ def all_clusters() -> list[Cluster]:
     return list(settings.CLUSTERS.values())
 
 
+def same_server(key: str) -> list[str]:
+    """The keys of one server: it may be configured twice, with two accounts. This one is first."""
+    here = settings.CLUSTERS.get(key)
+    others = [c.key for c in all_clusters() if here and c.endpoint == here.endpoint]
+    return [key, *(other for other in others if other != key)]
+
+
 def get(key: str) -> Milvus:
     """The cluster of that key. Raises UnknownCluster. Does not connect yet."""
     if key not in settings.CLUSTERS:

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db.models import Q
@@ -203,7 +203,9 @@ def _settled_since(target: Target, before: int) -> bool:
     """
     outcomes = AuditEvent.objects.filter(sequence__gt=before, phase=Phase.OUTCOME)
     same = outcomes.filter(
-        cluster=target.cluster, database=target.database, collection=target.collection[:255]
+        cluster__in=clusters.same_server(target.cluster),
+        database=target.database,
+        collection=target.collection[:255],
     )
     same_name = Q(kind=target.kind, name=target.name[:255])  # all that fits into the column
     return same.filter(same_name | Q(kind=Kind.COLLECTION)).exists()
@@ -243,21 +245,28 @@ def _intent(case: Case, look: Look) -> Entry:
 
 
 def claim_on(target: Target) -> Claim | None:
-    """The open operation that holds this target, if there is one."""
-    holding = Q(target=digest(target)) | Q(operation_id=strict.operation_of(target.collection))
-    return Claim.objects.filter(holding).first()
+    """The open operation that holds this target, if there is one; by any key of its server."""
+    held = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
+    aside = Q(operation_id=strict.operation_of(target.collection))
+    return Claim.objects.filter(held | aside).first()
 
 
 def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     """`claim_on` for many targets of a cluster, with one query."""
-    claims = list(Claim.objects.filter(cluster=cluster))
+    keys = clusters.same_server(cluster)
+    claims = list(Claim.objects.filter(cluster__in=keys))
     held = {claim.target: claim for claim in claims}
     aside = {strict.private_name(claim.operation_id): claim for claim in claims}
 
     def claim(target: Target) -> Claim | None:
-        return (aside.get(target.collection) or held.get(digest(target))) if claims else None
+        found = (held[key] for key in _digests(target, keys) if key in held)
+        return (aside.get(target.collection) or next(found, None)) if claims else None
 
     return claim
+
+
+def _digests(target: Target, keys: list[str]) -> list[str]:
+    return [digest(replace(target, cluster=key)) for key in keys]
 
 
 def digest(target: Target) -> str:

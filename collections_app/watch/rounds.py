@@ -8,8 +8,7 @@ from datetime import UTC
 from django.utils import timezone
 
 from ..actors import watching
-from ..clusters import Milvus, all_clusters
-from ..milvus.types import Cluster
+from ..clusters import Milvus, same_server
 from . import findings
 from .findings import Change, Watch
 from .inventory import Bearer, Difference, differences
@@ -82,7 +81,7 @@ class _Round:
         missing = [d.was for d in found if d.was and not d.renamed]
         proofs = ask(self.milvus, missing)
         since, position = self.store.position(self.lists.read), self.lists.position
-        keys = _keys_of(self.store.cluster)
+        keys = same_server(self.store.cluster.key)
         explained = ours(keys, since=since, position=position)
         watch = replace(self._watch(), in_vain=in_vain(keys, missing))
         judge = Judge(proofs=proofs, ours=explained, watch=watch)
@@ -114,8 +113,3 @@ class _Round:
 
     def _is_listed(self, bearer: Bearer) -> bool:
         return self.lists.read.get(bearer.database, {}).get(bearer.name) == bearer.identity
-
-
-def _keys_of(cluster: Cluster) -> list[str]:
-    """One server may be configured twice, with two accounts: a drop by either is ours."""
-    return [other.key for other in all_clusters() if other.endpoint == cluster.endpoint]

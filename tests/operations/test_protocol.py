@@ -17,7 +17,13 @@ from collections_app.milvus.errors import Denied, NotFound
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations import OPERATIONS
-from collections_app.operations.protocol import AlreadyUsed, Busy, NotDone
+from collections_app.operations.protocol import (
+    AlreadyUsed,
+    Busy,
+    NotDone,
+    claim_on,
+    claims_in,
+)
 from collections_app.verification import verify
 from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
@@ -30,6 +36,7 @@ from tests.operations.conftest import (
     at_once,
     carry_out,
     consent,
+    leave_unknown,
     on_own_connection,
     target_in,
     told,
@@ -203,6 +210,46 @@ def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
 ) -> None:
     """Between the last read of ours and our intent, another drop begins and ends."""
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
+
+    def meanwhile() -> None:
+        assert on_own_connection(lambda: carry_out(theirs, GRACE)) is Outcome.SUCCEEDED
+        thing.add_namesake()
+
+    chain.relay.after("GetVersion", meanwhile)
+    with pytest.raises(NotDone):
+        carry_out(mine)
+    assert thing.is_there()
+    assert chain.relay.count(thing.rpc) == 1
+
+
+# --- one server under two keys, with two accounts perhaps ---------------------------------------
+
+
+@pytest.fixture
+def through_admin(thing: Thing, settings: Any) -> Target:
+    """The same thing on the same server, which the configuration has twice."""
+    settings.CLUSTERS |= {"admin": replace(settings.CLUSTERS["main"], key="admin", label="Admin")}
+    return replace(thing.target, cluster="admin")
+
+
+def test_an_open_operation_holds_its_target_under_the_other_key_too(
+    thing: Thing, chain: Chain, through_admin: Target
+) -> None:
+    """Milvus may still do it: what gets this name after another drop would go with it."""
+    open_drop = leave_unknown(thing, chain)
+    for claim in (claim_on(through_admin), claims_in("admin")(through_admin)):
+        assert claim
+        assert claim.operation_id == open_drop.operation_id
+    with pytest.raises(Busy):
+        carry_out(consent(through_admin))
+    assert chain.relay.count(thing.rpc) == 1
+    assert thing.is_there()
+
+
+def test_a_look_made_before_a_drop_under_the_other_key_is_worth_nothing_after_it(
+    thing: Thing, chain: Chain, through_admin: Target
+) -> None:
+    mine, theirs = consent(thing.target), consent(through_admin, who=GRACE)
 
     def meanwhile() -> None:
         assert on_own_connection(lambda: carry_out(theirs, GRACE)) is Outcome.SUCCEEDED
