@@ -125,7 +125,7 @@ class SeenCollection(models.Model):
     """A collection in the inventory of the watch."""
 
     watched = models.ForeignKey(WatchedDatabase, models.CASCADE, related_name="collections")
-    name = models.CharField(max_length=255)
+    name = models.TextField()  # as long as it is: Milvus takes any number of spaces at its end
     collection_id = models.BigIntegerField()  # 0 on Milvus Lite, which has none
     created_ms = models.BigIntegerField(null=True)
     # Set while it is in no list and nobody can say yet that it is gone.

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", models.CharField(max_length=255)),
+                ("name", models.TextField()),
                 ("collection_id", models.BigIntegerField()),
                 ("created_ms", models.BigIntegerField(null=True)),
                 ("last_listed_at", models.DateTimeField(null=True)),

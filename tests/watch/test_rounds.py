@@ -10,7 +10,7 @@ from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from collections_app.verification import verify
 from collections_app.watch.rounds import look
-from tests.infra.seeds import Seeds
+from tests.infra.seeds import Seeds, unique_name
 
 from .conftest import Watched, seen
 
@@ -51,6 +51,15 @@ def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
     assert gone["actor"]["issuer"].startswith("watch:")
     assert gone["details"]["last_listed"] < gone["details"]["found"] < gone["recorded_at"]
     assert not verify().broken
+
+
+def test_a_name_of_any_length_is_known_again(begun: Watched) -> None:
+    """Milvus takes 255 characters, and spaces after them; PostgreSQL cuts those off silently."""
+    begun.add(name := unique_name("long").ljust(255, "x") + "  ")
+    assert begun.look().events == {"collection.appeared": 1}
+    assert begun.look().events == {}
+    begun.drop(name)
+    assert begun.look().events == {"collection.gone": 1}
 
 
 def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) -> None:
