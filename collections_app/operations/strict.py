@@ -44,9 +44,10 @@ def private_name(operation_id: uuid.UUID) -> str:
 
 
 def operation_of(name: str) -> uuid.UUID | None:
-    """The operation whose private name this is, or None."""
+    """The operation whose private name this is, letter by letter, or None."""
     with suppress(ValueError):
-        return uuid.UUID(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        found = uuid.UUID(name.removeprefix(PREFIX))
+        return found if private_name(found) == name else None
     return None
 
 

@@ -9,7 +9,7 @@ from ..operations.drop_collection import collection_gone
 from . import findings
 from .findings import Change, Watch
 from .inventory import Bearer, Difference
-from .ours import Ours, taken_aside
+from .ours import Ours
 
 Proofs = Mapping[int, bool | Unread]  # by row: whether Milvus knows neither the name nor the id
 
@@ -62,7 +62,6 @@ class Judge:
         if self.ours.is_busy(difference) or (missing and not self._taken_away(missing)):
             return None
         change = findings.change(difference, self.watch)
-        if now and (taken_aside(now.name) or (was and taken_aside(was.name) == now.name)):
-            # There and back by us; the operation tells why.
+        if now and self.ours.moved(was, now):  # the operation tells why
             return Change(remove=change.remove, add=change.add)
         return change

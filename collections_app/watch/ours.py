@@ -19,10 +19,12 @@ from .inventory import Bearer, Difference, Key, key_of
 class Ours:
     """Collections that drops of ours were aimed at, by key.
 
-    `dropped`: gone by an operation that succeeded since the lists before these. `busy`: an
-    operation is open, or it ended while these were read; so they may show it half-way.
+    `clusters` are the keys of this one server. `dropped`: gone by an operation that succeeded
+    since the lists before these. `busy`: an operation is open, or it ended while these were read;
+    so they may show it half-way.
     """
 
+    clusters: list[str]
     dropped: frozenset[Key]
     busy: frozenset[Key]
     busy_operations: frozenset[uuid.UUID]
@@ -33,6 +35,13 @@ class Ours:
         if any(side.key in self.busy for side in sides):
             return True
         return any(operation_of(side.name) in self.busy_operations for side in sides)
+
+    def moved(self, was: Bearer | None, now: Bearer) -> bool:
+        """Whether an operation of ours took it from its name, or gave that back."""
+        aside = _taken_from(self.clusters, now)
+        if aside:  # new under a private name: created and taken between two lists
+            return was is None or was.place == aside
+        return was is not None and _taken_from(self.clusters, was) == now.place
 
 
 def last_sequence() -> int:
@@ -60,6 +69,7 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
     busy = claimed | {operation for operation in lately if operation}
     succeeded = ended.filter(outcome=Outcome.SUCCEEDED)
     return Ours(
+        clusters=clusters,
         dropped=_aimed_at(succeeded.values("operation_id")),
         busy=_aimed_at(busy),
         busy_operations=frozenset(busy),
@@ -68,7 +78,8 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
 
 def in_vain(clusters: list[str], gone: Iterable[Bearer]) -> dict[Key, str]:
     """Operations that sent a drop of these, and were closed as failed: still there then."""
-    names = {bearer.name[:255] for bearer in gone}  # all that fits into the column
+    own = [place for b in gone for place in (b.place, _taken_from(clusters, b)) if place]
+    names = {name[:255] for _, name in own}  # all that fits into the column
     if not names:
         return {}
     failed = AuditEvent.objects.filter(
@@ -102,11 +113,14 @@ def _key(intent: AuditEvent) -> Key:
     return key_of(id_, intent.database, intent.collection)
 
 
-def taken_aside(name: str) -> str:
-    """The name that it has by right, if an operation of ours gave it this one; else empty.
+def _taken_from(clusters: list[str], bearer: Bearer) -> tuple[str, str] | None:
+    """The place from which an operation of ours gave it this private name; None if none did.
 
     Anybody can write a name that looks like it.
     """
-    operation = operation_of(name)
-    intent = _intents().filter(operation_id=operation).first() if operation else None
-    return json.loads(intent.record)["target"]["name"] if intent else ""
+    operation = operation_of(bearer.name)
+    if operation is None:
+        return None
+    intent = _intents().filter(operation_id=operation, cluster__in=clusters).first()
+    target = json.loads(intent.record)["target"] if intent else {}
+    return (bearer.database, target["name"]) if target.get("database") == bearer.database else None

@@ -18,9 +18,10 @@ from collections_app.models import AuditEvent, Claim, SeenCollection
 from collections_app.operations.base import target_dict
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.sending import finish
-from collections_app.operations.strict import private_name
+from collections_app.operations.strict import PREFIX, private_name
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
 from tests.operations.conftest import carry_out, consent, on_own_connection, settled
 
 from .conftest import Watched, seen
@@ -294,6 +295,18 @@ def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched
     assert seen() == [f"gone {private}"]
 
 
+def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -> None:
+    """Closed as failed, and left aside because its own name was taken: the drop may still come."""
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+        finish(operation, Outcome.FAILED, "left aside", actor(), ORIGIN, {"settled": True})
+    begun.look()
+    begun.drop(private)
+    begun.look()
+    assert seen() == [f"gone {private}"]
+    assert f"But operation {operation} asked Milvus to drop it" in told_last()
+
+
 def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_others(
     begun: Watched,
 ) -> None:
@@ -319,3 +332,42 @@ def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
     begun.rename("book", private := private_name(uuid.uuid4()))
     begun.look()
     assert seen() == ["renamed book", f"renamed {private}"]
+
+
+@pytest.fixture
+def ended(begun: Watched) -> uuid.UUID:
+    """An operation of ours on `book` that is over, and left no trace in Milvus."""
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        pass
+    return operation
+
+
+def test_a_stranger_hides_nothing_under_a_private_name_of_ours(
+    begun: Watched, ended: uuid.UUID
+) -> None:
+    """Who sees Milvus sees such names, and the operation only ever renamed `book`."""
+    begun.add("payroll")
+    begun.look()
+    begun.rename("payroll", private := private_name(ended))
+    begun.look()
+    assert seen() == ["appeared payroll", "renamed payroll", f"renamed {private}"]
+    begun.rename(private, "book_2")
+    begun.look()
+    assert seen()[3:] == [f"renamed {private}", "renamed book_2"]
+
+
+def test_a_private_name_of_ours_means_nothing_elsewhere(
+    begun: Watched, ended: uuid.UUID, make_collection: Seeds
+) -> None:
+    elsewhere = Watched(make_collection, make_collection.database())
+    elsewhere.add("book")
+    elsewhere.look()
+    elsewhere.rename("book", private := private_name(ended))
+    elsewhere.look()
+    assert seen() == ["renamed book", f"renamed {private}"]
+
+
+def test_only_the_very_private_name_is_ours(begun: Watched, ended: uuid.UUID) -> None:
+    begun.rename("book", shouted := f"{PREFIX}{ended.hex.upper()}")
+    begun.look()
+    assert seen() == ["renamed book", f"renamed {shouted}"]
