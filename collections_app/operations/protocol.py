@@ -199,9 +199,11 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
 def _settled_since(target: Target, before: int) -> bool:
     """Whether an operation on it, or on its collection, got an outcome after that event.
 
-    Then the look may show what was there before, and a namesake may be there now.
+    Then the look may show what was there before, and a namesake may be there now. So it may when
+    a name was given back.
     """
-    outcomes = AuditEvent.objects.filter(sequence__gt=before, phase=Phase.OUTCOME)
+    phases = (Phase.OUTCOME, Phase.AFTERWARDS)
+    outcomes = AuditEvent.objects.filter(sequence__gt=before, phase__in=phases)
     same = outcomes.filter(
         cluster__in=clusters.same_server(target.cluster),
         database=target.database,

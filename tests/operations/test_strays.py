@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
+from collections_app import clusters
 from collections_app.audit import LogUnwritable, Outcome
 from collections_app.milvus.errors import Denied, NotFound
-from collections_app.milvus.types import Identity, Kind
+from collections_app.milvus.types import Identity, Kind, ServerInfo
 from collections_app.operations import strict
 from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.protocol import NotDone
 from collections_app.operations.sending import final_outcome, finish
 from collections_app.operations.strays import give_back_strays
 from collections_app.safeguards import problems
@@ -147,3 +149,29 @@ def test_it_is_on_the_record_before_its_name_is_given_back(
     assert final_outcome(confirmation.operation_id) is Outcome.FAILED
     assert not verify().broken
     assert not problems()
+
+
+def plain(milvus: clusters.Milvus) -> clusters.Milvus:
+    return replace(milvus, cluster=replace(milvus.cluster, strict_drop=False))
+
+
+def test_a_look_made_before_a_name_is_given_back_is_worth_nothing_after_it(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name was another's, who goes in this moment: a plain drop would take what comes back."""
+    private = strict.private_name(strayed(fake).operation_id)
+    stray = fake.collection_identity("default", private)
+    get = clusters.get
+    monkeypatch.setattr(clusters, "get", lambda key: plain(get(key)))
+    fake.add("book")
+    mine, server = consent(target_in("book", Kind.COLLECTION)), fake.server
+
+    def meanwhile(database: str) -> ServerInfo:
+        fake.drop_collection("default", "book")
+        look_for_strays()
+        return server(database)
+
+    monkeypatch.setattr(fake, "server", meanwhile)
+    with pytest.raises(NotDone):
+        carry_out(mine)
+    assert fake.collection_identity("default", "book") == stray
