@@ -13,14 +13,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import clusters, code_forms, history, links, resume
-from ..access import Action, Place, may, sign_in_needed
+from ..access import Action, Place, may, place_of, sign_in_needed
 from ..actors import actor_of, origin_of
 from ..audit import Outcome
 from ..forms import ConfirmForm
 from ..milvus.errors import MilvusError, Unreachable
 from ..milvus.types import Cluster, Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
-from ..operations.base import Look
+from ..operations.base import Look, target_from
 from ..operations.confirmation import Confirmation
 from ..operations.settle import can_be_asked, settle
 from .http import go_to, named, needs, open_cluster, page_or_part, take_seat
@@ -253,14 +253,7 @@ def _seated(request: HttpRequest, key: str) -> bool:
 def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     found = _story(request, operation_id)
     row, record = found.first.row, found.first.record
-    kind, action = Kind(row.kind), Action(row.action)
-    target = Target(
-        cluster=row.cluster,
-        database=row.database,
-        kind=kind,
-        collection=row.collection,
-        name=row.name,
-    )
+    action, target = Action(row.action), target_from(record["target"])
     details = record["details"]
     context = {
         "story": found,
@@ -275,7 +268,7 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
         "snippets": snippets(
             action, target, details.get("endpoint", ""), details.get("server_version", "")
         ),
-        "title": f"{OPERATIONS[action].verb} {kind} {row.name}",
+        "title": f"{OPERATIONS[action].verb} {target.kind} {target.name}",
     }
     page, part = "collections_app/operation.html", "collections_app/_operation.html"
     return page_or_part(request, page, part, context)
@@ -307,8 +300,7 @@ def _no_such_operation() -> str:
 
 def _readable(request: HttpRequest, found: history.Story) -> bool:
     """What one may see, and what one may read in the log."""
-    row, actor = found.first.row, actor_of(request)
-    place = Place(cluster=row.cluster, database=row.database, collection=row.collection)
+    actor, place = actor_of(request), place_of(target_from(found.first.record["target"]))
     return may(actor, Action.VIEW, place) or may(actor, Action.READ_AUDIT, place)
 
 

@@ -12,10 +12,13 @@ from django.core.management import call_command
 from django.test import Client
 
 from collections_app import audit
+from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from tests.fixtures import ORIGIN, actor
+from tests.fakes import FakeMilvus
+from tests.fixtures import ORIGIN, actor, rule
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
+from tests.operations.conftest import carry_out, consent, target_in
 from tests.views import Page, act_url, confirm
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -285,3 +288,31 @@ def test_an_event_without_an_operation_has_no_page(real: Any, signed_in: SignIn)
     assert event.operation_id is None
     assert page.rows[0][3] == "Export audit"
     assert not [tag for tag in page.find("a") if "/operations/" in tag.attrs["href"]]
+
+
+def long_drop(fake: FakeMilvus) -> tuple[str, str]:
+    """A drop of what has two spaces after 255 characters, which no column of the log holds."""
+    name = fake.add("x" * 253 + "_a" + "  ")
+    confirmation = consent(target_in(name, Kind.COLLECTION))
+    carry_out(confirmation)
+    return name, f"/operations/{confirmation.operation_id}/"
+
+
+def test_a_name_too_long_for_the_log_s_columns_is_shown_in_full(
+    fake: FakeMilvus, signed_in: SignIn
+) -> None:
+    """Its code, cut off, would drop another collection."""
+    name, url = long_drop(fake)
+    answer = signed_in("viewer").get(url)
+    assert answer.context["target"].name == name
+    assert name in answer.context["snippets"][0].code
+
+
+def test_a_rule_for_what_is_called_like_the_cut_off_name_opens_nothing(
+    fake: FakeMilvus, signed_in: SignIn, settings: Any
+) -> None:
+    name, url = long_drop(fake)
+    settings.ACCESS = (rule("viewer", "view", collections=(name[:255],)),)
+    assert signed_in("viewer").get(url).status_code == 404
+    settings.ACCESS = (rule("viewer", "view", collections=(name,)),)
+    assert signed_in("viewer").get(url).status_code == 200
