@@ -79,6 +79,14 @@ class RemovedSegment(models.Model):
         return f"events {self.first} to {self.last}, in {self.file}"
 
 
+class Sent(models.TextChoices):
+    """How far an operation may have got. Written before it gets there: never too little."""
+
+    NOTHING = "", "nothing"
+    RENAME = "rename", "the rename of strict mode"
+    ACT = "act", "the act itself"
+
+
 class Claim(models.Model):
     """An operation that has no final outcome yet, and so holds its target.
 
@@ -93,6 +101,7 @@ class Claim(models.Model):
     cluster = models.CharField(max_length=40)
     actor_display = models.CharField(max_length=300)
     claimed_at = models.DateTimeField()
+    sent = models.CharField(max_length=10, db_default=Sent.ACT.value)  # of Sent
 
     class Meta:
         default_permissions = ()

@@ -14,7 +14,7 @@ from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
-from ..models import AuditEvent, Claim
+from ..models import AuditEvent, Claim, Sent
 from . import OPERATIONS, elapsed, strict
 from .base import Blocker, Look, target_dict
 from .confirmation import Confirmation
@@ -185,6 +185,7 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
                 cluster=case.target.cluster,
                 actor_display=case.actor.display,
                 claimed_at=timezone.now(),
+                sent=Sent.NOTHING,
             )
             audit.append(_intent(case, look))
     if claim is not None:

@@ -3,11 +3,12 @@
 import json
 import time
 import uuid
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from .. import audit, clusters
@@ -16,7 +17,8 @@ from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from ..milvus.types import Cluster, Target
-from ..models import AuditEvent, Claim
+from ..models import AuditEvent, Claim, Sent
+from ..turns import turn
 from . import strict
 from .base import Operation, target_dict, target_from
 from .confirmation import Confirmation
@@ -111,7 +113,7 @@ def act_once(case: Case, patience: Patience) -> Answer:
     """The one request. Whatever is raised, it is never sent again."""
     started, attempts = time.monotonic(), 1
     try:
-        _last_check(case, patience)
+        _last_check(case, patience, Sent.RENAME if case.aside else Sent.ACT)
         _send(case, patience)
         outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
     except MilvusError as exc:
@@ -133,21 +135,33 @@ def _outcome_of(exc: MilvusError) -> Outcome:
 
 def _send(case: Case, patience: Patience) -> None:
     if case.aside:
-        strict.take_and_drop(case.aside, lambda: _last_check(case, patience))
+        strict.take_and_drop(case.aside, lambda: _last_check(case, patience, Sent.ACT))
     else:
         case.operation.act(case.milvus.destroyer, case.target)
 
 
-def _last_check(case: Case, patience: Patience) -> None:
-    """Raises Unreachable (nothing is sent then) if the look is too old, or the claim gone."""
+def _last_check(case: Case, patience: Patience, next_sent: Sent) -> None:
+    """Note what goes out next, durably. Raises Unreachable (it does not go out then) if the look
+    is too old, or the claim gone.
+    """
+    _still_in_time(patience)
     try:
-        ours = Claim.objects.filter(operation_id=case.confirmation.operation_id).exists()
+        ours = _noted(case.confirmation.operation_id, next_sent)
     except (DatabaseError, InterfaceError) as exc:
-        raise Unreachable("the claim could not be read again") from exc
+        raise Unreachable("what goes out next could not be noted") from exc
     if not ours:
         raise Unreachable("the operation was settled meanwhile")
+    _still_in_time(patience)
+
+
+def _still_in_time(patience: Patience) -> None:
     if patience.over:
         raise Unreachable("too much time passed since the look")
+
+
+def _noted(operation_id: uuid.UUID, sent: Sent) -> bool:
+    with turn() if connection.vendor == "sqlite" else nullcontext():
+        return bool(Claim.objects.filter(operation_id=operation_id).update(sent=sent))
 
 
 def conclude(case: Case, answer: Answer) -> Outcome:

@@ -15,7 +15,7 @@ from ..actors import Actor, Origin
 from ..audit import Outcome, Phase
 from ..milvus.errors import MilvusError
 from ..milvus.types import Identity, Target
-from ..models import AuditEvent, Claim
+from ..models import AuditEvent, Claim, Sent
 from . import OPERATIONS, strict
 from .base import target_from
 from .elapsed import since
@@ -40,37 +40,34 @@ def settle(
     a strict drop left half-way. Raises LogUnwritable, or AuditEvent.DoesNotExist.
     """
     intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
-    if not Claim.objects.filter(operation_id=operation_id).exists():
+    claim = Claim.objects.filter(operation_id=operation_id).first()
+    if claim is None:
         return final_outcome(operation_id)
     try:
         if being_carried_out(intent):
             return Outcome.UNKNOWN
-        verdict = _verdict(intent, may_rename)
+        verdict = _verdict(intent, Sent(claim.sent), may_rename)
     except (MilvusError, clusters.UnknownCluster) as exc:
         logger.warning("%s can't be looked at: %s: %s", operation_id, type(exc).__name__, exc)
         return Outcome.UNKNOWN
     return _settled(operation_id, *verdict, actor, origin) if verdict else Outcome.UNKNOWN
 
 
-def _verdict(intent: AuditEvent, may_rename: bool) -> tuple[Outcome, str] | None:
+def _verdict(intent: AuditEvent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
     """What a look shows now; None if it is not certain yet."""
+    if sent is Sent.NOTHING:
+        return Outcome.FAILED, "Its process ended before anything was sent"
     over = _patience_over(intent)
     aside = aside_of(intent)
     if aside and (held := aside.bearer(aside.private)):
         return strict.recover(aside, held, patience_over=over) if may_rename else None
     if strict.gone(aside) if aside else _is_done(intent):
-        if not _never_sent(intent):
+        if sent is Sent.ACT:
             return Outcome.SUCCEEDED, "A look afterwards shows that it is gone, or released"
         return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
     if over:
         return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
     return None
-
-
-def _never_sent(intent: AuditEvent) -> bool:
-    """Whether it is on the record that a strict drop got no further than the rename."""
-    outcomes = AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME)
-    return any(_details(outcome).get("attempts") == 0 for outcome in outcomes)
 
 
 def intent_of(operation_id: uuid.UUID) -> AuditEvent | None:

@@ -57,7 +57,7 @@ def intent_after_the_call() -> None:
         return answer
 
     protocol._record_intent, protocol.act_once = later, act_first
-    sending._last_check = lambda case, patience: None
+    sending._last_check = lambda case, patience, next_sent: None
 
 
 def patience_by_the_clock() -> None:

@@ -38,6 +38,7 @@ from tests.operations.conftest import (
     told,
     until,
 )
+from tests.operations.test_held_up import on_intent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
 
@@ -272,6 +273,31 @@ def test_what_somebody_renamed_meanwhile_was_not_dropped(
     impatient()
     until(lambda: settled(confirmation) is Outcome.FAILED)
     assert make_collection.exists(new)
+
+
+class Killed(BaseException):
+    """Nothing of ours runs after it."""
+
+
+@pytest.mark.both_databases
+def test_killed_before_anything_was_sent_it_failed_also_if_somebody_else_drops_it(
+    thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
+) -> None:
+    """What is gone then did not go by us, and nobody has to ask Milvus for that."""
+
+    def die() -> None:
+        raise Killed
+
+    confirmation = consent(thing.target)
+    with on_intent(die), pytest.raises(Killed):
+        carry_out(confirmation)
+    assert settled(confirmation) is Outcome.UNKNOWN, "for all that others know it may be alive"
+    thing.remove()
+    chain.proxy.refuse()
+    impatient()
+    until(lambda: settled(confirmation) is Outcome.FAILED)
+    assert told() == ["intent", "outcome failed"]
+    assert chain.relay.count(thing.rpc) == 0
 
 
 @pytest.mark.both_databases

@@ -400,6 +400,18 @@ def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
     assert chain.relay.count(DROP) == 0
 
 
+def test_killed_before_the_drop_it_is_no_success_if_somebody_else_drops_it(
+    thing: Thing, chain: Chain, shell: Shell, hasty: Callable[[], Milvus]
+) -> None:
+    be_strict(shell)
+    kill_at(chain, shell, thing, RENAME, done=False)
+    thing.remove()
+    hasty()
+    until(lambda: reconcile() == 0)
+    assert told() == ["intent", "outcome failed"]
+    assert "not by this" in str(details()["message"])
+
+
 def test_closing_by_hand_waits_until_it_has_its_name_again(
     thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
 ) -> None:
