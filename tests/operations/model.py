@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 from django.db import DatabaseError
@@ -15,7 +16,7 @@ from collections_app.audit import Entry, Phase
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import elapsed, sending, strict
+from collections_app.operations import elapsed, protocol, sending, strict
 from collections_app.operations.protocol import digest
 from tests.fakes import FakeMilvus, Lost
 from tests.operations.conftest import target_in
@@ -89,6 +90,18 @@ class WatchedMilvus:
         self.without_intent += [] if intents.exists() else [name]
         if not (method == "rename_collection" and name == private):  # back, which may be repeated
             self.sent[operation, method] += 1
+
+
+@contextmanager
+def killed_early() -> Iterator[None]:
+    """SIGKILL when the intent is committed, and nothing has been sent."""
+
+    def die(*args: object) -> NoReturn:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "act_once", die)
+        yield
 
 
 @contextmanager

@@ -7,7 +7,7 @@ searches for minutes.
 import itertools
 import os
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar
 
 import pytest
@@ -36,7 +36,7 @@ from collections_app.operations.settle import open_operations, settle
 from tests.fakes import Lost, use_fake
 from tests.fixtures import ORIGIN, actor
 from tests.operations.conftest import carry_out, consent, target_in
-from tests.operations.model import Killed, Times, WatchedMilvus, full_disk
+from tests.operations.model import Killed, Times, WatchedMilvus, full_disk, killed_early
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +104,8 @@ class Protocol(RuleBasedStateMachine):
             return
         there = self._there()
         self._prepare(trouble, dialog.target.name)
-        with full_disk(FULL.get(trouble)), suppress(*STOPPED, Killed):
+        early = killed_early() if trouble == "killed early" else nullcontext()
+        with early, full_disk(FULL.get(trouble)), suppress(*STOPPED, Killed):
             carry_out(dialog, actor("ada"))
         self._prepare("", "")
         gone = there.keys() - self._there().keys()
@@ -115,9 +116,15 @@ class Protocol(RuleBasedStateMachine):
         """A dialog that is confirmed at once."""
         self.confirm(self.open_a_dialog(name), trouble)
 
+    @rule(name=names, somebody_drops=st.booleans())
+    def drop_and_send_nothing(self, name: str, somebody_drops: bool) -> None:
+        self.drop(name, "killed early")
+        if somebody_drops:
+            self._remove(self.prefix + name)
+
     def _prepare(self, trouble: str, name: str) -> None:
         self.fake.next_act = {"done, answer lost": Lost.DONE, "lost": Lost.UNDONE}.get(trouble)
-        self.milvus.dies = trouble if trouble.startswith("killed") else None
+        self.milvus.dies = trouble if trouble in {"killed before", "killed after"} else None
         self.milvus.late = trouble == "late"
         self.milvus.before = {
             "the server goes": self.server_goes,
@@ -139,6 +146,11 @@ class Protocol(RuleBasedStateMachine):
     @rule(name=names)
     def replace(self, name: str) -> None:
         self._replace(self.prefix + name)
+
+    @precondition(lambda self: self.strict or not self.milvus.on_the_way)
+    @rule(name=names)
+    def somebody_drops(self, name: str) -> None:
+        self._remove(self.prefix + name)
 
     @rule(name=names)
     def create(self, name: str) -> None:
@@ -202,6 +214,12 @@ class Protocol(RuleBasedStateMachine):
         for number in self.born.keys() - there.keys() - self.gone_by_others - still_open:
             assert dropped[number] == 1, "it is gone, and not exactly one operation dropped it"
 
+    @invariant()
+    def a_success_was_sent(self) -> None:
+        """What somebody else dropped is not ours."""
+        for one, outcome in self._outcomes().items():
+            assert outcome is not Outcome.SUCCEEDED or self.milvus.sent[one, "drop_collection"]
+
     def teardown(self) -> None:
         """All is well again: everything gets its outcome, its name, and its place in the chain."""
         self.what_is_late_arrives()
@@ -223,10 +241,13 @@ class Protocol(RuleBasedStateMachine):
         self.born[found.identity.id] = name
 
     def _replace(self, name: str) -> None:
+        self._remove(name)
+        self._create(name)
+
+    def _remove(self, name: str) -> None:
         found = self.fake._databases["default"].collections.pop(name, None)
         if found is not None:
             self.gone_by_others.add(found.identity.id)
-        self._create(name)
 
     def _there(self) -> dict[int, str]:
         known = self.fake._databases["default"].collections
