@@ -32,7 +32,7 @@ def counts(
         "without_final_outcome": len(_intents(rows).keys() - _outcomes(rows).keys()),
         "outcomes_not_as_milvus_shows": _wrong(world, there, rows)
         + _boasted(rows)
-        + world.loads.wrong,
+        + len(world.loads.wrong),
         "private_names_left": _renamed(world, there, rows),
         "broken_links": broken_links(rows, key),
         "events_lost": _lost(rows, journal.seen, copies),
@@ -76,16 +76,18 @@ def _dropped(rows: list[Row]) -> Counter[int]:
 
 def _wrong(world: World, there: dict[int, str], rows: list[Row]) -> int:
     """Each id that was ever made is there, or exactly one operation dropped it."""
-    dropped, wrong = _dropped(rows), 0
+    dropped, wrong = _dropped(rows), []
     excused = world.behind | world.journal.victims  # somebody else may have been first
     for made in world.made:
         gone, times = made not in there, dropped[made]
         went_with_all = world.parts.get(made, made) not in there  # a partition, with its collection
         if made in excused or (made in world.parts and went_with_all):
-            wrong += times > gone
+            fine = times <= gone
         else:
-            wrong += times != gone
-    return wrong
+            fine = times == gone
+        wrong += [] if fine else [f"{made} {world.made[made]} gone: {gone}, dropped: {times}"]
+    world.story += wrong + world.loads.wrong
+    return len(wrong)
 
 
 def _boasted(rows: list[Row]) -> int:

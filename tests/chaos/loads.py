@@ -19,7 +19,7 @@ class Loads:
 
     def __init__(self, server: MilvusServer, log: Log) -> None:
         self.direct, self.log = server, log
-        self.wrong = 0
+        self.wrong: list[str] = []
         self._loaded: set[int] = set()
         self._asked: dict[int, set[int]] = defaultdict(set)  # intents of releases in this life
 
@@ -52,14 +52,22 @@ class Loads:
         self._asked.clear()
 
     def _judge(self, name: str, partition: str, number: int) -> bool:
-        """Whether it is loaded. Then no release of it succeeded; else one did, if any was asked."""
+        """Whether it is loaded. Then no release of it succeeded; else one did, if any was asked.
+
+        Raises Busy if an operation came in between: then the two do not belong together.
+        """
+        outcomes = self._outcomes(number)
         held = self._held(name, partition)
-        outcomes = self.log.outcomes(list(self._asked[number]))
-        if number in self._loaded and outcomes:
-            self.wrong += ("succeeded" in outcomes) is held
+        if self.log.open_claims(name) or self._outcomes(number) != outcomes:
+            raise Busy
+        if number in self._loaded and outcomes and ("succeeded" in outcomes) is held:
+            self.wrong.append(f"{name}/{partition} {number} loaded: {held}, releases: {outcomes}")
         if not held or "succeeded" in outcomes:
             self._over(number)
         return held
+
+    def _outcomes(self, number: int) -> set[str]:
+        return self.log.outcomes(list(self._asked[number]))
 
     def _over(self, number: int) -> None:
         self._loaded.discard(number)
