@@ -212,7 +212,7 @@ def test_what_came_after_it_was_closed_ends_the_story(
     with pytest.raises(SystemExit):
         call_command("reconcile_operations")
     page = Page(signed_in("viewer").get(url))
-    assert "Milvus renamed it after this was closed." in page.find("li")[-1].text
+    assert "Afterwards. Milvus renamed it after this was closed." in page.find("li")[-1].text
     assert "has its name again" in page.find("li")[-1].text
     assert page.find("span", role="status")[0].text == "failed"
 
