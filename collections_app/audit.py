@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -134,7 +134,7 @@ def try_appending() -> None:
 
 
 def _hold_chain(stack: ExitStack) -> None:
-    with turn() if connection.vendor == "sqlite" else nullcontext():
+    with turn():
         stack.enter_context(transaction.atomic(durable=True))
     _lock_chain()
 

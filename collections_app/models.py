@@ -118,7 +118,7 @@ class WatchedDatabase(models.Model):
     endpoint = models.TextField()  # another address is another server: the watch begins anew
     listed_at = models.DateTimeField()
     position = models.BigIntegerField()  # the events up to here were committed before that
-    version = models.BigIntegerField(default=0)  # grows with each change: see watch/record.py
+    version = models.BigIntegerField(default=0)  # grows with each change: see watch/store.py
 
     class Meta:
         default_permissions = ()

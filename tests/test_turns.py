@@ -16,7 +16,8 @@ from collections_app.turns import turn
 def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The door of a database that nobody else uses."""
     settings = {"NAME": str(tmp_path / "log.sqlite"), "OPTIONS": {"timeout": 0.5}}
-    monkeypatch.setattr(turns, "connection", SimpleNamespace(settings_dict=settings))
+    sqlite = SimpleNamespace(vendor="sqlite", settings_dict=settings)
+    monkeypatch.setattr(turns, "connection", sqlite)
     return tmp_path / "log.sqlite-turn"
 
 
@@ -47,6 +48,13 @@ def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
     assert 0.5 <= time.monotonic() - began < 5
     with turn():
         pass
+
+
+def test_on_postgresql_nobody_waits_here(door: Path) -> None:
+    turns.connection.vendor = "postgresql"
+    with turn(), turn():
+        pass
+    assert not door.exists()
 
 
 def test_without_a_door_there_is_no_order_and_that_is_all(

@@ -3,12 +3,11 @@
 import json
 import time
 import uuid
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from .. import audit, clusters
@@ -160,7 +159,7 @@ def _still_in_time(patience: Patience) -> None:
 
 
 def _noted(operation_id: uuid.UUID, sent: Sent) -> bool:
-    with turn() if connection.vendor == "sqlite" else nullcontext():
+    with turn():
         return bool(Claim.objects.filter(operation_id=operation_id).update(sent=sent))
 
 

@@ -21,7 +21,6 @@ MUST_BE_ZERO = (
 )
 
 
-@pytest.mark.skipif(not os.environ.get("PGHOST"), reason="attacks a real PostgreSQL only")
 @pytest.mark.parametrize("strict", ["0", "1"], ids=["plain", "strict"])
 def test_nothing_twice_nothing_unrecorded_nothing_lost(milvus_server: object, strict: str) -> None:
     environment = {**os.environ, "OPERATIONS": "40", "SEED": "7", "CHAOS_STRICT": strict}
