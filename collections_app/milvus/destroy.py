@@ -59,8 +59,8 @@ class Destroyer:
         if any(unsafe_name(name) for name in names):
             translate.never("A name with a slash, or only dots, is never sent to a server.")
         cluster = self._connection.cluster
-        stub, lite = self._connection.stub(database), self._connection.lite(database)
+        send, lite = self._connection.sender(database, rpc), self._connection.lite(database)
         sending, writing = self._connection.guard.sending(), translate.writing
         with Measured(cluster.key, rpc), sending, writing(cluster.secrets, lite=lite):
-            reply = getattr(stub, rpc)(request, timeout=cluster.drop_timeout)
+            reply = send(request, cluster.drop_timeout)
             translate.check_status(getattr(reply, "status", reply))

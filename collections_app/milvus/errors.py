@@ -1,4 +1,4 @@
-"""What can go wrong at Milvus, in the five kinds an operator can act on."""
+"""What can go wrong at Milvus, in the six kinds an operator can act on."""
 
 PAUSED, BUSY = "paused", "busy"  # codes of our own, where Milvus was not even asked
 
@@ -18,7 +18,10 @@ class MilvusError(Exception):
 
 
 class NotFound(MilvusError):
-    """The database, collection or partition does not exist."""
+    """The database, collection or partition does not exist.
+
+    Milvus 2.5.18 to 2.6 answer the same for a missing collection and a missing database.
+    """
 
     kind = "not_found"
 
@@ -33,6 +36,20 @@ class Refused(MilvusError):
     """Milvus said no; nothing happened."""
 
     kind = "refused"
+
+
+class Standby(Refused):
+    """The standby of a CDC pair: it refuses every change until it is promoted."""
+
+
+class Contradiction(MilvusError):
+    """Two answers of Milvus do not agree, or one makes no sense, so what is there is unknown.
+
+    `str()` says which call answered what. Nothing that changes anything was sent.
+    """
+
+    kind = "contradiction"
+    sent = False
 
 
 class Unreachable(MilvusError):

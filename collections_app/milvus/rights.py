@@ -7,7 +7,6 @@ tried; those rights are read from the account's roles, if it may read them.
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import translate
 from .connection import Connection
 from .errors import Denied, MilvusError, Unreachable
 from .sdk import pb
@@ -136,8 +135,4 @@ def _granted(connection: Connection, role: str) -> set[str]:
 
 
 def _ask(connection: Connection, rpc: str, request: Any) -> Any:
-    stub = connection.stub("default")
-    with connection.reading(rpc):
-        reply = getattr(stub, rpc)(request, timeout=connection.cluster.read_timeout)
-        translate.check_status(reply.status)
-        return reply
+    return connection.read("default", rpc, request)

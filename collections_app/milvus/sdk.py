@@ -12,9 +12,11 @@ _hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.start
 try:
     import grpc
     from pymilvus import DataType, MilvusClient
+    from pymilvus.client.abstract import CollectionSchema
     from pymilvus.client.connection_manager import ConnectionConfig, ConnectionManager
     from pymilvus.exceptions import MilvusException, ParamError
     from pymilvus.grpc_gen import milvus_pb2 as pb
+    from pymilvus.grpc_gen.common_pb2 import ErrorCode
 finally:
     os.environ.update(_hidden)
 
@@ -30,9 +32,11 @@ for _name in (
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 __all__ = [
+    "CollectionSchema",
     "ConnectionConfig",
     "ConnectionManager",
     "DataType",
+    "ErrorCode",
     "MilvusClient",
     "MilvusException",
     "ParamError",

@@ -1,4 +1,4 @@
-"""From what pymilvus and gRPC raise to our five kinds. Facts: docs/milvus.md."""
+"""From what pymilvus and gRPC raise to our own kinds. Facts: docs/milvus.md."""
 
 import re
 from collections.abc import Iterator
@@ -6,13 +6,34 @@ from contextlib import contextmanager
 from typing import Any, Never
 
 from . import handshake
-from .errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused, Unreachable
-from .sdk import MilvusException, ParamError, grpc
+from .errors import (
+    Denied,
+    MilvusError,
+    NotFound,
+    OutcomeUnknown,
+    Refused,
+    Standby,
+    Unreachable,
+)
+from .sdk import ErrorCode, MilvusException, ParamError, grpc
 from .types import Cluster
 
 NOT_FOUND = {100, 200, 800, 1600}  # collection, partition, database, alias
-# Answers that come with certainty: Milvus looked at the request and did nothing.
-REFUSED = NOT_FOUND | {8, 9, 1100}
+# Milvus 2.5.18 to 2.6 describe what is missing, collection or database, with code 0 and only this
+# old code. A code of 4 is something else: too many requests. (internal/proxy/service_provider.go)
+OLD_NOT_FOUND = int(ErrorCode.Value("CollectionNotExists"))
+# Answers that come with certainty: Milvus looked at the request and did nothing. (pkg/util/merr)
+REFUSED = NOT_FOUND | {
+    8,  # rate limit
+    9,  # quota, or switched off by the administrator
+    10,  # not implemented
+    108,  # the collection is replicated from elsewhere
+    1100,  # invalid parameter: from 2.6.19 also a loaded partition, an alias in the way, …
+    1101,
+    1102,
+    1601,  # the new name is an alias
+    1602,
+}
 CODE_DENIED = 1401
 CODE_OTHER = 65535  # Milvus' code for everything unsorted; only its text tells
 # No name on a real server has a space inside, so no name can read like one of these.
@@ -24,6 +45,7 @@ REFUSED_TEXTS = (
     "associated aliases",
     "database not found",
 )
+STANDBY = "cluster is not primary"  # internal/streamingcoord/server/broadcaster, from 2.6
 LITE_NO_DATABASE = re.compile(r"database '.*' does not exist$", re.S)
 NEVER_CONNECTED = "failed to connect to all addresses"
 DENIED_STATUS = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
@@ -73,20 +95,20 @@ def writing(secrets: tuple[str, ...], *, lite: bool) -> Iterator[None]:
 def check_status(status: Any) -> None:
     """Raise what a reply's status says, for replies of the raw stub, which does not look at it."""
     if status.code or status.error_code:
-        raise MilvusException(status.code or status.error_code, status.reason, status.error_code)
+        raise MilvusException(status.code, status.reason, status.error_code)
 
 
 def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
     """The kind of a failed read."""
     code, raw, text = _code(exc), _said(exc), _clean(exc, secrets)
-    if code in NOT_FOUND or (code in {1, 6} and LITE_NO_DATABASE.match(raw)):
-        return NotFound(text, str(code))
+    if _not_found(exc, code) or (code in {1, 6} and LITE_NO_DATABASE.match(raw)):
+        return NotFound(text, _shown(exc))
     denial = next((e for e in _chain(exc) if _code(e) in DENIED_STATUS), None)
     if denial or code == CODE_DENIED or (code == CODE_OTHER and "permission deny" in raw):
-        return Denied(_clean(denial or exc, secrets), str(code))
+        return Denied(_clean(denial or exc, secrets), _shown(exc))
     if code in SILENT_STATUS or code in {2, 10001} or _causes(exc) & SILENT_STATUS:
-        return Unreachable(text, str(code))
-    return Refused(text, str(code))
+        return Unreachable(text, _shown(exc))
+    return Refused(text, _shown(exc))
 
 
 def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> MilvusError:
@@ -97,20 +119,37 @@ def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> Mil
     """
     code, text = _code(exc), _clean(exc, secrets)
     if code in DENIED_STATUS or code == CODE_DENIED:
-        return Denied(text, str(code))
+        return Denied(text, _shown(exc))
+    if STANDBY in _said(exc):
+        return Standby(text, _shown(exc))
     if _surely_refused(exc, code) or (lite and code not in SILENT_STATUS):
-        return Refused(text, str(code))
+        return Refused(text, _shown(exc))
     if _never_sent(exc):
-        return Unreachable(text, str(code))
-    return OutcomeUnknown(text, str(code))
+        return Unreachable(text, _shown(exc))
+    return OutcomeUnknown(text, _shown(exc))
 
 
 def _surely_refused(exc: Exception, code: Any) -> bool:
     if isinstance(exc, ParamError) or code == grpc.StatusCode.UNIMPLEMENTED:
         return True
-    if code == CODE_OTHER:
-        return any(known in _said(exc) for known in REFUSED_TEXTS)
+    if code in {0, CODE_OTHER}:
+        return _not_found(exc, code) or any(known in _said(exc) for known in REFUSED_TEXTS)
     return code in REFUSED
+
+
+def _not_found(exc: Exception, code: Any) -> bool:
+    return code in NOT_FOUND or (code == 0 and _old_code(exc) == OLD_NOT_FOUND)
+
+
+def _old_code(exc: Exception) -> int:
+    """The error code that Milvus used up to 2.2, and still fills in."""
+    return int(getattr(exc, "compatible_code", 0) or 0)
+
+
+def _shown(exc: Exception) -> str:
+    """The code for pages and the record; the old one, called so, where there is no other."""
+    code = _code(exc)
+    return f"error_code {_old_code(exc)}" if code == 0 else str(code)
 
 
 def _never_sent(exc: Exception) -> bool:

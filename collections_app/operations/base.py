@@ -1,12 +1,11 @@
 """What every operation says about itself: how to look, how to act, how to tell that it is done."""
 
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..access import Action
-from ..milvus.errors import Denied, Refused, Unreachable
+from ..milvus.errors import Denied, Unreachable
 from ..milvus.types import (
     CollectionDetail,
     Identity,
@@ -62,7 +61,7 @@ class Operation(ABC):
 
     @abstractmethod
     def look(self, gateway: "Gateway", target: Target) -> Look:
-        """Read the target. Raises NotFound, Denied, Refused or Unreachable."""
+        """Read the target. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""
 
     @abstractmethod
     def act(self, destroyer: "Destroyer", target: Target) -> None:
@@ -71,6 +70,13 @@ class Operation(ABC):
     @abstractmethod
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
         """Whether the thing of this identity is gone (or released). Raises as `look`."""
+
+    def side_effect(self, gateway: "Gateway", target: Target, identity: Identity) -> str:
+        """What else is gone, once it is done, in a sentence; empty if nothing is. Raises as `look`.
+
+        Not a question of success, so it is asked after that.
+        """
+        return ""
 
     @property
     def destroys(self) -> bool:
@@ -83,28 +89,10 @@ def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:
     return (note,) if gateway.cluster.strict_drop else ()
 
 
-NO_SUCH_QUESTION = "1100"  # Milvus' code for an invalid parameter
-
-
-def name_by_id(gateway: "Gateway", database: str, collection_id: int) -> str | None:
-    """What the collection of this id is called now; None if it is gone.
-
-    Raises Denied where Milvus never answers by id: then the name has to do. Refused is for now
-    only, because it has too much to do, say.
-    """
-    try:
-        return gateway.name_of(database, collection_id)
-    except Refused as exc:
-        if exc.code != NO_SUCH_QUESTION:
-            raise
-        raise Denied(str(exc), exc.code) from exc
-
-
 def collection_now(gateway: "Gateway", target: Target, collection_id: int) -> str | None:
     """What the target's collection is called now, whoever renamed it; None if it is gone."""
-    with suppress(Denied):
-        if collection_id:
-            return name_by_id(gateway, target.database, collection_id)
+    if collection_id:
+        return gateway.name_of(target.database, collection_id)
     known = gateway.collection_identity(target.database, target.collection)
     return target.collection if known else None
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ..access import Action
 from ..milvus.errors import Denied, Refused
 from ..milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
-from .base import Blocker, Look, Operation, name_by_id, other, strict_notes
+from .base import Blocker, Look, Operation, other, strict_notes
 from .strict import PREFIX
 
 if TYPE_CHECKING:
@@ -53,14 +53,7 @@ def collection_gone(gateway: "Gateway", target: Target, identity: Identity) -> b
     now = gateway.collection_identity(target.database, target.collection)
     if now is not None and not (now.verifiable and identity.verifiable and now != identity):
         return False
-    return not identity.verifiable or not _renamed(gateway, target.database, identity)
-
-
-def _renamed(gateway: "Gateway", database: str, identity: Identity) -> bool:
-    try:
-        return name_by_id(gateway, database, identity.id) is not None
-    except Denied:
-        return False  # this server does not answer by id: then the name has to do
+    return not identity.verifiable or gateway.name_of(target.database, identity.id) is None
 
 
 def _strict_blockers(

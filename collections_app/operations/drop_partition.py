@@ -26,6 +26,10 @@ NOT_STRICT = (
     "Strict mode can't cover partitions, because Milvus does not rename them. The instant between "
     "the last look and the drop stays open."
 )
+COLLECTION_GONE = (
+    "Its whole collection is gone, too. This operation did not ask for that: find out who dropped "
+    "it, or whether Milvus did."
+)
 
 
 class DropPartition(Operation):
@@ -50,6 +54,11 @@ class DropPartition(Operation):
 
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
         return partition_now(gateway, target, identity) is None
+
+    def side_effect(self, gateway: "Gateway", target: Target, identity: Identity) -> str:
+        """Builds of Milvus 2.6 of November 2025 dropped the whole collection (issue #45476)."""
+        there = collection_now(gateway, target, identity.collection_id)
+        return "" if there else COLLECTION_GONE
 
 
 def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Look]:

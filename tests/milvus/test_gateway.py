@@ -20,6 +20,7 @@ from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionSummary, Listing, Load, Unread
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
+from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds, unique_name
 
 READ_TIMEOUT = 1.0
@@ -228,7 +229,6 @@ def works_within(limit: float, call: Callable[[], object]) -> bool:
         ("ListAliases", "aliases"),
         ("GetCollectionStatistics", "rows"),
         ("ShowPartitions", "partitions"),
-        ("ShowCollections", "load"),
         ("DescribeIndex", "indexes"),
     ],
 )
@@ -253,33 +253,47 @@ def test_one_part_that_can_not_be_read_does_not_take_the_others_along(
     assert unread == expected
 
 
-@pytest.mark.parametrize("status", [grpc.StatusCode.DEADLINE_EXCEEDED, None], ids=str)
-def test_a_list_without_load_states_is_still_a_list(
-    chain: Chain, behind: Gateway, make_collection: Seeds, status: grpc.StatusCode | None
-) -> None:
-    """None: Milvus answers, but says no (too many requests)."""
-    name = make_collection()
+SILENT, RATE_LIMIT, NEIGHBOUR_GONE = grpc.StatusCode.DEADLINE_EXCEEDED, 8, 100
+
+
+def answer_load_states(chain: Chain, answer: grpc.StatusCode | int) -> None:
+    """A gRPC status, or a code of Milvus', for what is loaded. The list itself comes as it is."""
     whole = chain.direct.client()._get_connection()._stub
 
-    def answer(request: bytes) -> bytes:
+    def answered(request: bytes) -> bytes:
         asked = pb.ShowCollectionsRequest.FromString(request)
         if not asked.type:
-            return whole.ShowCollections(asked, timeout=5).SerializeToString()
-        return pb.ShowCollectionsResponse(
-            status={"code": 8, "reason": "rate limit exceeded"}
-        ).SerializeToString()
+            return bytes(whole.ShowCollections(asked, timeout=5).SerializeToString())
+        if isinstance(answer, grpc.StatusCode):
+            raise Failure(answer, "not now")
+        reply = pb.ShowCollectionsResponse(status={"code": answer, "reason": "not now"})
+        return bytes(reply.SerializeToString())
 
-    chain.relay.answer("ShowCollections", answer)
-    if status:
-        after_the_list(chain, lambda: chain.relay.fail("ShowCollections", status))
+    chain.relay.answer("ShowCollections", answered)
+
+
+load_states = pytest.mark.parametrize("answer", [SILENT, RATE_LIMIT, NEIGHBOUR_GONE], ids=str)
+
+
+@load_states
+def test_a_list_without_load_states_is_still_a_list(
+    chain: Chain, behind: Gateway, make_collection: Seeds, answer: grpc.StatusCode | int
+) -> None:
+    name = make_collection()
+    answer_load_states(chain, answer)
     rows = {row.name: row for row in behind.collections("default")}
     assert rows[name].load is Unread.UNKNOWN
     assert rows[name].identity.verifiable
 
 
-def after_the_list(chain: Chain, then: Callable[[], None]) -> None:
-    """The next ShowCollections is the list itself; what follows it asks for load states."""
-    chain.relay.after("ShowCollections", then)
+@load_states
+def test_a_collection_without_a_load_state_is_still_a_collection(
+    chain: Chain, behind: Gateway, make_collection: Seeds, answer: grpc.StatusCode | int
+) -> None:
+    name = make_collection()
+    answer_load_states(chain, answer)
+    found = behind.collection("default", name)
+    assert (found.load, found.rows) == (Unread.UNKNOWN, 0)
 
 
 def test_a_summary_that_milvus_refuses_is_unknown_in_its_row_only(

@@ -33,12 +33,13 @@ def gateway(chain: Chain) -> Gateway:
 def describe(chain: Chain, make_collection: Seeds, gateway: Gateway) -> Describe:
     """describe(field, ..., functions=...) is a real collection with that schema said of it."""
     name = make_collection()
+    id_ = gateway.identities("default")[name].id
 
     def answered(*fields: schema_pb2.FieldSchema, **schema: Any) -> CollectionDetail:
         properties = schema.pop("collection_properties", [])
         reply = pb.DescribeCollectionResponse(
             schema=schema_pb2.CollectionSchema(name=name, fields=[KEY, *fields], **schema),
-            collectionID=42,
+            collectionID=id_,
             collection_name=name,
             created_timestamp=1_700_000_000_123 << 18,
             properties=properties,
@@ -193,7 +194,7 @@ def test_the_facts_of_the_collection_itself(describe: Describe) -> None:
     assert found.description == "<b>what it is for</b>"
     assert found.dynamic_fields
     assert found.properties == {"collection.ttl.seconds": "60"}
-    assert (found.identity.id, found.identity.created_ms) == (42, 1_700_000_000_123)
+    assert found.identity.created_ms == 1_700_000_000_123
 
 
 def test_a_snapshot_can_be_sealed_in_the_audit_log(describe: Describe) -> None:
