@@ -11,7 +11,7 @@ from functools import total_ordering
 from typing import Self
 
 TEXT = re.compile(
-    r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?![.\d])(?:[-.]?(rc|alpha|beta)[-.]?(\d{0,9}))?"
+    r"(?:pkg/)?v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?![.\d])(?:[-.]?(rc|alpha|beta)[-.]?(\d{0,9}))?"
 )
 FINAL = "~"  # sorts after every name of a pre-release
 LITE = "milvus_lite"
@@ -32,9 +32,10 @@ class Version:
     def parse(cls, text: str) -> Self | None:
         """The version in what a server answers to GetVersion, or None.
 
-        Milvus answers with its build tag (`git describe`), so what follows the three numbers is a
-        pre-release or names the build: "v2.3.5-lite" is the real server from PyPI. Milvus Lite
-        ("milvus_lite-3.2.2") counts its own versions and is None.
+        Milvus up to 2.5.5 answers `git describe` ("v2.3.5-lite" is the real server from PyPI, and
+        2.5.5 says "pkg/v2.5.5": #40216), then a number in the source, and from 2.6.13 on the tag
+        of its image (#47822): "2.6.13", or "2.6-20260601-0123456789" for a build between releases,
+        which is None. Milvus Lite ("milvus_lite-3.2.2") counts its own versions and is None.
         """
         found = TEXT.match(text.strip().lower())
         if not found:
@@ -81,6 +82,13 @@ class Verdict:
     reason: str = ""
     issue: str = ""  # "#43407"; several are separated by ", "; "" if no issue is about it
 
+    @property
+    def text(self) -> str:
+        """The sentence with its issue numbers; "" if it is SAFE."""
+        word = "issues" if "," in self.issue else "issue"
+        issue = f" (Milvus {word} {self.issue})" if self.issue else ""
+        return f"{self.reason}{issue}." if self.reason else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -95,10 +103,13 @@ class Row:
         return self.first <= version < self.end
 
 
-BEGINNING = Version(0, 0, 0, "")
+BEGINNING = Version(0, 0, 0)
 LOSES = Verdict(
     safety=Safety.REFUSED,
-    reason="On this version a rename may lose the collection's metadata, and with it the data",
+    reason=(
+        "On this version a rename may lose the collection's metadata, and with it the data; 2.5.15 "
+        "and 2.6.0 have the fix"
+    ),
     issue="#43407",
 )
 # The first row that covers a version counts; a version that none covers is safe.
@@ -107,13 +118,19 @@ RENAME = (
         first=Version(2, 5, 14),
         end=Version(2, 5, 15),
         verdict=LOSES,
-        source="issue #43407; cause #42876 (2025-06-23), fix #43421; release notes of 2.5.15",
+        source=(
+            "issue #43407; cause #42876 (2025-06-23): kv_catalog.go, AlterCollectionDB saves a key "
+            "and removes it; fix #43421; release notes of 2.5.15"
+        ),
     ),
     Row(
-        first=Version(2, 6, 0, ""),
+        first=Version(2, 6, 0, "alpha"),
         end=Version(2, 6, 0),
         verdict=LOSES,
-        source="issue #43407 names master of that time; cause #42875, fix #43420 is in 2.6.0",
+        source=(
+            "issue #43407 names master; cause #42875 (2025-06-23), fix #43420 (2025-07-18). Builds "
+            "of that time say 2.6.0-rc.1, also those between the release candidate and the cause"
+        ),
     ),
     Row(
         first=BEGINNING,
@@ -127,17 +144,23 @@ RENAME = (
             ),
             issue="#47850, #47718",
         ),
-        source="issues #47850, #48062; #47718, fix #47721 (2026-02-10)",
+        source="issues #47850, #48062; issue #47718, fix #47721 (2026-02-10), in 2.6.11",
     ),
     Row(
         first=Version(2, 6, 11),
         end=Version(2, 6, 12),
         verdict=Verdict(
             safety=Safety.WARNING,
-            reason="Below 2.6.12, grants on a collection's name do not follow a rename",
+            reason=(
+                "Below 2.6.12, grants on a collection's name do not follow a rename (a server that "
+                "answers 2.6.11 may be 2.6.12)"
+            ),
             issue="#47850",
         ),
-        source="issue #47850; #48062 says that it is still so on 2.6.11; fix #48151 (2026-03-10)",
+        source=(
+            "issue #47850; still so on 2.6.11 by issue #48062; fix #48151 (2026-03-10), in 2.6.12 "
+            "by its commit fe3558a; 2.6.12 answers 2.6.11: issue #48365"
+        ),
     ),
 )
 ON_LITE = Verdict(
@@ -153,9 +176,9 @@ UNREADABLE = Verdict(
     issue="#43407",
 )
 # An accepted drop, rename or truncation is a broadcast that Milvus stores and carries out however
-# long it takes, also after a restart: #43897; #45025, #45241, #45280 (2025-11-03 and 04). Pre-
-# releases of 2.6.6 count as 2.6.6, because waiting longer than needed does no harm.
-DURABLE_DDL = Version(2, 6, 6, "")
+# long it takes, also after a restart: issue #43897; #45025, #45241, #45280 (2025-11-03 and 04), in
+# 2.6.6 by #45738. A pre-release counts as its release, because waiting longer does no harm.
+DURABLE_DDL = Version(2, 6, 6, "alpha")
 
 
 def rename_verdict(text: str) -> Verdict:

@@ -54,6 +54,8 @@ NO_VERSION = (
         ("v2.5.14-dev", Version(2, 5, 14)),  # built from changed files
         ("v2.5.14-12-g9d8edf9497", Version(2, 5, 14)),  # built 12 commits later
         ("v2.5.14-gpu", Version(2, 5, 14)),
+        ("pkg/v2.5.5", Version(2, 5, 5)),  # what the image of 2.5.5 says
+        ("2.6.0-rc.1", Version(2, 6, 0, "rc", 1)),  # what the source of those builds says
         ("2.6.0-rc1", Version(2, 6, 0, "rc", 1)),
         ("v2.4.0-rc.1", Version(2, 4, 0, "rc", 1)),
         ("v2.5.0-beta", Version(2, 5, 0, "beta")),
