@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..access import Action
 from ..milvus.errors import Denied, Refused
 from ..milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
+from ..milvus.versions import Safety, rename_verdict
 from .base import Blocker, Look, Operation, other, strict_notes
 from .strict import PREFIX
 
@@ -17,6 +18,8 @@ STRICT = (
     "Strict: it is renamed to a private name, compared there, and dropped under that name. From "
     "the rename on nobody finds it."
 )
+NO_RENAME = "This cluster has strict_drop, which renames a collection before it drops it."
+NOTHING_DROPPED = "Nothing is dropped here until strict_drop is off or Milvus is another version."
 
 
 class DropCollection(Operation):
@@ -33,9 +36,9 @@ class DropCollection(Operation):
             server=server,
             detail=detail,
             rows=detail.rows,
-            blockers=_strict_blockers(gateway, detail, target)
+            blockers=_strict_blockers(gateway, detail, server, target)
             or _alias_blockers(detail, server, target),
-            notes=_notes(detail, server) + strict_notes(gateway, STRICT),
+            notes=_notes(detail, server) + _strict_notes(gateway, server),
         )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
@@ -57,13 +60,16 @@ def collection_gone(gateway: "Gateway", target: Target, identity: Identity) -> b
 
 
 def _strict_blockers(
-    gateway: "Gateway", detail: CollectionDetail, target: Target
+    gateway: "Gateway", detail: CollectionDetail, server: ServerInfo, target: Target
 ) -> tuple[Blocker, ...]:
-    """Strict mode asks by id, and by a name that no grant knows. Without answers it would get
-    stuck half-way, so it does not begin.
+    """Strict mode renames, asks by id, and asks by a name that no grant knows. Where a rename may
+    lose the collection, or without answers, it does not begin.
     """
     if not gateway.cluster.strict_drop:
         return ()
+    verdict = rename_verdict(server.version)
+    if verdict.safety is Safety.REFUSED:
+        return (Blocker(text=f"{NO_RENAME} {verdict.text} {NOTHING_DROPPED}"),)
     try:
         if detail.identity.verifiable:
             gateway.name_of(target.database, detail.identity.id)
@@ -73,6 +79,14 @@ def _strict_blockers(
     except (Denied, Refused) as exc:
         why = f"Milvus does not answer what it asks: {exc}"
     return (Blocker(text=f"This cluster has strict_drop, and {why}. Nothing is dropped so."),)
+
+
+def _strict_notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
+    """What strict mode does, and what is known against a rename on this version."""
+    verdict = rename_verdict(server.version)
+    if verdict.safety is not Safety.WARNING:
+        return strict_notes(gateway, STRICT)
+    return strict_notes(gateway, STRICT) + strict_notes(gateway, verdict.text)
 
 
 def _alias_blockers(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collections_app.milvus import rights
+from collections_app.milvus import rights, versions
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Denied, MilvusError
 from collections_app.milvus.handshake import NO_CONNECTION
@@ -33,6 +33,7 @@ def look(cluster: Cluster) -> Iterator[Finding]:
         yield _unreachable(about, cluster, exc)
         return
     yield ok(about, f"Milvus {version} at {cluster.endpoint} answers{_how(cluster)}")
+    yield from _version(about, cluster, version)
     yield from _plain(about, cluster)
     if DEFAULT in cluster.secrets:
         yield problem(about, "root has the password that everybody knows", CHANGE)
@@ -74,6 +75,31 @@ def _how(cluster: Cluster) -> str:
     if not cluster.uri.startswith("https://"):
         return ""
     return " over TLS, with a certificate of ours" if cluster.client_cert_file else " over TLS"
+
+
+def _version(about: str, cluster: Cluster, version: str) -> Iterator[Finding]:
+    """A version that is not known, and what strict mode risks on this one."""
+    rehearse = f"Run manage.py rehearse --cluster {cluster.key}, and read docs/compatibility.md."
+    if versions.is_newer_than_known(version):
+        text = f"Milvus {version} is newer than this release of Milvus Admin knows"
+        yield warning(about, f"{text}: it is treated as {versions.NEWEST_KNOWN}", rehearse)
+    if versions.Version.parse(version) is None and not versions.is_lite(version):
+        text = f"{version!r} is no version that can be read"
+        yield warning(about, f"{text}: no rename is sent there", rehearse)
+    if cluster.strict_drop:
+        yield _strict(about, version)
+
+
+def _strict(about: str, version: str) -> Finding:
+    """Whether strict mode may rename on this version."""
+    verdict = versions.rename_verdict(version)
+    if verdict.safety is versions.Safety.SAFE:
+        return ok(about, "strict_drop: nothing is known against a rename on this version")
+    if verdict.safety is versions.Safety.WARNING:
+        remedy = "Upgrade Milvus to 2.6.12 or later. docs/compatibility.md tells what it means."
+        return warning(about, f"strict_drop renames. {verdict.text}", remedy)
+    remedy = "Switch strict_drop off for this cluster, or run another version of Milvus."
+    return problem(about, f"strict_drop: no collection can be dropped. {verdict.text}", remedy)
 
 
 def _plain(about: str, cluster: Cluster) -> Iterator[Finding]:

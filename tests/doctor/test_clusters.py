@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pymilvus.exceptions import MilvusException
+from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from collections_app.milvus import rights
 from milvusadmin.doctor import milvus
@@ -153,6 +154,37 @@ def test_milvus_lite_that_the_dashboard_has_open(tmp_path: Path) -> None:
         (said,) = found(str(tmp_path / "held.db"))
         holder.communicate("", timeout=20)
     assert (said.state, "that can't be opened" in said.text) == (State.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "state", "says"),
+    [
+        ("2.6.21", {}, State.WARNING, "newer than this release of Milvus Admin knows"),
+        ("4.0.0", {}, State.WARNING, "it is treated as 3.0.1"),
+        ("2.6-20260601-0123456789", {}, State.WARNING, "is no version that can be read"),
+        ("2.5.14", {"strict_drop": True}, State.PROBLEM, "(Milvus issue #43407)"),
+        ("2.5.15", {"strict_drop": True}, State.WARNING, "(Milvus issues #47850, #47718)"),
+        ("3.0.1", {"strict_drop": True}, State.OK, "nothing is known against a rename"),
+        ("4.0.0", {"strict_drop": True}, State.OK, "nothing is known against a rename"),
+    ],
+)
+def test_version_that_matters_is_a_finding_with_a_remedy(
+    version: str, settings: dict[str, bool], state: State, says: str, milvus_server: MilvusServer
+) -> None:
+    reply = pb.GetVersionResponse(version=version).SerializeToString()
+    with Relay(milvus_server.address) as relay:
+        relay.answer("GetVersion", lambda _: reply)
+        said = found(f"http://127.0.0.1:{relay.port}", milvus_server.token, **settings)
+    finding = about(said, says)
+    assert finding.state == state
+    if state == State.WARNING and not settings:
+        assert "manage.py rehearse --cluster" in finding.remedy
+    assert finding.remedy or state == State.OK
+
+
+@pytest.mark.parametrize("version", ["v2.3.5-lite", "2.5.26", "2.6.20", "3.0.1"])
+def test_known_version_without_strict_mode_is_only_named(version: str) -> None:
+    assert list(milvus._version("x", cluster_at("http://127.0.0.1:1"), version)) == []
 
 
 @pytest.fixture(autouse=True)
