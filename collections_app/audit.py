@@ -39,7 +39,7 @@ class Phase(StrEnum):
 
     INTENT = "intent"  # about to be sent
     OUTCOME = "outcome"  # what became of it
-    AFTERWARDS = "afterwards"  # something more about an operation that is closed; same outcome
+    AFTERWARDS = "afterwards"  # something more about an operation that is closed
     REFUSED = "refused"  # stopped by us before anything was sent
     ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
     OBSERVED = "observed"  # seen in Milvus by the watch, and not done by us
@@ -52,6 +52,7 @@ class Outcome(StrEnum):
     NONE = ""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    NOT_DONE = "not done so far"  # Milvus may still carry it out: operations/late.py
     REFUSED = "refused"
     UNKNOWN = "unknown"
     DENIED = "denied"

@@ -19,6 +19,7 @@ from ..operations.sending import OutcomeUnrecorded
 EXIT = {
     Outcome.SUCCEEDED: 0,
     Outcome.FAILED: 1,
+    Outcome.NOT_DONE: 6,
     Outcome.REFUSED: 3,
     Outcome.DENIED: 3,
     Outcome.BLOCKED: 3,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,19 @@ class Target:
     kind: Kind
     collection: str
     name: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The way back from `as_dict`."""
+        return cls(**{**data, "kind": Kind(data["kind"])})
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.database, self.name
+
+    def as_dict(self) -> dict[str, str]:
+        """For a record or a token."""
+        return {name: str(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,15 +97,6 @@ def collection_now(gateway: "Gateway", target: Target, collection_id: int) -> st
     return target.collection if known else None
 
 
-def target_dict(target: Target) -> dict[str, str]:
-    return {name: str(getattr(target, name)) for name in Target.__dataclass_fields__}
-
-
-def target_from(data: dict[str, Any]) -> Target:
-    """The way back. From a record, never from its columns: a long name is cut off there."""
-    return Target(**{**data, "kind": Kind(data["kind"])})
-
-
 def other(target: Target, kind: Kind, name: str) -> Target:
     """Another target in the same collection."""
     return replace(target, kind=kind, name=name)

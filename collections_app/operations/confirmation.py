@@ -11,7 +11,7 @@ from .. import clusters
 from ..access import Action
 from ..actors import Actor
 from ..milvus.types import Identity, Target
-from .base import Look, target_dict, target_from
+from .base import Look
 
 SALT = "milvus-admin.confirmation"
 
@@ -52,7 +52,7 @@ def sign(confirmation: Confirmation) -> str:
     """The token for the form's hidden field."""
     data = asdict(confirmation)
     data["operation_id"] = str(confirmation.operation_id)
-    data["target"] = target_dict(confirmation.target)
+    data["target"] = confirmation.target.as_dict()
     return signing.dumps(data, salt=SALT, compress=True)
 
 
@@ -85,7 +85,7 @@ def _from(data: dict[str, Any]) -> Confirmation:
     return Confirmation(
         operation_id=uuid.UUID(data["operation_id"]),
         action=Action(data["action"]),
-        target=target_from(data["target"]),
+        target=Target.of(data["target"]),
         identity=Identity(**data["identity"]),
         endpoint=data.get("endpoint", ""),
         actor_key=data["actor_key"],

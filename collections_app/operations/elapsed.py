@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..models import AuditEvent
+from ..intents import Intent
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -20,8 +20,9 @@ def stamp() -> dict[str, Any]:
     return {"boot": _boot(), "uptime": _uptime()}
 
 
-def since(intent: AuditEvent, stamp: dict[str, Any]) -> timedelta:
+def since(intent: Intent) -> timedelta:
     """By the machine's own count, if it has run since then; else by the clocks."""
+    stamp = intent.clock
     if stamp.get("boot") and stamp["boot"] == _boot():
         return timedelta(seconds=_uptime() - stamp["uptime"])
     return timezone.now() - intent.recorded_at

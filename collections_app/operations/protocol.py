@@ -16,7 +16,7 @@ from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim, Sent
 from . import OPERATIONS, elapsed, strict
-from .base import Blocker, Look, target_dict
+from .base import Blocker, Look
 from .confirmation import Confirmation
 from .sending import Case, Patience, act_once, conclude
 
@@ -160,7 +160,7 @@ def _refusal(
         origin=origin,
         outcome=outcome,
         operation_id=uuid.uuid4(),
-        target=target_dict(target),
+        target=target.as_dict(),
         message=message,
         details=details,
     )
@@ -228,7 +228,7 @@ def _intent(case: Case, look: Look) -> Entry:
         actor=case.actor,
         origin=case.origin,
         operation_id=case.confirmation.operation_id,
-        target=target_dict(case.target),
+        target=case.target.as_dict(),
         details={
             "identity": asdict(look.identity),
             "identity_verifiable": look.identity.verifiable,
@@ -274,4 +274,4 @@ def _digests(target: Target, keys: list[str]) -> list[str]:
 
 def digest(target: Target) -> str:
     """The claim's key: one thing has one, however long its names are."""
-    return hashlib.sha256(audit.canonical(dict(target_dict(target))).encode()).hexdigest()
+    return hashlib.sha256(audit.canonical(dict(target.as_dict())).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """From the committed intent to the recorded outcome: act once, look again, record."""
 
-import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -14,16 +13,25 @@ from .. import audit, clusters
 from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
-from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..intents import Intent
+from ..milvus.errors import (
+    Contradiction,
+    Denied,
+    MilvusError,
+    NotFound,
+    Refused,
+    Unreachable,
+)
 from ..milvus.types import Cluster, Target
 from ..models import AuditEvent, Claim, Sent
 from ..turns import turn
 from . import strict
-from .base import Operation, target_dict, target_from
+from .base import Operation
 from .confirmation import Confirmation
 
 # After an OK, Milvus may need a moment before the name is gone.
 LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
+LOOKING_SECONDS = 10.0  # no look begins later than that after the first one
 STRICT_ACTION = Action.DROP_COLLECTION  # Milvus renames nothing else
 READS_AT_MOST = 18  # reads between the act and the end of the last look, in the worst case
 
@@ -199,16 +207,32 @@ def _verified(case: Case, answer: Answer) -> tuple[Outcome, str]:
 
 
 def _look_again(case: Case, times: int) -> tuple[bool, str]:
+    seen, until = "", time.monotonic() + LOOKING_SECONDS
     for left in reversed(range(times)):
         try:
             if case.is_done():
-                return True, case.operation.proof
+                return True, _proof(case)
+            seen = "A look afterwards shows that it is still there."
+        except Contradiction as exc:  # perhaps only for this moment
+            seen = f"The look afterwards failed: {exc}"
         except MilvusError as exc:
             return False, f"The look afterwards failed: {exc}"
         except Exception as exc:  # a bug in looking must not keep the record from being closed
             return False, f"The look afterwards failed: {type(exc).__name__}"
-        time.sleep(SECONDS_BETWEEN if left else 0)
-    return False, "A look afterwards shows that it is still there."
+        if not left or time.monotonic() > until:
+            break
+        time.sleep(SECONDS_BETWEEN)
+    return False, seen
+
+
+def _proof(case: Case) -> str:
+    try:
+        more = case.operation.side_effect(
+            case.milvus.gateway, case.target, case.confirmation.identity
+        )
+    except Exception:  # what was asked for is done
+        more = "Whether anything else went with it could not be read."
+    return f"{case.operation.proof} {more}".strip()
 
 
 def finish(
@@ -239,7 +263,7 @@ def finish(
                 origin=origin,
                 outcome=outcome,
                 operation_id=operation_id,
-                target=target_dict(target),
+                target=target.as_dict(),
                 message=message,
                 details=details,
             )
@@ -249,7 +273,31 @@ def finish(
 
 def _begun(operation_id: uuid.UUID) -> tuple[str, Target]:
     intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
-    return intent.action, target_from(json.loads(intent.record)["target"])
+    return intent.action, Intent.of(intent).target
+
+
+def follow_up(
+    closed: AuditEvent, target: Target, outcome: Outcome, message: str, actor: Actor, origin: Origin
+) -> AuditEvent | None:
+    """Add to an operation that `closed` ended. None if something has just been added already."""
+    operation_id = closed.operation_id
+    assert operation_id  # noqa: S101 (an outcome has one)
+    with audit.appending():
+        if last_outcome(operation_id) != closed:
+            return None
+        return audit.append(
+            Entry(
+                phase=Phase.AFTERWARDS,
+                action=closed.action,
+                actor=actor,
+                origin=origin,
+                outcome=outcome,
+                operation_id=operation_id,
+                target=target.as_dict(),
+                message=message,
+                details={"settled": True, "seen": message},
+            )
+        )
 
 
 def final_outcome(operation_id: uuid.UUID) -> Outcome:

@@ -1,6 +1,5 @@
 """Closing what has no final outcome: by looking, never by sending again."""
 
-import json
 import logging
 import uuid
 from contextlib import suppress
@@ -13,15 +12,22 @@ from .. import clusters
 from ..access import Action
 from ..actors import Actor, Origin
 from ..audit import Outcome, Phase
+from ..intents import Intent
 from ..milvus.errors import MilvusError
-from ..milvus.types import Identity, Target
+from ..milvus.versions import has_durable_ddl
 from ..models import AuditEvent, Claim, Sent
 from . import OPERATIONS, strict
-from .base import target_from
+from .base import Operation
 from .elapsed import since
 from .sending import final_outcome, finish, longest
 
 logger = logging.getLogger(__name__)
+
+GONE = "A look afterwards shows that it is gone, or released"
+NOT_DONE = (
+    "It is still there. This Milvus ({}) carries out a drop that it accepted, however late, so it "
+    "may still go. Then this operation's record will say so"
+)
 
 
 def open_operations() -> list[Claim]:
@@ -39,7 +45,7 @@ def settle(
     passed: until then Milvus may still be at it. `may_rename` lets it give back the name of what
     a strict drop left half-way. Raises LogUnwritable, or AuditEvent.DoesNotExist.
     """
-    intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
+    intent = Intent.of(AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT))
     claim = Claim.objects.filter(operation_id=operation_id).first()
     if claim is None:
         return final_outcome(operation_id)
@@ -53,7 +59,7 @@ def settle(
     return _settled(operation_id, *verdict, actor, origin) if verdict else Outcome.UNKNOWN
 
 
-def _verdict(intent: AuditEvent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
+def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
     """What a look shows now; None if it is not certain yet."""
     if sent is Sent.NOTHING:
         return Outcome.FAILED, "Its process ended before anything was sent"
@@ -61,18 +67,18 @@ def _verdict(intent: AuditEvent, sent: Sent, may_rename: bool) -> tuple[Outcome,
     aside = aside_of(intent)
     if aside and (held := aside.bearer(aside.private)):
         return strict.recover(aside, held, patience_over=over) if may_rename else None
-    if strict.gone(aside) if aside else _is_done(intent):
+    if strict.gone(aside) if aside else is_done(intent):
         if sent is Sent.ACT:
-            return Outcome.SUCCEEDED, "A look afterwards shows that it is gone, or released"
+            return Outcome.SUCCEEDED, f"{GONE} {_side_effect(intent)}".strip()
         return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
-    if over:
-        return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
-    return None
+    return _still_there(intent, sent) if over else None
 
 
-def intent_of(operation_id: uuid.UUID) -> AuditEvent | None:
-    """The event in which an operation began; None if there is no such operation."""
-    return AuditEvent.objects.filter(operation_id=operation_id, phase=Phase.INTENT).first()
+def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
+    """Certain where Milvus forgets a request at its deadline; else it may come yet."""
+    if sent is Sent.ACT and _operation(intent).destroys and has_durable_ddl(intent.server_version):
+        return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
+    return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
 
 
 def _settled(
@@ -84,67 +90,61 @@ def _settled(
     return final_outcome(operation_id)
 
 
-def _is_done(intent: AuditEvent) -> bool:
+def is_done(intent: Intent) -> bool:
+    """Whether what it was aimed at is gone (or released). Raises UnknownCluster or MilvusError."""
     gateway = _asked(intent).gateway
-    return OPERATIONS[Action(intent.action)].is_done(gateway, _target(intent), _identity(intent))
+    return _operation(intent).is_done(gateway, intent.target, intent.identity)
 
 
-def aside_of(intent: AuditEvent) -> strict.Aside | None:
+def _side_effect(intent: Intent) -> str:
+    gateway = _asked(intent).gateway
+    return _operation(intent).side_effect(gateway, intent.target, intent.identity)
+
+
+def _operation(intent: Intent) -> Operation:
+    return OPERATIONS[Action(intent.action)]
+
+
+def aside_of(intent: Intent) -> strict.Aside | None:
     """What a strict drop took aside; None if it was a plain one. Raises UnknownCluster."""
-    private = _details(intent).get("private_name")
-    if not private:
+    if not intent.private_name:
         return None
     return strict.Aside(
         milvus=_asked(intent),
-        target=_target(intent),
-        identity=_identity(intent),
-        private=private,
+        target=intent.target,
+        identity=intent.identity,
+        private=intent.private_name,
     )
 
 
-def _asked(intent: AuditEvent) -> clusters.Milvus:
+def _asked(intent: Intent) -> clusters.Milvus:
     """The Milvus that it was sent to. Raises UnknownCluster if its key has another address now:
     what is not at that one was not dropped by this.
     """
-    milvus = clusters.get(intent.cluster)
-    if milvus.cluster.endpoint != _details(intent)["endpoint"]:
-        raise clusters.UnknownCluster(f"{intent.cluster} has another address now")
+    key = intent.target.cluster
+    milvus = clusters.get(key)
+    if milvus.cluster.endpoint != intent.endpoint:
+        raise clusters.UnknownCluster(f"{key} has another address now")
     return milvus
 
 
-def can_be_asked(intent: AuditEvent) -> bool:
+def can_be_asked(intent: Intent) -> bool:
     """Whether the configuration still has the server that it was sent to."""
     with suppress(clusters.UnknownCluster):
         return bool(_asked(intent))
     return False
 
 
-def _target(intent: AuditEvent) -> Target:
-    return target_from(json.loads(intent.record)["target"])
-
-
-def _details(intent: AuditEvent) -> dict[str, Any]:
-    return dict(json.loads(intent.record)["details"])
-
-
-def _identity(intent: AuditEvent) -> Identity:
-    return Identity(**_details(intent)["identity"])
-
-
-def being_carried_out(intent: AuditEvent) -> bool:
+def being_carried_out(intent: Intent) -> bool:
     """No outcome yet, and the process that carries it out may be alive."""
-    if intent.cluster not in settings.CLUSTERS:
+    if intent.target.cluster not in settings.CLUSTERS:
         return False
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
-    return _age(intent) < longest(clusters.get(intent.cluster).cluster)
+    return since(intent) < longest(clusters.get(intent.target.cluster).cluster)
 
 
-def _patience_over(intent: AuditEvent) -> bool:
+def _patience_over(intent: Intent) -> bool:
     """The request may go out as late as one deadline after the look, and has another then."""
-    cluster = clusters.get(intent.cluster).cluster
-    return _age(intent) >= timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)
-
-
-def _age(intent: AuditEvent) -> timedelta:
-    return since(intent, _details(intent).get("clock", {}))
+    cluster = clusters.get(intent.target.cluster).cluster
+    return since(intent) >= timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)

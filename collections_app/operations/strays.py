@@ -10,17 +10,17 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from .. import audit, clusters
+from .. import clusters
 from ..access import Action
 from ..actors import Actor, Origin
-from ..audit import Entry, Outcome, Phase
+from ..audit import Outcome, Phase
+from ..intents import Intent, intent_of
 from ..milvus.errors import MilvusError, NotFound, OutcomeUnknown
 from ..milvus.types import Cluster
 from ..models import AuditEvent, Claim
 from . import strict
-from .base import target_dict
-from .sending import last_outcome
-from .settle import aside_of, intent_of
+from .sending import follow_up, last_outcome
+from .settle import aside_of
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def _stray(found: tuple[str, str, str]) -> Stray | None:
     return Stray(operation_id=operation_id, aside=aside, closed=closed) if ours == found else None
 
 
-def _aside(intent: AuditEvent) -> strict.Aside | None:
+def _aside(intent: Intent) -> strict.Aside | None:
     try:
         return aside_of(intent)
     except clusters.UnknownCluster:  # another server has its key now
@@ -134,21 +134,5 @@ def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
 
 
 def _recorded(stray: Stray, message: str, actor: Actor, origin: Origin) -> AuditEvent | None:
-    """Add it to the operation, whose outcome stands. None if somebody else has just done that."""
-    closed = stray.closed
-    with audit.appending():
-        if last_outcome(stray.operation_id) != closed:
-            return None
-        return audit.append(
-            Entry(
-                phase=Phase.AFTERWARDS,
-                action=closed.action,
-                actor=actor,
-                origin=origin,
-                outcome=Outcome(closed.outcome),
-                operation_id=stray.operation_id,
-                target=target_dict(stray.aside.target),
-                message=message,
-                details={"settled": True, "seen": message},
-            )
-        )
+    outcome = Outcome(stray.closed.outcome)
+    return follow_up(stray.closed, stray.aside.target, outcome, message, actor, origin)

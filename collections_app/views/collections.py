@@ -15,6 +15,7 @@ from .. import clusters
 from ..access import Action, Place, decide, locked_by, matches, may, may_somewhere, visible
 from ..actors import actor_of
 from ..history import recent_operations
+from ..intents import intent_of
 from ..milvus.errors import Denied, MilvusError
 from ..milvus.types import (
     CollectionSummary,
@@ -28,7 +29,6 @@ from ..milvus.types import (
 )
 from ..operations.drop_partition import undroppable
 from ..operations.protocol import claims_in
-from ..operations.settle import intent_of
 from ..operations.strict import operation_of
 from .http import look_into, named, open_cluster, page_or_part
 from .problems import Problem, come_back, looks_again, of_milvus
@@ -262,7 +262,7 @@ def _left_by(name: str) -> uuid.UUID | None:
     """The operation of strict mode that left it under its private name."""
     operation = operation_of(name)
     intent = intent_of(operation) if operation else None
-    return operation if intent and name in intent.record else None
+    return operation if intent and name == intent.private_name else None
 
 
 def _partition_row(found: Any, partition: Partition, rows: int | Unread | None) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from ..access import Action, Place, may, place_of, sign_in_needed
 from ..actors import actor_of, origin_of
 from ..audit import Outcome
 from ..forms import ConfirmForm
+from ..intents import Intent
 from ..milvus.errors import MilvusError, Unreachable
 from ..milvus.types import Cluster, Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
-from ..operations.base import Look, target_from
+from ..operations.base import Look
 from ..operations.confirmation import Confirmation
 from ..operations.settle import can_be_asked, settle
 from .http import go_to, named, needs, open_cluster, page_or_part, take_seat
@@ -253,11 +254,11 @@ def _seated(request: HttpRequest, key: str) -> bool:
 def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     found = _story(request, operation_id)
     row, record = found.first.row, found.first.record
-    action, target = Action(row.action), target_from(record["target"])
+    action, target = Action(row.action), Target.of(record["target"])
     details = record["details"]
     context = {
         "story": found,
-        "can_be_asked": bool(found.intent) and can_be_asked(row),
+        "can_be_asked": bool(found.intent) and can_be_asked(Intent.of(row)),
         "cluster": _linkable(request, row.cluster),
         "database": row.database,
         "target": target,
@@ -300,7 +301,7 @@ def _no_such_operation() -> str:
 
 def _readable(request: HttpRequest, found: history.Story) -> bool:
     """What one may see, and what one may read in the log."""
-    actor, place = actor_of(request), place_of(target_from(found.first.record["target"]))
+    actor, place = actor_of(request), place_of(Target.of(found.first.record["target"]))
     return may(actor, Action.VIEW, place) or may(actor, Action.READ_AUDIT, place)
 
 

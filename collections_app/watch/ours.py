@@ -10,6 +10,7 @@ from django.db.models import Max, QuerySet
 
 from ..access import Action
 from ..audit import Outcome, Phase
+from ..intents import Intent
 from ..models import AuditEvent, Claim
 from ..operations.strict import operation_of
 from .inventory import Bearer, Difference, Key, key_of
@@ -62,7 +63,7 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
     ended = AuditEvent.objects.filter(
         cluster__in=clusters,
         sequence__gt=since,
-        phase=Phase.OUTCOME,
+        phase__in=(Phase.OUTCOME, Phase.AFTERWARDS),
         action=Action.DROP_COLLECTION,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
@@ -108,9 +109,9 @@ def _intents() -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(phase=Phase.INTENT, action=Action.DROP_COLLECTION)
 
 
-def _key(intent: AuditEvent) -> Key:
-    id_ = json.loads(intent.record)["details"]["identity"]["id"]
-    return key_of(id_, intent.database, intent.collection)
+def _key(row: AuditEvent) -> Key:
+    intent = Intent.of(row)
+    return key_of(intent.identity.id, intent.target.database, intent.target.collection)
 
 
 def _taken_from(clusters: list[str], bearer: Bearer) -> tuple[str, str] | None:
@@ -121,6 +122,6 @@ def _taken_from(clusters: list[str], bearer: Bearer) -> tuple[str, str] | None:
     operation = operation_of(bearer.name)
     if operation is None:
         return None
-    intent = _intents().filter(operation_id=operation, cluster__in=clusters).first()
-    target = json.loads(intent.record)["target"] if intent else {}
-    return (bearer.database, target["name"]) if target.get("database") == bearer.database else None
+    row = _intents().filter(operation_id=operation, cluster__in=clusters).first()
+    target = Intent.of(row).target if row else None
+    return target.place if target and target.database == bearer.database else None

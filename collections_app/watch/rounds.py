@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ..actors import watching
 from ..clusters import Milvus, same_server
+from ..operations.late import follow_up_gone
 from . import findings
 from .findings import Change, Watch
 from .inventory import Bearer, Difference, differences
@@ -80,6 +81,7 @@ class _Round:
         """What is certain, and what is missing without proof. Milvus first, then our own record."""
         missing = [d.was for d in found if d.was and not d.renamed]
         proofs = ask(self.milvus, missing)
+        self._follow_up_late([b for b in missing if proofs[b.row] is True])
         since, position = self.store.position(self.lists.read), self.lists.position
         keys = same_server(self.store.cluster.key)
         explained = ours(keys, since=since, position=position)
@@ -91,6 +93,11 @@ class _Round:
         undecided = [bearer for bearer in missing if bearer.row not in left]
         self._complain([b for b in undecided if proofs[b.row] is not True])
         return changes, undecided
+
+    def _follow_up_late(self, gone: list[Bearer]) -> None:
+        """An operation that was closed as not done, and is done now, explains what is gone."""
+        ids = {bearer.identity.id for bearer in gone} - {0}
+        follow_up_gone(same_server(self.store.cluster.key), ids, *watching())
 
     def _complain(self, doubtful: list[Bearer]) -> None:
         if doubtful:

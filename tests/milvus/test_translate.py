@@ -20,6 +20,7 @@ from collections_app.milvus.errors import (
     NotFound,
     OutcomeUnknown,
     Refused,
+    Standby,
     Unreachable,
 )
 from collections_app.milvus.gateway import Gateway
@@ -106,12 +107,18 @@ def test_codes_of_a_read(wire: Wire, code: int, kind: type[MilvusError]) -> None
         (5, OutcomeUnknown),
         (8, Refused),  # rate limit
         (9, Refused),  # quota
+        (10, Refused),  # not implemented
         (100, Refused),
+        (108, Refused),  # replicated from elsewhere
         (200, Refused),
         (800, Refused),
         (1100, Refused),
+        (1101, Refused),
+        (1102, Refused),
         (1401, Denied),
         (1600, Refused),
+        (1601, Refused),
+        (1602, Refused),
         (10000, OutcomeUnknown),  # cancelled
         (10001, OutcomeUnknown),  # time-out inside Milvus
         (4242, OutcomeUnknown),  # a code of tomorrow
@@ -156,6 +163,34 @@ def test_a_status_of_an_old_server_without_a_code_is_no_success(wire: Wire) -> N
     reply = pb.ShowCollectionsResponse(status=old)
     wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
     assert type(kind_of(wire.read)) is Refused
+
+
+MISSING_SINCE_2518 = common_pb2.Status(
+    error_code=common_pb2.CollectionNotExists, reason="can't find collection[database=d]"
+)
+TOO_MANY = common_pb2.Status(code=4, error_code=common_pb2.UnexpectedError, reason="limit=1024")
+NOT_PRIMARY = common_pb2.Status(code=65535, reason="cluster is not primary, cannot do any DDL/DCL")
+
+
+@pytest.mark.parametrize(
+    ("said", "read", "act", "code"),
+    [
+        (MISSING_SINCE_2518, NotFound, Refused, "error_code 4"),
+        (TOO_MANY, Refused, OutcomeUnknown, "4"),
+        (NOT_PRIMARY, Refused, Standby, "65535"),
+    ],
+    ids=["missing since 2.5.18", "too many requests", "standby"],
+)
+def test_statuses_of_newer_servers(
+    wire: Wire, said: Any, read: type[MilvusError], act: type[MilvusError], code: str
+) -> None:
+    reply = pb.ShowCollectionsResponse(status=said)
+    wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
+    found = kind_of(wire.read)
+    assert (type(found), found.code) == (read, code)
+    wire.chain.relay.answer("DropCollection", lambda _: said.SerializeToString())
+    found = kind_of(wire.act)
+    assert (type(found), found.code) == (act, code)
 
 
 # --- statuses of gRPC -----------------------------------------------------------------------------

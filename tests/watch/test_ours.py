@@ -15,7 +15,6 @@ from collections_app.access import Action
 from collections_app.audit import Entry, Outcome, Phase
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, Claim, SeenCollection
-from collections_app.operations.base import target_dict
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.sending import finish
 from collections_app.operations.strict import PREFIX, private_name
@@ -222,7 +221,7 @@ def test_a_drop_of_ours_between_the_list_and_the_comparison_is_seen_by_the_next_
 @contextmanager
 def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
     """An operation of ours on `book` that is open meanwhile, and refused in the end."""
-    operation, target = uuid.uuid4(), target_dict(begun.target("book"))
+    operation, target = uuid.uuid4(), begun.target("book").as_dict()
     common: dict[str, Any] = {
         "action": action,
         "actor": actor(),

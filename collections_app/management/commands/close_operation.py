@@ -9,10 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from ...actors import at_the_shell
 from ...audit import Outcome
 from ...clusters import UnknownCluster
+from ...intents import Intent, intent_of
 from ...milvus.errors import MilvusError
-from ...models import AuditEvent
 from ...operations.sending import finish
-from ...operations.settle import aside_of, being_carried_out, intent_of
+from ...operations.settle import aside_of, being_carried_out
 
 
 class Command(BaseCommand):
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError("It is settled already.")
         self.stdout.write(f"{operation_id}: {outcome}")
 
-    def _refuse_if_aside(self, intent: AuditEvent) -> None:
+    def _refuse_if_aside(self, intent: Intent) -> None:
         """Closed, nobody would give it its name back. If Milvus can't be asked, go on."""
         try:
             aside = aside_of(intent)

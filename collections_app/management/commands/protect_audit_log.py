@@ -8,7 +8,7 @@ from django.db import connection
 
 from ... import audit, safeguards, triggers
 from ...actors import at_the_shell
-from ...milvus.types import Kind, Target
+from ...milvus.types import Target
 from ...models import AuditEvent, Claim
 from ...operations.protocol import digest
 
@@ -57,7 +57,7 @@ def _claim(intent: AuditEvent) -> Claim | None:
     """Its operation holds its target again, and can be settled. None if another one holds it."""
     record = json.loads(intent.record)
     claim, made = Claim.objects.get_or_create(
-        target=digest(Target(**{**record["target"], "kind": Kind(record["target"]["kind"])})),
+        target=digest(Target.of(record["target"])),
         defaults={
             "operation_id": record["operation_id"],
             "cluster": intent.cluster,

@@ -12,6 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from ... import pulse
 from ...actors import at_the_shell
 from ...audit import Outcome
+from ...operations.late import follow_up_late_drops
 from ...operations.settle import open_operations, settle
 from ...operations.strays import give_back_strays
 
@@ -54,7 +55,8 @@ class Command(BaseCommand):
             return
         self.strays_at = time.monotonic() + 60
         try:
-            for told in give_back_strays(*at_the_shell()):
+            caller = at_the_shell()
+            for told in [*give_back_strays(*caller), *follow_up_late_drops(*caller)]:
                 self.stdout.write(told)
         except Exception as exc:
             self.stderr.write(f"private names could not be searched: {type(exc).__name__}: {exc}")
