@@ -99,6 +99,6 @@ def test_every_row_has_a_mark(heading: str) -> None:
     marks = ("run", "simulated", "read", "refused")
     for cells in table(heading):
         if heading.startswith("What"):
-            assert cells[3].startswith(marks), cells
+            assert any(mark in cells[3] for mark in marks), cells
         else:
             assert any(cell != "–" for cell in cells[1:]), cells
