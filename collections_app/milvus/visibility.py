@@ -5,7 +5,6 @@ granted on, and answers OK with an empty list where that is everything (read in 
 `getCurrentUserVisibleCollections`; PR #32576, #38684, #41203). 2.3.5 lists all (seen).
 """
 
-import re
 import time
 from collections.abc import Iterable
 
@@ -14,8 +13,9 @@ from .connection import Connection
 from .errors import MilvusError, Unreachable
 from .grants import ADMIN, ANY, Grant
 from .types import Cluster
+from .versions import Version
 
-LEAVES_OUT_FROM = 2, 4  # the release line with PR #32576 of 2024-04-29
+LEAVES_OUT_FROM = 2, 4  # the release line that got PR #32576 (2024-04-29)
 GROUPS = {"CollectionReadOnly", "CollectionReadWrite", "CollectionAdmin"}
 KEEP = 300.0  # seconds; a grant changes rarely
 
@@ -41,10 +41,16 @@ def lists_everything(connection: Connection, database: str) -> bool:
     return answer
 
 
+def forget() -> None:
+    """Ask again at the next call."""
+    _answers.clear()
+
+
 def _ask(connection: Connection, database: str) -> bool:
     if connection.lite(database) or not grants.token(connection, database):
         return True  # without a token only a server without authorization answers
-    if _line(connection.version(database)) < LEAVES_OUT_FROM:
+    version = Version.parse(connection.version(database))
+    if version and version.line < LEAVES_OUT_FROM:
         return True
     user = grants.account(connection, database)
     if not user:  # an API key has no readable roles
@@ -64,9 +70,3 @@ def opens_all(granted: Iterable[Grant]) -> bool:
         or (grant.on == ANY and (grant.kind == "Collection" or grant.right in GROUPS))
         for grant in granted
     )
-
-
-def _line(version: str) -> tuple[int, int]:
-    """The release line of a version such as "v2.3.5-lite". One that can't be read is new."""
-    found = re.match(r"v?(\d{1,9})\.(\d{1,9})\.", version)
-    return (int(found[1]), int(found[2])) if found else LEAVES_OUT_FROM
