@@ -85,12 +85,14 @@ class FakeMilvus:
 
     `unreachable`: nothing answers. `denied(...)`: these reads or acts are not permitted, named
     like the methods ("collections", "aliases", "partitions", "rows", "load", "drop_collection").
+    `all_listed`: whether lists are known to be complete.
     `next_act`: the next act is sent and its answer is lost. `sent` holds every act that arrived.
     """
 
     def __init__(self) -> None:
         self.cluster = Cluster(key="fake", label="Fake", uri="http://127.0.0.1:1")
         self.unreachable = False
+        self.all_listed = True
         self.next_act: Lost | None = None
         self.sent: list[tuple[str, ...]] = []
         self._denied: set[str] = set()
@@ -145,6 +147,9 @@ class FakeMilvus:
 
     def lite(self, database: str) -> bool:
         return False
+
+    def lists_everything(self, database: str) -> bool:
+        return self.all_listed
 
     def databases(self) -> list[str]:
         self._permit("databases", "default")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from . import schema
+from . import schema, visibility
 from .connection import Connection
 from .errors import NotFound
 from .reads import Reads, detail_of, readable
@@ -220,6 +220,12 @@ class Gateway:
             return readable(lambda: self._reads.rows_in(database, collection, name))
         except NotFound:
             return None
+
+    # --- what an empty list means -------------------------------------------------------------
+
+    def lists_everything(self, database: str) -> bool:
+        """Whether `collections` surely has all of them; else an empty one proves nothing."""
+        return visibility.lists_everything(self._connection, database)
 
 
 def _identity(

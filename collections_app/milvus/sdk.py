@@ -16,7 +16,7 @@ try:
     from pymilvus.client.connection_manager import ConnectionConfig, ConnectionManager
     from pymilvus.exceptions import MilvusException, ParamError
     from pymilvus.grpc_gen import milvus_pb2 as pb
-    from pymilvus.grpc_gen.common_pb2 import ErrorCode
+    from pymilvus.grpc_gen.common_pb2 import ErrorCode, ObjectPrivilege
 finally:
     os.environ.update(_hidden)
 
@@ -39,6 +39,7 @@ __all__ = [
     "ErrorCode",
     "MilvusClient",
     "MilvusException",
+    "ObjectPrivilege",
     "ParamError",
     "grpc",
     "pb",

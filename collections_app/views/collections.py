@@ -174,6 +174,8 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "detailed": detailed,
         "total": len(places),
         "partial": "*" not in seen,
+        # Also asked when all is hidden by rules: the answer must not tell that there is more.
+        "lists_everything": bool(places) or milvus.gateway.lists_everything(database),
         "columns": _columns(view),
         "may_drop": may_somewhere(actor_of(request), Action.DROP_COLLECTION),
         "title": f"Collections in {database}",

@@ -15,6 +15,9 @@ MAYBE_LATE = (
     "Milvus may have done it later."
 )
 NO_IDS = "This server has no ids: things are told apart by name only."
+GRANTED_ONLY = (
+    "Milvus lists only what the account of this dashboard was granted; there may be others."
+)
 MARGIN = timedelta(minutes=1)  # by which Milvus' clock and ours may differ
 
 
@@ -99,13 +102,16 @@ def _renamed(was: Bearer, now: Bearer, watch: Watch) -> tuple[Entry, ...]:
     )
 
 
-def began(database: str, count: int, lite: bool, former: str | None, watch: Watch) -> Entry:
+def began(
+    database: str, count: int, lite: bool, former: str | None, watch: Watch, *, short: bool = False
+) -> Entry:
     """The watch has no list of before: from here on, differences are events."""
     text = f"The watch begins here, with {count} collection{'' if count == 1 else 's'}."
     if former is not None:
         text = f"The cluster's address was {former}, and is another one now. {text}"
     text += " What comes and goes from now on is recorded."
     text += f" {NO_IDS}" if lite else ""
+    text += f" {GRANTED_ONLY}" if short else ""
     details = {"collections": count, "identity_verifiable": not lite}
     return _of_database("watch.began", database, text, watch, Outcome.NONE, details)
 

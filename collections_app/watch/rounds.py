@@ -73,7 +73,9 @@ class _Round:
             former = self.store.former_address(database)
             if former != self.store.cluster.endpoint:
                 lite = self.milvus.gateway.lite(database)
-                entry = findings.began(database, len(names), lite, former, self._watch())
+                short = not self.milvus.gateway.lists_everything(database)
+                count, watch = len(names), self._watch()
+                entry = findings.began(database, count, lite, former, watch, short=short)
                 self.store.begin(database, self.lists, entry)
                 self.report.events[entry.action] += 1
 

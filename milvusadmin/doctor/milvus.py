@@ -1,16 +1,17 @@
-"""The doctor on one cluster: reachable, encrypted, its version, and what our account lacks."""
+"""The doctor on one cluster: reachable, encrypted, its version. Its databases: databases.py."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collections_app.milvus import rights, versions
+from collections_app.milvus import versions
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Denied, MilvusError
 from collections_app.milvus.handshake import NO_CONNECTION
 from collections_app.milvus.types import Cluster
 
+from . import databases
 from .findings import Finding, ok, problem, warning
 
 DEFAULT = "root:Milvus"
@@ -44,7 +45,7 @@ def look(cluster: Cluster) -> Iterator[Finding]:
             "For anything but trying things out, use a Milvus server.",
         )
         return
-    yield from _rights(about, rights.find(connection))
+    yield from databases.look(about, connection)
 
 
 def _unreachable(about: str, cluster: Cluster, exc: MilvusError) -> Finding:
@@ -129,25 +130,3 @@ def _certificates(about: str, cluster: Cluster) -> Iterator[Finding]:
         when = "is over" if left.total_seconds() < 0 else f"is over in {left.days} days"
         found = problem if left.total_seconds() < 0 else warning
         yield found(about, f"{name} {when}: {path}", "Replace it, and restart.")
-
-
-def _rights(about: str, found: rights.Rights) -> Iterator[Finding]:
-    account = found.account or "the account"
-    if found.missing:
-        names = ", ".join(right.split()[1] for right in found.missing)
-        yield warning(
-            about,
-            f"{account} lacks {names}",
-            f"What it can't read says 'not permitted', and what it can't do is refused. Whoever "
-            f"runs Milvus grants it in Python: {rights.grant(found)}",
-        )
-    if found.unknown:
-        acts = ", ".join(right.split()[1] for right in rights.ACTS)
-        yield warning(
-            about,
-            f"whether {account} has {acts} can't be known from here: {found.unknown}",
-            f"Ask whoever runs Milvus: client.describe_user({found.account!r}), and "
-            "client.describe_role(…) for each of its roles.",
-        )
-    elif not found.missing:
-        yield ok(about, f"{account} has every right that is used here")

@@ -1,8 +1,8 @@
 """A real Milvus that speaks TLS, in a network of its own: its fixed ports may be taken here.
 
 `python -m tests.infra.tls_milvus FOLDER`, run under `unshare`, prints what each way to connect
-gave, as JSON, and what grants do: on a server that many tests use they may have no effect any more.
-Root may do that, and where user namespaces are allowed everybody.
+gave, as JSON, and what grants do, also in another database: on a server that many tests use they
+may have no effect any more. Root may do that, and where user namespaces are allowed everybody.
 """
 
 import fcntl
@@ -22,6 +22,7 @@ import grpc
 from collections_app.milvus import rights
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import MilvusError
+from collections_app.milvus.sdk import pb
 from collections_app.milvus.types import Cluster
 
 from .certificates import Authority, Pair
@@ -29,6 +30,8 @@ from .milvus_server import ROOT_TOKEN, NoMilvus, free_port, launch, log_tail, st
 
 TRIES = 90
 PASSWORD = "Few-rights-1"
+IN_A = (("dbname", "a"),)
+LISTED = "Global ListAliases"
 T = TypeVar("T")
 
 
@@ -101,6 +104,51 @@ def cured(uri: str, papers: Papers) -> dict[str, Any]:
     return {"before": before.missing, "after": after.missing, "unknown": after.unknown}
 
 
+def by_database(uri: str, papers: Papers) -> dict[str, Any]:
+    """What two accounts may do in database `a`: one with rights only there, one only elsewhere."""
+    root = reached(uri, papers.ours.ca, papers.client).client("default")
+    root.create_database("a")
+    for name in ("lost", "kept"):
+        root.of("a").create_collection(name, dimension=4)
+    inside = _allowed(root, uri, papers, "inside", "a")
+    outside = _allowed(root, uri, papers, "outside", "default")
+    read = pb.ListAliasesRequest(db_name="a")
+    lost, kept = (
+        pb.DropCollectionRequest(db_name="a", collection_name=c) for c in ("lost", "kept")
+    )
+    return {
+        "inside reads without": _raw(inside, "ListAliases", read),
+        "inside reads with": _raw(inside, "ListAliases", read, IN_A),
+        "outside drops without": _raw(outside, "DropCollection", lost),
+        "outside drops with": _raw(outside, "DropCollection", kept, IN_A),
+        "left": root.of("a").list_collections(),
+        "missing": {name: rights.find(inside, name).missing for name in ("a", "default")},
+    }
+
+
+def _allowed(root: Any, uri: str, papers: Papers, user: str, database: str) -> Connection:
+    """An account with some rights in one database, once Milvus judges by them."""
+    root.create_user(user, PASSWORD)
+    root.create_role(f"of_{user}")
+    root.grant_role(user, f"of_{user}")
+    for right in ("ListAliases", "DropCollection", "SelectOwnership"):
+        root.grant_privilege(f"of_{user}", "Global", right, "*", db_name=database)
+    account = {"token": f"{user}:{PASSWORD}"}
+    made = reached(uri, papers.ours.ca, papers.client, **account)
+    _once(lambda: rights.find(made, database), lambda found: LISTED not in found.missing)
+    return made
+
+
+def _raw(connection: Connection, rpc: str, request: Any, metadata: Any = ()) -> str:
+    """What Milvus says to one call of the bare stub: OK, or gRPC's status."""
+    try:
+        getattr(connection.stub("default"), rpc)(request, timeout=5, metadata=metadata)
+    except grpc.RpcError as exc:
+        error: Any = exc
+        return str(error.code().name)
+    return "OK"
+
+
 def _once(look: Callable[[], T], good: Callable[[T], bool]) -> T:
     """What is there when it is good, or after twenty seconds."""
     for _ in range(20):
@@ -145,7 +193,11 @@ def _serve_and_try(folder: Path) -> dict[str, Any]:
         uri = f"https://127.0.0.1:{port}"
         for _ in range(TRIES):
             if connect(uri, papers.ours.ca, papers.client).startswith("v2"):
-                return {"ways": each_way(uri, papers), "rights": cured(uri, papers)}
+                return {
+                    "ways": each_way(uri, papers),
+                    "rights": cured(uri, papers),
+                    "databases": by_database(uri, papers),
+                }
             time.sleep(1)
         raise NoMilvus(f"Milvus did not start:\n{log_tail(folder)}")
     finally:

@@ -89,6 +89,26 @@ def test_the_grant_that_the_doctor_prescribes_cures(alone: dict[str, Any]) -> No
     assert (alone["rights"]["after"], alone["rights"]["unknown"]) == ([], "")
 
 
+def test_rights_count_in_the_database_of_the_metadata_not_of_the_request(
+    alone: dict[str, Any],
+) -> None:
+    """The hole of 2.3 to 2.6, and the reason for `dbname` on every raw call."""
+    said = alone["databases"]
+    assert said["inside reads without"] == "PERMISSION_DENIED"
+    assert said["inside reads with"] == "OK"
+    assert said["outside drops without"] == "OK"
+    assert said["outside drops with"] == "PERMISSION_DENIED"
+    assert said["left"] == ["kept"]
+
+
+def test_the_doctor_finds_a_right_in_the_database_of_its_grant(alone: dict[str, Any]) -> None:
+    missing = alone["databases"]["missing"]
+    for right in ("Global ListAliases", "Global DropCollection"):
+        assert right not in missing["a"]
+        assert right in missing["default"]
+    assert "Collection DropPartition" in missing["a"]
+
+
 def test_a_certificate_that_has_expired(papers: Papers, milvus_server: MilvusServer) -> None:
     expired = papers.ours.issue("late.test", days=-1, addresses=("127.0.0.1",))
     with Relay(milvus_server.address, credentials(expired)) as relay:

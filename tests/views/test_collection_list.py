@@ -9,6 +9,8 @@ import grpc
 import pytest
 from django.test import Client
 
+from collections_app.milvus import visibility
+from collections_app.milvus.sdk import pb
 from collections_app.milvus.types import Listing
 from collections_app.views.collections import SORTS, ListView
 from tests.infra.chain import Chain
@@ -328,6 +330,49 @@ def test_an_empty_database_says_that_milvus_answered(
     assert page.status == 200
     assert "No collections" in page.text
     assert "Milvus answered" in page.text
+
+
+def newer_and_empty(chain: Chain) -> None:
+    """As 2.6.20 does for an account that was granted nothing: OK, and no collection."""
+    visibility.forget()
+    version = pb.GetVersionResponse(version="v2.6.20").SerializeToString()
+    chain.relay.answer("GetVersion", lambda _: version)
+    chain.relay.answer(
+        "ShowCollections", lambda _: pb.ShowCollectionsResponse().SerializeToString()
+    )
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_an_empty_list_of_an_account_with_few_grants_does_not_say_no_collections(
+    htmx: bool, chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    newer_and_empty(chain)
+    with milvus_user(chain.direct) as token:
+        use_cluster(chain.uri, token)
+        page = Page(signed_in("viewer", htmx=htmx).get(list_url()))
+    assert page.status == 200
+    assert "shows only what the Milvus account of this dashboard was granted" in page.text
+    assert "there may be others" in page.text
+    assert "Milvus answered" not in page.text
+    assert "0 in" not in page.text
+
+
+def test_an_empty_list_of_root_on_a_newer_server_says_no_collections(
+    chain: Chain, faulty: Any, signed_in: SignIn
+) -> None:
+    newer_and_empty(chain)
+    page = Page(signed_in("viewer").get(list_url()))
+    assert "the database default has no collections" in page.text
+    assert "there may be others" not in page.text
+
+
+def test_a_list_with_something_in_it_costs_no_question_about_grants(
+    chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    database = make_collection.database()
+    make_collection("one", database=database)
+    assert Page(signed_in("viewer").get(list_url(database))).rows
+    assert not {"SelectUser", "SelectGrant"} & set(chain.relay.calls)
 
 
 def test_a_database_that_is_not_there_is_no_empty_one(real: Any, signed_in: SignIn) -> None:

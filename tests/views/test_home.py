@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from collections_app.milvus.sdk import pb
 from tests.fixtures import cluster_at
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
@@ -99,6 +100,17 @@ def test_htmx_gets_the_list_and_a_browser_the_page(real: Any, signed_in: SignIn)
     assert Page(part).link("default") == Page(whole).link("default")
     assert "HX-Request" in whole.headers["Vary"]
     assert "HX-Request" in part.headers["Vary"]
+
+
+def test_an_empty_list_of_databases_is_of_what_was_granted(
+    chain: Chain, faulty: Any, signed_in: SignIn
+) -> None:
+    """Every Milvus has `default`: newer ones leave out where the account was granted nothing."""
+    none = pb.ListDatabasesResponse().SerializeToString()
+    chain.relay.answer("ListDatabases", lambda _: none)
+    page = Page(signed_in("viewer").get(DATABASES))
+    assert page.status == 200
+    assert "the account of this dashboard was granted something" in page.text
 
 
 def test_databases_that_may_not_be_listed_are_not_called_none(

@@ -179,6 +179,14 @@ def test_a_cluster_that_does_not_answer_at_all_is_left_alone(fake: FakeMilvus) -
     assert AuditEvent.objects.count() == 1
 
 
+def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) -> None:
+    fake.all_listed = False
+    look(clusters.get("fake"))
+    (event,) = AuditEvent.objects.all()
+    assert "with 0 collections" in json.loads(event.record)["message"]
+    assert "only what the account of this dashboard was granted" in event.record
+
+
 def test_a_thousand_that_appear_are_a_thousand_events_and_one_chain(fake: FakeMilvus) -> None:
     look(_main())
     for number in range(1000):

@@ -1,0 +1,142 @@
+"""The doctor on the databases of one cluster: what the account lacks in each, and what lists hide.
+
+Databases with the same finding share its line: a hundred of them are one line, not a hundred.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from django.conf import settings
+
+from collections_app.access import matches
+from collections_app.milvus import rights, visibility
+from collections_app.milvus.connection import Connection
+from collections_app.milvus.errors import Denied, NotFound, Refused
+from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.rights import Rights
+
+from .findings import Finding, ok, warning
+
+EXAMINED = 100  # databases; each costs about ten reads
+NAMED = 5  # databases in one line
+WILD = "*?"
+
+
+class Database(NamedTuple):
+    """What was found in one database."""
+
+    name: str
+    rights: Rights
+    lists_everything: bool
+
+
+def look(about: str, connection: Connection) -> Iterator[Finding]:
+    """Examine every database that the account may list, and those that access rules name."""
+    listed = _listed(connection)
+    named = _named(connection.cluster.key)
+    if listed:
+        yield from _not_listed(about, sorted(named - set(listed)))
+    names = listed or sorted(named) or ["default"]
+    if len(names) > EXAMINED:
+        yield warning(
+            about,
+            f"only the first {EXAMINED} of {len(names)} databases were examined",
+            "Rights in the others may differ.",
+        )
+    found = connection.each(lambda name: _examined(connection, name), names[:EXAMINED])
+    for part in _grouped(found):
+        yield from _rights(about, part[0].rights, [d.name for d in part], len(found))
+    short = [database for database in found if not database.lists_everything]
+    if short:
+        yield _short_lists(about, short[0].rights, [d.name for d in short], len(found))
+
+
+def _listed(connection: Connection) -> list[str]:
+    """All databases that the account is shown; empty if it may not list them."""
+    try:
+        return Gateway(connection).databases()
+    except (Denied, NotFound, Refused):
+        return []
+
+
+def _named(cluster: str) -> set[str]:
+    """The databases that rules for this cluster name letter by letter, and `default` if it fits."""
+    patterns = {
+        pattern
+        for rule in settings.ACCESS
+        if matches(rule.clusters, cluster)
+        for pattern in rule.databases
+    }
+    named = {pattern for pattern in patterns if not any(sign in pattern for sign in WILD)}
+    return named | ({"default"} if matches(patterns, "default") else set())
+
+
+def _examined(connection: Connection, name: str) -> Database:
+    found = rights.find(connection, name)
+    return Database(name, found, visibility.lists_everything(connection, name))
+
+
+def _grouped(databases: Iterable[Database]) -> list[list[Database]]:
+    """Those with the same rights together."""
+    groups: list[list[Database]] = []
+    for database in databases:
+        same = next((group for group in groups if group[0].rights == database.rights), None)
+        if same:
+            same.append(database)
+        else:
+            groups.append([database])
+    return groups
+
+
+def _not_listed(about: str, names: list[str]) -> Iterator[Finding]:
+    if names:
+        yield warning(
+            about,
+            f"access rules name {_join(names)}, and Milvus does not list it for this account",
+            "Compare the spelling in [[access]]. If the database exists, the account was granted "
+            "nothing in it.",
+        )
+
+
+def _rights(about: str, found: Rights, names: list[str], total: int) -> Iterator[Finding]:
+    account, where = found.account or "the account", _where(names, total)
+    if found.missing:
+        lacking = ", ".join(right.split()[1] for right in found.missing)
+        said = f" Milvus said: {found.denial}." if found.denial else ""
+        yield warning(
+            about,
+            f"{account} lacks {lacking} {where}",
+            f"What it can't read says 'not permitted', and what it can't do is refused.{said} "
+            f"Whoever runs Milvus grants it in Python: {rights.grant(found, names)}",
+        )
+    if found.unknown:
+        acts = ", ".join(right.split()[1] for right in rights.ACTS)
+        yield warning(
+            about,
+            f"whether {account} has {acts} {where} can't be known from here: {found.unknown}",
+            f"Ask whoever runs Milvus: client.describe_user({found.account!r}), and "
+            f"client.describe_role(…, db_name={names[0]!r}) for each of its roles.",
+        )
+    elif not found.missing:
+        yield ok(about, f"{account} has every right that is used here {where}")
+
+
+def _short_lists(about: str, found: Rights, names: list[str], total: int) -> Finding:
+    return warning(
+        about,
+        f"lists of collections {_where(names, total)} may be incomplete: Milvus shows only what "
+        f"{found.account or 'the account'} was granted, and no grant on all collections was found",
+        "An empty list does not mean that the database is empty. A grant of a right of the kind "
+        'Collection on "*" in that database shows everything, such as client.grant_privilege('
+        f'ROLE, "Collection", "GetStatistics", "*", db_name={names[0]!r}).',
+    )
+
+
+def _where(names: list[str], total: int) -> str:
+    return f"in all {total} databases" if len(names) == total > 1 else f"in {_join(names)}"
+
+
+def _join(names: list[str]) -> str:
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
