@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from . import schema, translate
+from . import schema, translate, unfold
 from .connection import Connection
 from .errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from .sdk import pb
@@ -100,7 +100,8 @@ class Gateway:
 
     def collection(self, database: str, name: str) -> CollectionDetail:
         """One collection in full. An alias is not found: nothing may be dropped through it."""
-        described = self._call(database, "describe_collection", name)
+        reply = self._describe(database, name)
+        described = unfold.unfold(reply)
         if described["collection_name"] != name:
             raise NotFound(f"{name} is an alias, not a collection")
 
@@ -130,7 +131,10 @@ class Gateway:
             dynamic_fields=bool(described.get("enable_dynamic_field")),
             partition_key=schema.partition_key(described),
             properties={str(k): str(v) for k, v in (described.get("properties") or {}).items()},
-            snapshot=schema.snapshot(described, partitions, indexes, aliases, rows),
+            snapshot=schema.snapshot(
+                described, partitions, indexes, aliases, rows, unfold.raw(reply)
+            ),
+            external=schema.external(described),
         )
 
     def partition_rows(
@@ -149,7 +153,7 @@ class Gateway:
         try:
             if self._connection.lite(database):
                 return self.collection(database, name).identity
-            described = self._call(database, "describe_collection", name)
+            described = unfold.unfold(self._describe(database, name))
         except NotFound:
             return None
         return _identity(described, (), 0) if described["collection_name"] == name else None
@@ -204,7 +208,7 @@ class Gateway:
 
     def load(self, database: str, collection: str) -> Load:
         """The load state of a collection that exists. Raises NotFound if it does not."""
-        self._call(database, "describe_collection", collection)
+        self._describe(database, collection)
         return self._load_of(database, collection)
 
     # --- single reads -------------------------------------------------------------------------
@@ -221,6 +225,12 @@ class Gateway:
             reply = getattr(stub, rpc)(request, timeout=self.cluster.read_timeout)
             translate.check_status(reply.status)
             return reply
+
+    def _describe(self, database: str, name: str) -> Any:
+        """The reply itself: pymilvus would unfold it, and fail at what is newer than pymilvus."""
+        _never_unsafe(name)
+        request = pb.DescribeCollectionRequest(db_name=database, collection_name=name)
+        return self._raw(database, "DescribeCollection", request)
 
     def _show_collections(self, database: str, **only: Any) -> Any:
         request = pb.ShowCollectionsRequest(db_name=database, **only)
@@ -260,10 +270,8 @@ class Gateway:
         return CollectionSummary(rows=rows, partitions=known, aliases=aliases)
 
     def _partition_total(self, database: str, name: str) -> int:
-        """How many partitions a collection has. Raw: pymilvus would unfold the whole schema."""
-        _never_unsafe(name)
-        request = pb.DescribeCollectionRequest(db_name=database, collection_name=name)
-        return int(self._raw(database, "DescribeCollection", request).num_partitions)
+        """How many partitions a collection has, without unfolding its schema."""
+        return int(self._describe(database, name).num_partitions)
 
     def _rows(self, database: str, name: str) -> int:
         _never_unsafe(name)

@@ -11,7 +11,7 @@ os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")
 _hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MILVUS_")}
 try:
     import grpc
-    from pymilvus import DataType, MilvusClient
+    from pymilvus import DataType, FunctionType, MilvusClient
     from pymilvus.client.connection_manager import ConnectionConfig, ConnectionManager
     from pymilvus.exceptions import MilvusException, ParamError
     from pymilvus.grpc_gen import milvus_pb2 as pb
@@ -33,6 +33,7 @@ __all__ = [
     "ConnectionConfig",
     "ConnectionManager",
     "DataType",
+    "FunctionType",
     "MilvusClient",
     "MilvusException",
     "ParamError",
