@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from . import schema, visibility
+from . import schema, unfold, visibility
 from .connection import Connection
 from .errors import NotFound
 from .reads import Reads, detail_of, readable
@@ -153,7 +153,10 @@ class Gateway:
     # --- pieces -------------------------------------------------------------------------------
 
     def _detail(self, database: str, name: str) -> CollectionDetail:
-        described = self._reads.described(database, name)
+        reply = self._reads.describe(database, name)
+        described = unfold.unfold(reply)
+        if described["collection_name"] != name:
+            raise NotFound(f"{name} is an alias, not a collection")
 
         def begin(read: Callable[[str, str], T]) -> Callable[[], T | Unread]:
             return self._connection.aside(lambda: detail_of(lambda: read(database, name)))
@@ -179,7 +182,10 @@ class Gateway:
             dynamic_fields=bool(described.get("enable_dynamic_field")),
             partition_key=schema.partition_key(described),
             properties={str(k): str(v) for k, v in (described.get("properties") or {}).items()},
-            snapshot=schema.snapshot(described, partitions, indexes, aliases, rows),
+            snapshot=schema.snapshot(
+                described, partitions, indexes, aliases, rows, unfold.raw(reply)
+            ),
+            external=schema.external(described),
         )
 
     def _load_of(self, database: str, name: str) -> Load:

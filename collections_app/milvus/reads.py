@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from . import schema
 from .connection import Connection
 from .errors import Contradiction, Denied, MilvusError, NotFound, Refused, Unreachable
-from .sdk import CollectionSchema, pb
+from .sdk import pb
 from .types import Identity, Unread, unsafe_name
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class Reads:
         return {name: percent for name, percent in held.items() if percent}  # Lite lists all
 
     def describe(self, database: str, name: str) -> Any:
-        """The reply of DescribeCollection."""
+        """The reply of DescribeCollection. An alias finds its collection."""
         never_unsafe(name)
         request = pb.DescribeCollectionRequest(db_name=database, collection_name=name)
         return self._ask(database, "DescribeCollection", request)
@@ -95,13 +95,6 @@ class Reads:
         """The same, by id. Whose id the reply has is for the caller to compare."""
         request = pb.DescribeCollectionRequest(db_name=database, collectionID=collection_id)
         return self._ask(database, "DescribeCollection", request)
-
-    def described(self, database: str, name: str) -> dict[str, Any]:
-        """The description as plain data, in the shape of pymilvus' own. NotFound for an alias."""
-        reply = self.describe(database, name)
-        if reply.schema.name != name:
-            raise NotFound(f"{name} is an alias, not a collection")
-        return dict(CollectionSchema(reply).dict())
 
     def rows(self, database: str, name: str) -> int:
         """Stored rows of a collection."""

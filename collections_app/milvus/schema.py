@@ -1,14 +1,15 @@
 """A described collection in words, and as a snapshot to re-create it from."""
 
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from .sdk import DataType
-from .types import Field, Index, Partition, Unread
+from .sdk import DataType, FunctionType
+from .types import External, Field, Index, Partition, Unread
 
 FLAGS = {
     "is_primary": "primary key",
@@ -23,8 +24,12 @@ FLAGS = {
 
 def type_name(number: int) -> str:
     """Milvus' name of a field type; a type newer than this client shows its number."""
+    return _named(DataType, number).lstrip("_")
+
+
+def _named(kind: Callable[[int], Any], number: int) -> str:
     try:
-        return str(DataType(number).name).lstrip("_")
+        return str(kind(number).name)
     except ValueError:
         return f"type {number}"
 
@@ -35,24 +40,41 @@ def fields(described: dict[str, Any]) -> tuple[Field, ...]:
 
 def _field(raw: dict[str, Any]) -> Field:
     notes = [words for flag, words in FLAGS.items() if raw.get(flag)]
-    notes += [f"{key} {value}" for key, value in (raw.get("params") or {}).items()]
-    notes += [_field(inner).name for inner in raw.get("struct_fields", raw.get("fields", []))]
+    notes += [f"{key} {_text(value)}" for key, value in (raw.get("params") or {}).items()]
+    if raw.get("external_field"):
+        notes.append(f"from column {raw['external_field']}")
     if raw.get("default_value") is not None:
         notes.append(f"default {plain(raw['default_value'])}")
     kind = type_name(raw["type"])
     if raw.get("element_type"):
         kind = f"{kind} of {type_name(raw['element_type'])}"
     return Field(
-        name=raw["name"], type=kind, description=raw.get("description") or "", notes=tuple(notes)
+        name=raw["name"],
+        type=kind,
+        description=raw.get("description") or "",
+        notes=tuple(notes),
+        fields=tuple(_field(inner) for inner in raw.get("struct_fields", ())),
     )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def functions(described: dict[str, Any]) -> tuple[str, ...]:
-    """Each function as `name: inputs → outputs`."""
-    return tuple(
-        f"{f['name']}: {', '.join(f['input_field_names'])} → {', '.join(f['output_field_names'])}"
-        for f in described.get("functions") or []
-    )
+    """Each function as `name (type): inputs → outputs`."""
+    return tuple(_function(raw) for raw in described.get("functions") or [])
+
+
+def _function(raw: dict[str, Any]) -> str:
+    inputs, outputs = ", ".join(raw["input_field_names"]), ", ".join(raw["output_field_names"])
+    return f"{raw['name']} ({_named(FunctionType, raw['type'])}): {inputs} → {outputs}"
+
+
+def external(described: dict[str, Any]) -> External | None:
+    """Where its rows are, if Milvus does not keep them itself."""
+    source, spec = described.get("external_source", ""), described.get("external_spec", "")
+    return External(source=source, spec=spec) if source or spec else None
 
 
 def partition_key(described: dict[str, Any]) -> str:
@@ -93,10 +115,12 @@ def snapshot(
     indexes: list[dict[str, Any]] | Unread,
     aliases: tuple[str, ...] | Unread,
     rows: int | Unread,
+    raw: dict[str, Any],
 ) -> dict[str, Any]:
     """What the audit log keeps of a collection. docs/milvus.md shows how to re-create it.
 
-    What could not be read is named in `unavailable`, never left out silently.
+    What could not be read is named in `unavailable`, never left out silently. `raw` is Milvus' own
+    description: it has what `describe` has no word for.
     """
     parts = {"partitions": partitions, "indexes": indexes, "aliases": aliases, "rows": rows}
     missing = {name: value.value for name, value in parts.items() if isinstance(value, Unread)}
@@ -109,6 +133,7 @@ def snapshot(
         "rows": None if isinstance(rows, Unread) else rows,
         "rows_counted_by": "get_collection_stats: rows stored, approximate on a real server",
         "unavailable": missing,
+        "raw": raw,
     }
 
 

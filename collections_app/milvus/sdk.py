@@ -11,8 +11,7 @@ os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")
 _hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MILVUS_")}
 try:
     import grpc
-    from pymilvus import DataType, MilvusClient
-    from pymilvus.client.abstract import CollectionSchema
+    from pymilvus import DataType, FunctionType, MilvusClient
     from pymilvus.client.connection_manager import ConnectionConfig, ConnectionManager
     from pymilvus.exceptions import MilvusException, ParamError
     from pymilvus.grpc_gen import milvus_pb2 as pb
@@ -32,11 +31,11 @@ for _name in (
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 __all__ = [
-    "CollectionSchema",
     "ConnectionConfig",
     "ConnectionManager",
     "DataType",
     "ErrorCode",
+    "FunctionType",
     "MilvusClient",
     "MilvusException",
     "ObjectPrivilege",

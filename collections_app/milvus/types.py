@@ -188,12 +188,27 @@ class CollectionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of the schema. `type` is Milvus' name for it; `notes` the rest, in words."""
+    """A field of the schema. `type` is Milvus' name for it; `notes` the rest, in words.
+
+    `fields` are what each struct of an array of structs has in it.
+    """
 
     name: str
     type: str
     description: str
     notes: tuple[str, ...]
+    fields: tuple["Field", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """Where the rows of an external collection are, and how Milvus reaches them.
+
+    Milvus has no rows of its own then. Neither text has credentials in it.
+    """
+
+    source: str
+    spec: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +269,7 @@ class CollectionDetail:
     partition_key: str  # name of the partition-key field, or ""
     properties: Mapping[str, str]
     snapshot: Mapping[str, Any] = field(repr=False)  # JSON: enough to re-create it empty
+    external: External | None = None
 
     def partition(self, name: str) -> Partition | None:
         """The partition of that name; None if there is none, or none can be read."""

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from ..milvus.gateway import Gateway
 
 
+# Read: docs.zilliz.com/docs/manage-external-collections-console, "Drop an external collection".
+EXTERNAL = (
+    "This is an external collection. The drop deletes its schema, its indexes and what Milvus "
+    "noted about the source. It does not delete the data outside Milvus."
+)
 STRICT = (
     "Strict: it is renamed to a private name, compared there, and dropped under that name. From "
     "the rename on nobody finds it."
@@ -109,7 +114,7 @@ def _alias_blockers(
 
 
 def _notes(detail: CollectionDetail, server: ServerInfo) -> tuple[str, ...]:
-    notes = []
+    notes = [EXTERNAL] if detail.external else []
     if detail.load == Unread.UNKNOWN or getattr(detail.load, "held", False):
         notes.append("It is loaded: searches that use it fail from that moment on.")
     if server.lite and detail.aliases and not isinstance(detail.aliases, Unread):

@@ -11,7 +11,6 @@ from pymilvus.grpc_gen import schema_pb2
 
 from collections_app import audit
 from collections_app.milvus.connection import Connection
-from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionDetail, Field
 from tests.infra.chain import Chain
@@ -152,24 +151,46 @@ def test_no_default_is_no_note(describe: Describe) -> None:
     assert only(found).notes == ()
 
 
-def test_a_struct_is_shown_with_its_parts(describe: Describe) -> None:
+def test_a_struct_shows_type_dimension_and_nullability_of_its_parts(describe: Describe) -> None:
+    vectors = field(
+        "chunks[vec]",
+        DataType._ARRAY_OF_VECTOR,
+        element_type=DataType.FLOAT_VECTOR,
+        params={"dim": 768, "max_capacity": 64},
+    )
+    texts = field(
+        "chunks[text]",
+        DataType.ARRAY,
+        element_type=DataType.VARCHAR,
+        nullable=True,
+        description="one sentence",
+        params={"max_length": 400, "max_capacity": 64},
+    )
     struct = schema_pb2.StructArrayFieldSchema(
-        name="chunks",
-        description="pieces of the text",
-        fields=[
-            field("chunks[text]", DataType.ARRAY, element_type=DataType.VARCHAR),
-            field("chunks[vec]", DataType._ARRAY_OF_VECTOR, element_type=DataType.FLOAT_VECTOR),
-        ],
+        name="chunks", description="pieces of the text", fields=[texts, vectors], nullable=True
     )
     found = describe(struct_array_fields=[struct])
     assert only(found) == Field(
         name="chunks",
         type="ARRAY of STRUCT",
         description="pieces of the text",
-        notes=("text", "vec"),
+        notes=("nullable", "max_capacity 64"),
+        fields=(
+            Field(
+                name="text",
+                type="VARCHAR",
+                description="one sentence",
+                notes=("nullable", "max_length 400"),
+            ),
+            Field(name="vec", type="FLOAT_VECTOR", description="", notes=("dim 768",)),
+        ),
     )
-    kept = json.loads(json.dumps(found.snapshot))["describe"]["fields"][1]
-    assert [inner["name"] for inner in kept["struct_fields"]] == ["text", "vec"]
+    kept = json.loads(json.dumps(found.snapshot))["describe"]
+    (rebuilt,) = CollectionSchema.construct_from_dict(kept).struct_fields
+    assert [(part.name, part.dtype) for part in rebuilt.fields] == [
+        ("text", DataType.VARCHAR),
+        ("vec", DataType.FLOAT_VECTOR),
+    ]
 
 
 def test_a_function_is_shown_from_input_to_output(describe: Describe) -> None:
@@ -180,7 +201,7 @@ def test_a_function_is_shown_from_input_to_output(describe: Describe) -> None:
         output_field_names=["sparse"],
     )
     found = describe(field("sparse", DataType.SPARSE_FLOAT_VECTOR), functions=[bm25])
-    assert found.functions == ("bm25: title, body → sparse",)
+    assert found.functions == ("bm25 (BM25): title, body → sparse",)
     assert only(found).notes == ("made by a function",)
     assert json.loads(json.dumps(found.snapshot))["describe"]["functions"][0]["name"] == "bm25"
 
@@ -209,27 +230,33 @@ def test_a_snapshot_can_be_sealed_in_the_audit_log(describe: Describe) -> None:
 
 
 @pytest.mark.parametrize(
-    "newer",
+    ("newer", "type_"),
     [
-        field("f", 777),
-        field("f", DataType.ARRAY, element_type=777),
+        (field("f", 28), "type 28"),
+        (field("f", 777), "type 777"),
+        (field("f", DataType.ARRAY, element_type=777), "ARRAY of type 777"),
     ],
-    ids=["type", "element"],
+    ids=["28", "777", "element"],
 )
-def test_a_type_newer_than_this_client_is_said_and_costs_no_collection_its_row(
-    describe: Describe,
-    chain: Chain,
-    gateway: Gateway,
-    make_collection: Seeds,
-    newer: schema_pb2.FieldSchema,
+def test_a_field_type_newer_than_pymilvus_is_shown_by_its_number(
+    describe: Describe, newer: schema_pb2.FieldSchema, type_: str
 ) -> None:
-    """pymilvus can't read it at all; the list does not ask for what it can't read."""
-    with pytest.raises(MilvusError, match="777"):
-        describe(newer)
-    name = make_collection(aliases=[])
-    assert name in [row.name for row in gateway.collections("default")]
-    (summary,) = gateway.summaries("default", [name]).values()
-    assert (summary.partitions, summary.rows, summary.aliases) == (1, 0, ())
+    found = describe(newer)
+    assert only(found).type == type_
+    assert found.snapshot["raw"]["schema"]["fields"][1]["name"] == "f"
+
+
+def test_a_function_type_newer_than_pymilvus_is_shown_by_its_number(describe: Describe) -> None:
+    newer = schema_pb2.FunctionSchema(
+        name="mol", type=5, input_field_names=["m"], output_field_names=["fp"]
+    )
+    found = describe(field("fp", DataType.BINARY_VECTOR), functions=[newer])
+    assert found.functions == ("mol (type 5): m → fp",)
+
+
+def test_a_column_of_an_external_source_is_named(describe: Describe) -> None:
+    found = describe(field("f", DataType.INT64, external_field="year"), external_source="s3://b/k")
+    assert only(found).notes == ("from column year",)
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
