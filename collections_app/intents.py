@@ -38,7 +38,7 @@ class Intent:
             action=record["action"],
             target=Target.of(record["target"]),
             identity=Identity(**details["identity"]),
-            endpoint=details["endpoint"],
+            endpoint=details.get("endpoint", ""),
             server_version=details.get("server_version", ""),
             private_name=details.get("private_name") or "",
             clock=details.get("clock", {}),

@@ -107,7 +107,7 @@ def test_a_drop_that_came_late_is_a_follow_up_of_its_own_operation(not_done: Lat
     events = AuditEvent.objects.exclude(operation_id=not_done.confirmation.operation_id)
     assert not events.exists()
     assert follow_up() == []  # once is enough
-    assert verify().problem == ""
+    assert verify().broken == ""
 
 
 def test_reconciliation_follows_up_a_late_drop(not_done: LateDrop) -> None:

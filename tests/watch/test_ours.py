@@ -193,7 +193,12 @@ def test_a_drop_of_ours_in_the_middle_of_a_look(moment: str, begun: Watched, cha
         from .test_doubt import short_list
 
         chain.relay.answer("ShowCollections", short_list())
-        chain.relay.before(moment, lambda: done.append(on_own_connection(lambda: drop(begun))))
+
+        def drop_with_a_whole_list() -> None:
+            chain.relay.forward("ShowCollections")
+            done.append(on_own_connection(lambda: drop(begun)))
+
+        chain.relay.before(moment, drop_with_a_whole_list)
     else:
         chain.relay.before(moment, lambda: done.append(on_own_connection(lambda: drop(begun))))
     begun.look()
