@@ -20,6 +20,7 @@ from .findings import Finding, ok, warning
 EXAMINED = 100  # databases; each costs about ten reads
 NAMED = 5  # databases in one line
 WILD = "*?"
+LISTING = 'client.grant_privilege(ROLE, "Global", "ListDatabases", "*", db_name="default")'
 
 
 class Database(NamedTuple):
@@ -32,11 +33,12 @@ class Database(NamedTuple):
 
 def look(about: str, connection: Connection) -> Iterator[Finding]:
     """Examine every database that the account may list, and those that access rules name."""
-    listed = _listed(connection)
-    named = _named(connection.cluster.key)
+    listed, named = _listed(connection), _named(connection.cluster.key)
+    names = listed or sorted(named) or ["default"]
     if listed:
         yield from _not_listed(about, sorted(named - set(listed)))
-    names = listed or sorted(named) or ["default"]
+    elif "default" not in names:  # else it is among the rights there
+        yield _not_listing(about, names)
     if len(names) > EXAMINED:
         yield warning(
             about,
@@ -96,6 +98,15 @@ def _not_listed(about: str, names: list[str]) -> Iterator[Finding]:
             "Compare the spelling in [[access]]. If the database exists, the account was granted "
             "nothing in it.",
         )
+
+
+def _not_listing(about: str, names: list[str]) -> Finding:
+    return warning(
+        about,
+        f"the account may not list databases, or is shown none; examined: {_join(names)}",
+        f"These are what access rules name. Milvus Admin asks for ListDatabases in `default`; "
+        f"whoever runs Milvus grants it there: {LISTING}",
+    )
 
 
 def _rights(about: str, found: Rights, names: list[str], total: int) -> Iterator[Finding]:

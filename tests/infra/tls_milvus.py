@@ -21,7 +21,9 @@ import grpc
 
 from collections_app.milvus import rights
 from collections_app.milvus.connection import Connection
+from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import MilvusError
+from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.sdk import pb
 from collections_app.milvus.types import Cluster
 
@@ -121,7 +123,15 @@ def by_database(uri: str, papers: Papers) -> dict[str, Any]:
         "inside reads with": _raw(inside, "ListAliases", read, IN_A),
         "outside drops without": _raw(outside, "DropCollection", lost),
         "outside drops with": _raw(outside, "DropCollection", kept, IN_A),
+        "outside drops by the destroyer": _said(
+            lambda: Destroyer(outside).drop_collection("a", "kept")
+        ),
         "left": root.of("a").list_collections(),
+        "inside reads by the gateway": _said(lambda: Gateway(inside).aliases("a", "kept")),
+        "inside drops by the destroyer": _said(
+            lambda: Destroyer(inside).drop_collection("a", "kept")
+        ),
+        "left at the end": root.of("a").list_collections(),
         "missing": {name: rights.find(inside, name).missing for name in ("a", "default")},
     }
 
@@ -139,10 +149,20 @@ def _allowed(root: Any, uri: str, papers: Papers, user: str, database: str) -> C
     return made
 
 
+def _said(call: Callable[[], object]) -> str:
+    """What becomes of a call of Milvus Admin's own: OK, or the kind of its error."""
+    try:
+        call()
+    except MilvusError as exc:
+        return exc.kind
+    return "OK"
+
+
 def _raw(connection: Connection, rpc: str, request: Any, metadata: Any = ()) -> str:
     """What Milvus says to one call of the bare stub: OK, or gRPC's status."""
     try:
-        getattr(connection.stub("default"), rpc)(request, timeout=5, metadata=metadata)
+        stub = connection.client("default")._get_connection()._stub
+        getattr(stub, rpc)(request, timeout=5, metadata=metadata)
     except grpc.RpcError as exc:
         error: Any = exc
         return str(error.code().name)

@@ -101,6 +101,16 @@ def test_rights_count_in_the_database_of_the_metadata_not_of_the_request(
     assert said["left"] == ["kept"]
 
 
+def test_a_right_in_another_database_neither_reads_nor_drops_through_milvus_admin(
+    alone: dict[str, Any],
+) -> None:
+    said = alone["databases"]
+    assert said["outside drops by the destroyer"] == "denied"
+    assert said["inside reads by the gateway"] == "OK"
+    assert said["inside drops by the destroyer"] == "OK"
+    assert (said["left"], said["left at the end"]) == (["kept"], [])
+
+
 def test_the_doctor_finds_a_right_in_the_database_of_its_grant(alone: dict[str, Any]) -> None:
     missing = alone["databases"]["missing"]
     for right in ("Global ListAliases", "Global DropCollection"):

@@ -182,7 +182,7 @@ def test_a_cluster_that_does_not_answer_at_all_is_left_alone(fake: FakeMilvus) -
 
 def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) -> None:
     fake.all_listed = False
-    look(clusters.get("fake"))
+    look(_main())
     (event,) = AuditEvent.objects.all()
     assert "with 0 collections" in json.loads(event.record)["message"]
     assert "only what the account of this dashboard was granted" in event.record
