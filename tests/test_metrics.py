@@ -55,11 +55,11 @@ def calls(call: str, result: str) -> float:
 
 
 def test_each_call_counts_under_its_name_and_its_result(real: Milvus, unique: Any) -> None:
-    before = calls("ShowCollections", "ok"), calls("describe_collection", "not_found")
+    before = calls("ShowCollections", "ok"), calls("DescribeCollection", "not_found")
     real.gateway.collections("default")
     with pytest.raises(MilvusError):
         real.gateway.load("default", unique())
-    after = calls("ShowCollections", "ok"), calls("describe_collection", "not_found")
+    after = calls("ShowCollections", "ok"), calls("DescribeCollection", "not_found")
     assert after == (before[0] + 2, before[1] + 1)  # all of them, and those in memory
 
 
