@@ -344,7 +344,9 @@ def _class_of(descriptor: Descriptor) -> type[Message]:
 @settings(max_examples=60, deadline=None)
 @given(reply=messages(Reply))
 def test_no_reply_is_too_odd_to_be_shown_and_recorded(reply: pb.DescribeCollectionResponse) -> None:
+    before = reply.SerializeToString(deterministic=True)
     found, raw = unfold.unfold(reply), unfold.raw(reply)
+    assert reply.SerializeToString(deterministic=True) == before
     schema.fields(found), schema.functions(found), schema.external(found)
     schema.partition_key(found)
     kept = schema.snapshot(found, [], [], (), 0, raw)
