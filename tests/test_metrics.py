@@ -55,12 +55,13 @@ def calls(call: str, result: str) -> float:
 
 
 def test_each_call_counts_under_its_name_and_its_result(real: Milvus, unique: Any) -> None:
-    before = calls("ShowCollections", "ok"), calls("describe_collection", "not_found")
+    before = calls("ShowCollections", "ok"), calls("DescribeCollection", "not_found")
     real.gateway.collections("default")
     with pytest.raises(MilvusError):
         real.gateway.load("default", unique())
-    after = calls("ShowCollections", "ok"), calls("describe_collection", "not_found")
-    assert after == (before[0] + 2, before[1] + 1)  # all of them, and those in memory
+    after = calls("ShowCollections", "ok"), calls("DescribeCollection", "not_found")
+    # All of them, those in memory, and all again as the second witness.
+    assert after == (before[0] + 3, before[1] + 1)
 
 
 def test_a_drop_counts_once_with_what_became_of_it(
@@ -76,14 +77,14 @@ def test_a_cluster_that_hangs_is_paused_until_it_answers(
 ) -> None:
     milvus = use_cluster(chain.uri, chain.token, read_timeout=0.5, pause=1.0)
     milvus.gateway.databases()
-    before = calls("list_databases", "unreachable"), calls("list_databases", "paused")
+    before = calls("ListDatabases", "unreachable"), calls("ListDatabases", "paused")
     chain.proxy.stall()
     for _ in range(2):
         with pytest.raises(MilvusError):
             milvus.gateway.databases()
     until = number("milvus_paused_until_timestamp_seconds", cluster="main")
     assert 0 < until - time.time() <= 1
-    after = calls("list_databases", "unreachable"), calls("list_databases", "paused")
+    after = calls("ListDatabases", "unreachable"), calls("ListDatabases", "paused")
     assert after == (before[0] + 1, before[1] + 1)
     chain.proxy.ok()
     time.sleep(1)

@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings as live_settings
 from django.contrib.auth.models import Group
 from django.test import Client
+from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from collections_app import audit, clusters
 from collections_app.milvus.errors import MilvusError
@@ -172,6 +173,39 @@ def test_no_error_tells_a_secret(
     leaks.check()
     if trouble == "echoed":
         assert "•••" in str(leaks.seen), "it was there, and was covered"
+
+
+def test_the_credentials_of_an_external_collection_are_told_nowhere(
+    everyone: Client,
+    chain: Chain,
+    faulty: Any,
+    leaks: Leaks,
+    make_collection: Seeds,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its description holds them; the drop's intent keeps that description for ever."""
+    name, key = make_collection(partitions=["novels"]), f"wJalr{secrets.token_hex(6)}"
+    leaks.forbidden += encodings(key)
+    stub = chain.direct.client()._get_connection()._stub
+
+    def external(request: bytes) -> bytes:
+        reply = stub.DescribeCollection(pb.DescribeCollectionRequest.FromString(request))
+        reply.schema.external_source = f"s3://AKIA:{key}@lake/books?X-Amz-Signature={key}"
+        extfs = {"region": "eu-west-1", "access_key_value": key, "of_tomorrow": key}
+        reply.schema.external_spec = json.dumps({"format": "parquet", "extfs": extfs})
+        reply.properties.add(key="api_key", value=key)
+        reply.schema.functions.add(name="f").params.add(key="api_key", value=key)
+        return bytes(reply.SerializeToString())
+
+    chain.relay.answer("DescribeCollection", external)
+    assert 200 in visit(everyone, leaks, name)
+    answer = confirm(everyone, act_url("drop-collection", name), name)
+    leaks.take("answer", answer)
+    everything_recorded(everyone, leaks)
+    leaks.note("log lines", caplog.text)
+    assert "lake/books" in str(leaks.seen), "the address itself is shown"
+    assert "parquet" in AuditEvent.objects.get(phase="intent").record
+    leaks.check()
 
 
 def test_a_lost_answer_tells_no_secret(

@@ -33,6 +33,12 @@ SECRET_KEY = re.compile(  # `credential` alone names an entry of milvus.yaml
     r"|(api|access|account|auth)[_.-]?key|(^|[_.-])(key|token|sas|pwd)$",
     re.I,
 )
+IN_MESSAGES = re.compile(  # as JSON, escaped JSON, a Go map or a query has them
+    r"((?:access_?key\w*|secret\w*|passw\w*|api_?key|external_id|ssl_ca_cert)(?:\\?[\"'])?\s*[:=]\s*)"
+    r"(\\?\"[^\"]*\"|'[^']*'|[^\s,;}\]&]+)",
+    re.I,
+)
+USER_IN_MESSAGES = re.compile(r"(\w+://)[^\s/@]+@")
 HOST = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?", re.I)
 SHORT_ENOUGH = 8192  # more is no description of a storage
 
@@ -46,12 +52,11 @@ def address(text: str) -> str:
     if not separator:
         scheme, rest = "", text
     before, *after = re.split(r"[?#]", rest, maxsplit=1)
-    shown, host = before.rpartition("@")[2], before.rpartition("@")[2].partition("/")[0]
-    if any("@" in part for part in after) or not HOST.fullmatch(host):
-        shown = HIDDEN
-    elif shown != before or after:
-        shown = f"{HIDDEN}@{shown}" if shown != before else f"{shown}?{HIDDEN}"
-    return f"{scheme}{separator}{shown}"
+    user, _, place = before.rpartition("@")
+    if any("@" in part for part in after) or not HOST.fullmatch(place.partition("/")[0]):
+        return f"{scheme}{separator}{HIDDEN}"
+    shown = f"{HIDDEN}@{place}" if user else place
+    return f"{scheme}{separator}{shown}" + (f"?{HIDDEN}" if after else "")
 
 
 def external_spec(text: str) -> str:
@@ -93,3 +98,8 @@ def parameter(key: str, value: str) -> str:
     if SECRET_KEY.search(key):
         return HIDDEN
     return address(value) if "://" in value else value
+
+
+def message(text: str) -> str:
+    """What Milvus said, without a storage's credentials, should it repeat them."""
+    return USER_IN_MESSAGES.sub(rf"\1{HIDDEN}@", IN_MESSAGES.sub(rf"\1{HIDDEN}", text))

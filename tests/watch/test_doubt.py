@@ -7,7 +7,6 @@ import grpc
 import pytest
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app import clusters
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from collections_app.verification import verify
