@@ -145,6 +145,9 @@ class FakeMilvus:
         self._reach(database)
         return ServerInfo(version="v2.3.5-fake", lite=False)
 
+    def is_standby(self, database: str) -> bool:
+        return False
+
     def lite(self, database: str) -> bool:
         return False
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from .sdk import pb
 from .types import Cluster, unsafe_name
 
 AT_ONCE = 8
+STANDBY_FOR = 120.0  # seconds for which a refusal counts: it may be promoted
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -28,6 +30,8 @@ class Connection:
         self._clients: dict[int, Client] = {}  # by process id
         self._lock = threading.Lock()
         self._lite: bool | None = None
+        self.last_version = ""  # as the server said it last; empty if it was not asked
+        self._refused_as_standby = float("-inf")
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process id
         self.guard = Guard(cluster)
 
@@ -86,7 +90,18 @@ class Connection:
 
     def version(self, database: str) -> str:
         """The server's own word for its version. Raises as `read` does."""
-        return str(self.read(database, "GetVersion", pb.GetVersionRequest()).version)
+        said = str(self.read(database, "GetVersion", pb.GetVersionRequest()).version)
+        self.last_version = said
+        return said
+
+    @property
+    def refused_as_standby(self) -> bool:
+        """Whether Milvus refused a change lately, because the cluster is a standby."""
+        return time.monotonic() < self._refused_as_standby + STANDBY_FOR
+
+    def answered_as(self, *, standby: bool) -> None:
+        """How it answered a change just now."""
+        self._refused_as_standby = time.monotonic() if standby else float("-inf")
 
     def each(self, read: Callable[[S], T], things: Iterable[S]) -> list[T]:
         """What `read` gives for each thing, in order, with a few calls at a time.

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import translate
 from .connection import Connection
+from .errors import Standby
 from .metrics import Measured
 from .sdk import pb
 from .types import unsafe_name
@@ -61,6 +62,11 @@ class Destroyer:
         cluster = self._connection.cluster
         send, lite = self._connection.sender(database, rpc), self._connection.lite(database)
         sending, writing = self._connection.guard.sending(), translate.writing
-        with Measured(cluster.key, rpc), sending, writing(cluster.secrets, lite=lite):
-            reply = send(request, cluster.drop_timeout)
-            translate.check_status(getattr(reply, "status", reply))
+        try:
+            with Measured(cluster.key, rpc), sending, writing(cluster.secrets, lite=lite):
+                reply = send(request, cluster.drop_timeout)
+                translate.check_status(getattr(reply, "status", reply))
+        except Standby:
+            self._connection.answered_as(standby=True)
+            raise
+        self._connection.answered_as(standby=False)

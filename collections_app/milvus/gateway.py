@@ -10,6 +10,7 @@ from . import schema, unfold, visibility
 from .connection import Connection
 from .errors import NotFound
 from .reads import Reads, detail_of, readable
+from .standby import StandbyCheck
 from .types import (
     CollectionDetail,
     CollectionSummary,
@@ -38,6 +39,7 @@ class Gateway:
         self._reads = Reads(connection)
         self._witnesses = Witnesses(self._reads)
         self.cluster = connection.cluster
+        self.is_standby = StandbyCheck(connection)
 
     def server(self, database: str = "default") -> ServerInfo:
         version = self._connection.version(database)

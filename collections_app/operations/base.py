@@ -50,6 +50,12 @@ class Look:
         return self.partition.load if self.partition else self.detail.load
 
 
+STANDBY = Blocker(
+    text="This cluster is the standby of another one, so Milvus refuses every change here. Make "
+    "the change on the primary cluster."
+)
+
+
 class Operation(ABC):
     """One destructive act on one kind of target. Has no state."""
 
@@ -59,9 +65,14 @@ class Operation(ABC):
     done_word: str  # "dropped" or "released"
     proof = "A look afterwards shows that it is gone."
 
-    @abstractmethod
     def look(self, gateway: "Gateway", target: Target) -> Look:
         """Read the target. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""
+        look = self.read(gateway, target)
+        return replace(look, blockers=(STANDBY,)) if gateway.is_standby(target.database) else look
+
+    @abstractmethod
+    def read(self, gateway: "Gateway", target: Target) -> Look:
+        """What is special about this kind of target. Raises as `look`."""
 
     @abstractmethod
     def act(self, destroyer: "Destroyer", target: Target) -> None:

@@ -18,7 +18,7 @@ class DropAlias(Operation):
     verb = "Drop"
     done_word = "dropped"
 
-    def look(self, gateway: "Gateway", target: Target) -> Look:
+    def read(self, gateway: "Gateway", target: Target) -> Look:
         """The identity compared is the collection's: an alias has none of its own."""
         detail = gateway.collection(target.database, target.collection)
         if target.name not in known(detail.aliases, "The aliases"):

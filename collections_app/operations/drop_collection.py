@@ -33,7 +33,7 @@ class DropCollection(Operation):
     verb = "Drop"
     done_word = "dropped"
 
-    def look(self, gateway: "Gateway", target: Target) -> Look:
+    def read(self, gateway: "Gateway", target: Target) -> Look:
         detail = gateway.collection(target.database, target.name)
         server = gateway.server(target.database)
         return Look(

@@ -38,7 +38,7 @@ class DropPartition(Operation):
     verb = "Drop"
     done_word = "dropped"
 
-    def look(self, gateway: "Gateway", target: Target) -> Look:
+    def read(self, gateway: "Gateway", target: Target) -> Look:
         partition, look = look_at_partition(gateway, target)
         blockers = undroppable(look.detail, partition.name)
         if not blockers and not look.server.lite:

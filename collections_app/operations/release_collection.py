@@ -23,7 +23,7 @@ class ReleaseCollection(Operation):
     done_word = "released"
     proof = "A look afterwards shows that it is not loaded any more."
 
-    def look(self, gateway: "Gateway", target: Target) -> Look:
+    def read(self, gateway: "Gateway", target: Target) -> Look:
         detail = gateway.collection(target.database, target.name)
         look = Look(
             identity=detail.identity,

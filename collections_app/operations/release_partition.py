@@ -24,7 +24,7 @@ class ReleasePartition(Operation):
     done_word = "released"
     proof = "A look afterwards shows that it is not loaded any more."
 
-    def look(self, gateway: "Gateway", target: Target) -> Look:
+    def read(self, gateway: "Gateway", target: Target) -> Look:
         _, look = look_at_partition(gateway, target)
         blockers = (LITE,) if look.server.lite else unless_loaded(look)
         return replace(look, blockers=blockers, notes=(SEARCHES_FAIL,))

@@ -64,6 +64,8 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
     except MilvusError as exc:
         problem = of_milvus(exc)
         context |= {"problem": problem, "looks_again": looks_again(request)}
+    else:
+        context["standby"] = milvus.gateway.is_standby("default")
     response = page_or_part(
         request,
         "collections_app/databases.html",
@@ -157,10 +159,11 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     if detailed:
         summaries = milvus.gateway.summaries(database, [row.name for row in rows])
     under_way = _under_way(cluster, database)
+    lite, standby = milvus.gateway.lite(database), milvus.gateway.is_standby(database)
     context = {
         "cluster": milvus.cluster,
         "database": database,
-        "lite": milvus.gateway.lite(database),
+        "lite": lite,
         "view": view,
         "page": page,
         "rows": [
@@ -177,7 +180,8 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         # Also asked when all is hidden by rules: the answer must not tell that there is more.
         "lists_everything": bool(places) or milvus.gateway.lists_everything(database),
         "columns": _columns(view),
-        "may_drop": may_somewhere(actor_of(request), Action.DROP_COLLECTION),
+        "standby": standby,
+        "may_drop": not standby and may_somewhere(actor_of(request), Action.DROP_COLLECTION),
         "title": f"Collections in {database}",
         "section": "collections",
     }
@@ -234,11 +238,12 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     shown = [known.rows[at] for at in page]
     rows = milvus.gateway.partition_rows(database, name, [p.name for p in shown])
     under_way = _under_way(cluster, database)
+    lite, standby = milvus.gateway.lite(database), milvus.gateway.is_standby(database)
     actor, place = actor_of(request), Place(cluster=cluster, database=database, collection=name)
     context = {
         "cluster": milvus.cluster,
         "database": database,
-        "lite": milvus.gateway.lite(database),
+        "lite": lite,
         "collection": found,
         "view": view,
         "page": page,
@@ -250,8 +255,9 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
         ],
         "claim": under_way(name),
         "left_by": _left_by(name),
-        "may_drop_collection": may(actor, Action.DROP_COLLECTION, place),
-        "may_drop_partition": may(actor, Action.DROP_PARTITION, place),
+        "standby": standby,
+        "may_drop_collection": not standby and may(actor, Action.DROP_COLLECTION, place),
+        "may_drop_partition": not standby and may(actor, Action.DROP_PARTITION, place),
         "lock": locked_by(place),
         "may_release": isinstance(found.load, Load) and found.load.held,
         "history": recent_operations(cluster, database, name),

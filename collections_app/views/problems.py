@@ -13,7 +13,16 @@ from django.template.loader import render_to_string
 
 from .. import links
 from ..audit import LogUnwritable, Outcome
-from ..milvus.errors import BUSY, PAUSED, Denied, MilvusError, NotFound, Refused, Unreachable
+from ..milvus.errors import (
+    BUSY,
+    PAUSED,
+    Contradiction,
+    Denied,
+    MilvusError,
+    NotFound,
+    Refused,
+    Unreachable,
+)
 from ..milvus.handshake import NO_CONNECTION
 from ..operations.protocol import Busy, NotDone
 from ..operations.sending import OutcomeUnrecorded
@@ -80,6 +89,14 @@ def of_milvus(exc: MilvusError) -> Problem:
         return Problem(
             status=503, title=title, text=text, detail=detail, retry=True, again_in=again
         )
+    if isinstance(exc, Contradiction):
+        text = (
+            "Two answers of Milvus do not agree, so what is there is unknown. This can last a "
+            "moment while somebody changes it, or longer if a proxy of Milvus answers from an old "
+            "cache. Nothing was changed. Try again in a moment."
+        )
+        title = "Milvus contradicts itself"
+        return Problem(status=503, title=title, text=text, detail=f"{exc}.", retry=True)
     text = "Milvus refused the request. Nothing was changed."
     return Problem(status=409, title="Milvus refused", text=text, detail=detail)
 
