@@ -152,7 +152,7 @@ def test_what_a_reader_may_not_see_is_not_there(
 ) -> None:
     thing = make_thing("collection")
     page = arrive("Vera Lind", thing.start)
-    expect(page.get_by_text("No collections")).to_be_visible()
+    expect(page.get_by_role("heading", name="No collections")).to_be_visible()
     expect(page.get_by_text(thing.collection, exact=True)).to_have_count(0)
     page.goto(thing.dialog_address)
     expect(page.get_by_role("heading", level=1)).to_have_text("Not there")
