@@ -6,11 +6,13 @@ PAUSED, BUSY = "paused", "busy"  # codes of our own, where Milvus was not even a
 class MilvusError(Exception):
     """Any failure at the border. `str()` is Milvus' own message, cleaned; `code` its code.
 
-    `sent` is whether the act itself went out, if it was one.
+    `sent` is whether the act itself went out, if it was one. `speaker` is whose words `str()` are:
+    Milvus' only if its reply had them.
     """
 
     kind = "error"
     sent = True
+    speaker = "Milvus"
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)

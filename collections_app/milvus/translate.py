@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Never
 
-from . import handshake
+from . import handshake, redact
 from .errors import (
     Denied,
     MilvusError,
@@ -51,6 +51,11 @@ NEVER_CONNECTED = "failed to connect to all addresses"
 DENIED_STATUS = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
 SILENT_STATUS = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
 CAUGHT = (MilvusException, grpc.RpcError)
+UNUSABLE_ADDRESS = (ValueError, TypeError)  # what pymilvus raises at a port out of range, say
+
+
+class Answered(MilvusException):  # type: ignore[misc]
+    """What the status of a reply says. All other MilvusExceptions are pymilvus' own."""
 
 
 @contextmanager
@@ -70,6 +75,8 @@ def connecting(cluster: Cluster) -> Iterator[None]:
     except OSError as exc:  # pymilvus reads the files of TLS
         problem = f"{exc.filename} can't be read: {exc.strerror}"
         raise Unreachable(problem, handshake.NO_CONNECTION) from None
+    except UNUSABLE_ADDRESS as exc:
+        raise Unreachable(_clean(exc, cluster.secrets), handshake.NO_CONNECTION) from None
     except CAUGHT as exc:
         raise _from_connecting(exc, cluster) from None
 
@@ -95,11 +102,24 @@ def writing(secrets: tuple[str, ...], *, lite: bool) -> Iterator[None]:
 def check_status(status: Any) -> None:
     """Raise what a reply's status says, for replies of the raw stub, which does not look at it."""
     if status.code or status.error_code:
-        raise MilvusException(status.code, status.reason, status.error_code)
+        raise Answered(status.code, status.reason, status.error_code)
 
 
 def from_reading(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
-    """The kind of a failed read."""
+    """The kind of a failed read, and whose words it has."""
+    found = _kind_of_read(exc, secrets)
+    found.speaker = _speaker(exc)
+    return found
+
+
+def _speaker(exc: Exception) -> str:
+    """Whose words a failure has. A status of gRPC may be its own, or that of a proxy on the way."""
+    if isinstance(exc, Answered) or any(_code(e) in DENIED_STATUS for e in _chain(exc)):
+        return "Milvus"
+    return "gRPC" if isinstance(exc, grpc.RpcError) else "pymilvus"
+
+
+def _kind_of_read(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
     code, raw, text = _code(exc), _said(exc), _clean(exc, secrets)
     if _not_found(exc, code) or (code in {1, 6} and LITE_NO_DATABASE.match(raw)):
         return NotFound(text, _shown(exc))
@@ -185,7 +205,7 @@ def _said(exc: BaseException) -> str:
 
 def _clean(exc: BaseException, secrets: tuple[str, ...]) -> str:
     """The message on one line, at most 500 characters, with nothing secret in it."""
-    text = re.sub(r"[\x00-\x1f\x7f]+", " ", _said(exc))
+    text = redact.message(re.sub(r"[\x00-\x1f\x7f]+", " ", _said(exc)))
     for word in secrets:
         text = text.replace(word, "•••")
     return text[:500]

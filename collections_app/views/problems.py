@@ -70,7 +70,7 @@ def looks_again(request: HttpRequest) -> bool:
 
 def of_milvus(exc: MilvusError) -> Problem:
     """The page for a read that failed. Nothing was changed by it."""
-    detail = f"Milvus said: {exc}" if str(exc) else ""
+    detail = f"{exc.speaker} said: {exc}" if str(exc) else ""
     if exc.code in {PAUSED, BUSY, NO_CONNECTION}:  # Milvus was not even asked
         detail = f"{exc}."
     if isinstance(exc, NotFound):
@@ -97,6 +97,12 @@ def of_milvus(exc: MilvusError) -> Problem:
         )
         title = "Milvus contradicts itself"
         return Problem(status=503, title=title, text=text, detail=f"{exc}.", retry=True)
+    if exc.speaker != "Milvus":
+        text = (
+            "Milvus Admin could not ask, or could not read the answer. What is there is unknown. "
+            "Nothing was changed. Run manage.py doctor to examine the connection."
+        )
+        return Problem(status=503, title="No usable answer from Milvus", text=text, detail=detail)
     text = "Milvus refused the request. Nothing was changed."
     return Problem(status=409, title="Milvus refused", text=text, detail=detail)
 

@@ -72,6 +72,47 @@ def status(code: int, reason: str = "said by the server") -> common_pb2.Status:
     return common_pb2.Status(code=code, reason=reason)
 
 
+# --- whose words they are -------------------------------------------------------------------------
+
+
+def test_the_status_of_a_reply_is_what_milvus_said(wire: Wire) -> None:
+    reply = pb.ShowCollectionsResponse(status=status(65535)).SerializeToString()
+    wire.chain.relay.answer("ShowCollections", lambda _: reply)
+    assert (kind_of(wire.read).speaker, str(kind_of(wire.read))) == ("Milvus", "said by the server")
+
+
+def test_bytes_that_are_no_reply_are_not_what_milvus_said(wire: Wire) -> None:
+    wire.chain.relay.answer("ShowCollections", lambda _: b"\xff\xff")
+    assert kind_of(wire.read).speaker == "gRPC"
+
+
+@pytest.mark.parametrize(
+    ("uri", "speaker"),
+    [
+        ("http://127.0.0.1:1", "pymilvus"),
+        ("ftp://127.0.0.1:1", "pymilvus"),
+        ("/no/such/folder/x.db", "pymilvus"),
+    ],
+)
+def test_what_pymilvus_raises_is_not_what_milvus_said(uri: str, speaker: str) -> None:
+    cluster = Cluster(key="t", label="T", uri=uri, read_timeout=0.3)
+    found = kind_of(Gateway(Connection(cluster)).databases)
+    assert found.speaker == speaker
+
+
+@pytest.mark.parametrize("uri", ["http://h:99999", "http://h:port", "tcp://[::1"])
+def test_an_address_that_pymilvus_stumbles_over_is_no_crash(uri: str) -> None:
+    cluster = Cluster(key="t", label="T", uri=uri, read_timeout=0.3)
+    assert isinstance(kind_of(Gateway(Connection(cluster)).databases), Unreachable)
+
+
+def test_credentials_that_milvus_repeats_are_not_told(wire: Wire) -> None:
+    said = status(65535, 'bad spec {"access_key_value": "hunter2"}')
+    reply = pb.ShowCollectionsResponse(status=said).SerializeToString()
+    wire.chain.relay.answer("ShowCollections", lambda _: reply)
+    assert str(kind_of(wire.read)) == 'bad spec {"access_key_value": •••}'
+
+
 # --- codes of Milvus ------------------------------------------------------------------------------
 
 

@@ -189,6 +189,27 @@ def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "ftp://127.0.0.1:1", "http://h:99999"])
+def test_what_the_client_library_raises_is_not_shown_as_milvus_said(
+    uri: str, signed_in: SignIn, use_cluster: Callable[..., Any]
+) -> None:
+    use_cluster(uri, read_timeout=0.3)
+    page = Page(signed_in("viewer").get(list_url()))
+    assert page.status == 503
+    assert "Milvus said" not in page.text
+    assert "Milvus refused" not in page.text
+
+
+def test_an_answer_that_can_not_be_read_is_not_shown_as_milvus_said(
+    chain: Chain, faulty: Any, signed_in: SignIn
+) -> None:
+    chain.relay.answer("ShowCollections", lambda _: b"\xff\xff")
+    page = Page(signed_in("viewer").get(list_url()))
+    assert page.status == 503
+    assert "No usable answer from Milvus" in page.text
+    assert "gRPC said: " in page.text
+
+
 def test_a_connection_that_tls_forbids_is_explained(
     tmp_path: Path, signed_in: SignIn, use_cluster: Callable[..., Any], milvus_server: MilvusServer
 ) -> None:
