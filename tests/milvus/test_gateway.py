@@ -437,3 +437,44 @@ def test_errors_are_ours_only(chain: Chain, behind: Gateway, make_collection: Se
     for call in (behind.collections, lambda db: behind.collection(db, name)):
         with pytest.raises(MilvusError):
             call("default")
+
+
+# --- odd answers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stats", [[], [{"key": "row_count", "value": "null"}]], ids=str)
+def test_a_row_count_that_is_missing_costs_that_cell_only(
+    chain: Chain, behind: Gateway, make_collection: Seeds, stats: list[dict[str, str]]
+) -> None:
+    name = make_collection(partitions=["novel"])
+    for method in ("GetCollectionStatistics", "GetPartitionStatistics"):
+        reply = getattr(pb, f"{method}Response")(stats=stats)
+        chain.relay.answer(method, lambda _, reply=reply: bytes(reply.SerializeToString()))
+    assert behind.collection("default", name).rows is Unread.UNKNOWN
+    (summary,) = behind.summaries("default", [name]).values()
+    assert summary == CollectionSummary(rows=Unread.UNKNOWN, partitions=2, aliases=())
+    assert behind.partition_rows("default", name, ["novel"]) == {"novel": Unread.UNKNOWN}
+
+
+SIDE_READS = ["ListAliases", "DescribeIndex", "GetCollectionStatistics", "ShowPartitions"]
+
+
+@pytest.mark.parametrize("method", SIDE_READS)
+def test_a_part_that_is_not_found_is_not_the_collection(
+    chain: Chain, behind: Gateway, make_collection: Seeds, method: str
+) -> None:
+    name = make_collection()
+    reply = getattr(pb, f"{method}Response")(status={"code": 100, "reason": "not found"})
+    chain.relay.answer(method, lambda _: bytes(reply.SerializeToString()))
+    assert behind.collection("default", name).identity.verifiable
+    assert list(behind.summaries("default", [name])) == [name]
+
+
+def test_a_row_that_is_not_described_and_still_listed_stays_on_the_page(
+    chain: Chain, behind: Gateway, make_collection: Seeds
+) -> None:
+    name, unread = make_collection(), Unread.UNKNOWN
+    reply = pb.DescribeCollectionResponse(status={"code": 100, "reason": "not found"})
+    chain.relay.answer("DescribeCollection", lambda _: bytes(reply.SerializeToString()))
+    nothing_read = CollectionSummary(rows=unread, partitions=unread, aliases=unread)
+    assert behind.summaries("default", [name]) == {name: nothing_read}

@@ -485,3 +485,15 @@ def test_without_ids_a_changed_fingerprint_stops_the_drop_and_the_same_one_lets_
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert not thing.is_there()
     assert told() == ["refused changed", *SUCCEEDED]
+
+
+def test_a_partition_that_took_its_collection_with_it_is_told_as_that(
+    make_collection: Seeds, chain: Chain
+) -> None:
+    """As builds of Milvus 2.6 of November 2025 did (issue #45476)."""
+    thing = Thing.make(make_collection, Kind.PARTITION)
+    whole = Thing(make_collection, target_in(thing.target.collection, Kind.COLLECTION))
+    chain.relay.after("DropPartition", whole.remove)
+    assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
+    outcome = AuditEvent.objects.get(phase="outcome")
+    assert "Its whole collection is gone, too." in json.loads(outcome.record)["details"]["seen"]
