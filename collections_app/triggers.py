@@ -45,23 +45,18 @@ RETURNS = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD", "TRUNCATE": "NULL"
 TYPES = {"INSERT": 7, "DELETE": 11, "UPDATE": 19, "TRUNCATE": 34}  # pg_trigger.tgtype, all BEFORE
 
 
-def install(connection: BaseDatabaseWrapper, *, segments: bool = True) -> None:
-    """Make the log append-only. Safe to repeat. Raises KeyError on another database.
-
-    Without `segments` nothing is ever deleted: for a database that has no table of them yet.
-    """
-    guards = _guards(connection) if segments else _without_segments(connection)
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Make the log append-only. Safe to repeat. Raises KeyError on another database."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for name, guard in guards.items():
+        for name, guard in _guards(connection).items():
             for statement in _create(connection, name, guard):
                 cursor.execute(statement)
 
 
-def remove(connection: BaseDatabaseWrapper, *, segments: bool = True) -> None:
+def remove(connection: BaseDatabaseWrapper) -> None:
     """For migrations backwards, and for tests that empty the tables."""
-    guards = _guards(connection) if segments else _without_segments(connection)
     with connection.cursor() as cursor:
-        for name, guard in guards.items():
+        for name, guard in _guards(connection).items():
             cursor.execute(_drop(connection, name, guard))
 
 
@@ -76,11 +71,6 @@ def wrong(connection: BaseDatabaseWrapper) -> list[str]:
 
 def _guards(connection: BaseDatabaseWrapper) -> dict[str, Guard]:
     return GUARDS | OF_VENDOR[connection.vendor]
-
-
-def _without_segments(connection: BaseDatabaseWrapper) -> dict[str, Guard]:
-    guards = {name: g for name, g in _guards(connection).items() if g[0] == TABLE}
-    return guards | {"audit_no_delete": (TABLE, "DELETE", "TRUE")}
 
 
 def _create(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> Iterator[str]:
