@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from .access import Action, may_everywhere, regex, rules_giving
+from .access import Action, may_everywhere, posix, regex, rules_giving
 from .actors import Actor
 from .audit import Outcome, Phase
 from .models import AuditEvent, Claim, RemovedSegment
@@ -141,7 +142,8 @@ def _readable(reader: Actor) -> Q:
 def _fits(column: str, patterns: tuple[str, ...]) -> Q:
     if "*" in patterns:
         return Q()
-    either = "|".join(regex(pattern) for pattern in patterns)
+    form = posix if connection.vendor == "postgresql" else regex
+    either = "|".join(form(pattern) for pattern in patterns)
     return Q(**{f"{column}__regex": rf"\A({either})\Z"})
 
 
