@@ -13,6 +13,14 @@ def escaped(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def is_server_name(name: str) -> bool:
+    """Whether a Milvus server could have it: it takes white space at the ends, and letters else.
+
+    Milvus Lite takes anything. Seen on 2.3.5.
+    """
+    return name.strip().isprintable()
+
+
 def typable(name: str) -> str:
     """What to type to confirm a name: itself, unless it holds what no keyboard gives.
 

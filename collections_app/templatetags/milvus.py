@@ -27,6 +27,7 @@ WORDS = {
     "audit.remove": "Segment removed",
     "audit.protect": "Protection put back",
     "audit.note": "Note",
+    "audit.withheld": "More of the same",
     "session.sign_in": "Signed in",
     "session.sign_out": "Signed out",
     "session.ended": "Session ended",
