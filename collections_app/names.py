@@ -32,6 +32,16 @@ def typable(name: str) -> str:
     return "".join(c if c.isprintable() and c != "\\" else escaped(c) for c in name)
 
 
+def readable(text: str) -> str:
+    """Text that people chose, with everything escaped that can't be seen or turns the line around.
+
+    For sentences: unlike `typable`, a backslash stays one.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else escaped(c) for c in text)
+
+
 def pieces(name: str) -> list[tuple[str, str]]:
     """The name in runs of ("text" | "space" | "mark", content), to show what is invisible.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from collections_app import audit, quotas
 from collections_app.models import AuditEvent
+from milvusadmin.peers import Peers
 from tests.fixtures import PASSWORD
 from tests.views import Page, act_url, list_url
 
@@ -364,6 +366,30 @@ def test_five_wrong_ones_lock_the_name_for_that_address() -> None:
     assert signed_in_as(client) is None
     assert {event[1:] for event in short()} == {("session.refused", "denied", "viewer")}
     assert [r["message"].split()[0] for r in recorded()] == ["Wrong"] * 4 + ["Locked"] * 2
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    "said",
+    ["203.0.113.7:4000{}", "[2001:db8::7]:4000{}", "2001:db8::{}", "unknown{}", "203.0.113.7"],
+)
+def test_forwarded_client_with_port_or_from_one_ipv6_network_is_locked(
+    said: str, settings: Any
+) -> None:
+    """Azure's gateways send a port, a new one each time; of IPv6 people have 2**64 addresses."""
+    settings.TRUST_PROXY = Peers(networks=(ip_network(HERE),))
+    found = []
+    for number in range(7):
+        client = Client(headers={"X-Forwarded-For": said.format(number)}, REMOTE_ADDR=HERE)
+        found.append(client.post(DOOR, {"username": "viewer", "password": "wrong"}).status_code)
+    assert found == [200] * 4 + [429] * 3
+    assert not any("4000" in record["origin"]["ip"] for record in recorded())
+
+
+@pytest.mark.both_databases
+def test_client_of_unix_socket_without_forwarded_address_is_locked(settings: Any) -> None:
+    settings.TRUST_PROXY = Peers(unix=True)
+    assert [attempt("", password="wrong") for _ in range(6)] == [200] * 4 + [429] * 2
 
 
 def test_the_lock_is_for_that_name_and_that_address_only() -> None:

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             time.sleep(options["every"])
 
     def _tidy_up(self) -> None:
-        """Once an hour, sessions that are over: each visitor of the sign-in page left one."""
+        """Once an hour, sessions that are over and that nobody ended."""
         if time.monotonic() < self.tidy_at:
             return
         self.tidy_at = time.monotonic() + 3600
