@@ -16,6 +16,7 @@ from . import audit
 from .actors import Actor, Origin
 from .audit import Entry, LogUnwritable, Outcome, Phase
 from .models import AuditEvent, Quota
+from .turns import turn
 
 A_MINUTE = 10
 WINDOW = timedelta(minutes=1)
@@ -59,8 +60,12 @@ def _key(entry: Entry) -> str:
 def _is_spent(key: str) -> bool:
     """Count one more if nothing more is written this minute. Does not hold the chain."""
     lately = Quota.objects.filter(key=key, since__gte=timezone.now() - WINDOW)
+    spent = lately.filter(written__gte=A_MINUTE)
     try:
-        return bool(lately.filter(written__gte=A_MINUTE).update(withheld=F("withheld") + 1))
+        if not spent.exists():
+            return False
+        with turn():
+            return bool(spent.update(withheld=F("withheld") + 1))
     except (DatabaseError, InterfaceError) as exc:
         raise LogUnwritable(type(exc).__name__) from exc
 
