@@ -14,6 +14,7 @@ from .access import Action, may_everywhere, posix, regex, rules_giving
 from .actors import Actor
 from .audit import Outcome, Phase
 from .models import AuditEvent, Claim, RemovedSegment
+from .names import readable
 
 PAGE = 50
 
@@ -31,12 +32,18 @@ class Event:
 
     @property
     def actor(self) -> str:
-        return str(self.record["actor"]["display"])
+        """How they are called, for a page: people choose that."""
+        return readable(str(self.record["actor"]["display"]))
+
+    @property
+    def message(self) -> str:
+        """The same: it may quote a person, or what Milvus said."""
+        return readable(str(self.record["message"]))
 
     @property
     def subject(self) -> str:
         """What tells two people of one name apart; empty if it is the name."""
-        subject = str(self.record["actor"]["subject"])
+        subject = readable(str(self.record["actor"]["subject"]))
         return "" if subject == self.actor else subject
 
     @property

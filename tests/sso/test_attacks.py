@@ -190,6 +190,15 @@ def test_strangers_fill_the_log_with_ten_refusals_a_minute_at_most(visitor: Clie
         "http://testserver@evil.example/",
         "http://testserver.evil.example/",
         "//testserver/access/",
+        "/../other-app/",
+        "/access/../../other-app/",
+        "/%2e%2e/other-app/",
+        "/access/%2E%2E/%2e%2e/x",
+        "/%252e%252e/other-app/",
+        "/..%2fother-app/",
+        "/access/..\\..\\other-app/",
+        "/.\t./other-app/",
+        "/./access/",
     ],
     ids=ascii,
 )
@@ -200,7 +209,10 @@ def test_signing_in_never_leads_elsewhere(elsewhere: str, visitor: Client, forge
     assert again.headers["Location"] == "/"
 
 
-@pytest.mark.parametrize("here", ["/access/", "/?a=//b", "/audit/?name=%2F%2Fevil"])
+@pytest.mark.parametrize(
+    "here",
+    ["/access/", "/?a=//b", "/audit/?name=%2F%2Fevil", "/audit/?what=../..", "/audit/?what=.."],
+)
 def test_signing_in_leads_to_addresses_of_ours(here: str, visitor: Client, forger: Forger) -> None:
     assert come_back(visitor, forger, begin(visitor, next=here)).headers["Location"] == here
 
