@@ -1,7 +1,10 @@
 """The app: registers its checks, and the three roles after each migration."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.models.signals import post_migrate
+
+from .private import keep_database_private
 
 
 class CollectionsConfig(AppConfig):
@@ -11,4 +14,5 @@ class CollectionsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, roles  # noqa: F401, PLC0415 (models are not loaded before)
 
+        keep_database_private(settings.DATABASES["default"])
         post_migrate.connect(roles.ensure, sender=self)

@@ -126,12 +126,13 @@ def try_appending() -> None:
     """What stands between an event and the log, without an event. Raises DatabaseError.
 
     Outside a transaction: each statement ends by itself, and so does the lock. A probe that is
-    held up never holds the chain.
+    held up never holds the chain. On SQLite it waits for its turn, as every writer does.
     """
     table = connection.ops.quote_name(AuditEvent._meta.db_table)
-    _lock_chain()
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
+    with turn():
+        _lock_chain()
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
 
 
 def _hold_chain(stack: ExitStack) -> None:

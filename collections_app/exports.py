@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 
 from django.db.models import QuerySet
@@ -10,6 +11,7 @@ from django.db.models import QuerySet
 from .actors import Actor, Origin
 from .audit import Entry, Phase, export_line, write
 from .models import AuditEvent
+from .names import readable
 
 CSV_HEADER = [
     "sequence",
@@ -34,6 +36,16 @@ CSV_HEADER = [
     "hash",
 ]
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # some spreadsheets take the wide ones too
+BOM = "\ufeff"  # without it, Excel takes UTF-8 for the code page of the machine
+OURS = {"sequence", "recorded_at", "operation_id", "ip", "hash"}  # nothing in them is misread
+# What a spreadsheet takes for a number, a date or a yes: it would show 15 digits of an id of 18,
+# and "mar1" as the first of March.
+MISREAD = re.compile(
+    r"0\d+|\d{16,}|\d+[ .,:/-][\d .,:/-]*|\d[\d.]*e[+-]?\d+"
+    r"|\d*[ -]?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]?\d+"
+    r"|true|false",
+    re.IGNORECASE,
+)
 
 
 def record(form: str, filters: dict[str, str], actor: Actor, origin: Origin) -> AuditEvent:
@@ -57,7 +69,7 @@ def json_lines(events: QuerySet[AuditEvent]) -> Iterator[str]:
 
 
 def csv_lines(events: QuerySet[AuditEvent]) -> Iterator[str]:
-    yield _csv_line(CSV_HEADER)
+    yield BOM + _csv_line(CSV_HEADER)
     for event in events.iterator(chunk_size=500):
         yield _csv_line(csv_row(event))
 
@@ -69,7 +81,7 @@ def _csv_line(cells: list[str]) -> str:
 
 
 def csv_row(event: AuditEvent) -> list[str]:
-    """An event as a spreadsheet row, with nothing a spreadsheet would run as a formula."""
+    """An event as a spreadsheet row: nothing that it would run, round, or take for a date."""
     record = json.loads(event.record)
     target, details = record["target"] or {}, record["details"]
     flat = {
@@ -84,11 +96,13 @@ def csv_row(event: AuditEvent) -> list[str]:
         "reason": details.get("reason", ""),
         "hash": event.hash,
     }
-    return [_neutral(str(flat.get(name) or "")) for name in CSV_HEADER]
+    return [_neutral(name, str(flat.get(name) or "")) for name in CSV_HEADER]
 
 
-def _neutral(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+def _neutral(name: str, cell: str) -> str:
+    text = readable(cell)
+    misread = cell.startswith(FORMULA) or (name not in OURS and MISREAD.fullmatch(text))
+    return f"'{text}" if misread else text
 
 
 FORMS: dict[str, tuple[Callable[[QuerySet[AuditEvent]], Iterator[str]], str]] = {

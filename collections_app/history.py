@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from .access import Action, may_everywhere, regex, rules_giving
+from .access import Action, may_everywhere, posix, regex, rules_giving
 from .actors import Actor
 from .audit import Outcome, Phase
 from .models import AuditEvent, Claim, RemovedSegment
+from .names import readable
 
 PAGE = 50
 
@@ -30,12 +32,18 @@ class Event:
 
     @property
     def actor(self) -> str:
-        return str(self.record["actor"]["display"])
+        """How they are called, for a page: people choose that."""
+        return readable(str(self.record["actor"]["display"]))
+
+    @property
+    def message(self) -> str:
+        """The same: it may quote a person, or what Milvus said."""
+        return readable(str(self.record["message"]))
 
     @property
     def subject(self) -> str:
         """What tells two people of one name apart; empty if it is the name."""
-        subject = str(self.record["actor"]["subject"])
+        subject = readable(str(self.record["actor"]["subject"]))
         return "" if subject == self.actor else subject
 
     @property
@@ -141,7 +149,8 @@ def _readable(reader: Actor) -> Q:
 def _fits(column: str, patterns: tuple[str, ...]) -> Q:
     if "*" in patterns:
         return Q()
-    either = "|".join(regex(pattern) for pattern in patterns)
+    form = posix if connection.vendor == "postgresql" else regex
+    either = "|".join(form(pattern) for pattern in patterns)
     return Q(**{f"{column}__regex": rf"\A({either})\Z"})
 
 

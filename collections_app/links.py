@@ -1,6 +1,6 @@
 """Addresses of pages that are about a thing in Milvus."""
 
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -46,4 +46,17 @@ def operation(operation_id: str) -> str:
 def is_ours(address: str) -> bool:
     """Whether it is a path of this dashboard, so that nobody is led elsewhere."""
     local = url_has_allowed_host_and_scheme(address, allowed_hosts=None)
-    return local and address.startswith(reverse("home"))
+    return local and address.startswith(reverse("home")) and not _goes_up(address)
+
+
+def _goes_up(address: str) -> bool:
+    """Whether a browser would leave the folder: it resolves `..`, encoded ones and `\\`, too.
+
+    So do some proxies once more, after decoding.
+    """
+    path = address.partition("#")[0].partition("?")[0]
+    for _ in range(3):
+        path = unquote(path)
+    if any(ord(character) < 0x20 or character == "\x7f" for character in path):
+        return True  # browsers drop some of them: `.<tab>.` is `..`
+    return any(segment in {".", ".."} for segment in path.replace("\\", "/").split("/"))

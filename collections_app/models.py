@@ -110,6 +110,24 @@ class Claim(models.Model):
         return f"{self.operation_id} by {self.actor_display}"
 
 
+class Quota(models.Model):
+    """What one person had recorded in a minute, and how much more was not. See `quotas.py`."""
+
+    key = models.CharField(max_length=64, primary_key=True)  # digest: who, and of what kind
+    since = models.DateTimeField(db_index=True)
+    written = models.IntegerField()
+    withheld = models.IntegerField()
+    phase = models.CharField(max_length=20)
+    action = models.CharField(max_length=40)
+    actor = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.written} written, {self.withheld} withheld since {self.since}"
+
+
 class WatchedDatabase(models.Model):
     """A database as `manage.py watch` listed it last."""
 

@@ -13,6 +13,14 @@ def escaped(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def is_server_name(name: str) -> bool:
+    """Whether a Milvus server could have it: it takes white space at the ends, and letters else.
+
+    Milvus Lite takes anything. Seen on 2.3.5.
+    """
+    return name.strip().isprintable()
+
+
 def typable(name: str) -> str:
     """What to type to confirm a name: itself, unless it holds what no keyboard gives.
 
@@ -22,6 +30,16 @@ def typable(name: str) -> str:
     if name.isprintable():
         return name
     return "".join(c if c.isprintable() and c != "\\" else escaped(c) for c in name)
+
+
+def readable(text: str) -> str:
+    """Text that people chose, with everything escaped that can't be seen or turns the line around.
+
+    For sentences: unlike `typable`, a backslash stays one.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else escaped(c) for c in text)
 
 
 def pieces(name: str) -> list[tuple[str, str]]:

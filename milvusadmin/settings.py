@@ -70,7 +70,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Both together: a stranger can't lock the one emergency account out for everybody.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_CALLABLE = "milvusadmin.sso.local.counted_as"
-AXES_CLIENT_IP_CALLABLE = "collections_app.actors.client_address"
+AXES_CLIENT_IP_CALLABLE = "milvusadmin.sso.local.counted_from"
 AXES_LOCKOUT_CALLABLE = "milvusadmin.sso.local.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

@@ -12,7 +12,9 @@ import pytest
 from collections_app import audit, exports, verification
 from collections_app.audit import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
+from collections_app.names import readable
 from tests.fixtures import ORIGIN, actor
+from tests.infra.spreadsheet import opened
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -40,6 +42,7 @@ def exported() -> list[str]:
 
 def table() -> list[dict[str, str]]:
     text = "".join(exports.csv_lines(AuditEvent.objects.order_by("sequence")))
+    text = text.encode().decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -166,12 +169,14 @@ def test_the_table_says_who_did_what_to_what(log: list[AuditEvent]) -> None:
 def test_line_breaks_quotes_and_other_scripts_come_back_as_they_were(
     log: list[AuditEvent],
 ) -> None:
-    assert [row["reason"] for row in table()] == [ODD] * 4
+    """But for what can't be seen or turns the line around: that is escaped, as on pages."""
+    escaped = ODD.replace("\n", "\\n").replace("\u2028", "\\u2028").replace("\u202e", "\\u202e")
+    assert [row["reason"] for row in table()] == [escaped] * 4
 
 
 def test_an_empty_log_is_a_header() -> None:
     assert list(exports.csv_lines(AuditEvent.objects.all())) == [
-        ",".join(exports.CSV_HEADER) + "\r\n"
+        "\ufeff" + ",".join(exports.CSV_HEADER) + "\r\n"
     ]
 
 
@@ -196,7 +201,7 @@ def test_nothing_in_the_table_is_a_formula(start: str, column: str) -> None:
         )
     )
     (row,) = table()
-    assert row[column] == f"'{evil}"
+    assert row[column] == f"'{readable(evil)}"
     assert not any(cell.startswith(exports.FORMULA) for cell in row.values())
     assert json.loads(exported()[0])["record"]["target"]["name"] == evil, (
         "the evidence is as it was"
@@ -234,4 +239,37 @@ def test_a_line_of_the_wrong_shape_is_named_and_stops_nothing_else(change: dict[
 @pytest.mark.parametrize("wide", ["＝1+1", "＋1", "＠x", "\n=1"])
 def test_wide_and_hidden_formulas_are_neutralised(wide: str) -> None:
     event = audit.write(named(wide))
-    assert exports.csv_row(event)[exports.CSV_HEADER.index("name")] == f"'{wide}"
+    assert exports.csv_row(event)[exports.CSV_HEADER.index("name")] == f"'{readable(wide)}"
+
+
+IDS = ("470770299470885127", "470770299470885130")
+
+
+def test_csv_opened_in_a_spreadsheet_shows_accents_ids_and_names_as_they_are() -> None:
+    for number, name in zip(IDS, ("mar1", "00123"), strict=True):
+        details = {"reason": "zu groß – 山田", "identity": {"id": int(number)}}
+        person = replace(actor("ada"), subject="113456789012345678901", display="Zoë")
+        audit.write(named(name, actor=person, details=details))
+    text = "".join(exports.csv_lines(AuditEvent.objects.order_by("sequence")))
+    rows = opened(text.encode())
+    assert [row["reason"] for row in rows] == ["zu groß – 山田"] * 2
+    assert [row["actor_display"] for row in rows] == ["Zoë"] * 2
+    assert [row["object_id"] for row in rows] == [f"'{number}" for number in IDS]
+    assert [row["name"] for row in rows] == ["'mar1", "'00123"]
+    assert {row["actor_subject"] for row in rows} == {"'113456789012345678901"}
+    assert [row["sequence"] for row in rows] == [1, 2]
+    assert not any("\ufeff" in column for column in rows[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01", "1/2", "12:30", "1.5", "1e5", "Sept 2", "TRUE", "0012"]
+)
+def test_what_a_spreadsheet_would_take_for_a_number_or_a_date_is_text(text: str) -> None:
+    audit.write(named(text))
+    assert table()[0]["name"] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["march", "v1.5", "book_2026", "1a", "127", "a,b"])
+def test_what_a_spreadsheet_leaves_as_it_is_stays_so(text: str) -> None:
+    audit.write(named(text))
+    assert table()[0]["name"] == text

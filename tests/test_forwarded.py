@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
 from collections_app.actors import client_address
-from milvusadmin.forwarded import ForwardedMiddleware, below, prefix
+from milvusadmin.forwarded import ForwardedMiddleware, address, below, prefix
 from milvusadmin.peers import Peers, peers
 from tests.infra.gunicorn import HOST, App, ask, gunicorn
 
@@ -50,6 +50,42 @@ def test_what_a_client_said_before_does_not_count(settings: Any) -> None:
 def test_a_proxy_that_says_nothing_says_nothing(settings: Any) -> None:
     empty = dict.fromkeys(SAID, "")
     assert through(settings, PROXY, **empty) == ("http", "own.example", PROXY)
+
+
+ADDRESSES = [
+    ("203.0.113.7", "203.0.113.7"),
+    ("203.0.113.7:40000", "203.0.113.7"),
+    ("2001:db8::7", "2001:db8::7"),
+    ("2001:DB8:0::7", "2001:db8::7"),
+    ("[2001:db8::7]:40000", "2001:db8::7"),
+    ("[2001:db8::7]", "2001:db8::7"),
+    ("fe80::1%eth0", "fe80::1"),
+    ("::ffff:203.0.113.7", "203.0.113.7"),
+    ('"[2001:db8::7]:4711"', "2001:db8::7"),
+    ("unknown", ""),
+    ("_hidden", ""),
+    ("203.0.113.7:x:y", ""),
+    ("203.0.113", ""),
+    ("203.0.113.7\x00", ""),
+    ("[", ""),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("said", "expected"), ADDRESSES)
+def test_address_forwarded_value_is_an_address_or_nothing(said: str, expected: str) -> None:
+    assert address(said) == expected
+
+
+@pytest.mark.parametrize("said", [said for said, expected in ADDRESSES if not expected])
+def test_forwarded_client_that_is_no_address_leaves_the_proxys_own(
+    said: str, settings: Any
+) -> None:
+    assert through(settings, PROXY, HTTP_X_FORWARDED_FOR=said)[2] == PROXY
+
+
+def test_forwarded_protocol_in_capitals_is_the_same(settings: Any) -> None:
+    assert through(settings, PROXY, HTTP_X_FORWARDED_PROTO="HTTPS")[0] == "https"
 
 
 @pytest.mark.parametrize("value", ["1", "true", "*", "0.0.0.0/0"])

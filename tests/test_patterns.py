@@ -1,14 +1,17 @@
 """Patterns of rules and locks: what fits, letter by letter, and what a lock keeps from all."""
 
 import re
+import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from collections_app.access import Action, Place, decide, locked_by, matches, may, regex
+from collections_app.access import Action, Place, decide, locked_by, matches, may, posix, regex
 from collections_app.actors import Actor, at_the_shell
 from tests.fixtures import actor, cluster_at, rule
 
@@ -102,6 +105,43 @@ def test_every_character_but_two_means_itself() -> None:
             assert not matches((pattern,), other), repr((pattern, other))
 
 
+HOSTILE = [
+    ("*_*_*_*_prod", "_" * 250),
+    ("*a*a*a*a*a*a*b", "a" * 250),
+    ("*" * 200 + "x", "a" * 250),
+    ("*?*?*?*?*?*?x", "a" * 250),
+    ("*?" * 100 + "x", "a" * 250),
+    ("*_?_*_?_*_?_*prod", "_" * 250),
+    ("*" + "ab" * 60 + "*" + "ab" * 60 + "c", "ab" * 127),
+]
+
+
+@pytest.mark.parametrize(("pattern", "name"), HOSTILE)
+def test_matches_hostile_name_takes_no_time(pattern: str, name: str) -> None:
+    """`re` holds the interpreter while it tries: everybody waits, the probes too."""
+    began = time.perf_counter()
+    assert not matches((pattern,), name)
+    assert time.perf_counter() - began < 0.05
+
+
+@given(
+    st.text(alphabet="ab*?", max_size=12),
+    st.text(alphabet="ab\n", max_size=12),
+)
+def test_matches_any_pattern_says_what_the_definition_says(pattern: str, name: str) -> None:
+    assert matches((pattern,), name) == by_definition(pattern, name)
+    assert bool(re.search(rf"\A({posix(pattern)})\Z", name, re.DOTALL)) == matches((pattern,), name)
+
+
+def by_definition(pattern: str, name: str) -> bool:
+    """Slow and plain: what `*` and `?` mean."""
+    if not pattern:
+        return not name
+    if pattern[0] == "*":
+        return any(by_definition(pattern[1:], name[at:]) for at in range(len(name) + 1))
+    return bool(name) and pattern[0] in {"?", name[0]} and by_definition(pattern[1:], name[1:])
+
+
 # --- locks ----------------------------------------------------------------------------------------
 
 
@@ -162,3 +202,11 @@ def test_a_lock_is_above_every_right_even_the_shells(
         assert decision.why == "It is locked by “books” in [clusters.main]"
     assert may(who, action, replace(BOOKS, collection="films"))
     assert may(who, action, replace(BOOKS, cluster="free"))
+
+
+def test_decide_without_a_right_looks_up_no_lock(lock: Any, settings: Any) -> None:
+    """Who has no right there is not told what is locked."""
+    settings.ACCESS = (rule("team", "drop", databases=("elsewhere",)),)
+    lock("books")
+    decision = decide(actor(groups=("team",)), Action.DROP_COLLECTION, BOOKS)
+    assert decision.why == "No rule gives this to any of these groups"

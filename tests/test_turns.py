@@ -1,5 +1,8 @@
 """The writers of the audit log on SQLite wait at a door, and nobody comes twice before another."""
 
+import contextlib
+import fcntl
+import os
 import threading
 import time
 from pathlib import Path
@@ -48,6 +51,44 @@ def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
     assert 0.5 <= time.monotonic() - began < 5
     with turn():
         pass
+
+
+def test_turn_when_it_does_not_come_few_wait_and_the_others_are_told_at_once(door: Path) -> None:
+    turns.connection.settings_dict["OPTIONS"] = {"timeout": 4}
+    waited: list[float] = []
+
+    def write() -> None:
+        began = time.monotonic()
+        with contextlib.suppress(OperationalError), turn():
+            pass
+        waited.append(time.monotonic() - began)
+
+    with door.open("w") as somebody_else:
+        fcntl.flock(somebody_else, fcntl.LOCK_EX)
+        threads = [threading.Thread(target=write) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        time.sleep(turns.PATIENCE + 0.5)
+        write()
+        assert waited.pop() < 0.2, "who comes now does not wait at all"
+        assert len(waited) == 8 - turns.MAY_WAIT
+        for thread in threads:
+            thread.join()
+    assert sum(seconds > turns.PATIENCE + 1 for seconds in waited) == turns.MAY_WAIT
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_turn_leaves_a_door_that_nobody_else_can_hold(door: Path, existing: bool) -> None:
+    if existing:
+        door.touch()
+        door.chmod(0o644)
+    before = os.umask(0)
+    try:
+        with turn():
+            pass
+    finally:
+        os.umask(before)
+    assert door.stat().st_mode & 0o777 == 0o600
 
 
 def test_on_postgresql_nobody_waits_here(door: Path) -> None:

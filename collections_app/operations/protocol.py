@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from .. import access, audit, clusters
+from .. import access, audit, clusters, quotas
 from ..actors import Actor, Origin
 from ..audit import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
@@ -87,7 +87,7 @@ def authorize(
         return
     message = f"{actor.display} is not permitted to do this. {decision.why}"
     if asked:
-        audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+        quotas.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
     if not access.may(actor, access.Action.VIEW, place):
         raise NotFound("")
     problem = NotDone(Outcome.DENIED, message)
@@ -106,7 +106,7 @@ def refuse(
     action: access.Action, target: Target, actor: Actor, origin: Origin, message: str
 ) -> None:
     """Record a request that can't be honest: a forged confirmation."""
-    audit.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+    quotas.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
 
 
 def _look(case: Case) -> Look:
@@ -140,7 +140,7 @@ def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = No
     entry = _refusal(
         case.confirmation.action, case.target, case.actor, case.origin, outcome, message, details
     )
-    audit.write(entry)
+    quotas.write(entry)
     return NotDone(outcome, message, look.blockers if look else ())
 
 

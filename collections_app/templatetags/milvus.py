@@ -12,7 +12,7 @@ from django.utils.timesince import timesince
 from .. import links
 from ..access import Action
 from ..milvus.types import Kind, Target, Unread
-from ..names import pieces, typable
+from ..names import pieces, readable, typable
 
 register = template.Library()
 
@@ -27,6 +27,7 @@ WORDS = {
     "audit.remove": "Segment removed",
     "audit.protect": "Protection put back",
     "audit.note": "Note",
+    "audit.withheld": "More of the same",
     "session.sign_in": "Signed in",
     "session.sign_out": "Signed out",
     "session.ended": "Session ended",
@@ -73,6 +74,12 @@ def name(value: str) -> SafeString:
 
 
 @register.filter
+def theirs(value: str) -> SafeString:
+    """Text that a person chose, in an element of its own: no part of what Milvus Admin says."""
+    return format_html('<q class="theirs">{}</q>', readable(value))
+
+
+@register.filter
 def words(action: str) -> str:
     """An action of the log in words: `collection.drop` is "Drop collection"."""
     if action in WORDS:
@@ -88,6 +95,7 @@ def is_odd(value: str) -> bool:
 
 
 register.filter("typable", typable)
+register.filter("readable", readable)
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from .. import audit, clusters
+from .. import audit, clusters, quotas
 from ..access import Action, Place, may, may_somewhere
 from ..actors import actor_of, origin_of
 from ..milvus.errors import NotFound
@@ -81,7 +81,7 @@ def refuse(request: HttpRequest, action: Action) -> NoReturn:
         message=f"No rule gives this to any of these groups. Asked for {request.path}"[:300],
     )
     try:
-        audit.write(entry)
+        quotas.write(entry)
     except audit.LogUnwritable as exc:  # refused all the same; reading goes on without a log
         logger.error("a refusal could not be recorded: %s", exc)
     raise PermissionDenied(action)

@@ -20,6 +20,7 @@ from ..forms import ConfirmForm
 from ..intents import Intent
 from ..milvus.errors import MilvusError, Unreachable
 from ..milvus.types import Cluster, Kind, Target
+from ..names import is_server_name
 from ..operations import OPERATIONS, confirmation, protocol
 from ..operations.base import Look
 from ..operations.confirmation import Confirmation
@@ -47,7 +48,7 @@ ANOTHER = Problem(
 def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
     """GET shows what would be lost and asks for the name; POST does it."""
     target = _target(request, cluster, action)
-    asked = request.method == "POST"
+    asked = request.method == "POST" and can_exist(target)
     protocol.authorize(action, target, actor_of(request), origin_of(request), asked=asked)
     open_cluster(request, cluster)
     if request.method != "POST":
@@ -57,6 +58,15 @@ def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
 
 confirm.stands_alone = True  # type: ignore[attr-defined]  # sign-in may lead back to it
 confirm.destroys = True  # type: ignore[attr-defined]  # its POST asks the provider once more
+
+
+def can_exist(target: Target) -> bool:
+    """Whether there can be such a thing at all. What can't be needs no record of who asked."""
+    cluster = settings.CLUSTERS.get(target.cluster)
+    if cluster is None:
+        return False
+    is_lite = "://" not in cluster.uri
+    return is_lite or all(map(is_server_name, (target.database, target.collection, target.name)))
 
 
 def _target(request: HttpRequest, cluster: str, action: Action) -> Target:

@@ -6,10 +6,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware import csrf
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from .. import links
 from ..audit import LogUnwritable, Outcome
@@ -24,6 +28,7 @@ from ..milvus.errors import (
     Unreachable,
 )
 from ..milvus.handshake import NO_CONNECTION
+from ..names import readable
 from ..operations.protocol import Busy, NotDone
 from ..operations.sending import OutcomeUnrecorded
 from .http import page_or_part, wants_part
@@ -190,8 +195,19 @@ def bare(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return bare(request, UNKNOWN_HOST)
     text = "The address or the form could not be understood. Nothing was changed."
     return bare(request, Problem(status=400, title="That request makes no sense", text=text))
+
+
+UNKNOWN_HOST = Problem(
+    status=400,
+    title="Milvus Admin does not answer to this host name",
+    text="Nothing was changed. Check the address. If it is right, whoever runs this dashboard adds "
+    "its host name to ALLOWED_HOSTS, or lets the proxy in front pass on the Host that the browser "
+    "sent. The name that arrived is in the log.",
+)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -200,11 +216,46 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page says whose it is to mend: the browser's, or the proxy's in front."""
+    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
+        return redirect(_after_sign_in(request))  # signed in by another tab, meanwhile
+    if reason.startswith(WRONG_ORIGIN):
+        return show(request, _other_origin(request))
+    if reason == csrf.REASON_NO_CSRF_COOKIE:
+        text = (
+            "The browser did not send the cookie that belongs to this form. Nothing was changed. "
+            "Reload the page and try again. If that does not help, the browser blocks the cookies "
+            "of this site, or something in between takes them away."
+        )
+        title = "This form came without its cookie"
+        return show(request, Problem(status=403, title=title, text=text))
     text = (
         "The form does not belong to your session: it was open for too long, you signed in "
-        "again meanwhile, or another site sent it. Nothing was changed. Reload and try again."
+        "again in another tab, or another site sent it. Nothing was changed. Reload and try again."
     )
     return show(request, Problem(status=403, title="This form is not valid any more", text=text))
+
+
+# How Django's reasons begin when what the browser says of its origin is not what arrived here.
+WRONG_ORIGIN = ("Origin checking failed", "Referer checking failed")
+
+
+def _other_origin(request: HttpRequest) -> Problem:
+    here = f"{request.scheme}://{request.get_host()}"
+    said = request.headers.get("Origin") or request.headers.get("Referer") or "nothing"
+    text = (
+        f"The browser says that the form came from {readable(said)[:200]}, but what arrived here "
+        f"says that this is {here}. Nothing was changed. Another site may have sent it. If this "
+        "happens with every form, whoever runs the proxy in front has to look: it must pass on "
+        "Host with its port, or X-Forwarded-Host, and X-Forwarded-Proto, TRUST_PROXY must name "
+        "its address, and neither it nor the browser may suppress the headers Origin and Referer."
+    )
+    return Problem(status=403, title="The form came from another address", text=text)
+
+
+def _after_sign_in(request: HttpRequest) -> str:
+    back = request.POST.get("next", "")
+    return back if links.is_ours(back) else reverse("home")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,6 +10,8 @@ from typing import IO, Protocol
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
+from ..private import open_private
+
 WATCH_LOCK = 0x4D69_6C77  # beside the chain's own
 NAME = "milvusadmin watch"
 
@@ -99,7 +101,7 @@ class FileLock:
         if self._file and self._is_ours(self._file):
             return True
         self.release()
-        file = self.path.open("a+")
+        file = os.fdopen(open_private(self.path), "r+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -2,24 +2,18 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 
 from collections_app.actors import Actor, Origin, origin_of
-from collections_app.audit import Entry, LogUnwritable, Outcome, Phase, actor_column, write
-from collections_app.models import AuditEvent
+from collections_app.audit import Entry, LogUnwritable, Outcome, Phase
+from collections_app.quotas import write
 
 logger = logging.getLogger(__name__)
 
 SIGN_IN, SIGN_OUT, ENDED = "session.sign_in", "session.sign_out", "session.ended"
 REFUSED, GROUPS, STEP_UP = "session.refused", "session.groups", "session.step_up"
-
-# Strangers can cause refused sign-ins. Beyond this many in a minute of one account, or of all who
-# are nobody, they are only logged.
-REFUSALS_A_MINUTE = 10
 
 
 def record(
@@ -30,7 +24,7 @@ def record(
     outcome: Outcome = Outcome.SUCCEEDED,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Put it on the record. Raises LogUnwritable."""
+    """Put it on the record, or count it (see quotas.py). Raises LogUnwritable."""
     write(
         Entry(
             phase=Phase.SESSION,
@@ -60,15 +54,9 @@ def refused(request: HttpRequest, why: str, actor: Actor, origin: Origin | None 
     origin = origin or origin_of(request)
     logger.warning("sign-in refused: %s (%r, %s)", " ".join(why.split()), actor.subject, origin.ip)
     try:
-        if _refused_lately(actor) < REFUSALS_A_MINUTE:
-            record(REFUSED, actor, origin, why, Outcome.DENIED)
+        record(REFUSED, actor, origin, why, Outcome.DENIED)
     except LogUnwritable as exc:
         logger.error("a refused sign-in could not be recorded: %s", exc)
-
-
-def _refused_lately(actor: Actor) -> int:
-    lately = AuditEvent.objects.filter(recorded_at__gt=timezone.now() - timedelta(minutes=1))
-    return lately.filter(action=REFUSED, actor=actor_column(actor)).count()
 
 
 def stranger(method: str, issuer: str = "", subject: str = "") -> Actor:

@@ -1,5 +1,6 @@
 """Accounts of this dashboard: for the demo, and for the day on which the provider is broken."""
 
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -10,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from collections_app.actors import Actor, origin_of
+from collections_app.actors import Actor, client_address, origin_of
 from collections_app.audit import LogUnwritable
 from collections_app.links import is_ours
 
@@ -79,6 +80,21 @@ def counted_as(request: HttpRequest, credentials: dict[str, Any]) -> str:
     """Under what wrong passwords are counted: a digest, because the name may be a password."""
     name = (credentials or {}).get("username") or request.POST.get("username", "")
     return salted_hmac("milvusadmin.sso.local", name).hexdigest()
+
+
+def counted_from(request: HttpRequest) -> str:
+    """From where wrong passwords are counted: always an address, or the count would not hold.
+
+    Of IPv6 it is the network of 64 bits: who has one address there has all of them. Whoever comes
+    by a Unix socket without a word of the proxy is taken for this machine.
+    """
+    try:
+        found = ip_address(client_address(request))
+    except ValueError:
+        return "127.0.0.1"
+    if found.version == 4:
+        return str(found)
+    return str(ip_network((found.packed, 64), strict=False).network_address)
 
 
 def _attempted(name: str) -> Actor:

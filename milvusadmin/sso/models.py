@@ -53,6 +53,16 @@ class SignIn(models.Model):
         self.delete()
 
 
+SESSIONS = 50  # of one person at once, in proxy mode
+
+
+def end_surplus(issuer: str, subject: str) -> None:
+    """End the oldest sessions of somebody who begins one with each request, and keeps no cookie."""
+    theirs = SignIn.objects.filter(issuer=issuer, subject=subject).order_by("-started_at")
+    for row in theirs[SESSIONS:]:
+        row.end()
+
+
 def forget_old() -> None:
     """Sessions end after a working day; the rows of those that nobody ended go a day later."""
     age = timedelta(seconds=2 * settings.SESSION_COOKIE_AGE)

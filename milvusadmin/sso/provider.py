@@ -21,6 +21,8 @@ from joserfc.jwk import KeySet
 
 from milvusadmin.sign_in import Oidc, safe_address
 
+from .flows import Flow
+
 DISCOVERY_AGE = 3600  # seconds for which the discovery document and the keys count
 KEYS_AGE = 60  # an unknown key makes us ask for the keys again, but not more often
 LEEWAY = 60  # seconds by which clocks may differ
@@ -133,35 +135,50 @@ _seats = threading.BoundedSemaphore(4)
 # --- signing in -----------------------------------------------------------------------------------
 
 
-def authorization(request: HttpRequest, redirect_uri: str, **extra: Any) -> tuple[str, str]:
-    """The address to send the browser to, and the state that comes back. Raises Unavailable.
-
-    State, nonce and PKCE verifier are kept in the browser's session.
-    """
+def authorization(flow: Flow, redirect_uri: str, **extra: Any) -> str:
+    """The address to send the browser to. Raises Unavailable."""
     with _waiting():
         app = client()
-    made = app.create_authorization_url(redirect_uri, **extra)
-    app.save_authorize_data(request, redirect_uri=redirect_uri, **made)
-    return made["url"], made["state"]
+    made = app.create_authorization_url(
+        redirect_uri, state=flow.state, nonce=flow.nonce, code_verifier=flow.verifier, **extra
+    )
+    return str(made["url"])
 
 
-def exchange(request: HttpRequest) -> tuple[Person, dict[str, Any]]:
+def exchange(request: HttpRequest, flow: Flow, redirect_uri: str) -> tuple[Person, dict[str, Any]]:
     """The person who came back to the callback, and the tokens. Raises Unavailable or Refused."""
     if request.GET.get("iss", config().issuer) != config().issuer:
         raise Refused("the answer is another issuer's")
     with _waiting():
-        return _exchanged(request, client())
+        return _exchanged(_Answer.of(request, flow, redirect_uri), client())
 
 
-def forget(request: HttpRequest, state: str) -> None:
-    """Nobody will come back with this state."""
-    app = _client(config(), int(time.time() // DISCOVERY_AGE))
-    app.framework.clear_state_data(request.session, state)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Authlib reads of a request: the query, and a session with what it began with.
+
+    Ours has neither a request nor a session in common with anybody.
+    """
+
+    GET: Any
+    session: dict[str, Any]
+    method: str = "GET"
+
+    @classmethod
+    def of(cls, request: HttpRequest, flow: Flow, redirect_uri: str) -> "_Answer":
+        session: dict[str, Any] = {}
+        begun = {
+            "redirect_uri": redirect_uri,
+            "code_verifier": flow.verifier,
+            "nonce": flow.nonce,
+        }
+        client().framework.set_state_data(session, request.GET["state"], begun)
+        return cls(request.GET, session)
 
 
-def _exchanged(request: HttpRequest, app: DjangoOAuth2App) -> tuple[Person, dict[str, Any]]:
+def _exchanged(answer: _Answer, app: DjangoOAuth2App) -> tuple[Person, dict[str, Any]]:
     try:
-        tokens = app.authorize_access_token(request, claims_options=_expected(), leeway=LEEWAY)
+        tokens = app.authorize_access_token(answer, claims_options=_expected(), leeway=LEEWAY)
         return _person(app, tokens, tokens.get("userinfo")), tokens
     except (requests.RequestException, OAuthError, JoseError, *MALFORMED) as exc:
         raise _translated(exc) from exc

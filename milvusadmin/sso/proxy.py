@@ -15,7 +15,7 @@ from milvusadmin.sign_in import Proxy
 
 from . import events
 from .backends import user_of
-from .models import SignIn, forget_old
+from .models import SignIn, end_surplus, forget_old
 
 BACKEND = "milvusadmin.sso.backends.ProxyBackend"
 ISSUER = "proxy"
@@ -142,6 +142,7 @@ def _begin(request: HttpRequest, actor: Actor) -> Actor:
         request.session.flush()
         raise
     _save(request, actor)
+    end_surplus(ISSUER, actor.subject)
     forget_old()
     return actor
 

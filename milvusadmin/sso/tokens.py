@@ -9,21 +9,24 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
+INFO = b"milvus-admin tokens"
+
 
 def lock(tokens: dict[str, Any]) -> str:
     """What of a token response is kept: the refresh token, and the ID token for signing out."""
     kept = {name: tokens[name] for name in ("refresh_token", "id_token") if tokens.get(name)}
-    return _fernet().encrypt(json.dumps(kept).encode()).decode()
+    return fernet(INFO).encrypt(json.dumps(kept).encode()).decode()
 
 
 def unlock(text: str) -> dict[str, str]:
     """The tokens; none if they were locked with another SECRET_KEY."""
     try:
-        return dict(json.loads(_fernet().decrypt(text.encode())))
+        return dict(json.loads(fernet(INFO).decrypt(text.encode())))
     except InvalidToken:
         return {}
 
 
-def _fernet() -> Fernet:
-    key = HKDF(SHA256(), 32, salt=None, info=b"milvus-admin tokens")
+def fernet(info: bytes) -> Fernet:
+    """A key made from SECRET_KEY, one for each purpose."""
+    key = HKDF(SHA256(), 32, salt=None, info=info)
     return Fernet(base64.urlsafe_b64encode(key.derive(settings.SECRET_KEY.encode())))

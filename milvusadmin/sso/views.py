@@ -21,13 +21,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from collections_app.actors import actor_of, origin_of
 from collections_app.links import is_ours
 
-from . import events, local, oidc, provider
+from . import events, flows, local, oidc, provider
+from .flows import Flow
 from .models import SignIn
 
 logger = logging.getLogger(__name__)
 
-FLOWS = "sign_in_flows"  # in the session: state → where it leads, and what for
-FLOWS_AT_MOST = 5
 NOT_SILENTLY = {"login_required", "interaction_required", "consent_required"} | {
     "account_selection_required"
 }
@@ -76,15 +75,14 @@ def _fresh(request: HttpRequest) -> bool:
 
 def _to_the_provider(request: HttpRequest, purpose: str) -> HttpResponse:
     extra = {"sign-in": {}, "silent": {"prompt": "none"}, "again": _again()}[purpose]
-    back = request.build_absolute_uri(reverse("oidc-callback"))
-    address, state = provider.authorization(request, back, **extra)
-    begun = list(request.session.get(FLOWS, {}).items())
-    for old, _ in begun[: 1 - FLOWS_AT_MOST]:
-        provider.forget(request, old)
-    flows = dict(begun[1 - FLOWS_AT_MOST :])
-    flow = {"next": next_of(request), "purpose": purpose}
-    request.session[FLOWS] = {**flows, state: flow}
-    return redirect(address)
+    flow = flows.begin(purpose, next_of(request), resolve_url(settings.LOGIN_REDIRECT_URL))
+    response = redirect(provider.authorization(flow, _callback_of(request), **extra))
+    flows.remember(request, response, flow)
+    return response
+
+
+def _callback_of(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("oidc-callback"))
 
 
 def _again() -> dict[str, Any]:
@@ -106,23 +104,32 @@ def oldest_sign_in() -> float:
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
     """The provider sent the browser back: with a code, or with a reason why not."""
-    flows = request.session.get(FLOWS, {})
-    flow = flows.pop(request.GET.get("state", ""), None)
+    flow, signed_in = flows.found(request), actor_of(request) is not None
     if flow is None:
+        if signed_in:  # an old tab, or a link of somebody who wants a refusal in her name
+            return redirect(settings.LOGIN_REDIRECT_URL)
         return refused(request, "it was not begun in this browser, or was used already")
-    request.session[FLOWS] = flows
-    if flow["purpose"] == "silent" and request.GET.get("error") in NOT_SILENTLY:
-        return redirect(f"{reverse('sign-in')}?{urlencode({'next': flow['next']})}")
+    if signed_in and flow.purpose != "again":  # by another tab, meanwhile
+        response: HttpResponse = redirect(flow.next)
+    else:
+        response = _came_back(request, flow)
+    flows.forget(response, flow)
+    return response
+
+
+def _came_back(request: HttpRequest, flow: Flow) -> HttpResponse:
+    if flow.purpose == "silent" and request.GET.get("error") in NOT_SILENTLY:
+        return redirect(f"{reverse('sign-in')}?{urlencode({'next': flow.next})}")
     try:
-        person, kept = provider.exchange(request)
-        if flow["purpose"] == "again":
+        person, kept = provider.exchange(request, flow, _callback_of(request))
+        if flow.purpose == "again":
             _check_again(request, person)
-        oidc.begin(request, person, kept, flow["purpose"])
+        oidc.begin(request, person, kept, flow.purpose)
     except provider.Refused as exc:
-        return refused(request, str(exc), flow["next"])
+        return refused(request, str(exc), flow.next)
     except provider.Unavailable as exc:
-        return unavailable(request, exc, flow["next"])
-    return redirect(flow["next"])
+        return unavailable(request, exc, flow.next)
+    return redirect(flow.next)
 
 
 def _check_again(request: HttpRequest, person: provider.Person) -> None:

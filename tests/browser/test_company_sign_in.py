@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -71,6 +72,26 @@ def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
     assert len(recorded("session.step_up")) == 1
     intent = next(e for e in recorded(f"{thing.kind}.drop") if e["phase"] == "intent")
     assert 0 <= intent["details"]["sign_in_age_seconds"] < 60
+
+
+def test_tabs_restored_together_all_end_where_they_were_going(
+    arrive: Callable[..., Page], live_server: LiveServer, watch: Watch
+) -> None:
+    """The provider knows her; the dashboard's own cookies are gone, as after a night."""
+    page = arrive("Ada Osei")
+    expect(page.get_by_role("link", name="Ada Osei")).to_be_visible()
+    page.context.clear_cookies(domain=urlsplit(live_server.url).hostname)
+    addresses = [f"{live_server.url}/access/?cluster=main&collection=tab{at}" for at in range(4)]
+    page.goto("about:blank")
+    tabs: list[Page] = []
+    page.context.on("page", lambda tab: tabs.append(tab))  # noqa: PLW0108
+    page.evaluate("addresses => addresses.forEach(one => window.open(one))", addresses)
+    while len(tabs) < len(addresses):
+        page.wait_for_timeout(50)
+    for tab in tabs:
+        expect(tab.get_by_role("heading", level=1)).to_have_text("What may I do here?")
+    assert {tab.url for tab in tabs} == set(addresses)
+    assert recorded("session.refused") == []
 
 
 def with_reauth(clusters: Any, seconds: float) -> Any:

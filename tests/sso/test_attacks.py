@@ -1,10 +1,14 @@
 """Answers to no question, stolen ones, and doors that lead elsewhere: refused, on the record."""
 
+import time
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.contrib.sessions.models import Session
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
+from milvusadmin.sso import flows
 from tests.infra.forger import (
     Forger,
 )
@@ -67,7 +71,9 @@ def test_an_answer_sent_twice_by_the_same_browser_changes_nothing(
 ) -> None:
     granted = forger.grant(begin(visitor))
     visitor.get(CALLBACK, granted)
-    assert visitor.get(CALLBACK, granted).status_code == 403
+    again: Any = visitor.get(CALLBACK, granted)
+    assert again.headers["Location"] == "/", "she is signed in: an old tab, and no attack"
+    assert recorded("session.refused") == []
     assert len(forger.forms) == 1
     assert len(recorded("session.sign_in")) == 1
     assert visitor.get("/access/").status_code == 200
@@ -80,15 +86,68 @@ def test_a_code_that_was_used_already_is_refused(visitor: Client, forger: Forger
     turned_away(visitor, answer, "invalid_grant")
 
 
-def test_an_old_question_is_forgotten_after_five_newer_ones(
+def test_an_answer_used_already_is_refused_once_she_is_signed_out(
     visitor: Client, forger: Forger
 ) -> None:
-    first = begin(visitor)
-    second = begin(visitor)
-    for _ in range(4):
-        begin(visitor)
-    turned_away(visitor, come_back(visitor, forger, first), "not begun in this browser")
-    assert come_back(visitor, forger, second).status_code == 302
+    granted = forger.grant(begin(visitor))
+    visitor.get(CALLBACK, granted)
+    del visitor.cookies["session"]
+    assert visitor.get(CALLBACK, granted).status_code == 403
+    assert len(forger.forms) == 1
+
+
+def test_a_link_records_no_refusal_in_the_name_of_somebody_signed_in(
+    visitor: Client, forger: Forger
+) -> None:
+    come_back(visitor, forger)
+    answer: Any = visitor.get(CALLBACK, {"state": "of an attacker"})
+    assert answer.headers["Location"] == "/"
+    assert recorded("session.refused") == []
+
+
+def test_an_answer_after_a_quarter_of_an_hour_is_refused(
+    visitor: Client, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted = forger.grant(begin(visitor))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + flows.SECONDS + 5)
+    turned_away(visitor, visitor.get(CALLBACK, granted), "not begun in this browser")
+
+
+def test_sign_in_page_strangers_leave_no_rows(forger: Forger) -> None:
+    for _ in range(20):
+        begin(Client())
+    assert not Session.objects.exists()
+
+
+def test_tabs_side_by_side_all_end_where_they_were_going(forger: Forger) -> None:
+    """Each begins without a cookie, as tabs do that are restored together."""
+    tabs = [Client() for _ in range(3)]
+    begun = [begin(tab, next=f"/access/?tab={at}") for at, tab in enumerate(tabs)]
+    browser = Client()
+    for tab in tabs:
+        browser.cookies.update(tab.cookies)
+    for at, address in enumerate(begun):
+        assert come_back(browser, forger, address).headers["Location"] == f"/access/?tab={at}"
+    assert recorded("session.refused") == []
+    assert len(recorded("session.sign_in")) == 1
+
+
+def test_an_address_too_long_to_travel_leads_to_the_start_page(
+    visitor: Client, forger: Forger
+) -> None:
+    begun = begin(visitor, next="/access/?" + "x" * 3000)
+    assert len(begun) < 2000
+    assert come_back(visitor, forger, begun).headers["Location"] == "/"
+
+
+def test_an_old_question_is_forgotten_after_forty_newer_ones(forger: Forger) -> None:
+    """Their cookies go along with every request: too many, and a server refuses it."""
+    names = [f"{flows.COOKIE}{number}" for number in range(flows.AT_ONCE)]
+    request = RequestFactory().get("/", headers={"Cookie": "; ".join(f"{n}=x" for n in names)})
+    response = HttpResponse()
+    flows.remember(request, response, flows.begin("sign-in", "/", "/"))
+    assert [name for name, one in response.cookies.items() if not one.value] == names[:1]
 
 
 def test_each_question_has_its_own_state_nonce_and_verifier(visitor: Client) -> None:
@@ -131,6 +190,15 @@ def test_strangers_fill_the_log_with_ten_refusals_a_minute_at_most(visitor: Clie
         "http://testserver@evil.example/",
         "http://testserver.evil.example/",
         "//testserver/access/",
+        "/../other-app/",
+        "/access/../../other-app/",
+        "/%2e%2e/other-app/",
+        "/access/%2E%2E/%2e%2e/x",
+        "/%252e%252e/other-app/",
+        "/..%2fother-app/",
+        "/access/..\\..\\other-app/",
+        "/.\t./other-app/",
+        "/./access/",
     ],
     ids=ascii,
 )
@@ -141,7 +209,10 @@ def test_signing_in_never_leads_elsewhere(elsewhere: str, visitor: Client, forge
     assert again.headers["Location"] == "/"
 
 
-@pytest.mark.parametrize("here", ["/access/", "/?a=//b", "/audit/?name=%2F%2Fevil"])
+@pytest.mark.parametrize(
+    "here",
+    ["/access/", "/?a=//b", "/audit/?name=%2F%2Fevil", "/audit/?what=../..", "/audit/?what=.."],
+)
 def test_signing_in_leads_to_addresses_of_ours(here: str, visitor: Client, forger: Forger) -> None:
     assert come_back(visitor, forger, begin(visitor, next=here)).headers["Location"] == here
 
@@ -158,9 +229,12 @@ def test_signing_in_to_sign_in_ends_somewhere(visitor: Client, forger: Forger) -
 
 
 def test_a_session_planted_before_is_worth_nothing_after(visitor: Client, forger: Forger) -> None:
-    begun = begin(visitor)
-    planted = visitor.cookies["session"].value
-    assert come_back(visitor, forger, begun).status_code == 302
+    session = visitor.session
+    session["planted"] = True
+    session.save()
+    planted = str(session.session_key)
+    visitor.cookies["session"] = planted
+    assert come_back(visitor, forger).status_code == 302
     assert visitor.cookies["session"].value != planted
     attacker = Client()
     attacker.cookies["session"] = planted

@@ -10,9 +10,9 @@ from django.conf import settings as live_settings
 from django.contrib.auth import get_user_model
 from django.test import Client, RequestFactory
 
+from collections_app import quotas
 from collections_app.models import AuditEvent
 from milvusadmin.peers import Peers
-from milvusadmin.sso import events
 from milvusadmin.sso.proxy import take_headers
 
 from .behind_proxy import (
@@ -109,9 +109,9 @@ def test_a_part_of_a_page_is_sent_to_the_page_itself() -> None:
 
 
 def test_forgers_do_not_fill_the_log() -> None:
-    for _ in range(events.REFUSALS_A_MINUTE + 5):
+    for _ in range(quotas.A_MINUTE + 5):
         assert ask(Client(), secret="wrong").status_code == 403
-    assert len(recorded("session.refused")) == events.REFUSALS_A_MINUTE
+    assert len(recorded("session.refused")) == quotas.A_MINUTE
 
 
 # --- what the headers say -------------------------------------------------------------------------

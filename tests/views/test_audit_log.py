@@ -365,7 +365,7 @@ def test_csv_has_a_row_for_each_event_and_no_formula(signed_in: SignIn) -> None:
     assert answer.headers["Content-Disposition"].endswith('.csv"')
     row, export = csv.DictReader(io.StringIO(body(answer)))
     assert (row["name"], row["actor_subject"]) == ("'=HYPERLINK(1)", "'@ada")
-    assert row["message"] == 'one, "two"\nthree'
+    assert row["message"] == 'one, "two"\\nthree'
     assert row["hash"] == AuditEvent.objects.get(sequence=1).hash
     assert export["action"] == "audit.export", "the export itself is the last event in it"
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -280,3 +281,22 @@ def test_the_database_finds_what_the_pattern_fits(
         found = history.filtered({}, reader).values_list(column, flat=True)
         expected = [name for name in NAMES if matches(patterns, name)]
         assert sorted(found) == expected, patterns
+
+
+HOSTILE = [
+    ("*_*_*_*_prod", "_" * 250),
+    ("*a*a*a*a*a*a*b", "a" * 250),
+    ("*_?_*_?_*_?_*prod", "_" * 250),
+]
+
+
+@pytest.mark.parametrize(("pattern", "name"), HOSTILE)
+def test_audit_page_recorded_hostile_name_takes_no_time(
+    pattern: str, name: str, client: Client, settings: Any
+) -> None:
+    """Anybody can get a name into the log by asking to drop it."""
+    audit.write(entry("main", "default", name))
+    settings.ACCESS = (rule("team-audit", "audit", collections=(pattern,)),)
+    began = time.perf_counter()
+    assert sequences(client.get(LOG)) == []
+    assert time.perf_counter() - began < 2

@@ -1,6 +1,7 @@
 """What probes are told: by address, without a session, and with everything else broken."""
 
 import contextlib
+import fcntl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,17 @@ def soon_ready() -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@on_the_database
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has a queue of its own")
+def test_ready_while_somebody_holds_the_door_of_the_log_is_failing() -> None:
+    """A writer would wait there, so the probe does."""
+    door = f"{connection.settings_dict['NAME']}-turn"
+    with open(door, "w") as somebody_else:  # noqa: PTH123 (beside the database)
+        fcntl.flock(somebody_else, fcntl.LOCK_EX)
+        assert probe("/readyz") == (503, LOG_FAILS)
+    assert soon_ready()
 
 
 # --- /healthz -------------------------------------------------------------------------------------

@@ -60,11 +60,34 @@ def test_it_tells_who_asked_for_what_why_and_what_became_of_it(
     assert page.find("h1")[0].text == f"Drop collection {name}"
     asked, done = [tag.text for tag in page.find("li")]
     assert "operator asked for it and typed its name" in asked
-    assert "Reason: <i>tidy</i> · local account, web, from 127.0.0.1" in asked
+    assert "Reason: <i>tidy</i> local account, web, from 127.0.0.1" in asked
+    assert [tag.text for tag in page.find("q", cls="theirs")] == ["<i>tidy</i>"]
     assert "recorded as event 1, before anything was sent" in asked
     assert "Succeeded. Sent to Milvus once." in done
     assert "A look afterwards shows that it is gone." in done
     assert not page.find("form", cls="open"), "nothing is left to look for"
+
+
+def test_reason_that_imitates_the_facts_stands_apart_and_is_escaped(
+    fake: FakeMilvus, people: dict[str, Any], signed_in: SignIn
+) -> None:
+    """Nor does a name of a person turn the line around."""
+    fake.add("book")
+    people["operator"].first_name = "Op\u202eerator"
+    people["operator"].save()
+    reason = "x\u202e · company sign-in, from 10.0.0.1\u200b"
+    confirm(signed_in(), act_url("drop-collection", "book"), "book", reason=reason)
+    page = Page(
+        signed_in("viewer").get(
+            f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
+        )
+    )
+    (quoted,) = page.find("q", cls="theirs")
+    assert quoted.text == "x\\u202e · company sign-in, from 10.0.0.1\\u200b"
+    assert "Op\\u202eerator" in page.text
+    log = Page(signed_in("auditor").get("/audit/"))
+    own = Page(signed_in("operator").get("/access/"))
+    assert not any(mark in one.html for one in (page, log, own) for mark in "\u202e\u200b")
 
 
 def test_htmx_gets_the_part(dropped: tuple[str, str], signed_in: SignIn) -> None:

@@ -142,7 +142,8 @@ def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
 def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
     page = Page(Client(headers={"Host": "evil.example"}).get("/sign-in/"))
     assert page.status == 400
-    assert "That request makes no sense" in page.text
+    assert "Milvus Admin does not answer to this host name" in page.text
+    assert "adds its host name to ALLOWED_HOSTS" in page.text
     assert "evil.example" not in page.html
 
 
@@ -178,8 +179,45 @@ def test_a_form_from_elsewhere_is_refused_with_a_way_on(signed_in: SignIn) -> No
     client = signed_in("auditor", enforce_csrf_checks=True)
     page = Page(client.post("/audit/verify/"))
     assert page.status == 403
+    assert "This form came without its cookie" in page.text
+    assert "Reload the page and try again." in page.text
+
+
+def test_a_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn) -> None:
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    client.get("/audit/")
+    page = Page(client.post("/audit/verify/", {"csrfmiddlewaretoken": "x" * 64}))
     assert "This form is not valid any more" in page.text
-    assert "Reload and try again." in page.text
+    assert "you signed in again in another tab" in page.text
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "http://testserver:8443", "https://testserver", "https://evil.example"]
+)
+def test_form_from_another_origin_names_what_the_proxy_must_pass_on(
+    origin: str, signed_in: SignIn
+) -> None:
+    """As with a proxy that loses the port of Host, or the protocol; or a page without referrer."""
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    token = Page(client.get("/audit/")).value("csrfmiddlewaretoken")
+    answer = client.post(
+        "/audit/verify/", {"csrfmiddlewaretoken": token}, headers={"Origin": origin}
+    )
+    page = Page(answer)
+    assert page.status == 403
+    assert f"came from {origin}, but what arrived here says that this is http://testserver" in (
+        page.text
+    )
+    assert "it must pass on Host with its port" in page.text
+    assert "TRUST_PROXY" in page.text
+
+
+def test_sign_in_form_of_a_tab_already_signed_in_leads_on(signed_in: SignIn) -> None:
+    """Two tabs show it, and the first one has changed the form's secret."""
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    for where, expected in (("/audit/?who=ada", "/audit/?who=ada"), ("//evil.example/", "/")):
+        answer: Any = client.post("/sign-in/", {"next": where, "csrfmiddlewaretoken": "x" * 64})
+        assert (answer.status_code, answer.headers["Location"]) == (302, expected)
 
 
 def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:

@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from ... import pulse
+from ... import pulse, quotas
 from ...actors import at_the_shell
-from ...audit import Outcome
+from ...audit import LogUnwritable, Outcome
 from ...operations.late import follow_up_late_drops
 from ...operations.settle import open_operations, settle
 from ...operations.strays import give_back_strays
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             time.sleep(options["every"])
 
     def _tidy_up(self) -> None:
-        """Once an hour, sessions that are over: each visitor of the sign-in page left one."""
+        """Once an hour, sessions that are over and that nobody ended."""
         if time.monotonic() < self.tidy_at:
             return
         self.tidy_at = time.monotonic() + 3600
@@ -69,8 +69,16 @@ class Command(BaseCommand):
         except DatabaseError as exc:
             self.stderr.write(f"the database does not answer: {type(exc).__name__}")
             return 1
+        self._close_quotas()
         pulse.note(pulse.RECONCILE)
         return outcomes.count(Outcome.UNKNOWN)
+
+    def _close_quotas(self) -> None:
+        """Minutes in which more was refused than the log took; see quotas.py."""
+        try:
+            quotas.close_old()
+        except (DatabaseError, LogUnwritable) as exc:
+            self.stderr.write(f"refusals that were counted can't be recorded: {exc}")
 
     def _settle(self, operation_id: UUID) -> Outcome:
         """Whatever goes wrong with one operation, the others get their turn."""
