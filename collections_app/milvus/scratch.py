@@ -1,0 +1,117 @@
+"""The only calls that create something in Milvus: what a rehearsal tries the product on.
+
+Every name begins with `_milvusadmin_rehearsal_` and the id of the run that made it. Any other name
+is refused here, before anything is sent.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from . import rights, translate
+from .errors import MilvusError, Unreachable
+from .gateway import Gateway
+from .sdk import DataType, pb
+
+PREFIX = "_milvusadmin_rehearsal_"
+_NAME = re.compile(rf"{PREFIX}([0-9a-f]{{32}})(_[a-z_]+)?")
+DIMENSION = 4
+
+
+def root_of(run: uuid.UUID) -> str:
+    """What the names of everything that a run makes begin with, and its database's name."""
+    return f"{PREFIX}{run.hex}"
+
+
+def run_of(name: str) -> uuid.UUID | None:
+    """The run whose name this is, letter by letter, or None. Anybody can write such a name."""
+    match = _NAME.fullmatch(name)
+    return uuid.UUID(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What came back from one read, as it came. `code` is a word if gRPC itself refused."""
+
+    code: int | str
+    error_code: int
+    reason: str
+    reply: Any = None
+
+    def __str__(self) -> str:
+        reason = f" “{self.reason}”" if self.reason else ""
+        return f"code {self.code}, error_code {self.error_code}{reason}"
+
+
+class Maker:
+    """Creates, on one cluster, and looks at answers in the raw.
+
+    What creates raises NotFound, Denied, Refused or Unreachable; after Unreachable it may be there
+    all the same.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._connection = gateway._connection
+        self._seconds = gateway.cluster.drop_timeout
+
+    def database(self, name: str) -> None:
+        self._create("default", "create_database", name)
+
+    def drop_database(self, name: str) -> None:
+        """Milvus drops only an empty one. Raises as what creates does."""
+        self._create("default", "drop_database", name)
+
+    def collection(self, database: str, name: str) -> None:
+        """An empty one without an index."""
+        client = self._connection.client(database)
+        schema = client.create_schema(auto_id=False)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIMENSION)
+        self._create(database, "create_collection", name, schema=schema)
+
+    def partition(self, database: str, collection: str, name: str) -> None:
+        self._create(database, "create_partition", collection, partition_name=name)
+
+    def alias(self, database: str, collection: str, alias: str) -> None:
+        _only_scratch(alias)
+        self._create(database, "create_alias", collection, alias=alias)
+
+    def load(self, database: str, collection: str, partition: str) -> None:
+        """Index the collection, and load one partition of it."""
+        index = self._connection.client(database).prepare_index_params()
+        index.add_index("vector", index_type="FLAT", metric_type="L2")
+        self._create(database, "create_index", collection, index_params=index)
+        self._create(database, "load_partitions", collection, partition_names=[partition])
+
+    def rights(self) -> rights.Rights:
+        """Which rights the account has. Raises Unreachable."""
+        return rights.find(self._connection)
+
+    def raw(self, database: str, rpc: str, **fields: Any) -> Raw:
+        """The answer to one read as it comes, whatever it says. Raises Unreachable."""
+        request = getattr(pb, f"{rpc}Request")(db_name=database, **fields)
+        try:
+            with self._connection.reading(rpc):
+                return self._asked(database, rpc, request)
+        except Unreachable:
+            raise
+        except MilvusError as exc:
+            return Raw(exc.code, 0, str(exc))
+
+    def _asked(self, database: str, rpc: str, request: Any) -> Raw:
+        stub = self._connection.stub(database)
+        reply = getattr(stub, rpc)(request, timeout=self._connection.cluster.read_timeout)
+        status = reply.status
+        return Raw(status.code, status.error_code, status.reason, reply)
+
+    def _create(self, database: str, method: str, name: str, **more: Any) -> None:
+        _only_scratch(name)
+        client = self._connection.client(database)
+        with self._connection.reading(method):
+            getattr(client, method)(name, **more, timeout=self._seconds)
+
+
+def _only_scratch(name: str) -> None:
+    if run_of(name) is None:
+        translate.never("This name belongs to no rehearsal, so it is neither created nor dropped.")

@@ -1,0 +1,105 @@
+"""The things of one run: what it creates, where, and for how long."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..clusters import Milvus
+from ..milvus.errors import Unreachable
+from ..milvus.scratch import Maker, root_of
+from ..milvus.types import Identity, Kind, Target
+
+GONE_WITHIN = 5.0  # seconds after an OK in which a thing has to be gone
+BETWEEN = 0.05
+
+
+class Deadline:
+    """When no further check begins."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._end
+
+
+@dataclass(kw_only=True)
+class Scratch:
+    """Creates for one run, and remembers what a look at the lists can't tell.
+
+    `database` is where its collections are. `is_certain` is False after a request to create
+    something got no answer: it may come late.
+    """
+
+    milvus: Milvus
+    run: uuid.UUID
+    database: str
+    deadline: Deadline
+    aliases: list[str] = field(default_factory=list)
+    is_certain: bool = True
+
+    def __post_init__(self) -> None:
+        self.root = root_of(self.run)
+        self.maker = Maker(self.milvus.gateway)
+        self.gateway, self.destroyer = self.milvus.gateway, self.milvus.destroyer
+
+    def name(self, purpose: str) -> str:
+        """A name of this run: lower-case letters and underscores."""
+        return f"{self.root}_{purpose}"
+
+    def collection(self, purpose: str) -> Target:
+        """A new, empty collection. Raises what the maker raises, and so do the next three."""
+        name = self.name(purpose)
+        self._create(lambda: self.maker.collection(self.database, name))
+        return self.target(name)
+
+    def partition(self, collection: Target, purpose: str) -> Target:
+        name = self.name(purpose)
+        self._create(lambda: self.maker.partition(self.database, collection.name, name))
+        return self.target(collection.name, Kind.PARTITION, name)
+
+    def alias(self, collection: Target, purpose: str) -> Target:
+        alias = self.name(purpose)
+        self.aliases.append(alias)
+        self._create(lambda: self.maker.alias(self.database, collection.name, alias))
+        return self.target(collection.name, Kind.ALIAS, alias)
+
+    def loaded(self, purpose: str) -> Target:
+        """A loaded partition in a collection of its own."""
+        partition = self.partition(self.collection(purpose), f"{purpose}_partition")
+        names = partition.collection, partition.name
+        self._create(lambda: self.maker.load(self.database, *names))
+        return partition
+
+    def target(
+        self, collection: str, kind: Kind = Kind.COLLECTION, name: str | None = None
+    ) -> Target:
+        return Target(
+            cluster=self.milvus.cluster.key,
+            database=self.database,
+            kind=kind,
+            collection=collection,
+            name=collection if name is None else name,
+        )
+
+    def bearer(self, name: str) -> Identity | None:
+        """Who bears this name now, as the product asks. Raises as the gateway does."""
+        return self.gateway.collection_identity(self.database, name)
+
+    def seconds_until(self, is_done: Callable[[], bool]) -> float | None:
+        """How long it took until a look shows it; None if that takes too long."""
+        start = time.monotonic()
+        while not is_done():
+            if time.monotonic() - start > GONE_WITHIN:
+                return None
+            time.sleep(BETWEEN)
+        return time.monotonic() - start
+
+    def _create(self, make: Callable[[], None]) -> None:
+        try:
+            make()
+        except Unreachable:
+            self.is_certain = False
+            raise
