@@ -6,12 +6,15 @@ is refused here, before anything is sent.
 
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from . import rights, translate
 from .errors import MilvusError, Unreachable
 from .gateway import Gateway
+from .metrics import Measured
 from .sdk import DataType, pb
 
 PREFIX = "_milvusadmin_rehearsal_"
@@ -38,6 +41,10 @@ class Raw:
     error_code: int
     reason: str
     reply: Any = None
+
+    @property
+    def is_ok(self) -> bool:
+        return not (self.code or self.error_code)
 
     def __str__(self) -> str:
         reason = f" “{self.reason}”" if self.reason else ""
@@ -91,25 +98,29 @@ class Maker:
     def raw(self, database: str, rpc: str, **fields: Any) -> Raw:
         """The answer to one read as it comes, whatever it says. Raises Unreachable."""
         request = getattr(pb, f"{rpc}Request")(db_name=database, **fields)
+        send, cluster = self._connection.sender(database, rpc), self._connection.cluster
         try:
-            with self._connection.reading(rpc):
-                return self._asked(database, rpc, request)
+            with self._guarded(rpc):
+                reply = send(request, cluster.read_timeout)
         except Unreachable:
             raise
         except MilvusError as exc:
             return Raw(exc.code, 0, str(exc))
-
-    def _asked(self, database: str, rpc: str, request: Any) -> Raw:
-        stub = self._connection.stub(database)
-        reply = getattr(stub, rpc)(request, timeout=self._connection.cluster.read_timeout)
-        status = reply.status
-        return Raw(status.code, status.error_code, status.reason, reply)
+        return Raw(reply.status.code, reply.status.error_code, reply.status.reason, reply)
 
     def _create(self, database: str, method: str, name: str, **more: Any) -> None:
+        """By pymilvus, which may send it again: there is nothing that this could hit instead."""
         _only_scratch(name)
         client = self._connection.client(database)
-        with self._connection.reading(method):
+        with self._guarded(method):
             getattr(client, method)(name, **more, timeout=self._seconds)
+
+    @contextmanager
+    def _guarded(self, call: str) -> Iterator[None]:
+        cluster = self._connection.cluster
+        reading = translate.reading(cluster.secrets)
+        with Measured(cluster.key, call), self._connection.guard.call(), reading:
+            yield
 
 
 def _only_scratch(name: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ..access import Action
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused
 from ..milvus.types import Identity, Kind, Target
+from ..milvus.versions import Safety, rename_verdict
 from ..operations import OPERATIONS, strict
 from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, NotRun, Observed, answer
 from .reading import shown
@@ -157,10 +158,17 @@ def _carried_out(scratch: Scratch, action: Action, target: Target, word: str) ->
     )
     if seconds is None:
         return Observed(False, f"OK, and not {word} after {GONE_WITHIN:.0f} s.")
-    return Observed(True, f"OK; {word} {seconds * 1000:.0f} ms after it.")
+    more = operation.side_effect(scratch.gateway, target, look.identity)
+    return Observed(not more, f"OK; {word} {seconds * 1000:.0f} ms after it. {more}".rstrip())
 
 
 # --- strict mode ----------------------------------------------------------------------------------
+
+
+def version(scratch: Scratch) -> Observed:
+    """What is known of this version, and can't be seen by renaming once."""
+    verdict = rename_verdict(scratch.gateway.server().version)
+    return Observed(verdict.safety is not Safety.REFUSED, verdict.text or "Nothing is known.")
 
 
 def rename(scratch: Scratch) -> Observed:
@@ -231,6 +239,7 @@ CHECKS = (
     ),
     Check("drop nothing", "Milvus says OK or refuses clearly.", nothing, TRUE_OUTCOME),
     Check("re-creation", "A namesake has a new id; the former is gone.", recreated, ONLY_SHOWN),
+    Check("version", "No known defect makes a rename unsafe.", version, STRICT),
     Check("rename", "A rename keeps the id and the database.", rename, STRICT),
     Check("strict drop", "Renamed, compared and dropped, it is gone.", strict_drop, STRICT),
     Check("strict namesake", "What was not shown gets its name back.", strict_keeps, STRICT),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..clusters import Milvus
-from ..milvus.errors import Unreachable
+from ..milvus.errors import Contradiction, Unreachable
 from ..milvus.scratch import Maker, root_of
 from ..milvus.types import Identity, Kind, Target
 
@@ -89,13 +89,22 @@ class Scratch:
         return self.gateway.collection_identity(self.database, name)
 
     def seconds_until(self, is_done: Callable[[], bool]) -> float | None:
-        """How long it took until a look shows it; None if that takes too long."""
+        """How long it took until a look shows it; None if that takes too long.
+
+        Raises Contradiction if Milvus' answers do not agree until then.
+        """
         start = time.monotonic()
-        while not is_done():
-            if time.monotonic() - start > GONE_WITHIN:
+        while True:
+            is_over = time.monotonic() - start > GONE_WITHIN
+            try:
+                if is_done():
+                    return time.monotonic() - start
+            except Contradiction:
+                if is_over:
+                    raise
+            if is_over:
                 return None
             time.sleep(BETWEEN)
-        return time.monotonic() - start
 
     def _create(self, make: Callable[[], None]) -> None:
         try:
