@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..clusters import Milvus
-from ..milvus.errors import MilvusError, NotFound
+from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.scratch import Maker, root_of, run_of
 
 
@@ -18,14 +18,23 @@ class Cleaner:
         self.removed: list[str] = []
         self.left: list[str] = []
 
-    def clean(self, database: str, aliases: Iterable[str] = ()) -> None:
-        """Empty `database` of this run's things, and the run's own database with it.
+    def clean(self, databases: Iterable[str], aliases: Iterable[str] = ()) -> None:
+        """Empty these databases of the run's things, and drop its own one if it is among them.
 
         Raises nothing. `aliases` are those that may point at nothing any more.
         """
-        for place in dict.fromkeys((self.root, database)):
-            self._try(f"database {place}", partial(self._empty, place, aliases))
-        self._try(f"database {self.root}", self._drop_own_database)
+        for database in databases:
+            self._try(f"database {database}", partial(self._empty, database, aliases))
+            if database == self.root:
+                self._try(f"database {database}", self._drop_own_database)
+
+    def has_own_database(self) -> bool:
+        """Whether the run's own database is there, and may be read. Raises Unreachable."""
+        try:
+            self.milvus.gateway.identities(self.root)
+        except (NotFound, Denied):
+            return False
+        return True
 
     def _empty(self, database: str, aliases: Iterable[str]) -> None:
         names = self._names(database)

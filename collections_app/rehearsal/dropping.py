@@ -12,7 +12,7 @@ from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, NotRun, Observed, a
 from .reading import shown
 from .scratch import GONE_WITHIN, Scratch
 
-CERTAIN = (Refused, Denied, NotFound)  # Milvus said no; nothing happened
+CERTAIN = (Refused, NotFound)  # Milvus said no; nothing happened. Denied: nothing was tried
 
 
 # --- refused by Milvus ----------------------------------------------------------------------------
@@ -60,6 +60,8 @@ def _refused(scratch: Scratch, target: Target, act: Callable[[], None]) -> Obser
     is_there = _is_there(scratch, target)
     try:
         act()
+    except Denied:
+        raise
     except MilvusError as exc:
         there = is_there()
         saw = f"{answer(exc)}; it is {'still there' if there else 'gone'}."
@@ -79,6 +81,8 @@ def _is_there(scratch: Scratch, target: Target) -> Callable[[], bool]:
 def _said(act: Callable[[], None]) -> str:
     try:
         act()
+    except Denied:
+        raise
     except MilvusError as exc:
         return answer(exc)
     return "OK"
@@ -113,6 +117,8 @@ def collection_with_an_alias(scratch: Scratch) -> Observed:
     said, unclear = "OK", False
     try:
         scratch.destroyer.drop_collection(scratch.database, alias.collection)
+    except Denied:
+        raise
     except MilvusError as exc:
         said, unclear = answer(exc), not isinstance(exc, CERTAIN)
     there = scratch.bearer(alias.collection) is not None
@@ -124,10 +130,10 @@ def nothing(scratch: Scratch) -> Observed:
     """2.3.5 says OK. Whatever a server says, it must not be taken for an unknown outcome."""
     try:
         scratch.destroyer.drop_collection(scratch.database, scratch.name("nothing"))
-    except CERTAIN as exc:
-        return Observed(True, f"{answer(exc)}.")
+    except Denied:
+        raise
     except MilvusError as exc:
-        return Observed(False, f"{answer(exc)}.")
+        return Observed(isinstance(exc, CERTAIN), f"{answer(exc)}.")
     return Observed(True, "OK, which is why an OK is no proof.")
 
 

@@ -1,9 +1,8 @@
 """One rehearsal from its first event to its last. Start reading at `rehearse`."""
 
+import logging
 import signal
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
@@ -11,18 +10,19 @@ from typing import Any, Self
 from ..actors import Actor, Origin
 from ..audit import LogUnwritable, Outcome
 from ..clusters import Milvus
-from ..milvus.errors import MilvusError, Unreachable
 from ..milvus.scratch import root_of
 from . import dropping, reading, record
 from .checks import Check, Result, State, carry_out
 from .cleaning import Cleaner
 from .record import Run
-from .report import INTERRUPTED, Report
+from .report import Report
 from .scratch import Deadline, Scratch
 
 CHECKS: tuple[Check, ...] = (*reading.CHECKS, *dropping.CHECKS)
 SECONDS = 40.0  # after which no further check begins
-Progress = Callable[[Result], None]
+NOT_REACHED = "The rehearsal ended before this check."
+
+logger = logging.getLogger(__name__)
 
 
 def new_run(milvus: Milvus, database: str, version: str) -> Run:
@@ -40,7 +40,6 @@ def rehearse(
     origin: Origin,
     *,
     own_database: bool = True,
-    progress: Progress = lambda _: None,
 ) -> Report:
     """Carry out every check, and remove what that created, whatever happens.
 
@@ -48,24 +47,16 @@ def rehearse(
     in `report.events`; the run counts as one that was killed then.
     """
     first = record.began(run, actor, origin)
-    report, start = (
-        Report(run=run, database=run.database, events=[first.sequence]),
-        time.monotonic(),
-    )
-    scratch = Scratch(
-        milvus=milvus,
-        run=run.id,
-        database=run.database,
-        deadline=Deadline(SECONDS),
-    )
+    report = Report(run=run, database=run.database, events=[first.sequence])
+    scratch = Scratch(milvus=milvus, run=run.id, database=run.database, deadline=Deadline(SECONDS))
     with Interruption() as interruption:
         try:
-            _try_everything(scratch, report, progress, own_database=own_database)
+            _try_everything(scratch, report, own_database=own_database)
             interruption.is_shielded = True
         except KeyboardInterrupt:
             report.is_interrupted = True
+        interruption.is_shielded = True
         _clean_up(scratch, report)
-        report.seconds = round(time.monotonic() - start, 1)
         _ended(scratch, report, actor, origin)
     return report
 
@@ -91,44 +82,29 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-def _try_everything(
-    scratch: Scratch, report: Report, progress: Progress, *, own_database: bool
-) -> None:
+def _try_everything(scratch: Scratch, report: Report, *, own_database: bool) -> None:
+    """Fill the report, check by check. Raises KeyboardInterrupt only."""
+    report.results = [Result(check, State.NOT_RUN, NOT_REACHED) for check in CHECKS]
     try:
         if own_database:
-            _own_database(scratch)
+            scratch.use_own_database()
         report.database = scratch.database
-    finally:  # also when interrupted, each check has a result
-        report.results = [Result(check, State.NOT_RUN, INTERRUPTED) for check in CHECKS]
-    for at, check in enumerate(CHECKS):
-        report.results[at] = carry_out(check, scratch)
-        progress(report.results[at])
-
-
-def _own_database(scratch: Scratch) -> None:
-    """Use a database of the run's own, if the account may create it and collections in it.
-
-    Otherwise everything stays as it was; a database that was created is removed at the end.
-    """
-    try:
-        scratch.maker.database(scratch.root)
-        scratch.maker.collection(scratch.root, scratch.name("first"))
-    except Unreachable:
-        scratch.is_certain = False
-        return
-    except MilvusError:
-        return
-    scratch.database = scratch.root
+        for at, check in enumerate(CHECKS):
+            report.results[at] = carry_out(check, scratch)
+    except Exception:  # a bug: what was created has to be removed all the same
+        logger.exception("the rehearsal failed")
 
 
 def _clean_up(scratch: Scratch, report: Report) -> None:
     cleaner = Cleaner(scratch.milvus, scratch.run)
-    cleaner.clean(report.run.database, scratch.aliases)
+    own = [scratch.root] if report.is_interrupted else []  # it may just have been created
+    cleaner.clean(dict.fromkeys([*own, *scratch.databases]), scratch.aliases)
     report.left = cleaner.left
 
 
 def _ended(scratch: Scratch, report: Report, actor: Actor, origin: Origin) -> None:
     """The last event. After an interruption something may come late, so the next run looks."""
+    report.seconds = round(scratch.deadline.elapsed, 1)
     certain = scratch.is_certain and not report.is_interrupted
     details: dict[str, Any] = {
         "states": {result.check.name: str(result.state) for result in report.results},
@@ -154,7 +130,8 @@ def sweep(milvus: Milvus, actor: Actor, origin: Origin) -> list[str]:
     lines: list[str] = []
     for run in record.outstanding(milvus.cluster):
         cleaner = Cleaner(milvus, run.id)
-        cleaner.clean(run.database)
+        own = [run.root] if cleaner.has_own_database() else []
+        cleaner.clean([*own, run.database])
         removed = (
             f"Removed: {', '.join(cleaner.removed)}." if cleaner.removed else "Nothing was left."
         )

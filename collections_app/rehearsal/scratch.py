@@ -3,10 +3,11 @@
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..clusters import Milvus
-from ..milvus.errors import Contradiction, Unreachable
+from ..milvus.errors import Contradiction, MilvusError, Unreachable
 from ..milvus.scratch import Maker, root_of
 from ..milvus.types import Identity, Kind, Target
 
@@ -18,7 +19,12 @@ class Deadline:
     """When no further check begins."""
 
     def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+        self._start = time.monotonic()
+        self._end = self._start + seconds
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._start
 
     @property
     def is_over(self) -> bool:
@@ -29,19 +35,21 @@ class Deadline:
 class Scratch:
     """Creates for one run, and remembers what a look at the lists can't tell.
 
-    `database` is where its collections are. `is_certain` is False after a request to create
-    something got no answer: it may come late.
+    `database` is where its collections are; `databases` are all in which something may be.
+    `is_certain` is False after a request to create something got no answer: it may come late.
     """
 
     milvus: Milvus
     run: uuid.UUID
     database: str
     deadline: Deadline
+    databases: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     is_certain: bool = True
 
     def __post_init__(self) -> None:
         self.root = root_of(self.run)
+        self.databases.append(self.database)
         self.maker = Maker(self.milvus.gateway)
         self.gateway, self.destroyer = self.milvus.gateway, self.milvus.destroyer
 
@@ -105,6 +113,28 @@ class Scratch:
             if is_over:
                 return None
             time.sleep(BETWEEN)
+
+    def use_own_database(self) -> None:
+        """Go on in a new database, if it and collections in it may be created."""
+        try:
+            self._create(lambda: self.maker.database(self.root))
+        except Unreachable:
+            self.databases.append(self.root)  # it may be there all the same
+            return
+        except MilvusError:
+            return
+        self.databases.append(self.root)
+        try:
+            self._create(lambda: self.maker.collection(self.root, self.name("first")))
+            self.database = self.root
+        except MilvusError:
+            self._drop_own_database()
+
+    def _drop_own_database(self) -> None:
+        """It is empty. What stays now is tried once more at the end, and named then."""
+        with suppress(MilvusError):
+            self.maker.drop_database(self.root)
+            self.databases.remove(self.root)
 
     def _create(self, make: Callable[[], None]) -> None:
         try:
