@@ -20,6 +20,7 @@ from .sdk import DataType, pb
 PREFIX = "_milvusadmin_rehearsal_"
 _NAME = re.compile(rf"{PREFIX}([0-9a-f]{{32}})(_[a-z_]+)?")
 DIMENSION = 4
+SECONDS = 15.0  # for one call: to load a partition takes a busy server that long
 
 
 def root_of(run: uuid.UUID) -> str:
@@ -60,7 +61,6 @@ class Maker:
 
     def __init__(self, gateway: Gateway) -> None:
         self._connection = gateway._connection
-        self._seconds = gateway.cluster.drop_timeout
 
     def database(self, name: str) -> None:
         self._create("default", "create_database", name)
@@ -113,7 +113,7 @@ class Maker:
         _only_scratch(name)
         client = self._connection.client(database)
         with self._guarded(method):
-            getattr(client, method)(name, **more, timeout=self._seconds)
+            getattr(client, method)(name, **more, timeout=SECONDS)
 
     @contextmanager
     def _guarded(self, call: str) -> Iterator[None]:

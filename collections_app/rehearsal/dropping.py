@@ -19,7 +19,7 @@ CERTAIN = (Refused, NotFound)  # Milvus said no; nothing happened. Denied: nothi
 
 
 def loaded_partition(scratch: Scratch) -> Observed:
-    target = scratch.loaded("loaded")
+    target = scratch.loaded()
     names = target.collection, target.name
     return _refused(
         scratch, target, lambda: scratch.destroyer.drop_partition(target.database, *names)
@@ -92,7 +92,7 @@ def _said(act: Callable[[], None]) -> str:
 
 
 def release(scratch: Scratch) -> Observed:
-    return _carried_out(scratch, Action.RELEASE_PARTITION, scratch.loaded("release"), "released")
+    return _carried_out(scratch, Action.RELEASE_PARTITION, scratch.loaded(), "released")
 
 
 def partition(scratch: Scratch) -> Observed:

@@ -46,6 +46,7 @@ class Scratch:
     databases: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     is_certain: bool = True
+    _loaded: Target | None = None
 
     def __post_init__(self) -> None:
         self.root = root_of(self.run)
@@ -74,12 +75,14 @@ class Scratch:
         self._create(lambda: self.maker.alias(self.database, collection.name, alias))
         return self.target(collection.name, Kind.ALIAS, alias)
 
-    def loaded(self, purpose: str) -> Target:
-        """A loaded partition in a collection of its own."""
-        partition = self.partition(self.collection(purpose), f"{purpose}_partition")
-        names = partition.collection, partition.name
-        self._create(lambda: self.maker.load(self.database, *names))
-        return partition
+    def loaded(self) -> Target:
+        """A loaded partition: the same one each time, because loading takes seconds."""
+        if self._loaded is None:
+            partition = self.partition(self.collection("loaded"), "loaded_partition")
+            names = partition.collection, partition.name
+            self._create(lambda: self.maker.load(self.database, *names))
+            self._loaded = partition
+        return self._loaded
 
     def target(
         self, collection: str, kind: Kind = Kind.COLLECTION, name: str | None = None

@@ -1,20 +1,18 @@
 """A rehearsal in a test: on which Milvus, and what is left there afterwards."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from collections_app.actors import at_the_shell
 from collections_app.clusters import Milvus
-from collections_app.milvus.scratch import PREFIX
 from collections_app.models import AuditEvent
 from collections_app.rehearsal.report import Report
 from collections_app.rehearsal.run import new_run, rehearse
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.operations.conftest import Shell, shell_behind
-
-Rehearse = Callable[..., Report]
 
 
 def rehearsed(milvus: Milvus, *, own_database: bool = True) -> Report:
@@ -32,12 +30,13 @@ def saw(report: Report, name: str) -> str:
     return next(result.saw for result in report.results if result.check.name == name)
 
 
-def leftovers(server: MilvusServer, root: str = PREFIX) -> list[str]:
-    """Everything of a rehearsal, or of one run, that is on the server."""
+def leftovers(server: MilvusServer, root: str) -> list[str]:
+    """Everything of one run that is on the server."""
     client = server.client()
     databases = [name for name in client.list_databases(timeout=10) if name.startswith(root)]
     inside = [
-        name for place in ("default", *databases)
+        name
+        for place in ("default", *databases)
         for name in server.client(place).list_collections(timeout=10)
         if name.startswith(root)
     ]
@@ -47,10 +46,12 @@ def leftovers(server: MilvusServer, root: str = PREFIX) -> list[str]:
 def events() -> list[str]:
     """What the log says, oldest first: "rehearsal.ended succeeded"."""
     rows = AuditEvent.objects.filter(phase="rehearsal").order_by("sequence")
-    return [f"{action} {outcome}".strip() for action, outcome in rows.values_list("action", "outcome")]
+    return [
+        f"{action} {outcome}".strip() for action, outcome in rows.values_list("action", "outcome")
+    ]
 
 
 @pytest.fixture
-def shell(chain: Chain, transactional_db: None, tmp_path: object) -> Iterator[Shell]:
+def shell(chain: Chain, transactional_db: None, tmp_path: Path) -> Iterator[Shell]:
     """manage.py in processes of its own, behind `chain`."""
-    yield shell_behind(chain, tmp_path)  # type: ignore[arg-type]
+    yield shell_behind(chain, tmp_path)

@@ -5,19 +5,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import grpc
 import pytest
-from pymilvus.grpc_gen import common_pb2, milvus_pb2
+from pymilvus.grpc_gen import common_pb2
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
+from collections_app.actors import at_the_shell
 from collections_app.audit import LogUnwritable
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent
 from collections_app.rehearsal import run as runs
-from collections_app.rehearsal.checks import State, carry_out
+from collections_app.rehearsal.checks import State
 from collections_app.rehearsal.run import CHECKS
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
-from tests.infra.seeds import unique_name
+from tests.infra.relay import Failure
 from tests.operations.conftest import refused_events
 from tests.views import milvus_user
 
@@ -25,15 +27,6 @@ from .conftest import events, leftovers, rehearsed, saw, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLDS = dict.fromkeys((check.name for check in CHECKS), "holds")
-GLOBAL = (
-    *("CreateCollection", "DropCollection", "DescribeCollection", "ShowCollections"),
-    *("RenameCollection", "CreateAlias", "DropAlias", "ListAliases", "DescribeAlias"),
-    *("ListDatabases", "SelectOwnership"),
-)
-ON_COLLECTIONS = (
-    *("CreatePartition", "DropPartition", "ShowPartitions", "HasPartition", "GetStatistics"),
-    *("CreateIndex", "IndexDetail", "Load", "Release", "GetLoadState", "GetLoadingProgress"),
-)
 
 
 # --- on real servers ------------------------------------------------------------------------------
@@ -51,25 +44,30 @@ def test_a_rehearsal_as_root_holds_everywhere_and_leaves_nothing(
     assert report.seconds < 60
 
 
+DENIED = (grpc.StatusCode.PERMISSION_DENIED, "PrivilegeCreate: permission deny to ada")
+
+
 def test_without_the_right_to_create_a_database_collections_do(
-    milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
+    faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
-    root, role = milvus_server.client(), unique_name("role")
-    root.create_role(role, timeout=10)
-    granted = [("Global", right) for right in GLOBAL]
-    granted += [("Collection", right) for right in ON_COLLECTIONS]
-    for kind, right in granted:
-        root.grant_privilege(role, kind, right, "*", timeout=10)
-    try:
-        with milvus_user(milvus_server) as token:
-            root.grant_role(token.partition(":")[0], role, timeout=10)
-            report = rehearsed(use_cluster(milvus_server.uri, token))
-    finally:
-        for kind, right in granted:
-            root.revoke_privilege(role, kind, right, "*", timeout=10)
-        root.drop_role(role, timeout=10)
+    chain.relay.fail("CreateDatabase", *DENIED)
+    report = rehearsed(faulty)
     assert report.database == "default"
-    assert states(report) == HOLDS, [result.saw for result in report.results]
+    assert states(report) == HOLDS
+    assert leftovers(milvus_server, report.run.root) == []
+
+
+def test_a_database_in_which_nothing_may_be_created_is_removed_again(
+    faulty: Milvus, chain: Chain, milvus_server: MilvusServer
+) -> None:
+    def deny() -> None:
+        raise Failure(*DENIED)
+
+    chain.relay.before("CreateCollection", deny)
+    report = rehearsed(faulty)
+    assert report.database == "default"
+    assert states(report) == HOLDS
+    assert chain.relay.count("DropDatabase") == 1
     assert leftovers(milvus_server, report.run.root) == []
 
 
@@ -98,10 +96,6 @@ def test_milvus_lite_has_no_ids_and_that_is_said(lite: Milvus) -> None:
 
 
 # --- assumptions that are false -------------------------------------------------------------------
-
-
-def reply_of(rpc: str) -> Any:
-    return {"DescribeCollection": pb.DescribeCollectionResponse}[rpc]()
 
 
 def describing(chain: Chain, change: Callable[[Any, Any], None]) -> None:
@@ -170,17 +164,11 @@ def test_a_drop_that_is_swallowed_does_not_hold_and_is_swept_later(
     assert report.left
     assert leftovers(milvus_server, report.run.root)
     chain.relay.forward("DropCollection")
-    lines = runs.sweep(faulty, *runs_actor())
+    lines = runs.sweep(faulty, *at_the_shell())
     assert len(lines) == 1
     assert leftovers(milvus_server, report.run.root) == []
     assert events()[-1] == "rehearsal.cleaned succeeded"
-    assert runs.sweep(faulty, *runs_actor()) == []
-
-
-def runs_actor() -> Any:
-    from collections_app.actors import at_the_shell
-
-    return at_the_shell()
+    assert runs.sweep(faulty, *at_the_shell()) == []
 
 
 def test_a_refusal_in_unknown_words_does_not_hold(faulty: Milvus, chain: Chain) -> None:
@@ -228,7 +216,6 @@ def test_a_last_event_that_can_not_be_written_is_missing_from_the_report(
 ) -> None:
     monkeypatch.setattr(runs, "CHECKS", CHECKS[:1])
     full = refused_events("rehearsal")
-    chain.relay.after("CreateDatabase", lambda: None)
     monkeypatch.setattr(runs, "_clean_up", cleaning_then(full.__enter__))
     try:
         report = rehearsed(faulty)
@@ -256,5 +243,3 @@ def test_the_record_has_the_version_and_every_state(real: Milvus) -> None:
     assert details["states"] == HOLDS
     assert details["removed_everything"] is True
     assert (event.cluster, event.database, event.name) == ("main", "", report.run.root)
-    assert milvus_pb2
-    assert carry_out
