@@ -88,7 +88,8 @@ class Maker:
         """Index the collection, and load one partition of it."""
         index = self._connection.client(database).prepare_index_params()
         index.add_index("vector", index_type="FLAT", metric_type="L2")
-        self._create(database, "create_index", collection, index_params=index)
+        # There are no rows, so nothing has to be waited for.
+        self._create(database, "create_index", collection, index_params=index, sync=False)
         self._create(database, "load_partitions", collection, partition_names=[partition])
 
     def rights(self) -> rights.Rights:

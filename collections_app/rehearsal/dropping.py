@@ -19,7 +19,7 @@ CERTAIN = (Refused, NotFound)  # Milvus said no; nothing happened. Denied: nothi
 
 
 def loaded_partition(scratch: Scratch) -> Observed:
-    target = scratch.loaded()
+    target = _loaded(scratch)
     names = target.collection, target.name
     return _refused(
         scratch, target, lambda: scratch.destroyer.drop_partition(target.database, *names)
@@ -69,6 +69,13 @@ def _refused(scratch: Scratch, target: Target, act: Callable[[], None]) -> Obser
     return Observed(False, f"OK; it is {'still there' if is_there() else 'gone'}.")
 
 
+def _loaded(scratch: Scratch) -> Target:
+    try:
+        return scratch.loaded()
+    except Refused as exc:  # Milvus Lite loads no single partition
+        raise NotRun(f"This server does not load a partition: {answer(exc)}.") from exc
+
+
 def _is_there(scratch: Scratch, target: Target) -> Callable[[], bool]:
     if target.kind is Kind.COLLECTION:
         return lambda: scratch.bearer(target.name) is not None
@@ -92,7 +99,8 @@ def _said(act: Callable[[], None]) -> str:
 
 
 def release(scratch: Scratch) -> Observed:
-    return _carried_out(scratch, Action.RELEASE_PARTITION, scratch.loaded(), "released")
+    target = _loaded(scratch)
+    return _carried_out(scratch, Action.RELEASE_PARTITION, target, "released")
 
 
 def partition(scratch: Scratch) -> Observed:

@@ -46,7 +46,7 @@ class Scratch:
     databases: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     is_certain: bool = True
-    _loaded: Target | None = None
+    _loaded: Target | MilvusError | None = None
 
     def __post_init__(self) -> None:
         self.root = root_of(self.run)
@@ -76,13 +76,25 @@ class Scratch:
         return self.target(collection.name, Kind.ALIAS, alias)
 
     def loaded(self) -> Target:
-        """A loaded partition: the same one each time, because loading takes seconds."""
+        """A loaded partition: the same one each time, because loading takes seconds.
+
+        Raises what the first attempt raised.
+        """
+        if isinstance(self._loaded, MilvusError):
+            raise self._loaded
         if self._loaded is None:
-            partition = self.partition(self.collection("loaded"), "loaded_partition")
-            names = partition.collection, partition.name
-            self._create(lambda: self.maker.load(self.database, *names))
-            self._loaded = partition
+            self._loaded = self._load()
         return self._loaded
+
+    def _load(self) -> Target:
+        partition = self.partition(self.collection("loaded"), "loaded_partition")
+        names = partition.collection, partition.name
+        try:
+            self._create(lambda: self.maker.load(self.database, *names))
+        except MilvusError as exc:
+            self._loaded = exc
+            raise
+        return partition
 
     def target(
         self, collection: str, kind: Kind = Kind.COLLECTION, name: str | None = None
