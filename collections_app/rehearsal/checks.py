@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..milvus.errors import Denied, MilvusError, Unreachable
-from .scratch import Scratch
+from .scratch import NotRun, Scratch
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,6 @@ class State(StrEnum):
     HOLDS = "holds"
     FAILS = "does not hold"
     NOT_RUN = "not run"
-
-
-class NotRun(Exception):
-    """A check can't be carried out on this server. Says why."""
 
 
 @dataclass(frozen=True, slots=True)

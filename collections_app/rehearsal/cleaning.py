@@ -1,5 +1,6 @@
 """Removing what a run created: only names that carry the id of that run."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -8,6 +9,7 @@ from functools import partial
 from ..clusters import Milvus
 from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.scratch import Maker, root_of, run_of
+from .scratch import BETWEEN, GONE_WITHIN
 
 
 class Cleaner:
@@ -44,7 +46,14 @@ class Cleaner:
             self._try(f"collection {name}", partial(self._drop, database, name))
         for alias in aliases:
             self._try(f"alias {alias}", partial(self._drop_alias, database, alias))
-        self.left += [f"collection {name} is still there" for name in self._names(database) or ()]
+        self.left += [f"collection {name} is still there" for name in self._remaining(database)]
+
+    def _remaining(self, database: str) -> list[str]:
+        """What is there after everything was dropped, and after the time that may take."""
+        end = time.monotonic() + GONE_WITHIN
+        while (names := self._names(database)) and time.monotonic() < end:
+            time.sleep(BETWEEN)
+        return names or []
 
     def _drop(self, database: str, name: str) -> None:
         for alias in self.milvus.gateway.aliases(database, name):

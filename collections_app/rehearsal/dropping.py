@@ -8,9 +8,9 @@ from ..milvus.errors import Denied, MilvusError, NotFound, Refused
 from ..milvus.types import Identity, Kind, Target
 from ..milvus.versions import Safety, rename_verdict
 from ..operations import OPERATIONS, strict
-from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, NotRun, Observed, answer
+from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, Observed, answer
 from .reading import shown
-from .scratch import GONE_WITHIN, Scratch
+from .scratch import GONE_WITHIN, NotRun, Scratch
 
 CERTAIN = (Refused, NotFound)  # Milvus said no; nothing happened. Denied: nothing was tried
 
@@ -19,7 +19,7 @@ CERTAIN = (Refused, NotFound)  # Milvus said no; nothing happened. Denied: nothi
 
 
 def loaded_partition(scratch: Scratch) -> Observed:
-    target = _loaded(scratch)
+    target = scratch.loaded()
     names = target.collection, target.name
     return _refused(
         scratch, target, lambda: scratch.destroyer.drop_partition(target.database, *names)
@@ -69,13 +69,6 @@ def _refused(scratch: Scratch, target: Target, act: Callable[[], None]) -> Obser
     return Observed(False, f"OK; it is {'still there' if is_there() else 'gone'}.")
 
 
-def _loaded(scratch: Scratch) -> Target:
-    try:
-        return scratch.loaded()
-    except Refused as exc:  # Milvus Lite loads no single partition
-        raise NotRun(f"This server does not load a partition: {answer(exc)}.") from exc
-
-
 def _is_there(scratch: Scratch, target: Target) -> Callable[[], bool]:
     if target.kind is Kind.COLLECTION:
         return lambda: scratch.bearer(target.name) is not None
@@ -99,7 +92,7 @@ def _said(act: Callable[[], None]) -> str:
 
 
 def release(scratch: Scratch) -> Observed:
-    target = _loaded(scratch)
+    target = scratch.loaded()
     return _carried_out(scratch, Action.RELEASE_PARTITION, target, "released")
 
 

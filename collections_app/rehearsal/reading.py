@@ -3,8 +3,8 @@
 from ..milvus.errors import MilvusError, NotFound
 from ..milvus.scratch import Raw
 from ..milvus.types import Identity
-from .checks import ONLY_SHOWN, UNKNOWN, USABLE, Check, NotRun, Observed
-from .scratch import Scratch
+from .checks import ONLY_SHOWN, UNKNOWN, USABLE, Check, Observed
+from .scratch import NotRun, Scratch
 
 
 def lists(scratch: Scratch) -> Observed:

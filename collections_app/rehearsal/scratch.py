@@ -7,12 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..clusters import Milvus
-from ..milvus.errors import Contradiction, MilvusError, Unreachable
+from ..milvus.errors import Contradiction, MilvusError, Refused, Unreachable
 from ..milvus.scratch import Maker, root_of
 from ..milvus.types import Identity, Kind, Target
 
 GONE_WITHIN = 5.0  # seconds after an OK in which a thing has to be gone
 BETWEEN = 0.05
+
+
+class NotRun(Exception):
+    """A check can't be carried out on this server. Says why."""
 
 
 class Deadline:
@@ -46,7 +50,7 @@ class Scratch:
     databases: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     is_certain: bool = True
-    _loaded: Target | MilvusError | None = None
+    _loaded: Target | Exception | None = None
 
     def __post_init__(self) -> None:
         self.root = root_of(self.run)
@@ -59,7 +63,7 @@ class Scratch:
         return f"{self.root}_{purpose}"
 
     def collection(self, purpose: str) -> Target:
-        """A new, empty collection. Raises what the maker raises, and so do the next three."""
+        """A new, empty collection. Raises NotRun, Denied or Unreachable, as do the next three."""
         name = self.name(purpose)
         self._create(lambda: self.maker.collection(self.database, name))
         return self.target(name)
@@ -80,7 +84,7 @@ class Scratch:
 
         Raises what the first attempt raised.
         """
-        if isinstance(self._loaded, MilvusError):
+        if isinstance(self._loaded, Exception):
             raise self._loaded
         if self._loaded is None:
             self._loaded = self._load()
@@ -91,7 +95,7 @@ class Scratch:
         names = partition.collection, partition.name
         try:
             self._create(lambda: self.maker.load(self.database, *names))
-        except MilvusError as exc:
+        except (MilvusError, NotRun) as exc:
             self._loaded = exc
             raise
         return partition
@@ -136,13 +140,13 @@ class Scratch:
         except Unreachable:
             self.databases.append(self.root)  # it may be there all the same
             return
-        except MilvusError:
+        except (MilvusError, NotRun):
             return
         self.databases.append(self.root)
         try:
             self._create(lambda: self.maker.collection(self.root, self.name("first")))
             self.database = self.root
-        except MilvusError:
+        except (MilvusError, NotRun):
             self._drop_own_database()
 
     def _drop_own_database(self) -> None:
@@ -157,3 +161,5 @@ class Scratch:
         except Unreachable:
             self.is_certain = False
             raise
+        except Refused as exc:  # what was to be tried is not there: nothing was seen yet
+            raise NotRun(f"Milvus refused to create what this needs: {exc}") from exc

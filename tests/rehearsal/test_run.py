@@ -125,6 +125,31 @@ def test_a_missing_collection_in_the_old_form_is_understood(faulty: Milvus, chai
     assert "code 0, error_code 4" in saw(report, "missing collection")
 
 
+def test_a_build_that_does_not_know_the_old_form_is_caught(
+    faulty: Milvus, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Milvus Admin 0.1 made of it: the rehearsal would have said so."""
+
+    def old_form(_: Any, reply: Any) -> None:
+        if reply.status.code == 100:
+            reply.status.code, reply.status.error_code = 0, 4
+
+    describing(chain, old_form)
+    monkeypatch.setattr("collections_app.milvus.translate.OLD_NOT_FOUND", -1)
+    failing = rehearsed(faulty).named(State.FAILS)
+    assert {"missing collection", "drop collection", "strict drop", "re-creation"} <= set(failing)
+
+
+def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Chain) -> None:
+    """As the standby of a CDC pair does."""
+    status = common_pb2.Status(code=65535, error_code=1, reason="cluster is not primary")
+    for rpc in ("CreateDatabase", "CreateCollection"):
+        chain.relay.answer(rpc, lambda _: status.SerializeToString())
+    report = rehearsed(faulty)
+    assert report.named(State.FAILS) == []
+    assert "cluster is not primary" in saw(report, "drop collection")
+
+
 def test_a_missing_collection_in_a_new_form_breaks_promises(faulty: Milvus, chain: Chain) -> None:
     def new_form(_: Any, reply: Any) -> None:
         if reply.status.code == 100:
@@ -155,7 +180,8 @@ def test_an_answer_by_id_about_another_collection_is_not_taken(
 def test_a_drop_that_is_swallowed_does_not_hold_and_is_swept_later(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collections_app.rehearsal.scratch.GONE_WITHIN", 0.3)
+    for module in ("scratch", "cleaning"):
+        monkeypatch.setattr(f"collections_app.rehearsal.{module}.GONE_WITHIN", 0.3)
     chain.relay.answer("DropCollection", lambda _: common_pb2.Status().SerializeToString())
     report = rehearsed(faulty)
     assert states(report)["drop collection"] == "does not hold"
