@@ -43,6 +43,7 @@ class Phase(StrEnum):
     REFUSED = "refused"  # stopped by us before anything was sent
     ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
     OBSERVED = "observed"  # seen in Milvus by the watch, and not done by us
+    REHEARSAL = "rehearsal"  # what Milvus Admin assumes was tried on scratch collections
     SESSION = "session"  # somebody signed in or out, or was refused, or their groups changed
 
 

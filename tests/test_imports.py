@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.test.signals import template_rendered
+from pymilvus import MilvusClient
 
 from collections_app import clusters
 from collections_app.milvus.destroy import Destroyer
@@ -20,6 +21,7 @@ from tests.fakes import FakeMilvus
 ROOT = Path(__file__).resolve().parents[1]
 APP, PROJECT = "collections_app", "milvusadmin"
 SDK = {"pymilvus", "grpc"}
+PYMILVUS = set(dir(MilvusClient))
 DESTROYING = {
     "DropCollection",
     "DropPartition",
@@ -182,8 +184,34 @@ def test_only_operations_call_the_destroyer() -> None:
     callers = {m for m, calls in found.items() if calls}
     operations = {m for m in callers if m.startswith(f"{APP}.operations.")}
     assert len(operations) == 6
-    assert callers - operations <= {f"{APP}.views.operations"}
+    # A rehearsal sends them to things that it created itself, by the same destroyer.
+    rehearsal = {f"{APP}.rehearsal.{name}" for name in ("reading", "dropping", "cleaning")}
+    assert callers - operations - rehearsal <= {f"{APP}.views.operations"}
     assert "code_forms" in ours_in(f"{APP}.views.operations")
+
+
+MAKING = ("create_", "load_", "insert", "upsert", "drop_database")
+
+
+def test_only_scratch_and_the_demo_create_something() -> None:
+    """By pymilvus' own methods. The names that scratch takes are those of rehearsals only."""
+    models = {f"{APP}.management.commands.create_account"}  # Django's create_user
+    found = {m: {w for w in words_in(m) if w.startswith(MAKING)} for m in OURS}
+    makers = {m for m, words in found.items() if words & PYMILVUS} - models
+    assert makers == {
+        f"{APP}.milvus.scratch",
+        f"{APP}.milvus.sample",
+        f"{APP}.rehearsal.scratch",
+    } | {f"{APP}.rehearsal.cleaning"}
+    through_maker = found[f"{APP}.rehearsal.scratch"] | found[f"{APP}.rehearsal.cleaning"]
+    assert through_maker & PYMILVUS == {"drop_database"}, "the maker's, which takes no other name"
+
+
+def test_only_commands_and_views_know_rehearsals() -> None:
+    outside = set(OURS) - set(under(f"{APP}.rehearsal"))
+    knowing = {m for m in outside if any(n.startswith("rehearsal") for n in ours_in(m))}
+    assert {m.split(".")[1] for m in knowing} == {"management", "views"}
+    assert not ours_in(f"{APP}.rehearsal.record") & {"milvus.scratch", "milvus.sdk"}, "for views"
 
 
 def calls_in(module: str) -> set[str]:

@@ -40,6 +40,9 @@ WORDS = {
     "collection.renamed": "Renamed",
     "database.gone": "Database gone",
     "watch.began": "Watch began",
+    "rehearsal.began": "Rehearsal began",
+    "rehearsal.ended": "Rehearsal ended",
+    "rehearsal.cleaned": "Rehearsal cleaned up",
 }
 METHODS = {
     "oidc": "company sign-in",

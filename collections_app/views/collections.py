@@ -30,6 +30,7 @@ from ..milvus.types import (
 from ..operations.drop_partition import undroppable
 from ..operations.protocol import claims_in
 from ..operations.strict import operation_of
+from ..rehearsal.record import standing
 from .http import look_into, named, open_cluster, page_or_part
 from .problems import Problem, come_back, looks_again, of_milvus
 
@@ -54,7 +55,12 @@ def home(request: HttpRequest) -> HttpResponse:
 def databases(request: HttpRequest, cluster: str) -> HttpResponse:
     """The databases of one cluster; those that may not be listed are said to be so."""
     milvus = open_cluster(request, cluster)
-    context: dict[str, Any] = {"cluster": milvus.cluster, "title": milvus.cluster.label}
+    context: dict[str, Any] = {
+        "cluster": milvus.cluster,
+        "title": milvus.cluster.label,
+        "rehearsal": standing(milvus.cluster),
+        "is_server": "://" in milvus.cluster.uri,  # one process at a time opens a Milvus Lite file
+    }
     problem: Problem | None = None
     try:
         found = milvus.gateway.databases()

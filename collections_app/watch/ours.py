@@ -11,6 +11,7 @@ from django.db.models import Max, QuerySet
 from ..access import Action
 from ..audit import Outcome, Phase
 from ..intents import Intent
+from ..milvus.scratch import root_of, run_of
 from ..models import AuditEvent, Claim
 from ..operations.strict import operation_of
 from .inventory import Bearer, Difference, Key, key_of
@@ -92,6 +93,24 @@ def in_vain(clusters: list[str], gone: Iterable[Bearer]) -> dict[Key, str]:
     )
     sent = [event.operation_id for event in failed if _attempts(event) != 0]
     return {_key(one): str(one.operation_id) for one in _intents().filter(operation_id__in=sent)}
+
+
+def of_rehearsals(clusters: list[str], names: Iterable[str], position: int) -> set[str]:
+    """Of these names, those of rehearsals that may have been under way when they were listed.
+
+    A rehearsal is in the log before it creates anything, and until everything is removed. Anybody
+    can write a name that looks like it. `position` is the log's end when the lists were begun.
+    """
+    roots = {name: root_of(run) for name in names if (run := run_of(name))}
+    if not roots:
+        return set()
+    events = AuditEvent.objects.filter(
+        cluster__in=clusters, database="", phase=Phase.REHEARSAL, name__in=set(roots.values())
+    )
+    begun = set(events.filter(action="rehearsal.began").values_list("name", flat=True))
+    over = events.filter(sequence__lte=position, record__contains='"removed_everything":true')
+    under_way = begun - set(over.values_list("name", flat=True))
+    return {name for name, root in roots.items() if root in under_way}
 
 
 def _attempts(outcome: AuditEvent) -> int | None:

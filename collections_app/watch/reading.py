@@ -3,13 +3,16 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from django.utils import timezone
 
-from ..clusters import Milvus
+from ..clusters import Milvus, same_server
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
 from ..milvus.types import Identity
-from .ours import last_sequence
+from .ours import last_sequence, of_rehearsals
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -30,13 +33,16 @@ def read(milvus: Milvus, known: Collection[str], only: Collection[str]) -> Lists
     """List all databases, and the known ones that are not among them, each with one call.
 
     `only` limits it to some. The first one without an answer is the last of this round. Raises
-    Unreachable if there was none at all.
+    Unreachable if there was none at all. The things of a rehearsal are left out: they are in the
+    log already, and gone in a moment.
     """
     lists = Lists()
-    named = [] if only else _databases(milvus, lists)
+    listed = [] if only else _databases(milvus, lists)
+    named = _without_rehearsals(milvus, lists, dict.fromkeys(listed))
     for database in only or dict.fromkeys([*named, *known]):
         try:
-            lists.read[database] = milvus.gateway.identities(database)
+            identities = milvus.gateway.identities(database)
+            lists.read[database] = _without_rehearsals(milvus, lists, identities)
         except NotFound as exc:
             if database in known and database not in named:  # neither listed nor known by name
                 lists.read[database] = {}
@@ -49,6 +55,11 @@ def read(milvus: Milvus, known: Collection[str], only: Collection[str]) -> Lists
         except MilvusError as exc:
             lists.problems.append(f"{database} can't be listed: {exc}")
     return lists
+
+
+def _without_rehearsals(milvus: Milvus, lists: Lists, names: dict[str, T]) -> dict[str, T]:
+    hidden = of_rehearsals(same_server(milvus.cluster.key), names, lists.position)
+    return {name: thing for name, thing in names.items() if name not in hidden}
 
 
 def _databases(milvus: Milvus, lists: Lists) -> list[str]:
