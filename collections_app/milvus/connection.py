@@ -12,7 +12,7 @@ from .client import Client
 from .errors import NotFound
 from .guard import Guard
 from .metrics import Measured
-from .sdk import pb
+from .sdk import grpc, pb
 from .types import Cluster, unsafe_name
 
 AT_ONCE = 8
@@ -84,7 +84,7 @@ class Connection:
         send, cluster = self.sender(database, rpc), self.cluster
         measured = Measured(cluster.key, rpc)
         with measured, self.guard.call(), translate.reading(cluster.secrets):
-            reply = send(request, cluster.read_timeout)
+            reply = _sent(send, request, cluster.read_timeout)
             translate.check_status(reply.status)
             return reply
 
@@ -126,3 +126,15 @@ class Connection:
         if self._lite is None:
             self._lite = self.version(database).startswith("milvus_lite")
         return self._lite
+
+
+def _sent(send: Callable[..., Any], request: Any, timeout: float) -> Any:
+    """The reply. Sent again once if the connection was lost under it: a read may be repeated."""
+    began = time.monotonic()
+    try:
+        return send(request, timeout)
+    except grpc.RpcError as exc:
+        left = timeout - (time.monotonic() - began)
+        if exc.code() is not grpc.StatusCode.UNAVAILABLE or left <= 0:
+            raise
+        return send(request, left)
