@@ -13,6 +13,7 @@ from .reads import Reads, never_unsafe
 from .types import Identity, Unread
 
 T = TypeVar("T")
+NO_SUCH_QUESTION = "1100"  # Milvus' code for an invalid parameter
 TRIES = 2  # something may change between the two answers
 
 
@@ -90,7 +91,11 @@ class Witnesses:
             reply = self._reads.describe_id(database, collection_id)
         except NotFound:
             return None
-        except (Denied, Refused):
+        except Denied:
+            return Unread.UNKNOWN
+        except Refused as exc:
+            if exc.code != NO_SUCH_QUESTION:  # refused for now only: too many requests, say
+                raise
             return Unread.UNKNOWN
         return str(reply.schema.name) if reply.collectionID == collection_id else Unread.UNKNOWN
 

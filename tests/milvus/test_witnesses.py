@@ -7,7 +7,7 @@ import pytest
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from collections_app.milvus.connection import Connection
-from collections_app.milvus.errors import Contradiction, Denied, NotFound
+from collections_app.milvus.errors import Contradiction, Denied, NotFound, Refused
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster
 from tests.infra.chain import Chain, chain_to
@@ -137,6 +137,18 @@ def test_a_server_without_answers_by_id_leaves_it_to_the_list(
     chain.relay.fail("DescribeCollection", grpc.StatusCode.PERMISSION_DENIED, "not by id")
     assert gateway.name_of("default", id_) == name
     assert gateway.name_of("default", 7) is None
+
+
+@pytest.mark.parametrize(("code", "answered"), [(8, False), (1100, True)])
+def test_an_answer_by_id_that_is_refused_for_now_is_no_answer(
+    chain: Chain, gateway: Gateway, code: int, answered: bool
+) -> None:
+    describes(chain, status={"code": code, "reason": "no"})
+    if answered:  # there are none by id on this server: the list decides
+        assert gateway.name_of("default", 7) is None
+    else:
+        with pytest.raises(Refused):
+            gateway.name_of("default", 7)
 
 
 def test_a_collection_that_moved_to_another_database_is_found_there(

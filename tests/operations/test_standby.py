@@ -37,7 +37,8 @@ def answer_topology(chain: Chain, name: str, *, we_are: str) -> None:
     """As a 3.0 does that is the source or the target of a pair."""
     stub = chain.direct.client()._get_connection()._stub
     described = stub.DescribeCollection(pb.DescribeCollectionRequest(collection_name=name))
-    ours, theirs = list(described.physical_channel_names), ["other-dml_0"]
+    prefix = described.physical_channel_names[0].rpartition("_")[0]
+    ours, theirs = [f"{prefix}_{n}" for n in range(16)], ["other-dml_0"]  # dmlChannelNum is 16
     source, target = (ours, theirs) if we_are == "source" else (theirs, ours)
     reply = pb.GetReplicateConfigurationResponse(
         configuration={

@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from collections_app import clusters
 from collections_app.audit import Outcome
 from collections_app.clusters import Milvus
+from collections_app.intents import Intent
 from collections_app.milvus.errors import Denied
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
@@ -302,7 +303,7 @@ def settle_is_early(confirmation: Confirmation) -> bool:
     from collections_app.operations.settle import _patience_over
 
     intent = AuditEvent.objects.get(operation_id=confirmation.operation_id, phase="intent")
-    return not _patience_over(intent)
+    return not _patience_over(Intent.of(intent))
 
 
 def test_a_drop_that_milvus_refuses_gives_the_name_back(thing: Thing, chain: Chain) -> None:
