@@ -23,6 +23,7 @@ from tests.fixtures import actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds, unique_name
+from tests.infra.skins import SKINS
 from tests.operations.conftest import (
     UNREADABLE,
     Shell,
@@ -40,7 +41,11 @@ from tests.operations.conftest import (
 )
 from tests.operations.test_held_up import on_intent
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("faulty"),
+    pytest.mark.skins(*SKINS),
+]
 
 OK_REPLY = b""  # a Status with nothing set is Milvus' OK
 UNKNOWN = ["intent", "outcome unknown"]

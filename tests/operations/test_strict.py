@@ -32,6 +32,7 @@ from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
+from tests.infra.skins import SKINS
 from tests.operations.conftest import (
     UNREADABLE,
     Shell,
@@ -46,7 +47,7 @@ from tests.operations.conftest import (
 )
 from tests.operations.test_faults import reconcile
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.skins(*SKINS)]
 DONE = ["intent", "outcome succeeded"]
 REFUSED = ["intent", "outcome refused"]
 RENAME, DROP = "RenameCollection", "DropCollection"
