@@ -55,12 +55,12 @@ test: setup
 bench: setup
 	@$(BIN)/python -m tests.benchmarks
 
-# OPERATIONS=10000 SEED=1 MINUTES=40 STRICT=1 KEEP=folder. Attacks the promises with faults at every point; one
+# OPERATIONS=10000 SEED=1 MINUTES=40 STRICT=1 SKIN=v2620 KEEP=folder. Attacks the promises with faults at every point; one
 # JSON line of counts, and exit status 1 if one is not zero. It starts a Milvus of its own, to kill
 # it. The self-test does the same to builds that break a promise.
 .PHONY: chaos chaos-selftest
 CHAOS = $(if $(OPERATIONS),OPERATIONS=$(OPERATIONS)) $(if $(SEED),SEED=$(SEED)) \
-  $(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(STRICT),CHAOS_STRICT=$(STRICT)) $(BIN)/python -m
+  $(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(STRICT),CHAOS_STRICT=$(STRICT)) $(if $(SKIN),SKIN=$(SKIN)) $(BIN)/python -m
 chaos: setup
 	@tests/infra/databases.sh env $(CHAOS) tests.chaos
 

@@ -12,6 +12,7 @@ from tests.infra.chain import Chain, chain_to
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
+from tests.infra.skins import NONE, Skin
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -27,11 +28,23 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "both_databases: `make test` runs it on PostgreSQL, and again on SQLite"
     )
+    config.addinivalue_line(
+        "markers", "skins(*skins): run each test that meets a Milvus through `chain` over all these"
+    )
     from tests.settings import FOLDER, STATIC_ROOT
 
     for folder in (FOLDER, STATIC_ROOT):  # a second process shares the first one's static files
         folder.mkdir(parents=True, exist_ok=True)
     config.add_cleanup(lambda: shutil.rmtree(FOLDER, ignore_errors=True))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The skins of a test that is marked with some. On the second database one is enough."""
+    marker = metafunc.definition.get_closest_marker("skins")
+    if marker and "skin" in metafunc.fixturenames:
+        second = metafunc.config.option.markexpr == "both_databases"
+        skins = (NONE,) if second else marker.args
+        metafunc.parametrize("skin", skins, ids=str, indirect=True)
 
 
 # --- Milvus -----------------------------------------------------------------------------------
@@ -52,9 +65,15 @@ def milvus_server() -> Iterator[MilvusServer]:
 
 
 @pytest.fixture
-def chain(milvus_server: MilvusServer) -> Iterator[Chain]:
+def skin(request: pytest.FixtureRequest) -> Skin:
+    """Which Milvus `chain` behaves as: 2.3.5, unless the test is marked with `skins`."""
+    return getattr(request, "param", NONE)
+
+
+@pytest.fixture
+def chain(milvus_server: MilvusServer, skin: Skin) -> Iterator[Chain]:
     """client → `chain.proxy` → `chain.relay` → the real Milvus. Clients use `chain.uri`."""
-    with chain_to(milvus_server) as made:
+    with chain_to(milvus_server, skin) as made:
         yield made
 
 

@@ -15,6 +15,7 @@ from collections_app.milvus.types import Cluster
 from tests.fakes import FakeMilvus, use_fake
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
+from tests.infra.skins import Skin
 
 PASSWORD = "correct horse battery"
 ORIGIN = Origin(interface="test")
@@ -90,9 +91,15 @@ def use_cluster(settings: Any) -> Iterator[Callable[..., clusters.Milvus]]:
 
 
 @pytest.fixture
-def real(use_cluster: Callable[..., Any], milvus_server: MilvusServer) -> clusters.Milvus:
-    """The application on the real Milvus, as root."""
-    return use_cluster(milvus_server.uri, milvus_server.token)
+def real(
+    use_cluster: Callable[..., Any],
+    milvus_server: MilvusServer,
+    skin: Skin,
+    request: pytest.FixtureRequest,
+) -> clusters.Milvus:
+    """The application on the real Milvus, as root; behind `chain` if a skin has to be worn."""
+    server = request.getfixturevalue("chain").server if skin.rows else milvus_server
+    return use_cluster(server.uri, server.token)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A Milvus that only answers: `python -m tests.benchmarks.stub 10000` prints its port.
 
+With `no-code` after the number it says what 2.5.18 to 2.6.20 say of a missing collection.
+
 A process of its own, so that its work is not counted as ours. Its answers are serialised
 beforehand, and it holds as many collections as a real server would take hours to make.
 """
@@ -22,6 +24,7 @@ PARTITIONS = 1000  # of the collection whose name comes first; the others have o
 DATABASES = 100
 WORDS = ("orders", "news", "faces", "songs", "parts", "maps", "papers", "films")
 MISSING = {"error_code": 4, "code": 100, "reason": "collection not found"}
+NO_CODE = {"error_code": 4, "reason": "can't find collection[database=default][collection=]"}
 
 Answer = Callable[[bytes], bytes]
 
@@ -40,7 +43,8 @@ def number_of(name: str) -> int:
 class Stub:
     """The answers. Every tenth collection is loaded, every twentieth has an alias."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, missing: dict[str, Any] = MISSING) -> None:
+        self._undescribed = _bytes(pb.DescribeCollectionResponse(status=missing))
         self._ids = {name: FIRST_ID + number_of(name) for name in names(size)}
         self._described = {name: self._describe(name) for name in self._ids}
         self._rows = {name: _rows(id_) for name, id_ in self._ids.items()}
@@ -70,7 +74,7 @@ class Stub:
 
     def _describe_collection(self, request: bytes) -> bytes:
         name = pb.DescribeCollectionRequest.FromString(request).collection_name
-        return self._described.get(name) or _bytes(pb.DescribeCollectionResponse(status=MISSING))
+        return self._described.get(name) or self._undescribed
 
     def _collection_statistics(self, request: bytes) -> bytes:
         name = pb.GetCollectionStatisticsRequest.FromString(request).collection_name
@@ -187,13 +191,14 @@ def _served(answer: Answer) -> Callable[[bytes, Any], Awaitable[bytes]]:
     return serve
 
 
-async def main(size: int) -> None:
+async def main(size: int, *options: str) -> None:
+    stub = Stub(size, NO_CODE if "no-code" in options else MISSING)
     server = aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers((_Everything(Stub(size).answers()),))
+    server.add_generic_rpc_handlers((_Everything(stub.answers()),))
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     await server.start()
     await server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))

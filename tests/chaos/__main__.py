@@ -1,8 +1,9 @@
 """`python -m tests.chaos`: attack, let it settle, check. One JSON line; 1 if a count is not zero.
 
 OPERATIONS: so many must meet their fault, or as many as do in MINUTES. SEED: which.
-CHAOS_STRICT=1: with strict_drop. CHAOS_BUILD: a build with a promise broken. Milvus is one of our
-own, which is killed, too, unless MILVUS_TEST_URI names one; PostgreSQL is that of PGHOST.
+CHAOS_STRICT=1: with strict_drop. SKIN: v2518, v2620 or v30, as a newer Milvus answers.
+CHAOS_BUILD: a build with a promise broken. Milvus is one of our own, which is killed, too, unless
+MILVUS_TEST_URI names one; PostgreSQL is that of PGHOST.
 KEEP: a folder for the log, the requests, and what the processes wrote.
 """
 
@@ -22,6 +23,7 @@ import psycopg
 from tests.infra.faultproxy import FaultProxy
 from tests.infra.gunicorn import App, folder_for, gunicorn, local_session
 from tests.infra.seeds import unique_name
+from tests.infra.skins import NAMED, NONE
 
 from . import check
 from .attack import Attack
@@ -34,6 +36,7 @@ from .world import World
 
 DROPPERS, RELEASERS, APPS = 28, 3, 2
 NAMES, LOADED = 192, 9
+SKIN = NAMED[os.environ.get("SKIN") or NONE.name]
 KEY = "chaos-only-" + "s3al" * 12
 SETTLED_WITHIN = 120.0  # seconds
 CONFIG = """
@@ -85,7 +88,7 @@ def main() -> int:
         }
         print(dict(sorted(scene.attack.struck.items())), file=sys.stderr)
         _keep(scene)
-    asked = {"operations": operations, "seed": seed, "strict": STRICT}
+    asked = {"operations": operations, "seed": seed, "strict": STRICT, "skin": SKIN.name}
     print(json.dumps({**asked, **counts, **told}), flush=True)
     wrong = [name for name, count in counts.items() if count and name not in check.REPORTED]
     return int(bool(wrong or missed))
@@ -146,7 +149,7 @@ def _scene() -> Iterator[Scene]:
         attack = Attack(log, folder)
         attack.workers = workers
         stack.enter_context(attack.listening())
-        world = stack.enter_context(World(mortal, attack))
+        world = stack.enter_context(World(mortal, attack, SKIN))
         proxy = stack.enter_context(FaultProxy("127.0.0.1", world.port))
         attack.reset = proxy.cut
         stack.callback(world.seeds.clean)

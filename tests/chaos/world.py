@@ -14,6 +14,7 @@ from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from tests.infra.relay import Relay
 from tests.infra.seeds import FAILED, Seeds
+from tests.infra.skins import Skin, Worn
 
 from .attack import Attack
 from .journal import ACTIONS, THERE, Arrived, Journal
@@ -28,9 +29,9 @@ PATIENCE = 30  # seconds for Milvus, when we ask it ourselves
 class World(Relay):
     """Knows each id that was ever made, and each that went by another hand."""
 
-    def __init__(self, mortal: Mortal, attack: Attack) -> None:
+    def __init__(self, mortal: Mortal, attack: Attack, skin: Skin) -> None:
         server = mortal.server
-        super().__init__(server.address)
+        super().__init__(server.address, skin=Worn(skin) if skin.rows else None)
         self.direct, self.attack, self.seeds = server, attack, Seeds(server)
         self.up = mortal.up
         self.journal = Journal(attack.log)

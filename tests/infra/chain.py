@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .faultproxy import FaultProxy
 from .milvus_server import MilvusServer
 from .relay import Relay
+from .skins import NONE, Skin, Worn
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Chain:
     direct: MilvusServer
     relay: Relay
     proxy: FaultProxy
+    skin: Worn
 
     @property
     def uri(self) -> str:
@@ -31,7 +33,11 @@ class Chain:
 
 
 @contextlib.contextmanager
-def chain_to(server: MilvusServer) -> Iterator[Chain]:
-    """A chain of its own, healthy at first."""
-    with Relay(server.address) as relay, FaultProxy("127.0.0.1", relay.port) as proxy:
-        yield Chain(server, relay, proxy)
+def chain_to(server: MilvusServer, skin: Skin = NONE) -> Iterator[Chain]:
+    """A chain of its own, healthy at first, whose relay wears the skin."""
+    worn = Worn(skin)
+    with (
+        Relay(server.address, skin=worn if skin.rows else None) as relay,
+        FaultProxy("127.0.0.1", relay.port) as proxy,
+    ):
+        yield Chain(server, relay, proxy, worn)

@@ -7,12 +7,14 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Never, Self
 
 import grpc
 
 Hook = Callable[[], object]
 Answer = Callable[[bytes], bytes]
+Metadata = tuple[tuple[str, str | bytes], ...]
 OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -31,18 +33,54 @@ class Failure(Exception):
         self.code, self.details = code, details
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call on its way to Milvus."""
+
+    path: str
+    request: bytes
+    metadata: Metadata
+    timeout: float | None
+    channel: grpc.Channel
+    pass_on: Callable[[Metadata], None]  # the answer's trailing metadata
+
+    @property
+    def method(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def send(self) -> bytes:
+        """What Milvus answers. Raises Failure with its status."""
+        try:
+            reply, call = self.channel.unary_unary(self.path).with_call(
+                self.request, timeout=self.timeout, metadata=self.metadata
+            )
+        except grpc.RpcError as exc:
+            error: Any = exc  # also the call, which grpc's types don't say
+            self.pass_on(_passable(error.trailing_metadata()))
+            raise Failure(error.code(), error.details() or "") from exc
+        self.pass_on(_passable(call.trailing_metadata()))
+        return bytes(reply)
+
+
 class Relay:
     """Forwards 127.0.0.1:`port` to `upstream` (host:port). A context manager.
 
     Methods are named as in Milvus' protocol, such as "DropCollection". Hooks run in the thread
     of the call, with nothing held locked: they may cut a proxy, sleep, or call Milvus.
 
-    With `credentials` it speaks TLS to its clients.
+    With `credentials` it speaks TLS to its clients. With `skin`, that carries out each call that
+    is forwarded (skins.py): hooks, `answer` and `fail` come before it.
     """
 
-    def __init__(self, upstream: str, credentials: grpc.ServerCredentials | None = None) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        credentials: grpc.ServerCredentials | None = None,
+        skin: Callable[[Call], bytes] | None = None,
+    ) -> None:
         self.upstream = upstream
         self._credentials = credentials
+        self._carry_out = skin or Call.send
         self.port = 0
         self.ended = threading.Event()
         self._lock = threading.Lock()
@@ -125,18 +163,15 @@ class Relay:
     ) -> bytes:
         if method in self._answers:
             return self._answers[method](request)
-        try:
-            reply, call = self._channel.unary_unary(path).with_call(
-                request,
-                timeout=_remaining(context),
-                metadata=_passable(context.invocation_metadata()),
-            )
-        except grpc.RpcError as exc:
-            error: Any = exc  # also the call, which grpc's types don't say
-            context.set_trailing_metadata(_passable(error.trailing_metadata()))
-            raise Failure(error.code(), error.details() or "") from exc
-        context.set_trailing_metadata(_passable(call.trailing_metadata()))
-        return bytes(reply)
+        call = Call(
+            path=path,
+            request=request,
+            metadata=_passable(context.invocation_metadata()),
+            timeout=_remaining(context),
+            channel=self._channel,
+            pass_on=context.set_trailing_metadata,
+        )
+        return self._carry_out(call)
 
 
 class _Everything(grpc.GenericRpcHandler):
@@ -169,7 +204,7 @@ def _remaining(context: grpc.ServicerContext) -> float | None:
     return left
 
 
-def _passable(metadata: Any) -> tuple[tuple[str, str | bytes], ...]:
+def _passable(metadata: Any) -> Metadata:
     """Without what gRPC itself adds on each leg."""
     own = ("grpc-", ":", "user-agent")
     return tuple((key, value) for key, value in metadata or () if not key.startswith(own))

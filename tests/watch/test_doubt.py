@@ -14,11 +14,16 @@ from collections_app.watch.rounds import look
 from tests.fakes import FakeMilvus
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
+from tests.infra.skins import SKINS
 from tests.operations.conftest import until
 
 from .conftest import Watched, seen
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+    pytest.mark.skins(*SKINS),
+]
 DENIED = (grpc.StatusCode.PERMISSION_DENIED, "PrivilegeDescribeCollection: permission deny to u")
 
 

@@ -21,11 +21,16 @@ from collections_app.operations.strict import PREFIX, private_name
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
+from tests.infra.skins import SKINS
 from tests.operations.conftest import carry_out, consent, on_own_connection, settled
 
 from .conftest import Watched, seen
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+    pytest.mark.skins(*SKINS),
+]
 UNREADABLE = b"\xff\xff\xff"
 
 

@@ -11,6 +11,7 @@ from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from collections_app.verification import verify
 from collections_app.watch.rounds import look
 from tests.infra.seeds import Seeds, unique_name
+from tests.infra.skins import SKINS
 
 from .conftest import Watched, seen
 
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.both_databases,
     pytest.mark.usefixtures("real"),
+    pytest.mark.skins(*SKINS),
 ]
 
 
@@ -147,11 +149,11 @@ def test_a_database_that_comes_again_begins_again(begun: Watched) -> None:
 def test_another_address_begins_anew_and_nothing_is_gone(
     begun: Watched, milvus_server: Any, use_cluster: Any
 ) -> None:
-    host = milvus_server.uri.replace("127.0.0.1", "localhost")
-    use_cluster(host, milvus_server.token)
+    former = clusters.get("main").cluster.uri
+    use_cluster(former.replace("127.0.0.1", "localhost"), milvus_server.token)
     begun.drop("book")
     assert begun.look().events == {"watch.began": 1}
-    assert milvus_server.uri in records()[-1]["message"]
+    assert former in records()[-1]["message"]
     assert "The watch begins here, with 0 collections." in records()[-1]["message"]
     assert begun.look().events == {}
 
@@ -160,7 +162,8 @@ def test_a_database_that_was_only_at_the_former_address_is_not_gone_here(
     begun: Watched, milvus_server: Any, use_cluster: Any, make_collection: Seeds
 ) -> None:
     other = make_collection.database()
-    use_cluster(milvus_server.uri.replace("127.0.0.1", "localhost"), milvus_server.token)
+    former = clusters.get("main").cluster.uri
+    use_cluster(former.replace("127.0.0.1", "localhost"), milvus_server.token)
     begun.drop("book")
     begun.seeds.server.client().drop_database(begun.database, timeout=10)
     look(clusters.get("main"), ())
