@@ -126,7 +126,7 @@ def test_a_missing_collection_in_the_old_form_is_understood(faulty: Milvus, chai
 
 
 def test_a_build_that_does_not_know_the_old_form_is_caught(
-    faulty: Milvus, chain: Chain, monkeypatch: pytest.MonkeyPatch
+    faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Milvus Admin 0.1 made of it: the rehearsal would have said so."""
 
@@ -138,6 +138,7 @@ def test_a_build_that_does_not_know_the_old_form_is_caught(
     monkeypatch.setattr("collections_app.milvus.translate.OLD_NOT_FOUND", -1)
     failing = rehearsed(faulty).named(State.FAILS)
     assert {"missing collection", "drop collection", "strict drop", "re-creation"} <= set(failing)
+    assert leftovers(milvus_server, AuditEvent.objects.get(action="rehearsal.began").name) == []
 
 
 def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Chain) -> None:
@@ -150,7 +151,9 @@ def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Ch
     assert "cluster is not primary" in saw(report, "drop collection")
 
 
-def test_a_missing_collection_in_a_new_form_breaks_promises(faulty: Milvus, chain: Chain) -> None:
+def test_a_missing_collection_in_a_new_form_breaks_promises(
+    faulty: Milvus, chain: Chain, milvus_server: MilvusServer
+) -> None:
     def new_form(_: Any, reply: Any) -> None:
         if reply.status.code == 100:
             reply.status.code, reply.status.error_code, reply.status.reason = 4711, 1, "no idea"
@@ -160,6 +163,7 @@ def test_a_missing_collection_in_a_new_form_breaks_promises(faulty: Milvus, chai
     assert states(report)["missing collection"] == "does not hold"
     assert "4711" in saw(report, "missing collection")
     assert states(report)["alias"] == "holds", "the others were tried all the same"
+    assert leftovers(milvus_server, report.run.root) == []
     failing = [promise for promise, state, _ in report.promises() if state is State.FAILS]
     assert len(failing) >= 2
 
