@@ -20,6 +20,7 @@ from collections_app.rehearsal.run import CHECKS
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
+from tests.infra.skins import V30, V2518, V2620, Skin
 from tests.operations.conftest import refused_events
 from tests.views import milvus_user
 
@@ -42,6 +43,16 @@ def test_a_rehearsal_as_root_holds_everywhere_and_leaves_nothing(
     assert leftovers(milvus_server, report.run.root) == []
     assert events() == ["rehearsal.began", "rehearsal.ended succeeded"]
     assert report.seconds < 60
+
+
+@pytest.mark.skins(V2518, V2620, V30)
+def test_a_rehearsal_on_newer_servers_simulated_holds(
+    faulty: Milvus, skin: Skin, milvus_server: MilvusServer
+) -> None:
+    report = rehearsed(faulty)
+    assert states(report) == HOLDS
+    assert report.run.version == skin.version
+    assert leftovers(milvus_server, report.run.root) == []
 
 
 DENIED = (grpc.StatusCode.PERMISSION_DENIED, "PrivilegeCreate: permission deny to ada")
