@@ -15,8 +15,9 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from .. import links
+from .. import clusters, links
 from ..audit import LogUnwritable, Outcome
+from ..milvus import proxied
 from ..milvus.errors import (
     BUSY,
     PAUSED,
@@ -91,6 +92,8 @@ def of_milvus(exc: MilvusError) -> Problem:
         text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
         title = "No connection to Milvus" if exc.code == NO_CONNECTION else "Milvus does not answer"
         again = math.ceil(exc.again_in)
+        on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
+        text = " ".join([text, *sorted(on_the_way)])
         return Problem(
             status=503, title=title, text=text, detail=detail, retry=True, again_in=again
         )

@@ -1,5 +1,6 @@
 """Talking to the identity provider. Every call has a deadline; nothing here knows our pages."""
 
+import logging
 import re
 import threading
 import time
@@ -22,6 +23,8 @@ from joserfc.jwk import KeySet
 from milvusadmin.sign_in import Oidc, safe_address
 
 from .flows import Flow
+
+logger = logging.getLogger(__name__)
 
 DISCOVERY_AGE = 3600  # seconds for which the discovery document and the keys count
 KEYS_AGE = 60  # an unknown key makes us ask for the keys again, but not more often
@@ -84,9 +87,35 @@ def config() -> Oidc:
     return found
 
 
+class App(DjangoOAuth2App):  # type: ignore[misc]  # Authlib has no types
+    """Authlib's client, for a provider whose key set has keys that can't be used, too."""
+
+    def fetch_jwk_set(self, force: bool = False) -> dict[str, Any]:
+        """The keys that can be used: "Implementations SHOULD ignore" the others (RFC 7517, 5)."""
+        found = super().fetch_jwk_set(force=force)
+        keys = found.get("keys") if isinstance(found, dict) else None
+        if not isinstance(keys, list):
+            return dict(found)  # Authlib says what is wrong
+        return {**found, "keys": [key for key in keys if _is_usable(key)]}
+
+
+def _is_usable(key: Any) -> bool:
+    try:
+        KeySet.import_key_set({"keys": [key]})
+    except (JoseError, *MALFORMED) as exc:
+        kind = key.get("kty") if isinstance(key, dict) else type(key).__name__
+        logger.info("a key of the identity provider is ignored (%s): %s", kind, type(exc).__name__)
+        return False
+    return True
+
+
+class _OAuth(OAuth):  # type: ignore[misc]
+    oauth2_client_cls = App
+
+
 @lru_cache(maxsize=2)
 def _client(oidc: Oidc, hour: int) -> DjangoOAuth2App:
-    app = OAuth().register(
+    app = _OAuth().register(
         "oidc",
         client_id=oidc.client_id,
         client_secret=oidc.client_secret,
