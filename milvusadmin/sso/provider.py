@@ -274,10 +274,23 @@ def _person(app: DjangoOAuth2App, tokens: dict[str, Any], claims: Any, subject: 
 def _userinfo(app: DjangoOAuth2App, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
     # Without the refresh token: Authlib would use it up by itself for an access token that is old.
     token = {name: tokens[name] for name in ("access_token", "token_type") if name in tokens}
-    found = dict(app.userinfo(token=token))
+    answer = app.get(app.server_metadata["userinfo_endpoint"], token=token)
+    answer.raise_for_status()
+    signed = answer.headers.get("Content-Type", "").startswith("application/jwt")
+    found = _signed_userinfo(app, answer.text) if signed else dict(answer.json())
     if found.get("sub") != subject:
         raise Refused("the userinfo is about somebody else")
     return found
+
+
+def _signed_userinfo(app: DjangoOAuth2App, token: str) -> dict[str, Any]:
+    """Some providers sign what they say of a person (OpenID Connect Core, 5.3.2)."""
+    claims = dict(_decode(app, token.strip()).claims)
+    if claims.get("iss") != config().issuer:
+        raise Refused("the userinfo is another issuer's")
+    if claims.get("aud") not in (config().client_id, [config().client_id]):
+        raise Refused("the userinfo is for somebody else")
+    return claims
 
 
 def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
@@ -287,6 +300,12 @@ def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
         raise Refused("the ID token names nobody")
     names = (claims.get(name) for name in ("name", "preferred_username", "email"))
     display = next((name for name in names if isinstance(name, str) and name.strip()), subject)
+    if _are_elsewhere(claims, config().groups_claim):
+        logger.warning(
+            "the identity provider leaves the groups of %r out, because there are too many: that "
+            "person has no rights. Send only the groups assigned to this application",
+            subject,
+        )
     return Person(
         subject=subject,
         display=_text(display)[:300],
@@ -320,6 +339,12 @@ def groups_of(claims: dict[str, Any], path: str) -> tuple[str, ...]:
     if not isinstance(found, list):
         return ()
     return tuple(sorted({group for group in found if isinstance(group, str) and group}))
+
+
+def _are_elsewhere(claims: dict[str, Any], path: str) -> bool:
+    """Whether the claim only says where the groups could be had: Entra ID, from 200 on."""
+    names = claims.get("_claim_names")
+    return bool(claims.get("hasgroups")) or (isinstance(names, dict) and path in names)
 
 
 # --- signing out ----------------------------------------------------------------------------------
