@@ -93,8 +93,8 @@ def proxy() -> Proxy:
         )
     for name in ("SECRET", "USER", "NAME", "GROUPS"):
         _check_header(f"PROXY_{name}_HEADER")
-    leads_to = environ.get("PROXY_SIGN_OUT_URL") or "/"
-    if not re.match(r"https?://[^/]|/", leads_to):
+    leads_to = environ.get("PROXY_SIGN_OUT_URL") or ""
+    if leads_to and not re.match(r"https?://[^/]|/", leads_to):
         raise ImproperlyConfigured(
             f"PROXY_SIGN_OUT_URL is {leads_to!r}. Use an https:// address, or a path such as "
             "/logout."

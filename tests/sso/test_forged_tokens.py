@@ -116,7 +116,9 @@ def test_a_token_with_a_wrong_claim_is_refused(
     turned_away(visitor, come_back(visitor, forger), why)
 
 
-@pytest.mark.parametrize("claims", [aud(OURS), {"azp": OURS}, {"exp": In(-30)}], ids=str)
+@pytest.mark.parametrize(
+    "claims", [aud(OURS), {"azp": OURS}, {"exp": In(-30)}, {"iat": In(11)}], ids=str
+)
 def test_what_the_standard_allows_is_let_in(
     claims: Claims, visitor: Client, forger: Forger
 ) -> None:
