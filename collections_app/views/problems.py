@@ -220,8 +220,6 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page says whose it is to mend: the browser's, or the proxy's in front."""
-    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
-        return redirect(_after_sign_in(request))  # signed in by another tab, meanwhile
     if reason.startswith(WRONG_ORIGIN):
         return show(request, _other_origin(request))
     if reason == csrf.REASON_NO_CSRF_COOKIE:
@@ -232,6 +230,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         )
         title = "This form came without its cookie"
         return show(request, Problem(status=403, title=title, text=text))
+    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
+        return redirect(_after_sign_in(request))  # another tab signed in, and changed the secret
     text = (
         "The form does not belong to your session: it was open for too long, you signed in "
         "again in another tab, or another site sent it. Nothing was changed. Reload and try again."
