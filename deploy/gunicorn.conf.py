@@ -10,6 +10,7 @@ from pathlib import Path
 chdir = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, chdir)  # from whatever folder it is started
 
+from milvusadmin.env import header_bytes  # noqa: E402
 from milvusadmin.logs import for_gunicorn  # noqa: E402
 
 wsgi_app = "milvusadmin.wsgi"
@@ -20,6 +21,7 @@ threads = 8
 preload_app = False  # Milvus clients are made after the fork
 timeout = 60
 graceful_timeout = 30  # a drop under way is finished: three calls, each with its deadline
+limit_request_field_size = header_bytes()  # HEADER_BYTES: a proxy sends all groups in one header
 control_socket_disable = True  # it would be made in the home directory
 logconfig_dict = for_gunicorn()  # LOG_FORMAT; the application writes its own line for a request
 if os.access("/dev/shm", os.W_OK):  # noqa: S108 (a sign of life per worker, in memory)
