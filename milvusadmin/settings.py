@@ -198,7 +198,6 @@ if METRICS_TOKEN and len(METRICS_TOKEN) < 32:
         "METRICS_TOKEN is shorter than 32 characters. Whoever has it reads /metrics; make one "
         "with: openssl rand -hex 32"
     )
-METRICS_DIR = os.environ.get("METRICS_DIR", DATA_DIR / "metrics")
 
 # --- Logging --------------------------------------------------------------------------------
 
