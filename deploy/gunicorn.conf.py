@@ -24,7 +24,7 @@ threads = 8
 preload_app = False  # Milvus clients are made after the fork
 timeout = 60
 graceful_timeout = 30  # a drop under way is finished: three calls, each with its deadline
-limit_request_field_size = env.header_bytes()  # HEADER_BYTES: a proxy sends all groups in one header
+limit_request_field_size = env.header_bytes()  # HEADER_BYTES: groups come in one header
 control_socket_disable = True  # it would be made in the home directory
 logconfig_dict = for_gunicorn()  # LOG_FORMAT; the application writes its own line for a request
 if os.access("/dev/shm", os.W_OK):  # noqa: S108 (a sign of life per worker, in memory)
