@@ -345,7 +345,7 @@ def test_the_loop_goes_on_after_the_database_was_away(
 
 @pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "86401"])
 def test_a_pause_that_is_none_is_refused(every: str) -> None:
-    with pytest.raises(CommandError, match="--every is the seconds between two looks"):
+    with pytest.raises(CommandError, match="--every is the seconds between two scans"):
         call_command("watch", f"--every={every}")
 
 
