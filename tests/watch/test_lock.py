@@ -301,7 +301,7 @@ def test_a_single_look_says_what_it_recorded_and_what_it_could_not_read(
     limits = ("--database", watched.database)
     assert once(*limits) == (0, "main: recorded 1 watch.began event\n", "")
     watched.add("book")
-    assert once(*limits) == (0, "main: 1 collection.appeared\n", "")
+    assert once(*limits) == (0, "main: recorded 1 collection.appeared event\n", "")
     assert once(*limits) == (0, "", "")
     chain.proxy.refuse()
     code, out, err = once(*limits)
