@@ -301,7 +301,7 @@ def test_a_single_look_says_what_it_recorded_and_what_it_could_not_read(
     limits = ("--database", watched.database)
     assert once(*limits) == (0, "main: recorded 1 watch.began event\n", "")
     watched.add("book")
-    assert once(*limits) == (0, "main: 1 collection.appeared\n", "")
+    assert once(*limits) == (0, "main: recorded 1 collection.appeared event\n", "")
     assert once(*limits) == (0, "", "")
     chain.proxy.refuse()
     code, out, err = once(*limits)
@@ -345,7 +345,7 @@ def test_the_loop_goes_on_after_the_database_was_away(
 
 @pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "86401"])
 def test_a_pause_that_is_none_is_refused(every: str) -> None:
-    with pytest.raises(CommandError, match="--every is the seconds between two looks"):
+    with pytest.raises(CommandError, match="--every is the seconds between two scans"):
         call_command("watch", f"--every={every}")
 
 
