@@ -14,9 +14,9 @@ from ..audit.log import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Kind, Target
 from ..operations import confirmation, protocol
-from ..operations.execution import OutcomeUnrecorded
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.base import Look
+from ..operations.sending import OutcomeUnrecorded
 from .shell import Error, ShellCommand
 
 EXIT = {

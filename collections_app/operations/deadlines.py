@@ -70,8 +70,8 @@ class Patience:
         return max(time.monotonic() - self.ticks, elapsed) > self.seconds
 
 
-def longest(cluster: Cluster) -> timedelta:
+def longest(cluster: Cluster, *, two_phases: bool) -> timedelta:
     """How long after its intent a living process may still be at it."""
-    requests, reads = (3, READS_AT_MOST + 3) if cluster.strict_drop else (1, READS_AT_MOST)
+    requests, reads = (3, READS_AT_MOST + 3) if two_phases else (1, READS_AT_MOST)
     acting, looking = cluster.drop_timeout * requests, cluster.read_timeout * reads
     return timedelta(seconds=cluster.drop_timeout + acting + looking)  # patience, act, look again

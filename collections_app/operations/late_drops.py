@@ -18,8 +18,8 @@ from ..clusters import UnknownCluster, same_server
 from ..milvus.errors import MilvusError
 from ..milvus.types import Kind
 from ..models import AuditEvent
-from .execution import follow_up
-from .reconcile import is_done
+from .execution import execution_of
+from .sending import follow_up
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def follow_up_late_drops(actor: Actor, origin: Origin) -> list[str]:
     told = []
     for closed, intent in _not_done():
         try:
-            if is_done(intent):
+            if execution_of(intent).is_done():
                 told.append(_follow_up(closed, intent, actor, origin))
         except (MilvusError, UnknownCluster) as exc:
             logger.warning("operation %s can't be followed up: %s", intent.operation_id, exc)

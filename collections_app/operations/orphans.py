@@ -20,8 +20,8 @@ from ..milvus.types import Cluster
 from ..models import AuditEvent, Claim
 from . import strict
 from .claims import last_outcome
-from .execution import follow_up
-from .reconcile import aside_of
+from .execution import TwoPhaseDrop, execution_of
+from .sending import follow_up
 
 logger = logging.getLogger(__name__)
 
@@ -109,9 +109,10 @@ def _stray(found: tuple[str, str, str]) -> Stray | None:
 
 def _aside(intent: Intent) -> strict.Aside | None:
     try:
-        return aside_of(intent)
+        execution = execution_of(intent)
     except clusters.UnknownCluster:  # another server has its key now
         return None
+    return execution.aside if isinstance(execution, TwoPhaseDrop) else None
 
 
 def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:

@@ -19,9 +19,9 @@ from . import deadlines
 from .claims import claim_on, digest
 from .confirmation import Confirmation
 from .deadlines import Patience
-from .execution import Case, act_once, conclude
 from .kinds import OPERATIONS
 from .kinds.base import Blocker, Look
+from .sending import Case, act_once, conclude
 
 
 class NotDone(Exception):
@@ -224,7 +224,7 @@ def _stop_if_used(case: Case) -> None:
 
 
 def _intent(case: Case, look: Look) -> Entry:
-    age, aside = case.actor.sign_in_age, case.aside
+    age = case.actor.sign_in_age
     return Entry(
         phase=Phase.INTENT,
         action=case.confirmation.action,
@@ -242,7 +242,7 @@ def _intent(case: Case, look: Look) -> Entry:
             "server_version": look.server.version,
             "clock": deadlines.stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
-            "private_name": aside.private if aside else None,  # strict mode
+            "private_name": case.execution.private_name,  # of strict mode
             "rows": None if isinstance(look.rows, Unread) else look.rows,
             "load": look.load.value if isinstance(look.load, Unread) else look.load.word,
             "snapshot": dict(look.detail.snapshot),

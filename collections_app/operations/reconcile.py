@@ -16,11 +16,10 @@ from ..audit.log import Outcome, Phase
 from ..milvus.errors import MilvusError
 from ..milvus.versions import has_durable_ddl
 from ..models import AuditEvent, Claim, Sent
-from . import strict
 from .claims import final_outcome, finish
 from .deadlines import longest, since
+from .execution import execution_of
 from .kinds import OPERATIONS
-from .kinds.base import Operation
 
 logger = logging.getLogger(__name__)
 
@@ -64,20 +63,20 @@ def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str
     """What a look shows now; None if it is not certain yet."""
     if sent is Sent.NOTHING:
         return Outcome.FAILED, "Its process ended before anything was sent"
-    over = _patience_over(intent)
-    aside = aside_of(intent)
-    if aside and (held := aside.bearer(aside.private)):
-        return strict.recover(aside, held, patience_over=over) if may_rename else None
-    if strict.gone(aside) if aside else is_done(intent):
+    execution, over = execution_of(intent), _patience_over(intent)
+    if held := execution.left_over():
+        return execution.put_back(held, deadline_over=over) if may_rename else None
+    if execution.is_done():
         if sent is Sent.ACT:
-            return Outcome.SUCCEEDED, f"{GONE} {_side_effect(intent)}".strip()
+            return Outcome.SUCCEEDED, f"{GONE} {execution.side_effect()}".strip()
         return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
     return _still_there(intent, sent) if over else None
 
 
 def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
     """Certain where Milvus forgets a request at its deadline; else it may come yet."""
-    if sent is Sent.ACT and _operation(intent).destroys and has_durable_ddl(intent.server_version):
+    destroys = OPERATIONS[Action(intent.action)].destroys
+    if sent is Sent.ACT and destroys and has_durable_ddl(intent.server_version):
         return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
     return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
 
@@ -91,48 +90,10 @@ def _settled(
     return final_outcome(operation_id)
 
 
-def is_done(intent: Intent) -> bool:
-    """Whether what it was aimed at is gone (or released). Raises UnknownCluster or MilvusError."""
-    gateway = _asked(intent).gateway
-    return _operation(intent).is_done(gateway, intent.target, intent.identity)
-
-
-def _side_effect(intent: Intent) -> str:
-    gateway = _asked(intent).gateway
-    return _operation(intent).side_effect(gateway, intent.target, intent.identity)
-
-
-def _operation(intent: Intent) -> Operation:
-    return OPERATIONS[Action(intent.action)]
-
-
-def aside_of(intent: Intent) -> strict.Aside | None:
-    """What a strict drop took aside; None if it was a plain one. Raises UnknownCluster."""
-    if not intent.private_name:
-        return None
-    return strict.Aside(
-        milvus=_asked(intent),
-        target=intent.target,
-        identity=intent.identity,
-        private=intent.private_name,
-    )
-
-
-def _asked(intent: Intent) -> clusters.Milvus:
-    """The Milvus that it was sent to. Raises UnknownCluster if its key has another address now:
-    what is not at that one was not dropped by this.
-    """
-    key = intent.target.cluster
-    milvus = clusters.get(key)
-    if milvus.cluster.endpoint != intent.endpoint:
-        raise clusters.UnknownCluster(f"{key} has another address now")
-    return milvus
-
-
 def can_be_asked(intent: Intent) -> bool:
     """Whether the configuration still has the server that it was sent to."""
     with suppress(clusters.UnknownCluster):
-        return bool(_asked(intent))
+        return bool(execution_of(intent))
     return False
 
 
@@ -142,7 +103,9 @@ def being_carried_out(intent: Intent) -> bool:
         return False
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
-    return since(intent) < longest(clusters.get(intent.target.cluster).cluster)
+    return since(intent) < longest(
+        clusters.get(intent.target.cluster).cluster, two_phases=bool(intent.private_name)
+    )
 
 
 def _patience_over(intent: Intent) -> bool:

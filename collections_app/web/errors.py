@@ -30,8 +30,8 @@ from ..milvus.errors import (
 )
 from ..milvus.tls_errors import NO_CONNECTION
 from ..names import readable
-from ..operations.execution import OutcomeUnrecorded
 from ..operations.protocol import Busy, NotDone
+from ..operations.sending import OutcomeUnrecorded
 from . import links
 from .http import page_or_part, wants_part
 

@@ -16,7 +16,7 @@ from collections_app.audit.log import Entry, Phase
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import deadlines, execution, protocol, strict
+from collections_app.operations import deadlines, protocol, sending, strict
 from collections_app.operations.claims import digest
 from tests.fakes import FakeMilvus, Lost
 from tests.operations.conftest import target_in
@@ -35,7 +35,7 @@ class Times:
         patch.setattr(timezone, "now", lambda: began + timedelta(seconds=self.true + self.wrong_by))
         patch.setattr(deadlines, "_uptime", lambda: self.true)
         clock = SimpleNamespace(monotonic=self.ticks, sleep=self.sleep)
-        patch.setattr(execution, "time", clock)
+        patch.setattr(sending, "time", clock)
         patch.setattr(deadlines, "time", clock)
 
     def ticks(self) -> float:

@@ -22,8 +22,8 @@ from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations.execution import OutcomeUnrecorded
 from collections_app.operations.protocol import Busy, NotDone
+from collections_app.operations.sending import OutcomeUnrecorded
 from tests.fixtures import actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure

@@ -30,9 +30,9 @@ from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.execution import OutcomeUnrecorded
 from collections_app.operations.protocol import AlreadyUsed, NotDone
 from collections_app.operations.reconcile import open_operations, settle
+from collections_app.operations.sending import OutcomeUnrecorded
 from tests.fakes import Lost, use_fake
 from tests.fixtures import ORIGIN, actor
 from tests.operations.conftest import carry_out, consent, target_in

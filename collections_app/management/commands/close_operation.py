@@ -10,7 +10,8 @@ from ...audit.log import Outcome
 from ...clusters import UnknownCluster
 from ...milvus.errors import MilvusError
 from ...operations.claims import finish
-from ...operations.reconcile import aside_of, being_carried_out
+from ...operations.execution import execution_of
+from ...operations.reconcile import being_carried_out
 from ..shell import Error, ShellCommand
 
 
@@ -43,7 +44,7 @@ class Command(ShellCommand):
                 "The operation may still be carried out, so its outcome can't be recorded yet. "
                 "Wait a minute, then run manage.py reconcile_operations."
             )
-        self._refuse_if_aside(intent)
+        self._refuse_if_left_over(intent)
         details = {"settled": True, "by_hand": True, "reason": reason}
         message = f"Closed by hand: {reason}"
         outcome = Outcome(options["outcome"])
@@ -52,16 +53,16 @@ class Command(ShellCommand):
         self.say(f"Closed the operation as {outcome}.", outcome=str(outcome))
         self.say_operation(operation_id)
 
-    def _refuse_if_aside(self, intent: Intent) -> None:
+    def _refuse_if_left_over(self, intent: Intent) -> None:
         """Once it is closed, its name would not be restored. If Milvus can't be asked, go on."""
         try:
-            aside = aside_of(intent)
-            held = aside and aside.bearer(aside.private)
+            execution = execution_of(intent)
+            left = execution.left_over()
         except (MilvusError, UnknownCluster):
             return
-        if aside and held:
+        if left:
             raise Error(
-                f"The collection still has its temporary name, {aside.private}. Nothing was "
-                "recorded. Run manage.py reconcile_operations, which restores the name, or rename "
+                f"The collection still has its temporary name, {execution.private_name}. "
+                "Nothing was recorded. Run manage.py reconcile_operations, which restores the name, or rename "
                 "the collection yourself first."
             )
