@@ -50,6 +50,11 @@ test: setup
 	tests/infra/tools.sh $(MILVUS) env TEST_DATABASE=sqlite $(PYTEST) -m both_databases || failed=1; \
 	exit $$failed
 
+# For the inner loop: what needs no server, no browser and no process.
+.PHONY: test-fast
+test-fast: setup
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -q -n 2 --dist worksteal --fast $(ARGS)
+
 # SIZES=1000,10000 TARGET=stub|real FIGURES=listing,drop,… (docs/performance.md) ROUNDS=40
 # REPORT=FILE. Takes some minutes; the logs of a million events are kept in var/bench.
 .PHONY: bench

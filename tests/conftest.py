@@ -38,6 +38,36 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(FOLDER, ignore_errors=True))
 
 
+# What --fast leaves out: whatever starts a server, a browser or a process.
+STARTED = {"milvus_server", "lite_server", "live_server", "page", "app", "served", "provider"}
+STARTED |= {"shared_provider", "forger", "transactional_db"}
+STARTING = (
+    "browser/",
+    "chaos/",
+    "sso/",
+    "test_doc_code",
+    "test_infra",
+    "test_deploy",
+    "test_release",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=[item for item in items if not _is_fast(item)])
+        items[:] = [item for item in items if _is_fast(item)]
+
+
+def _is_fast(item: pytest.Item) -> bool:
+    place = item.nodeid.removeprefix("tests/")
+    started = STARTED & set(getattr(item, "fixturenames", ()))
+    return not started and not place.startswith(STARTING) and not _is_transactional(item)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The skins of a test that is marked with some. On the second database one is enough."""
     marker = metafunc.definition.get_closest_marker("skins")
@@ -132,11 +162,15 @@ def audit_triggers(request: pytest.FixtureRequest) -> Iterator[None]:
     triggers.remove(connection)
 
 
-def _has_real_transactions(request: pytest.FixtureRequest) -> bool:
-    marker = request.node.get_closest_marker("django_db")
-    by_marker = marker is not None and bool(
+def _is_transactional(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return marker is not None and bool(
         marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences") or any(marker.args)
     )
+
+
+def _has_real_transactions(request: pytest.FixtureRequest) -> bool:
+    by_marker = _is_transactional(request.node)
     wanted = {"transactional_db", "live_server", "django_db_reset_sequences"}
     return by_marker or bool(wanted & set(request.fixturenames))
 

@@ -108,6 +108,7 @@ def test_every_outcome_can_be_filtered_for() -> None:
         "failed",
         "refused",
         "unknown",
+        "not done so far",
         "denied",
         "not found",
         "changed",
