@@ -208,7 +208,7 @@ def test_an_outcome_that_can_not_be_recorded_is_exit_code_six(thing: Thing, faul
 
 
 def test_every_outcome_has_an_exit_code() -> None:
-    seen = {audit_log.Outcome.NONE, audit_log.Outcome.NOT_BY_US}  # no operation ends like that
+    seen = {audit_log.Outcome.NONE, audit_log.Outcome.EXTERNAL}  # no operation ends like that
     assert set(EXIT) == set(audit_log.Outcome) - seen
     assert [outcome for outcome, code in EXIT.items() if code == 0] == [audit_log.Outcome.SUCCEEDED]
 
