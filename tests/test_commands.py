@@ -116,7 +116,7 @@ FAILING: dict[str, tuple[Arrange, int, str, int]] = {
         "not what you were shown",
         0,
     ),
-    "somebody is at it": (leave_unknown, 5, "Ada is at it", 1),
+    "somebody is at it": (leave_unknown, 5, "Ada has an operation in progress", 1),
     "OK, and still there": (lambda t, c: c.relay.answer(t.rpc, lambda _: b""), 6, "unknown", 1),
     "no answer": (lambda t, c: c.proxy.refuse(), 7, "Nothing was sent", 0),
 }

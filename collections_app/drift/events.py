@@ -16,7 +16,7 @@ MAYBE_LATE = (
 )
 NO_IDS = "This server has no ids: things are told apart by name only."
 GRANTED_ONLY = (
-    "Milvus lists only what the account of this dashboard was granted; there may be others."
+    "Milvus lists only what the account of Milvus Admin was granted; there may be others."
 )
 MARGIN = timedelta(minutes=1)  # by which Milvus' clock and ours may differ
 
