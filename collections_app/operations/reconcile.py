@@ -18,15 +18,15 @@ from ..milvus.versions import has_durable_ddl
 from ..models import AuditEvent, Claim, Sent
 from .claims import final_outcome, finish
 from .deadlines import longest, since
-from .execution import execution_of
+from .execution import Execution, execution_of
 from .kinds import OPERATIONS
 
 logger = logging.getLogger(__name__)
 
-GONE = "A look afterwards shows that it is gone, or released"
+NEVER_SENT = "It no longer exists, but this operation never sent a drop"
 NOT_DONE = (
-    "It is still there. This Milvus ({}) carries out a drop that it accepted, however late, so it "
-    "may still go. Then this operation's record will say so"
+    "It still exists. Milvus {} carries out every drop that it accepted, however late, so it may "
+    "still disappear. This operation will then say so"
 )
 
 
@@ -62,14 +62,14 @@ def settle(
 def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
     """What a look shows now; None if it is not certain yet."""
     if sent is Sent.NOTHING:
-        return Outcome.FAILED, "Its process ended before anything was sent"
+        return Outcome.FAILED, "The process ended before anything was sent"
     execution, over = execution_of(intent), _patience_over(intent)
     if held := execution.left_over():
         return execution.put_back(held, deadline_over=over) if may_rename else None
     if execution.is_done():
         if sent is Sent.ACT:
-            return Outcome.SUCCEEDED, f"{GONE} {execution.side_effect()}".strip()
-        return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
+            return Outcome.SUCCEEDED, _proof(intent, execution)
+        return (Outcome.FAILED, NEVER_SENT) if over else None
     return _still_there(intent, sent) if over else None
 
 
@@ -78,7 +78,7 @@ def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
     destroys = OPERATIONS[Action(intent.action)].destroys
     if sent is Sent.ACT and destroys and has_durable_ddl(intent.server_version):
         return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
-    return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
+    return Outcome.FAILED, "It still exists after the drop deadline, so the operation failed"
 
 
 def _settled(
@@ -88,6 +88,12 @@ def _settled(
     if finish(operation_id, outcome, message, actor, origin, details):
         return outcome
     return final_outcome(operation_id)
+
+
+def _proof(intent: Intent, execution: Execution) -> str:
+    """What the read-back shows, as one message: without the last full stop, like all of them."""
+    proof = OPERATIONS[Action(intent.action)].proof
+    return f"{proof} {execution.side_effect()}".strip().rstrip(".")
 
 
 def can_be_asked(intent: Intent) -> bool:

@@ -63,6 +63,6 @@ class Command(ShellCommand):
         if left:
             raise Error(
                 f"The collection still has its temporary name, {execution.private_name}. "
-                "Nothing was recorded. Run manage.py reconcile_operations, which restores the name, or rename "
-                "the collection yourself first."
+                "Nothing was recorded. Run manage.py reconcile_operations, which restores the "
+                "name, or rename the collection yourself first."
             )
