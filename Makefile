@@ -72,6 +72,16 @@ chaos-selftest: setup
 release:
 	@$(PYTHON) deploy/release.py "$(VERSION)"
 
+# The digests of what production installs, for all platforms, from the index's own metadata. Needs uv.
+# After each change of requirements.txt.
+.PHONY: hashes
+LITE = milvus-lite|faiss-cpu|pyarrow
+hashes:
+	@head -4 deploy/requirements.txt > deploy/requirements.new
+	@grep -vE '^($(LITE))==' requirements.txt | uv pip compile - --generate-hashes --universal \
+	  --python-version 3.11 --no-deps --no-header --no-annotate --quiet >> deploy/requirements.new
+	mv deploy/requirements.new deploy/requirements.txt
+
 # --- Running it on this machine ------------------------------------------------------------------
 
 .PHONY: demo demo-sso demo-reset run screenshots

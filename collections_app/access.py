@@ -154,6 +154,13 @@ def visible(actor: Actor, cluster: str, database: str) -> tuple[str, ...]:
     return tuple(sorted({pattern for rule in rules for pattern in rule.collections}))
 
 
+def databases_named(actor: Actor, cluster: str) -> list[str]:
+    """The databases that the actor's rules name letter by letter, for where none can be listed."""
+    rules = [r for r in rules_giving(actor, Action.VIEW) if r.covers(Place(cluster=cluster))]
+    patterns = {pattern for rule in rules for pattern in rule.databases}
+    return sorted(pattern for pattern in patterns if not set(pattern) & set("*?"))
+
+
 def sign_in_needed(actor: Actor, cluster: str) -> bool:
     """Whether the cluster wants a fresher sign-in than this before anything is destroyed."""
     configured = settings.CLUSTERS.get(cluster)

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.models.signals import post_migrate
 
+from . import search
 from .private import keep_database_private
 
 
@@ -14,5 +15,6 @@ class CollectionsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, roles  # noqa: F401, PLC0415 (models are not loaded before)
 
+        search.register()
         keep_database_private(settings.DATABASES["default"])
         post_migrate.connect(roles.ensure, sender=self)

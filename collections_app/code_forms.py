@@ -2,14 +2,18 @@
 
 Names are quoted for each language whatever they contain, because Milvus lets through names one
 would not expect (a trailing space or newline), and one wrong character drops something else.
-No form holds a token: each reads the environment variable MILVUS_TOKEN.
+No form holds a token: each reads the environment variable MILVUS_TOKEN. Their text is in
+snippets/*.txt; what is put into it here is quoted already.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from django.template import Engine
 
 PLACEHOLDER = "http://localhost:19530"  # the address used throughout the documentation
 
@@ -19,7 +23,6 @@ NEEDS_SERVER = (
 )
 ONE_PROCESS = "A local file is open in one process at a time: stop this application first. "
 RETRIES = "{} sends a drop again by itself if the connection breaks."
-PYTHON_IMPORTS = "import os\n\nfrom pymilvus import MilvusClient\n"
 NODE_MODULE = " Save as a .mjs file. An error is printed in the result, not thrown."
 REST_ANSWERS = "REST answers 200 even for an error: read the code in its answer."
 REST_V1 = "This server has REST v1 only. " + REST_ANSWERS
@@ -114,20 +117,20 @@ def _forms(drop: _Drop) -> tuple[Snippet, ...]:
     python = (ONE_PROCESS if drop.is_file else "") + RETRIES.format("pymilvus")
     node = RETRIES.format("The SDK") + NODE_MODULE
     return (
-        Snippet(key="python", label="Python", code=_python(drop), note=python),
-        _server_form(drop, "java", "Java", _java(drop), RETRIES.format("The SDK")),
-        _server_form(drop, "nodejs", "Node.js", _nodejs(drop), node),
-        _server_form(drop, "go", "Go", _go(drop), RETRIES.format("The SDK")),
-        _server_form(drop, "curl", "cURL", _curl(drop), _curl_note(drop)),
+        Snippet(key="python", label="Python", code=_code("python", drop), note=python),
+        _server_form(drop, "java", "Java", RETRIES.format("The SDK")),
+        _server_form(drop, "nodejs", "Node.js", node),
+        _server_form(drop, "go", "Go", RETRIES.format("The SDK")),
+        _server_form(drop, "curl", "cURL", _curl_note(drop)),
         _cli_form(drop),
     )
 
 
-def _server_form(drop: _Drop, key: str, label: str, code: str, note: str) -> Snippet:
+def _server_form(drop: _Drop, key: str, label: str, note: str) -> Snippet:
     """A form that cannot open a local file, and says so where the connection is one."""
     if drop.is_file:
         note = f"{NEEDS_SERVER} {note}"
-    return Snippet(key=key, label=label, code=code, note=note)
+    return Snippet(key=key, label=label, code=_code(key, drop), note=note)
 
 
 # Literals ------------------------------------------------------------------------------------
@@ -183,114 +186,44 @@ def shell_word(text: str) -> str:
 
 # Forms ---------------------------------------------------------------------------------------
 
-
-def _python(drop: _Drop) -> str:
-    quote = code_point_literal
-    names = f"collection_name={quote(drop.collection)}"
-    if drop.partition is not None:
-        names += f", partition_name={quote(drop.partition)}"
-    return f"""\
-{PYTHON_IMPORTS}
-client = MilvusClient(
-    uri={quote(drop.uri)},
-    token=os.getenv("MILVUS_TOKEN", ""),
-    db_name={quote(drop.database)},
-)
-client.drop_{drop.kind.lower()}({names})
-client.close()"""
+TEXTS = Engine(dirs=[str(Path(__file__).with_name("snippets"))], autoescape=False)
+QUOTES: dict[str, Callable[[str], str]] = {
+    "python": code_point_literal,
+    "java": utf16_literal,
+    "nodejs": utf16_literal,
+    "go": code_point_literal,
+    "curl": shell_word,
+    "cli": shlex.quote,
+}
 
 
-def _java(drop: _Drop) -> str:
-    quote, kind = utf16_literal, drop.kind
-    names = f".collectionName({quote(drop.collection)})"
-    if drop.partition is not None:
-        names += f"\n                .partitionName({quote(drop.partition)})"
-    return f"""\
-import io.milvus.v2.client.ConnectConfig;
-import io.milvus.v2.client.MilvusClientV2;
-import io.milvus.v2.service.{kind.lower()}.request.Drop{kind}Req;
-
-public class Drop{kind} {{
-    public static void main(String[] args) {{
-        MilvusClientV2 client = new MilvusClientV2(ConnectConfig.builder()
-                .uri({quote(drop.server)})
-                .token(System.getenv("MILVUS_TOKEN"))
-                .dbName({quote(drop.database)})
-                .build());
-        client.drop{kind}(Drop{kind}Req.builder()
-                {names}
-                .build());
-        client.close();
-    }}
-}}"""
+def _code(key: str, drop: _Drop) -> str:
+    """The text of a form, with every value quoted for its language."""
+    values = {
+        "uri": drop.uri,
+        "server": drop.server,
+        # For milvus_cli. `use database` would be the documented way, but when that line fails (as
+        # it does with Milvus 2.3) the next one deletes in the database before it.
+        "address": f"{drop.server}/{drop.database}",
+        "database": drop.database,
+        "collection": drop.collection,
+        "partition": drop.partition,
+        "rest_url": _rest_url(drop),
+        "rest_body": json.dumps(_rest_body(drop)),
+    }
+    quoted = {name: QUOTES[key](value) for name, value in values.items() if value is not None}
+    text: str = TEXTS.render_to_string(f"{key}.txt", quoted | {"kind": drop.kind})
+    return text.removesuffix("\n")
 
 
-def _nodejs(drop: _Drop) -> str:
-    quote = utf16_literal
-    names = f"  collection_name: {quote(drop.collection)},\n"
-    if drop.partition is not None:
-        names += f"  partition_name: {quote(drop.partition)},\n"
-    return f"""\
-import {{ MilvusClient }} from "@zilliz/milvus2-sdk-node";
-
-const client = new MilvusClient({{
-  address: {quote(drop.server)},
-  token: process.env.MILVUS_TOKEN,
-  database: {quote(drop.database)},
-}});
-const result = await client.drop{drop.kind}({{
-{names}}});
-console.log(result);
-await client.closeConnection();"""
-
-
-def _go(drop: _Drop) -> str:
-    quote, kind = code_point_literal, drop.kind
-    names = quote(drop.collection)
-    if drop.partition is not None:
-        names += f", {quote(drop.partition)}"
-    return f"""\
-package main
-
-import (
-	"context"
-	"log"
-	"os"
-
-	"github.com/milvus-io/milvus/client/v2/milvusclient"
-)
-
-func main() {{
-	ctx := context.Background()
-	client, err := milvusclient.New(ctx, &milvusclient.ClientConfig{{
-		Address: {quote(drop.server)},
-		APIKey:  os.Getenv("MILVUS_TOKEN"),
-		DBName:  {quote(drop.database)},
-	}})
-	if err != nil {{
-		log.Fatal(err)
-	}}
-	defer client.Close(ctx)
-
-	err = client.Drop{kind}(ctx, milvusclient.NewDrop{kind}Option({names}))
-	if err != nil {{
-		log.Fatal(err)
-	}}
-}}"""
-
-
-def _curl(drop: _Drop) -> str:
-    body = {"dbName": drop.database, "collectionName": drop.collection}
-    if drop.partition is not None:
-        body["partitionName"] = drop.partition
+def _rest_url(drop: _Drop) -> str:
     old = drop.only_rest_v1 and drop.partition is None
-    root = "/v1/vector" if old else "/v2/vectordb"
-    url = f"{drop.server}{root}/{drop.kind.lower()}s/drop"
-    return f"""\
-curl --request POST {shell_word(url)} \\
-  --header "Authorization: Bearer $MILVUS_TOKEN" \\
-  --header 'Content-Type: application/json' \\
-  --data {shell_word(json.dumps(body))}"""
+    return f"{drop.server}{'/v1/vector' if old else '/v2/vectordb'}/{drop.kind.lower()}s/drop"
+
+
+def _rest_body(drop: _Drop) -> dict[str, str]:
+    body = {"dbName": drop.database, "collectionName": drop.collection}
+    return body if drop.partition is None else body | {"partitionName": drop.partition}
 
 
 def _curl_note(drop: _Drop) -> str:
@@ -304,7 +237,7 @@ def _cli_form(drop: _Drop) -> Snippet:
     if problem:
         return Snippet(key="cli", label="CLI", code="", note=problem)
     note = CLI_STEPS + (CLI_ASKS if drop.partition is None else "")
-    return _server_form(drop, "cli", "CLI", _cli(drop), note)
+    return _server_form(drop, "cli", "CLI", note)
 
 
 def _cli_problem(drop: _Drop) -> str:
@@ -317,18 +250,3 @@ def _cli_problem(drop: _Drop) -> str:
     if not all(name.isprintable() for name in names):
         return CLI_INVISIBLE
     return "" if re.fullmatch(r"[A-Za-z0-9_]*", drop.database) else CLI_DATABASE
-
-
-def _cli(drop: _Drop) -> str:
-    """The shell line that starts milvus_cli, and the lines to type at its prompt.
-
-    The database is part of the address. `use database` would be the documented way, but when
-    that line fails (as it does with Milvus 2.3) the next one deletes in the database before it.
-    """
-    names = f"-c {shlex.quote(drop.collection)}"
-    if drop.partition is not None:
-        names += f" -p {shlex.quote(drop.partition)}"
-    return f"""\
-ZILLIZ_TOKEN="$MILVUS_TOKEN" milvus_cli
-connect -uri {shlex.quote(f"{drop.server}/{drop.database}")}
-delete {drop.kind.lower()} {names}"""

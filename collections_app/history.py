@@ -120,10 +120,10 @@ def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:
         if filters.get(column):
             events = events.filter(**{column: filters[column]})
     if filters.get("who"):
-        events = events.filter(actor__icontains=filters["who"])
+        events = events.filter(actor__holds=filters["who"])
     if filters.get("what"):
         what = filters["what"]
-        events = events.filter(Q(name__icontains=what) | Q(collection__icontains=what))
+        events = events.filter(Q(name__holds=what) | Q(collection__holds=what))
     if filters.get("since"):
         events = events.filter(recorded_at__gte=_midnight(filters["since"]))
     if filters.get("until"):

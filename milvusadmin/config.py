@@ -1,25 +1,47 @@
 """Which Milvus clusters there are, and who may do what: the environment and one TOML file."""
 
-import math
 import os
 import re
+import sys
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
+import msgspec
 from django.core.exceptions import ImproperlyConfigured
+from msgspec import Meta
 
 from collections_app.access import Rule
 from collections_app.milvus.types import Cluster
 from milvusadmin import certificates, env
-from milvusadmin.rules import patterns, rules_from
+from milvusadmin.rules import STRINGS, Trimmed, checked, patterns, rules_from
 
-COLORS = ("red", "amber", "green", "blue", "violet", "grey")
+Color = Literal["red", "amber", "green", "blue", "violet", "grey"]
+COLORS = get_args(Color)
 SECRETS = ("token", "password")  # each also as NAME_file
 LOGIN = {"token", "token_file", "user", "password", "password_file"}
 SETTABLE = {f.name for f in fields(Cluster)} - {"key"} | LOGIN
+FINITE = sys.float_info.max
+Text = Annotated[str, Meta(description="a string")]
+Time = Annotated[float, Meta(gt=0, le=FINITE, description="a number of seconds above 0")]
+KINDS: dict[str, Any] = dict.fromkeys(SETTABLE, Text) | {
+    "color": Annotated[Color, Meta(description=f"one of {', '.join(COLORS)}")],
+    "read_timeout": Time,
+    "drop_timeout": Time,
+    "settle_after": Time,
+    "pause": Annotated[
+        float, Meta(ge=0, le=FINITE, description="a number of seconds, or 0 for none")
+    ],
+    "at_once": Annotated[int, Meta(ge=1, description="a whole number above 0")],
+    "locked": Annotated[tuple[Trimmed, ...], Meta(description=STRINGS)],
+    "strict_drop": Annotated[bool, Meta(description="true or false")],
+}
+ClusterTable = msgspec.defstruct(  # what is not in a table stays as Cluster has it
+    "ClusterTable",
+    [(name, KINDS[name], msgspec.UNSET) for name in sorted(KINDS)],
+    forbid_unknown_fields=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +108,11 @@ def _cluster(key: str, table: Any) -> Cluster:
     where = f"[clusters.{key}]"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", key):
         raise ImproperlyConfigured(f"{where}: use lower-case letters, digits and '-' in the name.")
-    if not isinstance(table, dict):
-        raise ImproperlyConfigured(f"{where} must be a table.")
-    values = {name: _value(where, name, value) for name, value in table.items()}
-    values = _login(where, values)
+    values = _login(where, msgspec.to_builtins(checked(where, table, ClusterTable)))
+    if "locked" in values:
+        values["locked"] = patterns(f"{where} locked", tuple(values["locked"]), slash=True)
+    if "reauth" in values:
+        values["reauth"] = _duration(f"{where} reauth", values["reauth"])
     if not values.get("uri"):
         raise ImproperlyConfigured(f'{where} has no uri. Add uri = "http://HOST:19530".')
     if not re.match(r"(https?|tcp|unix)://.|.*\.db$", values["uri"]):
@@ -120,78 +143,8 @@ def _login(where: str, values: dict[str, Any]) -> dict[str, Any]:
     return values | {"token": f"{user}:{password}"}
 
 
-# --- values ---------------------------------------------------------------------------------------
-
-
-def _value(where: str, name: str, value: Any) -> Any:
-    """The value of a setting, checked, in the form that Cluster keeps."""
-    if name not in SETTABLE:
-        known = ", ".join(sorted(SETTABLE))
-        raise ImproperlyConfigured(f"{where} {name} is not a setting. Known: {known}.")
-    read: Callable[[str, Any], Any] = READ.get(name, _text)
-    return read(f"{where} {name}", value)
-
-
-def _text(named: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ImproperlyConfigured(f"{named} must be a string.")
-    return value
-
-
-def _number(named: str, value: Any) -> float:
-    if not _finite(value) or value <= 0:
-        raise ImproperlyConfigured(f"{named} must be a number of seconds above 0.")
-    return float(value)
-
-
-def _pause(named: str, value: Any) -> float:
-    if not _finite(value) or value < 0:
-        raise ImproperlyConfigured(f"{named} must be a number of seconds, or 0 for none.")
-    return float(value)
-
-
-def _finite(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
-
-
-def _count(named: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ImproperlyConfigured(f"{named} must be a whole number above 0.")
-    return value
-
-
-def _yes_or_no(named: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ImproperlyConfigured(f"{named} must be true or false.")
-    return value
-
-
-def _color(named: str, value: Any) -> str:
-    if value not in COLORS:
-        raise ImproperlyConfigured(f"{named} must be one of {', '.join(COLORS)}.")
-    return str(value)
-
-
-def _duration(named: str, value: Any) -> float:
-    seconds = env.seconds(_text(named, value), named)
+def _duration(named: str, value: str) -> float:
+    seconds = env.seconds(value, named)
     if seconds < 1:
         raise ImproperlyConfigured(f"{named} is {value!r}. Use at least 1s, or leave it out.")
     return seconds
-
-
-def _locked(named: str, value: Any) -> tuple[str, ...]:
-    return patterns(named, value, slash=True)
-
-
-READ: dict[str, Callable[[str, Any], Any]] = {
-    "read_timeout": _number,
-    "drop_timeout": _number,
-    "settle_after": _number,
-    "color": _color,
-    "at_once": _count,
-    "pause": _pause,
-    "reauth": _duration,
-    "locked": _locked,
-    "strict_drop": _yes_or_no,
-}

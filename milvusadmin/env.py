@@ -58,6 +58,14 @@ def log_file(name: str) -> str:
     return path
 
 
+def header_bytes() -> int:
+    """How long a header of a request may be. gunicorn's own limit is 8190: some 200 groups."""
+    value = os.environ.get("HEADER_BYTES") or "32768"
+    if value.isdecimal() and 4096 <= int(value) <= 1_000_000:
+        return int(value)
+    raise ImproperlyConfigured(f"HEADER_BYTES is {value!r}. Use a number from 4096 to 1000000.")
+
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

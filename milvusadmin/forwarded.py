@@ -5,11 +5,14 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from os import environ
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from milvusadmin import env
 
 HEADERS = (
     "HTTP_X_FORWARDED_PROTO",
@@ -60,6 +63,23 @@ READ: dict[str, Callable[[str], str]] = {
     "HTTP_X_FORWARDED_FOR": address,
     "HTTP_X_FORWARDED_PROTO": str.lower,
 }
+
+
+def hosts() -> list[str]:
+    """ALLOWED_HOSTS: names as they are in a Host header. Raises ImproperlyConfigured.
+
+    Anything else would start, and then refuse every page.
+    """
+    found = env.listing("ALLOWED_HOSTS")
+    for name in found:
+        if not re.fullmatch(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", name):
+            host = urlsplit(name if "//" in name else f"//{name}").hostname or "milvus.example.com"
+            raise ImproperlyConfigured(
+                f"ALLOWED_HOSTS has {name!r}, which is no host name. Leave out protocol, port and "
+                f"path: {host}. An IPv6 address stands in brackets, and names are separated by "
+                "commas."
+            )
+    return found
 
 
 def prefix() -> str:

@@ -88,8 +88,32 @@ def for_gunicorn() -> dict[str, Any]:
 
     Its access log is left as it is: off, unless its command line says otherwise.
     """
-    own = {"handlers": ["console"], "level": "INFO", "propagate": False}
-    return _to_standard_error() | {"loggers": {"gunicorn.error": own}}
+    own = {"handlers": ["console"], "level": "INFO", "propagate": False, "filters": ["limits"]}
+    made = _to_standard_error() | {"loggers": {"gunicorn.error": own}}
+    made["filters"]["limits"] = {"()": NamesLimits}
+    return made
+
+
+class NamesLimits(logging.Filter):
+    """gunicorn says that a header was too long, but not what to do about it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "limit request headers" in str(record.msg):
+            record.msg = (
+                f"{record.msg}. A header is longer than HEADER_BYTES permits: with SIGN_IN=proxy "
+                "probably the one with the groups. Raise HEADER_BYTES, or let the proxy send fewer."
+            )
+        return True
+
+
+class NoTraceback(logging.Filter):
+    """What Django refuses by itself is one line: its traceback shows Django's own code only."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        refused = record.name == "django.request" and record.levelno < logging.ERROR
+        if refused or record.name.startswith("django.security"):
+            record.exc_info = record.exc_text = None
+        return True
 
 
 def _to_standard_error() -> dict[str, Any]:
@@ -98,7 +122,14 @@ def _to_standard_error() -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": _formatter()}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "filters": {"no traceback": {"()": NoTraceback}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "lines",
+                "filters": ["no traceback"],
+            }
+        },
         "root": {"handlers": ["console"], "level": _level()},
     }
 

@@ -1,14 +1,32 @@
 """Reading the [[access]] rules: validated at start, with messages that name the key."""
 
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
+import msgspec
 from django.core.exceptions import ImproperlyConfigured
+from msgspec import Meta
 
-from collections_app.access import GIVES, Rule, matches
+from collections_app.access import Rule, matches
 
-KEYS = ("groups", "clusters", "databases", "collections", "actions")
-REQUIRED = ("groups", "clusters", "actions")
+Table = TypeVar("Table", bound=msgspec.Struct)
+Grant = Literal["view", "drop_partition", "drop_collection", "drop", "audit", "*"]  # as in GIVES
+Trimmed = Annotated[str, Meta(pattern=r"(?s)\A\S(.*\S)?\Z")]
+STRINGS = 'a list of strings such as ["one", "two"], none empty or with spaces at its ends'
+Strings = Annotated[tuple[Trimmed, ...], Meta(min_length=1, description=STRINGS)]
+ACTIONS = f"a list of these: {', '.join(get_args(Grant))}"
+Actions = Annotated[tuple[Grant, ...], Meta(min_length=1, description=ACTIONS)]
+
+
+class RuleTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One [[access]] table as it is written. An annotation's description says what is expected."""
+
+    groups: Strings
+    clusters: Strings
+    databases: Strings = ("*",)
+    collections: Strings = ("*",)
+    actions: Actions
 
 
 def rules_from(tables: Any, clusters: Iterable[str]) -> tuple[Rule, ...]:
@@ -20,29 +38,17 @@ def rules_from(tables: Any, clusters: Iterable[str]) -> tuple[Rule, ...]:
 
 def _rule(number: int, table: Any, clusters: list[str]) -> Rule:
     where = f"[[access]] rule {number}"
-    if not isinstance(table, dict):
-        raise ImproperlyConfigured(f"{where} must be a table.")
-    _check_keys(where, table)
+    read = checked(where, table, RuleTable)
     rule = Rule(
         source=where,
-        groups=frozenset(strings(f"{where} groups", table["groups"])),
-        actions=frozenset(_actions(f"{where} actions", table["actions"])),
-        clusters=patterns(f"{where} clusters", table["clusters"]),
-        databases=patterns(f"{where} databases", table.get("databases", ["*"])),
-        collections=patterns(f"{where} collections", table.get("collections", ["*"])),
+        groups=frozenset(read.groups),
+        actions=frozenset(read.actions),
+        clusters=patterns(f"{where} clusters", read.clusters),
+        databases=patterns(f"{where} databases", read.databases),
+        collections=patterns(f"{where} collections", read.collections),
     )
     _check_clusters(where, rule, clusters)
     return rule
-
-
-def _check_keys(where: str, table: dict[str, Any]) -> None:
-    for name in table:
-        if name not in KEYS:
-            known = ", ".join(KEYS)
-            raise ImproperlyConfigured(f"{where} {name} is not a key. Known: {known}.")
-    for name in REQUIRED:
-        if name not in table:
-            raise ImproperlyConfigured(f'{where} has no {name}. Add {name} = ["…"].')
 
 
 def _check_clusters(where: str, rule: Rule, clusters: list[str]) -> None:
@@ -55,29 +61,30 @@ def _check_clusters(where: str, rule: Rule, clusters: list[str]) -> None:
             )
 
 
-def _actions(named: str, value: Any) -> tuple[str, ...]:
-    actions = strings(named, value)
-    for action in actions:
-        if action not in GIVES:
-            known = ", ".join(GIVES)
-            raise ImproperlyConfigured(f"{named}: {action!r} is no action. Known: {known}.")
-    return actions
+def checked(where: str, table: Any, kind: type[Table]) -> Table:
+    """The table as that struct. Raises ImproperlyConfigured with the key and the remedy."""
+    if not isinstance(table, dict):
+        raise ImproperlyConfigured(f"{where} must be a table.")
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as exc:
+        raise ImproperlyConfigured(f"{where} {_remedy(str(exc), kind)}.") from None
 
 
-def strings(named: str, value: Any) -> tuple[str, ...]:
-    """A list of at least one string, none of them empty."""
-    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        raise ImproperlyConfigured(f'{named} must be a list of strings, such as ["one", "two"].')
-    if not all(v.strip() == v and v for v in value):
-        raise ImproperlyConfigured(f"{named} has an item that is empty or has spaces at its ends.")
-    return tuple(value)
+def _remedy(problem: str, kind: type[msgspec.Struct]) -> str:
+    """What to do about it. The value is shown only where it should be one of a list: no secret."""
+    if unknown := re.search(r"unknown field `(.*)`", problem, re.DOTALL):
+        return f"{unknown[1]} is not a setting. Known: {', '.join(kind.__struct_fields__)}"
+    if missing := re.search(r"missing required field `(.*)`", problem):
+        return f'has no {missing[1]}. Add {missing[1]} = ["…"]'
+    key = re.split(r"\W", problem.rpartition("`$.")[2])[0]
+    expected = get_type_hints(kind, include_extras=True)[key].__metadata__[0].description
+    shown = re.match("Invalid enum value ('.*')", problem)
+    return f"{key} must be {expected}" + (f", not {shown[1]}" if shown else "")
 
 
-def patterns(named: str, value: Any, *, slash: bool = False) -> tuple[str, ...]:
-    """A list of patterns: `*` any text, `?` one character. `slash` allows "database/collection"."""
-    if slash and value == []:
-        return ()
-    found = strings(named, value)
+def patterns(named: str, found: tuple[str, ...], *, slash: bool = False) -> tuple[str, ...]:
+    """Checked: `*` any text, `?` one character. `slash` allows "database/collection"."""
     for pattern in found:
         if any(character in pattern for character in "[]{}!\\"):
             raise ImproperlyConfigured(

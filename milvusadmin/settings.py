@@ -80,7 +80,7 @@ AXES_VERBOSE = False
 # --- Who may reach us -----------------------------------------------------------------------
 
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
-ALLOWED_HOSTS = LOOPBACK if LOOPBACK_ONLY else env.listing("ALLOWED_HOSTS")
+ALLOWED_HOSTS = LOOPBACK if LOOPBACK_ONLY else forwarded.hosts()
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 # Below a prefix the host is not ours alone: what is said of its subdomains is not for us to say.
@@ -198,7 +198,6 @@ if METRICS_TOKEN and len(METRICS_TOKEN) < 32:
         "METRICS_TOKEN is shorter than 32 characters. Whoever has it reads /metrics; make one "
         "with: openssl rand -hex 32"
     )
-METRICS_DIR = os.environ.get("METRICS_DIR", DATA_DIR / "metrics")
 
 # --- Logging --------------------------------------------------------------------------------
 

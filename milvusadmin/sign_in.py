@@ -1,5 +1,6 @@
 """How people sign in: the company's provider, a proxy in front, or accounts of our own."""
 
+import re
 from dataclasses import dataclass, field
 from os import environ
 from urllib.parse import urlsplit
@@ -58,6 +59,11 @@ def oidc() -> Oidc:
     issuer = env.required("OIDC_ISSUER", "It is the issuer in the provider's discovery document.")
     if not safe_address(issuer):
         raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}. Use an https:// address.")
+    if "/.well-known/" in issuer:
+        raise ImproperlyConfigured(
+            f"OIDC_ISSUER is {issuer!r}, the address of the discovery document. Use the issuer "
+            f"that is in it, probably {issuer.partition('/.well-known/')[0]}"
+        )
     scopes = environ.get("OIDC_SCOPES") or "openid profile email"
     if "openid" not in scopes.split():
         raise ImproperlyConfigured("OIDC_SCOPES has no openid. Use: openid profile email")
@@ -85,6 +91,14 @@ def proxy() -> Proxy:
             "PROXY_TRUSTED is not set. Name the proxy's addresses or networks, such as 10.0.3.7 "
             "or 10.0.3.0/28, or unix for a Unix socket."
         )
+    for name in ("SECRET", "USER", "NAME", "GROUPS"):
+        _check_header(f"PROXY_{name}_HEADER")
+    leads_to = environ.get("PROXY_SIGN_OUT_URL") or ""
+    if leads_to and not re.match(r"https?://[^/]|/", leads_to):
+        raise ImproperlyConfigured(
+            f"PROXY_SIGN_OUT_URL is {leads_to!r}. Use an https:// address, or a path such as "
+            "/logout."
+        )
     return Proxy(
         secret=secret,
         networks=trusted.networks,
@@ -96,6 +110,16 @@ def proxy() -> Proxy:
         groups_separator=environ.get("PROXY_GROUPS_SEPARATOR") or ",",
         sign_out_url=environ.get("PROXY_SIGN_OUT_URL") or "",
     )
+
+
+def _check_header(variable: str) -> None:
+    """A name that no header can have would silently never be there."""
+    name = environ.get(variable) or "X-Name"
+    if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+        raise ImproperlyConfigured(
+            f"{variable} is {name!r}. Use the name of a header: letters, digits and '-'. gunicorn "
+            "drops those with an underscore."
+        )
 
 
 def safe_address(text: str) -> bool:

@@ -6,9 +6,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from milvusadmin.forwarded import below
-from milvusadmin.sharing import share
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
 
-share()
 application = below(settings.URL_PREFIX, get_wsgi_application())

@@ -109,7 +109,7 @@ def test_what_is_restored_verifies_and_the_copy_names_what_it_lacks(
     copy.write_text("\n".join([*lines, *written(2)]))
     restored = backup.restore()
     code, said = manage(restored, "verify_audit_log")
-    assert (code, said.startswith("intact: 4 events")) == (0, True), said
+    assert (code, said.startswith("The chain is intact: 4 events")) == (0, True), said
     lost = tmp_path / "lost.jsonl"
     asked = ("verify_audit_log", "--against", str(copy), "--lost", str(lost))
     code, said = manage(restored, *asked)

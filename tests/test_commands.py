@@ -66,12 +66,30 @@ def failing(*arguments: str) -> tuple[int, str]:
 def test_a_drop_says_its_number_and_that_it_was_verified(thing: Thing, faulty: Milvus) -> None:
     out = run(*thing.command, "--reason", "superseded")
     intent = AuditEvent.objects.get(phase="intent")
-    assert out == f"operation {intent.operation_id}\ndropped, and verified to be gone\n"
+    dropped, operation = out.splitlines()
+    assert dropped.startswith(f"Dropped {thing.target.kind} {thing.target.name} ")
+    assert dropped.endswith(" on main. Verified: it no longer exists.")
+    address = f"/operations/{intent.operation_id}/"
+    assert operation == f"Operation {intent.operation_id}: {address}"
     assert not thing.is_there()
     record = json.loads(intent.record)
     assert record["details"]["reason"] == "superseded"
     assert record["actor"]["method"] == "shell"
     assert record["origin"]["interface"] == "cli"
+
+
+def test_drop_with_json_prints_one_object_also_when_it_fails(thing: Thing, faulty: Milvus) -> None:
+    done = json.loads(run(*thing.command, "--json"))
+    intent = AuditEvent.objects.get(phase="intent")
+    assert (done["ok"], done["exit_code"], done["outcome"]) == (True, 0, "succeeded")
+    assert done["operation"] == str(intent.operation_id)
+    assert done["address"] == f"/operations/{intent.operation_id}/"
+    out = StringIO()
+    with pytest.raises(CommandError):
+        call_command(*thing.command, "--json", stdout=out)
+    failed = json.loads(out.getvalue())
+    assert (failed["ok"], failed["exit_code"]) == (False, 4)
+    assert failed["messages"][-1].startswith("Not found")
 
 
 def test_the_right_id_lets_it_pass(thing: Thing, faulty: Milvus) -> None:
@@ -87,7 +105,7 @@ NEVER_CONNECTED = (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addres
 FAILING: dict[str, tuple[Arrange, int, str, int]] = {
     "could not be sent": (lambda t, c: c.relay.fail(t.rpc, *NEVER_CONNECTED), 1, "failed", 1),
     "refused": (lambda t, c: c.relay.fail(t.rpc, *REFUSAL), 3, "refused", 1),
-    "not there": (lambda t, c: t.remove(), 4, "Not there", 0),
+    "not there": (lambda t, c: t.remove(), 4, "Not found", 0),
     "replaced meanwhile": (
         lambda t, c: c.relay.after("GetVersion", t.replace),
         5,
@@ -121,7 +139,7 @@ def test_without_a_database_nothing_is_sent(thing: Thing, faulty: Milvus, chain:
     with connection.execute_wrapper(gone):
         code, message = failing(*thing.command)
     assert (code, chain.relay.count(thing.rpc)) == (7, 0)
-    assert "Nothing was sent: the dashboard's database does not answer" in message
+    assert "Nothing was sent: the database of Milvus Admin does not answer" in message
     assert thing.is_there()
 
 
@@ -132,7 +150,7 @@ def test_without_a_database_nothing_is_sent(thing: Thing, faulty: Milvus, chain:
         (["--confirm", ""], 2, "--confirm is not the name"),
         (["--cluster", "nowhere"], 2, "No cluster nowhere"),
         (["--id", "1"], 5, "not 1"),
-        (["--database", "nowhere"], 4, "Not there"),
+        (["--database", "nowhere"], 4, "Not found"),
     ],
     ids=str,
 )
@@ -197,10 +215,10 @@ def test_in_a_process_of_its_own_the_codes_and_the_streams_are_the_same(
     shell = shell_behind(chain, tmp_path)
     thing = Thing.make(make_collection, Kind.COLLECTION)
     code, out, _ = shell.run(*thing.command)
-    assert (code, out.splitlines()[1:]) == (0, ["dropped, and verified to be gone"])
+    assert (code, out.splitlines()[0].endswith("Verified: it no longer exists.")) == (0, True)
     assert told() == ["intent", "outcome succeeded"]
     code, out, err = shell.run(*thing.command)
-    assert (code, out, "Not there" in err) == (4, "", True)
+    assert (code, out, "Error: Not found" in err) == (4, "", True)
 
 
 # --- reconcile_operations -----------------------------------------------------------------------
@@ -219,17 +237,22 @@ def reconcile(*options: str) -> tuple[object, str]:
 
 
 def test_with_nothing_open_there_is_nothing_to_do(faulty: Milvus) -> None:
-    assert reconcile() == (0, "")
+    assert reconcile() == (0, "No operation is open.\n")
 
 
 def test_what_stays_open_exits_with_one_and_what_is_settled_with_zero(
     open_drop: Confirmation, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     use_cluster(chain.uri, chain.token, settle_after=60.0)
-    assert reconcile() == (1, f"{open_drop.operation_id}: unknown\n")
+    operation, address = open_drop.operation_id, f"/operations/{open_drop.operation_id}/"
+    assert reconcile() == (1, f"Operation {operation} is still unknown: {address}\n")
+    code, told = reconcile("--json")
+    told = json.loads(told)
+    assert (code, told["open"], told["operations"]) == (1, 1, {str(operation): "unknown"})
     thing.remove()
-    assert reconcile() == (0, f"{open_drop.operation_id}: succeeded\n")
-    assert reconcile() == (0, "")
+    ended = f"Operation {operation} ended as succeeded: {address}\nNo operation is open.\n"
+    assert reconcile() == (0, ended)
+    assert reconcile() == (0, "No operation is open.\n")
     assert chain.relay.count(thing.rpc) == 1
 
 
@@ -327,19 +350,19 @@ def test_the_export_is_its_own_last_event_and_verifies_offline(log: None, tmp_pa
     path.write_text(out)
     head = AuditEvent.objects.get(sequence=4).hash
     said = run("verify_audit_log", "--export", str(path), "--head", head)
-    assert said == f"intact: 4 events, last 4, head {head}\n"
+    assert said == f"The chain is intact: 4 events, last 4, head {head}\n"
 
 
 def test_the_csv_export_is_a_table(log: None) -> None:
     header, *rows = run("export_audit_log", "--form", "csv").splitlines()
-    assert header.startswith("sequence,recorded_at,")
+    assert header.startswith("\ufeffsequence,recorded_at,")
     assert len(rows) == 4
 
 
 @pytest.mark.both_databases
 def test_an_intact_log_says_its_head(log: None) -> None:
     head = AuditEvent.objects.get(sequence=3).hash
-    assert run("verify_audit_log") == f"intact: 3 events, last 3, head {head}\n"
+    assert run("verify_audit_log") == f"The chain is intact: 3 events, last 3, head {head}\n"
     assert run("verify_audit_log", "--head", head)
 
 
@@ -385,7 +408,7 @@ def test_a_file_tells_what_is_wrong_with_it(log: None, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(lines[1:]))
     assert "event 2: follows event 0" in failing("verify_audit_log", "--export", str(path))[1]
-    assert "intact: 3" in run("verify_audit_log", "--export", str(path), "--partial")
+    assert "The chain is intact: 3" in run("verify_audit_log", "--export", str(path), "--partial")
     path.write_text("\n".join([lines[0], lines[1].replace('"shell"', '"proxy"')]))
     assert "event 2: was changed" in failing("verify_audit_log", "--export", str(path))[1]
     path.write_text("")

@@ -229,12 +229,15 @@ WRONG = {
     "yes for a time": ("[clusters.a]\nread_timeout = true", "read_timeout must be a number of"),
     "colour": (
         '[clusters.a]\ncolor = "pink"',
-        "[clusters.a] color must be one of red, amber, green, blue, violet, grey.",
+        "[clusters.a] color must be one of red, amber, green, blue, violet, grey, not 'pink'.",
     ),
     "a lock as text": ('[clusters.a]\nlocked = "x"', "[clusters.a] locked must be a list of"),
     "a lock of numbers": ("[clusters.a]\nlocked = [1]", "[clusters.a] locked must be a list of"),
-    "an empty lock": ('[clusters.a]\nlocked = [""]', "[clusters.a] locked has an item that is"),
-    "a lock with a space": ('[clusters.a]\nlocked = ["x "]', "locked has an item that is empty"),
+    "an empty lock": ('[clusters.a]\nlocked = [""]', "none empty or with spaces at its ends."),
+    "a lock with a space": (
+        '[clusters.a]\nlocked = ["x "]',
+        "none empty or with spaces at its ends.",
+    ),
     "a lock with brackets": (
         '[clusters.a]\nlocked = ["[ab]*"]',
         "[clusters.a] locked: '[ab]*' is no pattern. * is any text, ? is one character",

@@ -14,9 +14,10 @@ from milvusadmin.config import COLORS, SETTABLE
 from tests.documents import ROOT, read
 
 PAGE = read("docs/configuration.md")
-# Not ours to explain: Django's own, one of the Makefile, and two that we set ourselves.
+# Not ours to explain: Django's own, gunicorn's, one of the Makefile, and two that we set ourselves.
 ELSEWHERE = {
     "DJANGO_SETTINGS_MODULE",
+    "WEB_CONCURRENCY",
     "DEMO_PASSWORD",
     "PYTHON_DOTENV_DISABLED",
     "PROMETHEUS_MULTIPROC_DIR",
@@ -41,7 +42,8 @@ DEFAULT = re.compile(rf"""\b(?:environ\.get\(|duration\(){NAMED}(?:, |\) or )"([
 
 
 def sources() -> list[str]:
-    paths = [*ROOT.glob("milvusadmin/**/*.py"), *ROOT.glob("collections_app/**/*.py")]
+    folders = ("milvusadmin", "collections_app", "deploy")
+    paths = [path for folder in folders for path in ROOT.glob(f"{folder}/**/*.py")]
     return [path.read_text(encoding="utf-8") for path in paths]
 
 

@@ -35,7 +35,7 @@ def test_a_log_that_is_as_it_was_copied(tmp_path: Path) -> None:
     """In another order, twice, and a part of it: several processes write the lines."""
     lines = written(*"abcde")
     said = against([lines[3], "", lines[1], lines[3]], tmp_path)
-    assert said == "as copied: 3 lines of the copy, up to event 4"
+    assert said == "The log agrees with the copy: 3 lines, up to event 4"
 
 
 def cut_the_tail() -> None:

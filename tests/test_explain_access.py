@@ -60,8 +60,8 @@ def test_each_action_has_its_answer_and_its_reason() -> None:
     lines = explain("--user", "ada", "--groups", "team", "--target", "main/d1/team_books")
     assert lines[0] == "ada, groups: team"
     assert lines[1:3] == [
-        "  the rule of team names one of these groups and gives view",
-        "  the rule of team names one of these groups and gives drop_partition",
+        "  the rule of team names one of these groups and allows view",
+        "  the rule of team names one of these groups and allows drop_partition",
     ]
     found = answers(lines)
     assert set(found) == ACTIONS
@@ -162,7 +162,7 @@ def test_half_a_name_is_nobody(name: str, settings: Any) -> None:
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada Osei", "team")
     said = complaint("--user", name, "--target", "main")
-    assert said == f"Nobody called {name} is known here. Say --groups instead."
+    assert said == f"Nobody called {name} is known here. Name their groups with --groups."
 
 
 @pytest.mark.parametrize("name", ["U-1", "ada osei", "ADA OSEI"])
@@ -171,19 +171,19 @@ def test_case_counts_in_a_name(name: str, settings: Any) -> None:
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada Osei", "team")
     said = complaint("--user", name, "--target", "main")
-    assert said == f"Nobody called {name} is known here. Say --groups instead."
+    assert said == f"Nobody called {name} is known here. Name their groups with --groups."
 
 
 @pytest.mark.parametrize("mode", ["local", "oidc", "proxy"])
 def test_nobody_of_that_name_is_said_with_a_remedy(mode: str, settings: Any) -> None:
     settings.SIGN_IN = mode
     said = complaint("--user", "nobody", "--target", "main")
-    assert said == "Nobody called nobody is known here. Say --groups instead."
+    assert said == "Nobody called nobody is known here. Name their groups with --groups."
 
 
 def test_a_cluster_that_there_is_not_is_named_with_those_there_are() -> None:
     said = complaint("--user", "a", "--groups", "team", "--target", "nosuch/default")
-    assert said == "There is no cluster nosuch. Known: main."
+    assert said == "No cluster nosuch is configured. Configured: main."
 
 
 def test_it_changes_and_records_nothing() -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -31,6 +32,28 @@ def test_nothing_in_a_record_begins_a_line_of_its_own(formatter: type[logging.Fo
     line = formatter().format(record("dropping %s", FORGED))
     assert line.splitlines() == [line]
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("logger", "level", "lines"),
+    [
+        ("django.request", logging.WARNING, 1),
+        ("django.security.DisallowedHost", logging.ERROR, 1),
+        ("django.request", logging.ERROR, 5),  # what is broken keeps its traceback
+        ("collections_app.audit", logging.WARNING, 5),
+    ],
+)
+def test_refusal_in_the_log_is_one_line(logger: str, level: int, lines: int) -> None:
+    made = failed("Forbidden (Permission denied): /audit/")
+    made.name, made.levelno = logger, level
+    assert logs.NoTraceback().filter(made)
+    assert (len(logs.Text().format(made).splitlines()) > 1) == (lines > 1)
+    assert ("exception" in logs.Json().format(made)) == (lines > 1)
+
+
+@pytest.mark.parametrize("made", [logs.config(), logs.for_gunicorn()], ids=["django", "gunicorn"])
+def test_config_every_line_passes_the_filter(made: Any) -> None:
+    assert made["handlers"]["console"]["filters"] == ["no traceback"]
 
 
 def test_a_traceback_in_text_can_not_be_taken_for_lines_of_the_log() -> None:

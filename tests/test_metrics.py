@@ -1,21 +1,23 @@
 """What the numbers say of real calls, operations and the log. The page: tests/test_watched.py."""
 
+import os
+import runpy
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from collections_app import audit, clusters, pulse
 from collections_app.audit import LogUnwritable
 from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Kind
-from milvusadmin import metrics, sharing
+from milvusadmin import metrics
 from milvusadmin.latest import Latest
+from tests.documents import ROOT
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import Thing, carry_out, consent, leave_unknown, refused_events
@@ -147,30 +149,45 @@ def test_a_log_that_is_held_is_not_ok_and_the_scrape_goes_on() -> None:
 # --- the folder in which processes add up ---------------------------------------------------------
 
 
-def test_what_dead_gunicorns_left_goes_and_others_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Those of gunicorn's configuration, with METRICS_DIR in `tmp_path`."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "what is there before, put back afterwards")
-    host = sharing.socket.gethostname()
-    for name in (f"{host}-99999999", f"{host}-1", "elsewhere-99999999", f"{host}-x"):
-        (tmp_path / name).mkdir()
-    with override_settings(METRICS_TOKEN="x", METRICS_DIR=tmp_path):
-        sharing.share()
-    ours = f"{host}-{sharing.os.getppid()}"
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"{host}-1",
-        "elsewhere-99999999",
-        f"{host}-x",
-        ours,
-    }
-    assert sharing.os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(tmp_path / ours)
-    assert (tmp_path / ours).stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("METRICS_TOKEN", "x" * 32)
+    monkeypatch.setenv("METRICS_DIR", str(tmp_path / "below" / "it"))
+    return runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
 
 
-def test_a_folder_that_can_not_be_made_stops_the_start(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with (
-        override_settings(METRICS_TOKEN="x", METRICS_DIR=tmp_path / "file"),
-        pytest.raises(ImproperlyConfigured, match=r"METRICS_DIR: .* can't be made"),
-    ):
-        sharing.share()
+def arbiter() -> SimpleNamespace:
+    return SimpleNamespace(cfg=SimpleNamespace(uid=os.getuid(), gid=os.getgid()))
+
+
+def test_metrics_folder_is_private_and_goes_with_its_gunicorn(
+    hooks: dict[str, Any], tmp_path: Path
+) -> None:
+    one, other = arbiter(), arbiter()
+    hooks["on_starting"](one)
+    hooks["on_starting"](other)
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == other.metrics
+    assert Path(one.metrics).parent == tmp_path / "below" / "it"
+    assert Path(one.metrics).stat().st_mode & 0o077 == 0
+    hooks["on_exit"](one)
+    assert [str(path) for path in (tmp_path / "below" / "it").iterdir()] == [other.metrics]
+
+
+def test_metrics_folder_without_a_token_is_not_made(
+    hooks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("METRICS_TOKEN")
+    server = arbiter()
+    hooks["on_starting"](server)
+    hooks["on_exit"](server)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_metrics_folder_that_can_not_be_made_stops_the_start(
+    hooks: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "below").touch()
+    with pytest.raises(SystemExit, match=r"METRICS_DIR: no folder can be made in .*/below/it: "):
+        hooks["on_starting"](arbiter())

@@ -1,13 +1,15 @@
 """The [[access]] rules of the file: what is wrong is named with its rule and its key."""
 
 import tomllib
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from collections_app.access import Rule
-from milvusadmin.rules import KEYS, rules_from
+from collections_app.access import GIVES, Rule
+from milvusadmin.rules import STRINGS, Grant, RuleTable, rules_from
+
+KEYS = RuleTable.__struct_fields__
 
 CLUSTERS = ("prod-eu", "prod-us", "test")
 COMPLETE: dict[str, Any] = {"groups": ["ml"], "clusters": ["test"], "actions": ["view"]}
@@ -80,11 +82,12 @@ def test_what_a_rule_must_have_is_said_with_a_remedy(name: str) -> None:
 def test_a_key_spelt_wrong_is_not_ignored(name: str) -> None:
     said = complaint({**COMPLETE, name: ["x"]})
     assert said == (
-        f"[[access]] rule 1 {name} is not a key. "
+        f"[[access]] rule 1 {name} is not a setting. "
         "Known: groups, clusters, databases, collections, actions."
     )
 
 
+EXPECTED = {"actions": "a list of these: view, drop_partition, drop_collection, drop, audit, *"}
 WRONG_LISTS = {
     "text": "ml",
     "nothing in it": [],
@@ -109,14 +112,15 @@ WRONG_ITEMS = {
 @pytest.mark.parametrize("value", WRONG_LISTS.values(), ids=WRONG_LISTS)
 def test_each_key_is_a_list_of_strings(name: str, value: Any) -> None:
     said = complaint({**COMPLETE, name: value})
-    assert said == f'[[access]] rule 1 {name} must be a list of strings, such as ["one", "two"].'
+    assert said == f"[[access]] rule 1 {name} must be {EXPECTED.get(name, STRINGS)}."
 
 
 @pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("value", WRONG_ITEMS.values(), ids=WRONG_ITEMS)
 def test_no_item_is_empty_or_has_spaces_that_nobody_sees(name: str, value: Any) -> None:
     said = complaint({**COMPLETE, name: value})
-    assert said == f"[[access]] rule 1 {name} has an item that is empty or has spaces at its ends."
+    shown = f", not {value[0]!r}" if name == "actions" else ""
+    assert said == f"[[access]] rule 1 {name} must be {EXPECTED.get(name, STRINGS)}{shown}."
 
 
 @pytest.mark.parametrize("name", ["clusters", "databases", "collections"])
@@ -156,8 +160,7 @@ def test_a_pattern_that_fits_a_cluster_is_taken(pattern: str) -> None:
 )
 def test_an_action_that_there_is_not_is_named_with_those_there_are(action: str) -> None:
     assert complaint({**COMPLETE, "actions": ["view", action]}) == (
-        f"[[access]] rule 1 actions: {action!r} is no action. "
-        "Known: view, drop_partition, drop_collection, drop, audit, *."
+        f"[[access]] rule 1 actions must be {EXPECTED['actions']}, not {action!r}."
     )
 
 
@@ -167,6 +170,10 @@ def test_an_action_that_there_is_not_is_named_with_those_there_are(action: str) 
 def test_every_action_there_is_is_taken(action: str) -> None:
     (found,) = rules_from([{**COMPLETE, "actions": [action]}], CLUSTERS)
     assert found.actions == {action}
+
+
+def test_actions_of_the_file_are_those_of_the_rules() -> None:
+    assert get_args(Grant) == tuple(GIVES)
 
 
 def test_a_group_is_taken_as_it_is_with_whatever_is_in_it() -> None:

@@ -220,10 +220,14 @@ def test_segments_and_the_rest_verify_as_one_chain(log: list[AuditEvent], tmp_pa
     rest.write_text(run("export_audit_log"))
     one, two = (str(tmp_path / segment.file) for segment in (first, second))
     whole = run("verify_audit_log", "--export", one, two, str(rest))
-    assert whole.startswith("intact: 12 events, last 12")
-    assert run("verify_audit_log", "--export", two, str(rest)).startswith("intact: 8 events")
-    assert run("verify_audit_log", "--export", str(rest)).startswith("intact: 4 events, last 12")
-    assert run("verify_audit_log", "--export", two).startswith("intact: 4 events"), (
+    assert whole.startswith("The chain is intact: 12 events, last 12")
+    assert run("verify_audit_log", "--export", two, str(rest)).startswith(
+        "The chain is intact: 8 events"
+    )
+    assert run("verify_audit_log", "--export", str(rest)).startswith(
+        "The chain is intact: 4 events, last 12"
+    )
+    assert run("verify_audit_log", "--export", two).startswith("The chain is intact: 4 events"), (
         "event 8 in it removed the segment before"
     )
     for files in ([one, str(rest)], [two, one, str(rest)], [two, two]):
@@ -231,8 +235,8 @@ def test_segments_and_the_rest_verify_as_one_chain(log: list[AuditEvent], tmp_pa
             run("verify_audit_log", "--export", *files)
     said = run("verify_audit_log").splitlines()
     assert said[1:] == [
-        "removed: events 1 to 4, in audit-1-4.jsonl, as event 8 says",
-        "removed: events 5 to 8, in audit-5-8.jsonl, as event 10 says",
+        "Removed earlier: events 1 to 4, in audit-1-4.jsonl, as event 8 says",
+        "Removed earlier: events 5 to 8, in audit-5-8.jsonl, as event 10 says",
     ]
 
 
@@ -320,12 +324,15 @@ def test_killed_before_the_removal_is_on_the_record_nothing_is_removed(
 
 def test_the_commands_say_the_hash_and_want_it_back(log: list[AuditEvent], tmp_path: Path) -> None:
     said = run("seal_audit_log", "--keep-days", "30", "--to", str(tmp_path)).splitlines()
-    path, sha256 = tmp_path / "audit-1-4.jsonl", said[1].removeprefix("sha256: ")
-    assert said == [f"sealed: events 1 to 4, in {path}", f"sha256: {segments.digest(path)}"]
+    path, sha256 = tmp_path / "audit-1-4.jsonl", said[1].removeprefix("SHA-256: ")
+    assert said == [
+        f"Sealed events 1 to 4 in {path}. Nothing was removed.",
+        f"SHA-256: {segments.digest(path)}",
+    ]
     with pytest.raises(CommandError, match="sha256"):
         run("remove_sealed_segment", str(path))
     assert run("remove_sealed_segment", str(path), "--sha256", sha256) == (
-        "removed: events 1 to 4\n"
+        "Removed events 1 to 4 from the database.\n"
     )
     assert "cli" in AuditEvent.objects.get(sequence=8).record
 
@@ -472,8 +479,8 @@ def test_the_copy_tells_lines_of_a_segment_from_lines_that_are_missing(
     copy = tmp_path / "copy.jsonl"
     copy.write_text("".join(export_line(event) + "\n" for event in log))
     assert run("verify_audit_log", "--against", str(copy)).splitlines()[-2:] == [
-        "not compared: 3 lines of removed segments",
-        "as copied: 3 lines of the copy, up to event 6",
+        "Not compared: 3 lines of removed segments",
+        "The log agrees with the copy: 3 lines, up to event 6",
     ]
     other = replace(ENTRY, message="another past", operation_id=None)
     text = audit.canonical({**audit._record(other, 4)})

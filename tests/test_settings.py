@@ -47,6 +47,29 @@ def run(tmp_path: Path) -> Run:
     return finish
 
 
+BAD_HOSTS = [
+    "https://milvus.example.com",
+    "milvus.example.com:443",
+    "milvus.example.com/",
+    "milvus.example.com milvus",
+    "fe80::1",
+    "*.example.com",
+]
+
+
+@pytest.mark.parametrize("value", BAD_HOSTS)
+def test_allowed_hosts_that_cannot_work_stops_the_start(value: str, run: Run) -> None:
+    done = run({**PRODUCTION, "ALLOWED_HOSTS": f"admin.example,{value}"}, "manage.py", "check")
+    assert done.returncode != 0
+    assert f"ALLOWED_HOSTS has {value!r}, which is no host name. Leave out protocol" in done.stderr
+
+
+def test_allowed_hosts_of_every_kind_that_works_start(run: Run) -> None:
+    value = "admin.example,.example.com,10.0.0.1,[fe80::1],localhost,my_host"
+    done = run({**PRODUCTION, "ALLOWED_HOSTS": value}, "manage.py", "check")
+    assert done.returncode == 0, done.stderr
+
+
 def without(*names: str) -> dict[str, str]:
     return {name: value for name, value in PRODUCTION.items() if name not in names}
 

@@ -131,6 +131,27 @@ def test_an_issuer_is_kept_letter_by_letter(issuer: str, put: Put) -> None:
     assert sign_in.oidc().issuer == issuer
 
 
+def test_issuer_that_is_the_discovery_document_is_refused_with_the_issuer(put: Put) -> None:
+    put({**OIDC, "OIDC_ISSUER": "https://id.example/realms/a/.well-known/openid-configuration"})
+    with pytest.raises(ImproperlyConfigured, match=r"probably https://id.example/realms/a$"):
+        sign_in.oidc()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROXY_USER_HEADER", "X_User"),
+        ("PROXY_GROUPS_HEADER", "X-Groups:"),
+        ("PROXY_SECRET_HEADER", "X Secret"),
+        ("PROXY_SIGN_OUT_URL", "id.example/logout"),
+    ],
+)
+def test_proxy_setting_that_cannot_work_is_refused(name: str, value: str, put: Put) -> None:
+    put({**PROXY, name: value})
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} is "):
+        sign_in.proxy()
+
+
 @pytest.mark.parametrize("scopes", ["profile", "OpenID profile", "openidprofile", "profile,openid"])
 def test_without_openid_there_is_nobody_to_know(scopes: str, put: Put) -> None:
     put({**OIDC, "OIDC_SCOPES": scopes})

@@ -280,7 +280,7 @@ def test_a_trigger_that_does_not_stop_it_any_more_is_named_and_put_back(
     assert said_of() == (
         "Beside the chain: the trigger audit_no_delete is missing, or is not as it should be."
     )
-    assert run("protect_audit_log") == "put back: trigger audit_no_delete\n"
+    assert run("protect_audit_log") == "Restored: trigger audit_no_delete.\n"
     assert said_of() == ""
     event = AuditEvent.objects.latest("sequence")
     assert (event.action, event.phase) == ("audit.protect", "access")
@@ -305,7 +305,7 @@ def test_a_trigger_that_is_not_ours_is_named_and_left_to_a_person(copy: Path) ->
 
 
 def test_nothing_is_recorded_when_nothing_was_put_back(copy: Path) -> None:
-    assert run("protect_audit_log") == "put back: nothing\n"
+    assert run("protect_audit_log") == "Nothing had to be restored.\n"
     assert AuditEvent.objects.count() == 5
 
 
@@ -313,7 +313,7 @@ def test_a_claim_that_was_lost_is_put_back_and_the_operation_is_open_again() -> 
     begun(1)
     held = Claim.objects.get()
     sql(f"DELETE FROM {CLAIMS}")
-    assert run("protect_audit_log") == f"put back: claim of {held.operation_id}\n"
+    assert run("protect_audit_log") == f"Restored: claim of {held.operation_id}.\n"
     assert [c.operation_id for c in open_operations()] == [held.operation_id]
     target = Target(**{**ENTRY.target, "kind": Kind.COLLECTION})  # type: ignore[dict-item]
     assert claim_on(target) == Claim.objects.get()
@@ -333,7 +333,10 @@ def test_a_lost_claim_whose_target_somebody_else_holds_is_left_to_a_person() -> 
 
 
 def test_a_note_says_what_was_done_from_outside(copy: Path) -> None:
-    assert run("note_in_audit_log", "Restored the backup of 1 May") == "event 6\n"
+    assert (
+        run("note_in_audit_log", "Restored the backup of 1 May")
+        == "Recorded the note as event 6.\n"
+    )
     event = AuditEvent.objects.get(sequence=6)
     assert (event.action, event.phase) == ("audit.note", "access")
     assert "Restored the backup of 1 May" in event.record

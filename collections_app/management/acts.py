@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
@@ -12,9 +12,11 @@ from ..access import Action
 from ..actors import at_the_shell
 from ..audit import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound
-from ..milvus.types import Target
+from ..milvus.types import Kind, Target
 from ..operations import OPERATIONS, confirmation, protocol
+from ..operations.base import Look
 from ..operations.sending import OutcomeUnrecorded
+from .shell import Error, ShellCommand
 
 EXIT = {
     Outcome.SUCCEEDED: 0,
@@ -29,26 +31,39 @@ EXIT = {
     Outcome.UNKNOWN: 6,
 }
 CODES = (
-    "Exit codes: 0 dropped and verified; 1 failed, nothing happened; 2 wrong usage or wrong name; "
-    "3 refused or not permitted; 4 not there; 5 changed meanwhile, or somebody else is at it; "
-    "6 unknown: sent, not verified (reconcile_operations settles it); 7 no answer or no audit "
-    "log, nothing was sent."
+    "Exit codes: 0 dropped and verified; 1 failed, nothing was dropped; 2 wrong usage or wrong "
+    "name; 3 blocked, rejected by Milvus or not permitted; 4 not found; 5 changed, or another "
+    "operation is in progress; 6 unknown: sent, but not verified (run reconcile_operations); 7 "
+    "Milvus or the audit log is unavailable, nothing was sent."
 )
+NEXT = {
+    Outcome.FAILED: "failed: {what} still exists. Its page says why. Fix that, and run this again.",
+    Outcome.REFUSED: "refused: Milvus rejected the drop of {what}. Nothing was dropped. Its page "
+    "has the message from Milvus.",
+    Outcome.DENIED: "denied: Milvus does not permit this account to drop {what}. Nothing was "
+    "dropped. Grant the privilege: docs/milvus.md lists them.",
+    Outcome.UNKNOWN: "unknown: the drop of {what} was sent, but not verified. It may still happen. "
+    "Don't drop again; run manage.py reconcile_operations to verify and record it.",
+    Outcome.NOT_DONE: "not done: {what} still exists, and Milvus may still carry out the drop. "
+    "Don't drop again; manage.py reconcile_operations records it if it happens.",
+}
+OTHERWISE = "{outcome}: this operation did not drop {what}. Its page says why."
 
 
-class DropCommand(BaseCommand, ABC):
+class DropCommand(ShellCommand, ABC):
     """A drop from the shell: the same protocol, the same record."""
 
     action: Action
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.epilog = CODES
-        parser.add_argument("name", help="exactly as it is")
-        parser.add_argument("--confirm", required=True, help="the name once more")
-        parser.add_argument("--reason", default="", help="kept in the audit log")
-        parser.add_argument("--cluster", default="main")
-        parser.add_argument("--database", default="default")
-        parser.add_argument("--id", type=int, help="refuse if the thing has another id")
+        parser.add_argument("name", help="the exact name")
+        parser.add_argument("--confirm", required=True, help="the same name again, to confirm")
+        parser.add_argument("--reason", default="", help="recorded in the audit log")
+        parser.add_argument("--cluster", default="main", help="the cluster's key (main)")
+        parser.add_argument("--database", default="default", help="the database (default)")
+        parser.add_argument("--id", type=int, help="drop only if its id in Milvus is this one")
 
     @abstractmethod
     def target(self, options: dict[str, Any]) -> Target:
@@ -56,40 +71,73 @@ class DropCommand(BaseCommand, ABC):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["confirm"] != options["name"]:
-            raise CommandError("--confirm is not the name. Nothing was sent.", returncode=2)
+            message = "--confirm is not the name. Nothing was sent. Repeat the exact name in it."
+            raise Error(message, returncode=2)
+        target = self.target(options)
         try:
-            outcome = self._perform(self.target(options), options)
+            outcome = self._perform(target, options)
         except protocol.NotDone as exc:
-            raise CommandError(
-                f"{str(exc).rstrip('.')}. Nothing was sent.", returncode=EXIT[exc.outcome]
-            ) from exc
+            self.facts["outcome"] = str(exc.outcome)
+            if isinstance(exc, protocol.Busy):
+                self.say_operation(exc.claim.operation_id)
+            message = f"{str(exc).rstrip('.')}. Nothing was sent."
+            raise Error(message, returncode=EXIT[exc.outcome]) from exc
         except NotFound as exc:
-            raise CommandError(f"Not there: {exc}", returncode=4) from exc
+            message = f"Not found: {exc}. Nothing was sent. Check the name and the database."
+            raise Error(message, returncode=4) from exc
         except Denied as exc:
-            raise CommandError(f"Milvus does not permit it: {exc}", returncode=3) from exc
+            message = f"Milvus does not permit this account to read it: {exc}. Nothing was sent."
+            raise Error(message, returncode=3) from exc
         except (MilvusError, LogUnwritable) as exc:
-            raise CommandError(f"Nothing was sent: {exc}", returncode=7) from exc
+            raise Error(_unavailable(str(exc)), returncode=7) from exc
         except (DatabaseError, InterfaceError) as exc:  # once it is sent, it is OutcomeUnrecorded
-            why = f"the dashboard's database does not answer ({type(exc).__name__})"
-            raise CommandError(f"Nothing was sent: {why}", returncode=7) from exc
+            why = f"the database of Milvus Admin does not answer ({type(exc).__name__})"
+            raise Error(_unavailable(why), returncode=7) from exc
         except OutcomeUnrecorded as exc:
-            raise CommandError(f"Sent, but not recorded: operation {exc}", returncode=6) from exc
-        self._report(outcome)
+            message = (
+                f"The drop was sent, but its outcome could not be recorded: operation {exc}. "
+                "Don't drop again; run manage.py reconcile_operations."
+            )
+            raise Error(message, returncode=6) from exc
+        self._report(outcome, target)
 
     def _perform(self, target: Target, options: dict[str, Any]) -> Outcome:
-        if target.cluster not in {c.key for c in clusters.all_clusters()}:
-            raise CommandError(f"No cluster {target.cluster} is configured.", returncode=2)
+        known = [c.key for c in clusters.all_clusters()]
+        if target.cluster not in known:
+            message = f"No cluster {target.cluster} is configured. Configured: {', '.join(known)}."
+            raise Error(message, returncode=2)
         actor, origin = at_the_shell()
         look = OPERATIONS[self.action].look(clusters.get(target.cluster).gateway, target)
-        if options["id"] is not None and options["id"] != look.identity.id:
-            message = f"It has id {look.identity.id}, not {options['id']}. Nothing was sent."
-            raise CommandError(message, returncode=5)
+        _require_id(look, options["id"])
         consent = confirmation.confirm(self.action, target, look, actor)
-        outcome = protocol.perform(consent, actor=actor, origin=origin, reason=options["reason"])
-        self.stdout.write(f"operation {consent.operation_id}")
-        return outcome
+        self.operation_id = UUID(str(consent.operation_id))
+        return protocol.perform(consent, actor=actor, origin=origin, reason=options["reason"])
 
-    def _report(self, outcome: Outcome) -> None:
+    def _report(self, outcome: Outcome, target: Target) -> None:
+        self.facts["outcome"] = str(outcome)
+        if outcome is Outcome.SUCCEEDED:
+            self.say(f"Dropped {_what(target)}. Verified: it no longer exists.")
+        self.say_operation(self.operation_id)
         if outcome is not Outcome.SUCCEEDED:
-            raise CommandError(f"Outcome: {outcome}", returncode=EXIT[outcome])
-        self.stdout.write("dropped, and verified to be gone")
+            said = NEXT.get(outcome, OTHERWISE).format(outcome=outcome, what=_what(target))
+            raise Error(f"Outcome {said}", returncode=EXIT[outcome])
+
+
+def _require_id(look: Look, wanted: int | None) -> None:
+    if wanted is not None and wanted != look.identity.id:
+        message = (
+            f"Its id is {look.identity.id}, not {wanted}: it may have been dropped and created "
+            "again. Nothing was sent."
+        )
+        raise Error(message, returncode=5)
+
+
+def _unavailable(why: str) -> str:
+    return f"Nothing was sent: {why.rstrip('.')}. Run manage.py doctor to find the cause."
+
+
+def _what(target: Target) -> str:
+    where = f"in database {target.database} on {target.cluster}"
+    if target.kind is Kind.PARTITION:
+        return f"partition {target.name} of collection {target.collection} {where}"
+    return f"collection {target.name} {where}"

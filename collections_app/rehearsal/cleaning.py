@@ -7,9 +7,9 @@ from contextlib import suppress
 from functools import partial
 
 from ..clusters import Milvus
-from ..milvus.errors import Denied, MilvusError, NotFound
+from ..milvus.errors import Contradiction, Denied, MilvusError, NotFound, Refused
 from ..milvus.scratch import Maker, root_of, run_of
-from .scratch import BETWEEN, GONE_WITHIN
+from .scratch import BETWEEN, GONE_WITHIN, NAMES
 
 
 class Cleaner:
@@ -77,12 +77,26 @@ class Cleaner:
             self.removed.append(f"database {self.root}")
 
     def _names(self, database: str) -> list[str] | None:
-        """The collections of this run; None without such a database."""
+        """The collections of this run; None without such a database.
+
+        A list may leave out what the account was not granted by name, so the others are asked for.
+        """
         try:
-            names = self.milvus.gateway.identities(database)
+            listed = self.milvus.gateway.identities(database)
         except NotFound:
             return None
-        return sorted(name for name in names if run_of(name) == self.run)
+        names = {name for name in listed if run_of(name) == self.run}
+        others = {f"{self.root}_{name}" for name in NAMES} - names
+        return sorted(names | {name for name in others if self._is_unlisted(database, name)})
+
+    def _is_unlisted(self, database: str, name: str) -> bool:
+        """Whether a describe finds what the list does not have."""
+        try:
+            return self.milvus.gateway.collection_identity(database, name) is not None
+        except Contradiction:
+            return True
+        except (Denied, Refused):  # nothing says that it is there, and the list says that it is not
+            return False
 
     def _try(self, what: str, step: Callable[[], None]) -> None:
         try:

@@ -13,6 +13,14 @@ from ..milvus.types import Identity, Kind, Target
 
 GONE_WITHIN = 5.0  # seconds after an OK in which a thing has to be gone
 BETWEEN = 0.05
+# Every name that a run may create something under: what a list hides is looked for by these.
+NAMES = (
+    *("first", "list", "describe", "partitions", "by_id", "by_former_id", "aliased", "alias"),
+    *("loaded", "loaded_partition", "default_partition", "through", "through_alias"),
+    *("rename_one", "rename_other", "with_partition", "partition", "keeps", "drop_alias"),
+    *("plain", "under_alias", "over", "recreated", "rename", "renamed"),
+    *("strict", "strict_aside", "kept", "kept_aside", "nowhere", "nothing"),
+)
 
 
 class NotRun(Exception):
@@ -59,7 +67,9 @@ class Scratch:
         self.gateway, self.destroyer = self.milvus.gateway, self.milvus.destroyer
 
     def name(self, purpose: str) -> str:
-        """A name of this run: lower-case letters and underscores."""
+        """A name of this run: one of NAMES, or it would not be cleaned up. Raises ValueError."""
+        if purpose not in NAMES:
+            raise ValueError(f"{purpose} is not among the names of a rehearsal")
         return f"{self.root}_{purpose}"
 
     def collection(self, purpose: str) -> Target:

@@ -12,7 +12,17 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from .. import clusters
-from ..access import Action, Place, decide, locked_by, matches, may, may_somewhere, visible
+from ..access import (
+    Action,
+    Place,
+    databases_named,
+    decide,
+    locked_by,
+    matches,
+    may,
+    may_somewhere,
+    visible,
+)
 from ..actors import actor_of
 from ..history import recent_operations
 from ..intents import intent_of
@@ -66,7 +76,9 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
         found = milvus.gateway.databases()
         context |= {"server": milvus.gateway.server(), "databases": _seen(request, cluster, found)}
     except Denied as exc:
-        context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, ["default"])}
+        named = dict.fromkeys(["default", *databases_named(actor_of(request), cluster)])
+        context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, list(named))}
+        context["may_name"] = True
     except MilvusError as exc:
         problem = of_milvus(exc)
         context |= {"problem": problem, "looks_again": looks_again(request)}

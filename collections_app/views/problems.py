@@ -15,8 +15,9 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from .. import links
+from .. import clusters, links
 from ..audit import LogUnwritable, Outcome
+from ..milvus import proxied
 from ..milvus.errors import (
     BUSY,
     PAUSED,
@@ -91,6 +92,8 @@ def of_milvus(exc: MilvusError) -> Problem:
         text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
         title = "No connection to Milvus" if exc.code == NO_CONNECTION else "Milvus does not answer"
         again = math.ceil(exc.again_in)
+        on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
+        text = " ".join([text, *sorted(on_the_way)])
         return Problem(
             status=503, title=title, text=text, detail=detail, retry=True, again_in=again
         )
@@ -217,8 +220,6 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page says whose it is to mend: the browser's, or the proxy's in front."""
-    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
-        return redirect(_after_sign_in(request))  # signed in by another tab, meanwhile
     if reason.startswith(WRONG_ORIGIN):
         return show(request, _other_origin(request))
     if reason == csrf.REASON_NO_CSRF_COOKIE:
@@ -229,6 +230,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         )
         title = "This form came without its cookie"
         return show(request, Problem(status=403, title=title, text=text))
+    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
+        return redirect(_after_sign_in(request))  # another tab signed in, and changed the secret
     text = (
         "The form does not belong to your session: it was open for too long, you signed in "
         "again in another tab, or another site sent it. Nothing was changed. Reload and try again."

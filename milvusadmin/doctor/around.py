@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 from django.core.checks import ERROR, run_checks
+from requests.utils import get_environ_proxies
 
+from milvusadmin import env
 from milvusadmin.sso import provider
 
 from .database import compared
@@ -38,6 +41,7 @@ def sign_in() -> Iterator[Finding]:
 
 def _oidc() -> Iterator[Finding]:
     issuer = provider.config().issuer
+    yield from _on_the_way(issuer)
     try:
         client = provider.client()
         keys = client.fetch_jwk_set(force=True).get("keys")
@@ -68,11 +72,29 @@ def _clock(issuer: str) -> Iterator[Finding]:
         yield compared("the identity provider", parsedate_to_datetime(said), datetime.now(UTC))
 
 
+def _on_the_way(issuer: str) -> Iterator[Finding]:
+    """requests reads the environment by itself."""
+    proxy = get_environ_proxies(issuer).get(urlsplit(issuer).scheme)
+    if proxy:
+        host = urlsplit(proxy).hostname
+        yield warning(
+            SIGN_IN,
+            f"the provider is asked through the proxy {host} of the environment",
+            f"If it should not be, add {urlsplit(issuer).hostname} to no_proxy.",
+        )
+
+
 def _proxy() -> Iterator[Finding]:
     proxy: Any = settings.PROXY
     wide = [str(n) for n in proxy.networks if n.num_addresses > 256]
     trusted = [*map(str, proxy.networks), *(["a Unix socket"] if proxy.unix else [])]
     yield ok(SIGN_IN, f"{proxy.user_header} is believed from {', '.join(trusted)}")
+    size = env.header_bytes()
+    yield ok(
+        SIGN_IN,
+        f"{proxy.groups_header} may be {size} bytes long (HEADER_BYTES), which is room for "
+        f"{size // 40} groups of 38 characters",
+    )
     if wide:
         yield warning(
             SIGN_IN,

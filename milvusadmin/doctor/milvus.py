@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collections_app.milvus import versions
+from collections_app.milvus import proxied, versions
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Denied, MilvusError
 from collections_app.milvus.handshake import NO_CONNECTION
@@ -27,6 +27,9 @@ CERTIFICATES = ("ca_file", "client_cert_file")
 def look(cluster: Cluster) -> Iterator[Finding]:
     about = f"cluster {cluster.key}"
     yield from _certificates(about, cluster)
+    if proxy := proxied.proxy_for(cluster.uri):
+        text = f"gRPC goes through the proxy in {proxy} of the environment"
+        yield warning(about, text, proxied.remedy(cluster.uri))
     connection = Connection(cluster)
     try:
         version = connection.version("default")

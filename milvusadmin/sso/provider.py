@@ -1,5 +1,6 @@
 """Talking to the identity provider. Every call has a deadline; nothing here knows our pages."""
 
+import logging
 import re
 import threading
 import time
@@ -22,6 +23,8 @@ from joserfc.jwk import KeySet
 from milvusadmin.sign_in import Oidc, safe_address
 
 from .flows import Flow
+
+logger = logging.getLogger(__name__)
 
 DISCOVERY_AGE = 3600  # seconds for which the discovery document and the keys count
 KEYS_AGE = 60  # an unknown key makes us ask for the keys again, but not more often
@@ -84,9 +87,35 @@ def config() -> Oidc:
     return found
 
 
+class App(DjangoOAuth2App):  # type: ignore[misc]  # Authlib has no types
+    """Authlib's client, for a provider whose key set has keys that can't be used, too."""
+
+    def fetch_jwk_set(self, force: bool = False) -> dict[str, Any]:
+        """The keys that can be used: "Implementations SHOULD ignore" the others (RFC 7517, 5)."""
+        found = super().fetch_jwk_set(force=force)
+        keys = found.get("keys") if isinstance(found, dict) else None
+        if not isinstance(keys, list):
+            return dict(found)  # Authlib says what is wrong
+        return {**found, "keys": [key for key in keys if _is_usable(key)]}
+
+
+def _is_usable(key: Any) -> bool:
+    try:
+        KeySet.import_key_set({"keys": [key]})
+    except (JoseError, *MALFORMED) as exc:
+        kind = key.get("kty") if isinstance(key, dict) else type(key).__name__
+        logger.info("a key of the identity provider is ignored (%s): %s", kind, type(exc).__name__)
+        return False
+    return True
+
+
+class _OAuth(OAuth):  # type: ignore[misc]
+    oauth2_client_cls = App
+
+
 @lru_cache(maxsize=2)
 def _client(oidc: Oidc, hour: int) -> DjangoOAuth2App:
-    app = OAuth().register(
+    app = _OAuth().register(
         "oidc",
         client_id=oidc.client_id,
         client_secret=oidc.client_secret,
@@ -245,10 +274,23 @@ def _person(app: DjangoOAuth2App, tokens: dict[str, Any], claims: Any, subject: 
 def _userinfo(app: DjangoOAuth2App, tokens: dict[str, Any], subject: str) -> dict[str, Any]:
     # Without the refresh token: Authlib would use it up by itself for an access token that is old.
     token = {name: tokens[name] for name in ("access_token", "token_type") if name in tokens}
-    found = dict(app.userinfo(token=token))
+    answer = app.get(app.server_metadata["userinfo_endpoint"], token=token)
+    answer.raise_for_status()
+    signed = answer.headers.get("Content-Type", "").startswith("application/jwt")
+    found = _signed_userinfo(app, answer.text) if signed else dict(answer.json())
     if found.get("sub") != subject:
         raise Refused("the userinfo is about somebody else")
     return found
+
+
+def _signed_userinfo(app: DjangoOAuth2App, token: str) -> dict[str, Any]:
+    """Some providers sign what they say of a person (OpenID Connect Core, 5.3.2)."""
+    claims = dict(_decode(app, token.strip()).claims)
+    if claims.get("iss") != config().issuer:
+        raise Refused("the userinfo is another issuer's")
+    if claims.get("aud") not in (config().client_id, [config().client_id]):
+        raise Refused("the userinfo is for somebody else")
+    return claims
 
 
 def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
@@ -258,6 +300,12 @@ def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
         raise Refused("the ID token names nobody")
     names = (claims.get(name) for name in ("name", "preferred_username", "email"))
     display = next((name for name in names if isinstance(name, str) and name.strip()), subject)
+    if _are_elsewhere(claims, config().groups_claim):
+        logger.warning(
+            "the identity provider leaves the groups of %r out, because there are too many: that "
+            "person has no rights. Send only the groups assigned to this application",
+            subject,
+        )
     return Person(
         subject=subject,
         display=_text(display)[:300],
@@ -291,6 +339,12 @@ def groups_of(claims: dict[str, Any], path: str) -> tuple[str, ...]:
     if not isinstance(found, list):
         return ()
     return tuple(sorted({group for group in found if isinstance(group, str) and group}))
+
+
+def _are_elsewhere(claims: dict[str, Any], path: str) -> bool:
+    """Whether the claim only says where the groups could be had: Entra ID, from 200 on."""
+    names = claims.get("_claim_names")
+    return bool(claims.get("hasgroups")) or (isinstance(names, dict) and path in names)
 
 
 # --- signing out ----------------------------------------------------------------------------------

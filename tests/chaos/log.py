@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-FINAL = {"succeeded", "failed", "refused"}
+FINAL = {"succeeded", "failed", "refused", "not done so far"}
 FAULTS = """
 CREATE TABLE chaos_disk (full_for text);
 CREATE FUNCTION chaos_refuse() RETURNS trigger AS $$ BEGIN

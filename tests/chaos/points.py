@@ -44,7 +44,7 @@ def install(*, settler: bool = False) -> None:
     _before(Destroyer, "_send_once", "sending", lambda _, database, rpc, request, *names: names[0])
     _around_conclude()
     if settler:
-        _before(settle, "_is_done", "settling", lambda intent: intent.collection)
+        _before(settle, "is_done", "settling", lambda intent: intent.target.collection)
 
 
 def _before(owner: Any, function: str, point: str, name_in: Callable[..., str]) -> None:

@@ -33,6 +33,7 @@ class Reply:
     body: Any = ""
     status: int = 200
     pause: float = 0.0
+    kind: str = ""  # of content, if it is not the usual one
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,8 @@ class Handler(BaseHTTPRequestHandler):
         body = reply.body.encode() if text else json.dumps(reply.body).encode()
         with contextlib.suppress(OSError):  # who asked may have lost patience
             self.send_response(reply.status)
-            self.send_header("Content-Type", "text/html" if text else "application/json")
+            usual = "text/html" if text else "application/json"
+            self.send_header("Content-Type", reply.kind or usual)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self._send(body, reply.pause)

@@ -19,7 +19,6 @@ from django.core.management.base import CommandError
 from collections_app import clusters
 from collections_app.audit import Outcome
 from collections_app.clusters import Milvus
-from collections_app.intents import Intent
 from collections_app.milvus.errors import Denied
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim

@@ -55,3 +55,9 @@ def events() -> list[str]:
 def shell(chain: Chain, transactional_db: None, tmp_path: Path) -> Iterator[Shell]:
     """manage.py in processes of its own, behind `chain`."""
     yield shell_behind(chain, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which everything is tested at once is slower than any server."""
+    monkeypatch.setattr("collections_app.rehearsal.run.SECONDS", 300.0)

@@ -20,6 +20,7 @@ from collections_app.rehearsal.run import CHECKS
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
+from tests.infra.skins import V30, V2518, V2620, Skin
 from tests.operations.conftest import refused_events
 from tests.views import milvus_user
 
@@ -42,6 +43,16 @@ def test_a_rehearsal_as_root_holds_everywhere_and_leaves_nothing(
     assert leftovers(milvus_server, report.run.root) == []
     assert events() == ["rehearsal.began", "rehearsal.ended succeeded"]
     assert report.seconds < 60
+
+
+@pytest.mark.skins(V2518, V2620, V30)
+def test_a_rehearsal_on_newer_servers_simulated_holds(
+    faulty: Milvus, skin: Skin, milvus_server: MilvusServer
+) -> None:
+    report = rehearsed(faulty)
+    assert states(report) == HOLDS
+    assert report.run.version == skin.version
+    assert leftovers(milvus_server, report.run.root) == []
 
 
 DENIED = (grpc.StatusCode.PERMISSION_DENIED, "PrivilegeCreate: permission deny to ada")
@@ -126,7 +137,7 @@ def test_a_missing_collection_in_the_old_form_is_understood(faulty: Milvus, chai
 
 
 def test_a_build_that_does_not_know_the_old_form_is_caught(
-    faulty: Milvus, chain: Chain, monkeypatch: pytest.MonkeyPatch
+    faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Milvus Admin 0.1 made of it: the rehearsal would have said so."""
 
@@ -138,6 +149,7 @@ def test_a_build_that_does_not_know_the_old_form_is_caught(
     monkeypatch.setattr("collections_app.milvus.translate.OLD_NOT_FOUND", -1)
     failing = rehearsed(faulty).named(State.FAILS)
     assert {"missing collection", "drop collection", "strict drop", "re-creation"} <= set(failing)
+    assert leftovers(milvus_server, AuditEvent.objects.get(action="rehearsal.began").name) == []
 
 
 def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Chain) -> None:
@@ -150,7 +162,9 @@ def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Ch
     assert "cluster is not primary" in saw(report, "drop collection")
 
 
-def test_a_missing_collection_in_a_new_form_breaks_promises(faulty: Milvus, chain: Chain) -> None:
+def test_a_missing_collection_in_a_new_form_breaks_promises(
+    faulty: Milvus, chain: Chain, milvus_server: MilvusServer
+) -> None:
     def new_form(_: Any, reply: Any) -> None:
         if reply.status.code == 100:
             reply.status.code, reply.status.error_code, reply.status.reason = 4711, 1, "no idea"
@@ -160,6 +174,7 @@ def test_a_missing_collection_in_a_new_form_breaks_promises(faulty: Milvus, chai
     assert states(report)["missing collection"] == "does not hold"
     assert "4711" in saw(report, "missing collection")
     assert states(report)["alias"] == "holds", "the others were tried all the same"
+    assert leftovers(milvus_server, report.run.root) == []
     failing = [promise for promise, state, _ in report.promises() if state is State.FAILS]
     assert len(failing) >= 2
 

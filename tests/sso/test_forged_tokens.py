@@ -10,6 +10,7 @@ from tests.infra.forger import (
     Claims,
     Forger,
     In,
+    Reply,
     by_secret,
     key,
     public_key,
@@ -32,6 +33,36 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forged")]
 @pytest.fixture
 def visitor() -> Client:
     return Client()
+
+
+# --- keys that can't be used ---------------------------------------------------------------------
+
+BRAINPOOL = {
+    "kty": "EC",
+    "crv": "BP-256",
+    "kid": "bp",
+    "use": "sig",
+    "x": "i9K06UpR0FEQWP7hSjRd4iyLQnJgFsCcYmHLcOh8B7c",
+    "y": "VDj8ytyQFrfQyfyW1fwg9KkTWTYDWzuS4jmtGJ6WRpM",
+}
+UNUSABLE = [
+    BRAINPOOL,
+    {"kty": "EC", "crv": "brainpoolP256r1", "kid": "bp", "x": BRAINPOOL["x"], "y": BRAINPOOL["y"]},
+    {"kty": "AKP", "kid": "pq", "alg": "ML-DSA-65", "pub": "AAAA"},
+    {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
+    {"kid": "nothing"},
+    "no key",
+    None,
+]
+
+
+@pytest.mark.parametrize("key", UNUSABLE, ids=lambda key: str(key)[:40])
+def test_key_that_cannot_be_used_beside_a_good_one_is_ignored(key: Any, forger: Forger) -> None:
+    good = [one.as_dict(private=False) for one in forger.keys]
+    forger.replies["/jwks"] = Reply({"keys": [key, *good, key]})
+    visitor = Client()
+    assert come_back(visitor, forger).status_code == 302
+    assert signed_in(visitor)
 
 
 # --- what the ID token says -----------------------------------------------------------------------
@@ -85,7 +116,9 @@ def test_a_token_with_a_wrong_claim_is_refused(
     turned_away(visitor, come_back(visitor, forger), why)
 
 
-@pytest.mark.parametrize("claims", [aud(OURS), {"azp": OURS}, {"exp": In(-30)}], ids=str)
+@pytest.mark.parametrize(
+    "claims", [aud(OURS), {"azp": OURS}, {"exp": In(-30)}, {"iat": In(11)}], ids=str
+)
 def test_what_the_standard_allows_is_let_in(
     claims: Claims, visitor: Client, forger: Forger
 ) -> None:

@@ -11,7 +11,10 @@ from tests.infra.forger import (
     Claims,
     Forger,
     Reply,
+    key,
+    signed,
 )
+from tests.views import Page
 
 from .conftest import (
     asked_of,
@@ -138,6 +141,47 @@ def test_odd_values_break_nothing(claims: Claims, visitor: Client, forger: Forge
     assert answer.status_code in {302, 403, 503}
     if answer.status_code == 302:
         assert visitor.get("/access/").status_code == 200
+
+
+def test_userinfo_signed_as_a_jwt_is_read(visitor: Client, forger: Forger) -> None:
+    claims = {"iss": forger.issuer, "aud": forger.client_id, "sub": "ada", "name": "Ada the JWT"}
+    forger.replies["/userinfo"] = Reply(signed(claims), kind="application/jwt")
+    assert come_back(visitor, forger).status_code == 302
+    assert "Ada the JWT" in Page(visitor.get("/access/")).text
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"iss": "https://elsewhere.example"}, "another issuer"),
+        ({"aud": "another client"}, "for somebody else"),
+        ({"aud": None}, "for somebody else"),
+        ({"sub": "eve"}, "about somebody else"),
+    ],
+)
+def test_userinfo_signed_for_somebody_else_is_refused(
+    change: Claims, why: str, visitor: Client, forger: Forger
+) -> None:
+    claims = {"iss": forger.issuer, "aud": forger.client_id, "sub": "ada", **change}
+    made = signed({name: value for name, value in claims.items() if value})
+    forger.replies["/userinfo"] = Reply(made, kind="application/jwt")
+    turned_away(visitor, come_back(visitor, forger), why)
+
+
+def test_userinfo_signed_by_somebody_else_is_refused(visitor: Client, forger: Forger) -> None:
+    claims = {"iss": forger.issuer, "aud": forger.client_id, "sub": "ada"}
+    forger.replies["/userinfo"] = Reply(signed(claims, key("other")), kind="application/jwt")
+    assert come_back(visitor, forger).status_code == 403
+    assert not signed_in(visitor)
+
+
+@pytest.mark.parametrize("hint", [{"hasgroups": True}, {"_claim_names": {"groups": "src1"}}])
+def test_groups_left_out_because_they_are_too_many_are_named_in_the_log(
+    hint: Claims, visitor: Client, forger: Forger, caplog: pytest.LogCaptureFixture
+) -> None:
+    forger.claims = {"groups": None, **hint}
+    assert come_back(visitor, forger).status_code == 302
+    assert "leaves the groups of 'ada' out, because there are too many" in caplog.text
 
 
 def test_an_auth_time_in_userinfo_that_is_no_time_breaks_nothing(

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from collections_app.milvus.sdk import pb
-from tests.fixtures import cluster_at
+from tests.fixtures import cluster_at, rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds
@@ -111,6 +112,29 @@ def test_an_empty_list_of_databases_is_of_what_was_granted(
     page = Page(signed_in("viewer").get(DATABASES))
     assert page.status == 200
     assert "the account of this dashboard was granted something" in page.text
+
+
+def test_databases_that_may_not_be_listed_are_those_of_the_rules_and_a_field(
+    real: Any,
+    use_cluster: Any,
+    milvus_server: MilvusServer,
+    people: Any,
+    signed_in: SignIn,
+    settings: Any,
+) -> None:
+    """Somebody whose rules name one database finds the way there."""
+    people["outsider"].groups.add(Group.objects.create(name="team"))
+    where = {"clusters": ("main",), "databases": ("team_b", "team_?")}
+    settings.ACCESS = (rule("team", "view", **where),)
+    with milvus_user(milvus_server) as token:
+        use_cluster(milvus_server.uri, token)
+        page = Page(signed_in("outsider").get(DATABASES))
+    assert page.status == 200
+    assert page.link("team_b") == list_url("team_b")
+    assert not page.has_link("default"), "she may not see that one"
+    (field,) = page.find("input", name="database")
+    assert "required" in field.attrs
+    assert page.find("form", action="/clusters/main/collections/", method="get")
 
 
 def test_databases_that_may_not_be_listed_are_not_called_none(

@@ -215,6 +215,7 @@ def test_form_from_another_origin_names_what_the_proxy_must_pass_on(
 def test_sign_in_form_of_a_tab_already_signed_in_leads_on(signed_in: SignIn) -> None:
     """Two tabs show it, and the first one has changed the form's secret."""
     client = signed_in("auditor", enforce_csrf_checks=True)
+    client.get("/audit/")
     for where, expected in (("/audit/?who=ada", "/audit/?who=ada"), ("//evil.example/", "/")):
         answer: Any = client.post("/sign-in/", {"next": where, "csrfmiddlewaretoken": "x" * 64})
         assert (answer.status_code, answer.headers["Location"]) == (302, expected)

@@ -279,6 +279,9 @@ def test_a_name_that_is_no_account_is_not_kept(typed: str) -> None:
 def test_nor_is_it_kept_where_attempts_are_counted() -> None:
     sign_in(Client(), username="my-pass-w0rd", password="0ther-w0rd")
     kept = str(list(AccessAttempt.objects.values()))
+    assert {(one["get_data"], one["post_data"]) for one in AccessAttempt.objects.values()} == {
+        ("", "")
+    }, "neither the address nor the form, with its CSRF token"
     assert "my-pass-w0rd" not in kept
     assert "0ther-w0rd" not in kept
 

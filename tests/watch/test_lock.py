@@ -96,7 +96,7 @@ def test_a_second_watch_says_who_runs_and_fails(first: Any, real: Milvus) -> Non
     with pytest.raises(CommandError) as caught:
         call_command("watch", "--once")
     assert caught.value.returncode == 1
-    assert "Another watch runs: milvusadmin watch on " in str(caught.value)
+    assert "Another watch is running: milvusadmin watch on " in str(caught.value)
     assert not AuditEvent.objects.exists()
 
 
@@ -169,7 +169,7 @@ def test_one_whose_lock_went_to_another_stops(watched: Watched, shell: Shell) ->
         _, err = process.communicate(timeout=SLOW)
         other.release()
     assert process.returncode == 1
-    assert "Another watch runs: " in err
+    assert "Another watch is running: " in err
 
 
 def cut_off() -> None:
@@ -299,7 +299,7 @@ def test_a_single_look_says_what_it_recorded_and_what_it_could_not_read(
     watched: Watched, faulty: Milvus, chain: Chain
 ) -> None:
     limits = ("--database", watched.database)
-    assert once(*limits) == (0, "main: 1 watch.began\n", "")
+    assert once(*limits) == (0, "main: recorded 1 watch.began event\n", "")
     watched.add("book")
     assert once(*limits) == (0, "main: 1 collection.appeared\n", "")
     assert once(*limits) == (0, "", "")
@@ -314,7 +314,7 @@ def test_a_cluster_that_hangs_does_not_keep_the_others_from_being_watched(
     hanging = replace(settings.CLUSTERS["main"], key="away", uri="http://127.0.0.1:1")
     settings.CLUSTERS = {"away": hanging, **settings.CLUSTERS}
     code, out, err = once("--database", watched.database)
-    assert (code, out) == (1, "main: 1 watch.began\n")
+    assert (code, out) == (1, "main: recorded 1 watch.began event\n")
     assert err.startswith("away: ")
 
 
@@ -370,7 +370,7 @@ def test_an_embedded_milvus_lite_that_the_dashboard_has_open_says_so(
     shell = Shell({**os.environ, "DJANGO_SETTINGS_MODULE": "milvusadmin.settings", **environment})
     code, _, err = shell.run("watch", "--once")
     assert code == 1
-    assert "its file belongs to one process. Stop the dashboard" in err
+    assert "its file belongs to one process. Stop Milvus Admin" in err
 
 
 def test_on_milvus_lite_names_are_all_there_is_and_the_log_says_so(

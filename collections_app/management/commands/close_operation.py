@@ -1,10 +1,8 @@
-"""Close an operation that looking can't settle, by a person's verdict."""
+"""Record the outcome of an open operation by hand."""
 
 from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
-
-from django.core.management.base import BaseCommand, CommandError
 
 from ...actors import at_the_shell
 from ...audit import Outcome
@@ -13,41 +11,57 @@ from ...intents import Intent, intent_of
 from ...milvus.errors import MilvusError
 from ...operations.sending import finish
 from ...operations.settle import aside_of, being_carried_out
+from ..shell import Error, ShellCommand
 
 
-class Command(BaseCommand):
+class Command(ShellCommand):
     help = (
-        "For an operation that stays unknown because Milvus can't be asked any more (the cluster "
-        "left the configuration, or the account lost its rights). Records who said so, and why."
+        "Record the outcome of an operation that stays unknown because Milvus can't be asked any "
+        "more: the cluster was removed from the configuration, or the account lost its privileges. "
+        "Records who closed it, and why. Sends nothing to Milvus. Exit codes: 0 closed; 1 it can't "
+        "be closed, nothing changed; 2 wrong usage."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("operation", type=UUID)
-        parser.add_argument("--outcome", required=True, choices=["succeeded", "failed"])
-        parser.add_argument("--reason", required=True, help="how you know")
+        super().add_arguments(parser)
+        parser.add_argument("operation", type=UUID, help="the operation's id")
+        parser.add_argument(
+            "--outcome",
+            required=True,
+            choices=["succeeded", "failed"],
+            help="succeeded: it is gone from Milvus; failed: it still exists",
+        )
+        parser.add_argument("--reason", required=True, help="how you know; recorded")
 
     def handle(self, *args: Any, **options: Any) -> None:
         operation_id, reason = options["operation"], options["reason"]
         intent = intent_of(operation_id)
         if intent is None:
-            raise CommandError("There is no such operation.")
+            raise Error("There is no such operation. Nothing was recorded. Check the id.")
         if being_carried_out(intent):
-            raise CommandError("It may still be carried out. Wait a minute.")
+            raise Error(
+                "The operation may still be carried out, so its outcome can't be recorded yet. "
+                "Wait a minute, then run manage.py reconcile_operations."
+            )
         self._refuse_if_aside(intent)
         details = {"settled": True, "by_hand": True, "reason": reason}
         message = f"Closed by hand: {reason}"
         outcome = Outcome(options["outcome"])
         if not finish(operation_id, outcome, message, *at_the_shell(), details):
-            raise CommandError("It is settled already.")
-        self.stdout.write(f"{operation_id}: {outcome}")
+            raise Error("The operation is settled already. Nothing was recorded.")
+        self.say(f"Closed the operation as {outcome}.", outcome=str(outcome))
+        self.say_operation(operation_id)
 
     def _refuse_if_aside(self, intent: Intent) -> None:
-        """Closed, nobody would give it its name back. If Milvus can't be asked, go on."""
+        """Once it is closed, its name would not be restored. If Milvus can't be asked, go on."""
         try:
             aside = aside_of(intent)
             held = aside and aside.bearer(aside.private)
         except (MilvusError, UnknownCluster):
             return
         if aside and held:
-            remedy = "reconcile_operations gives it its name back; or rename it yourself first."
-            raise CommandError(f"It is called {aside.private} now. {remedy}")
+            raise Error(
+                f"The collection still has its temporary name, {aside.private}. Nothing was "
+                "recorded. Run manage.py reconcile_operations, which restores the name, or rename "
+                "the collection yourself first."
+            )

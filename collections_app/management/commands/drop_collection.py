@@ -8,7 +8,7 @@ from ..acts import DropCommand
 
 
 class Command(DropCommand):
-    help = "Drop one collection: its name repeated in --confirm, sent once, verified, recorded."
+    help = "Drop one collection: sent once, verified by reading back, recorded in the audit log."
     action = Action.DROP_COLLECTION
 
     def target(self, options: dict[str, Any]) -> Target:

@@ -9,7 +9,7 @@ from ..acts import DropCommand
 
 
 class Command(DropCommand):
-    help = "Drop one partition: its name repeated in --confirm, sent once, verified, recorded."
+    help = "Drop one partition: sent once, verified by reading back, recorded in the audit log."
     action = Action.DROP_PARTITION
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,39 +1,48 @@
-"""Say which rule gives somebody a right, or that none does."""
+"""Explain which rule allows a person to do something, or that none does."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
 from ...access import Action, Place, decide, rules_of
 from ...actors import Actor
 from ...history import last_seen
+from ..shell import Error, ShellCommand
 
 
-class Command(BaseCommand):
+class Command(ShellCommand):
     help = (
-        "Explain what somebody may do on a cluster, a database or a collection, and which rule "
-        "says so. Their groups are those of the last event in the audit log, or --groups."
+        "Explain what a person may do on a cluster, database or collection, and which rule allows "
+        "it. Uses the groups of that person's last event in the audit log, or --groups. Exit "
+        "codes: 0 explained; 1 unknown person or cluster; 2 wrong usage."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--user", required=True, help="subject or display name of a person")
-        parser.add_argument("--groups", help="separated by commas, instead of the known ones")
+        parser.add_argument(
+            "--groups", help="groups separated by commas, instead of the last known"
+        )
         parser.add_argument("--target", required=True, help="CLUSTER[/DATABASE[/COLLECTION]]")
 
     def handle(self, *args: Any, **options: Any) -> None:
         actor, place = self._actor(options), self._place(options["target"])
-        self.stdout.write(f"{actor.display}, groups: {', '.join(actor.groups) or 'none'}")
+        self.say(
+            f"{actor.display}, groups: {', '.join(actor.groups) or 'none'}", groups=actor.groups
+        )
         for rule in rules_of(actor):
             actions = ", ".join(sorted(rule.actions))
-            self.stdout.write(f"  {rule.source} names one of these groups and gives {actions}")
+            self.say(f"  {rule.source} names one of these groups and allows {actions}")
+        decisions = {}
         for action in Action:
             decision = decide(actor, action, place)
             answer = "yes" if decision.allowed else "no"
-            self.stdout.write(f"{action.value:20} {answer:4} {decision.why}")
+            self.say(f"{action.value:20} {answer:4} {decision.why}")
+            decisions[action.value] = {"allowed": decision.allowed, "why": decision.why}
+        self.facts["actions"] = decisions
 
     def _actor(self, options: dict[str, Any]) -> Actor:
         name, groups = options["user"], options["groups"]
@@ -42,7 +51,7 @@ class Command(BaseCommand):
             return Actor(issuer="asked", subject=name, display=name, groups=given, method="asked")
         found = self._local(name) if settings.SIGN_IN == "local" else last_seen(name)
         if found is None:
-            raise CommandError(f"Nobody called {name} is known here. Say --groups instead.")
+            raise Error(f"Nobody called {name} is known here. Name their groups with --groups.")
         return found
 
     def _local(self, name: str) -> Actor | None:
@@ -57,5 +66,5 @@ class Command(BaseCommand):
         database, _, collection = rest.partition("/")
         if cluster not in settings.CLUSTERS:
             known = ", ".join(settings.CLUSTERS)
-            raise CommandError(f"There is no cluster {cluster}. Known: {known}.")
+            raise Error(f"No cluster {cluster} is configured. Configured: {known}.")
         return Place(cluster=cluster, database=database or None, collection=collection or None)

@@ -3,18 +3,26 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from ... import exports
 from ...actors import at_the_shell
 from ...models import AuditEvent
+from ..shell import ShellCommand
 
 
-class Command(BaseCommand):
-    help = "Write the whole audit log to standard output, oldest event first."
+class Command(ShellCommand):
+    help = (
+        "Write the whole audit log to standard output, oldest event first. The export is recorded "
+        "first, and is its own last event. Exit codes: 0 written; 1 failed; 2 wrong usage."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--form", choices=sorted(exports.FORMS), default="jsonl")
+        """Without --json: the output has formats of its own."""
+        parser.add_argument(
+            "--form",
+            choices=sorted(exports.FORMS),
+            default="jsonl",
+            help="jsonl can be verified; csv is for a spreadsheet (jsonl)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The export is recorded first, and is its own last event."""

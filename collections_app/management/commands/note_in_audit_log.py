@@ -1,19 +1,22 @@
-"""Put a note into the audit log, such as that a backup was restored."""
+"""Record a note in the audit log, such as that a backup was restored."""
 
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from ...actors import at_the_shell
 from ...audit import Entry, LogUnwritable, Phase, write
+from ..shell import Error, ShellCommand
 
 
-class Command(BaseCommand):
-    help = "Record what happened to this dashboard from outside: restored, moved, a key changed."
+class Command(ShellCommand):
+    help = (
+        "Record a note about this installation: a backup was restored, a key was changed. "
+        "Exit codes: 0 recorded; 1 not recorded; 2 wrong usage."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("text")
+        super().add_arguments(parser)
+        parser.add_argument("text", help="the note")
 
     def handle(self, *args: Any, **options: Any) -> None:
         actor, origin = at_the_shell()
@@ -27,5 +30,7 @@ class Command(BaseCommand):
         try:
             event = write(note)
         except LogUnwritable as exc:
-            raise CommandError("The log can't be written.") from exc
-        self.stdout.write(f"event {event.sequence}")
+            raise Error(
+                "The audit log can't be written: the note was not recorded. See manage.py doctor."
+            ) from exc
+        self.say(f"Recorded the note as event {event.sequence}.", event=event.sequence)

@@ -1,9 +1,8 @@
-"""Put back what protects the audit log: triggers, and the claims of open operations."""
+"""Restore what protects the audit log: triggers, and the claims of open operations."""
 
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from ... import audit, safeguards, triggers
@@ -11,24 +10,27 @@ from ...actors import at_the_shell
 from ...milvus.types import Target
 from ...models import AuditEvent, Claim
 from ...operations.protocol import digest
+from ..shell import Error, ShellCommand
 
 
-class Command(BaseCommand):
+class Command(ShellCommand):
     help = (
-        "Put back the triggers, and the claims of operations that are open: what verify_audit_log "
-        "misses beside the chain. What was put back is recorded."
+        "Restore the triggers, and the claims of open operations, that verify_audit_log reports as "
+        "missing beside the chain. Records what it restored. Exit codes: 0 all is in place; 1 not "
+        "restored, or something needs a person to judge; 2 wrong usage."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             put_back = self._put_back()
         except audit.LogUnwritable as exc:
-            raise CommandError("The log can't be written, so nothing was put back.") from exc
-        self.stdout.write(f"put back: {', '.join(put_back) or 'nothing'}")
+            raise Error(
+                "The audit log can't be written, so nothing was restored. Run manage.py doctor."
+            ) from exc
+        text = f"Restored: {', '.join(put_back)}." if put_back else "Nothing had to be restored."
+        self.say(text, restored=put_back)
         if problems := safeguards.problems():
-            raise CommandError(
-                "\n".join(["Something is left that only a person can judge:", *problems])
-            )
+            raise Error("\n".join(["These problems need a person to judge them:", *problems]))
 
     def _put_back(self) -> list[str]:
         actor, origin = at_the_shell()

@@ -1,4 +1,4 @@
-"""Settle operations whose outcome is not known yet."""
+"""Verify and record the outcomes of open operations."""
 
 import time
 from argparse import ArgumentParser
@@ -6,29 +6,36 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from ... import pulse, quotas
+from ... import links, pulse, quotas
 from ...actors import at_the_shell
 from ...audit import LogUnwritable, Outcome
 from ...operations.late import follow_up_late_drops
 from ...operations.settle import open_operations, settle
 from ...operations.strays import give_back_strays
+from ..shell import ShellCommand
 
 
-class Command(BaseCommand):
+class Command(ShellCommand):
     help = (
-        "Look what became of operations without a final outcome, and record it. Never drops "
-        "anything; what a strict drop left half-way gets its name back. Exit code 1 if some are "
-        "still open (without --loop)."
+        "Read back the targets of operations without a final outcome, and record what happened. "
+        "Never drops anything; restores the name of a collection that a strict drop left renamed. "
+        "Exit codes (without --loop): 0 no operation is open; 1 some are still open; 2 wrong usage."
     )
+    ends_with = "Leave out --loop."
 
     tidy_at = strays_at = 0.0  # monotonic seconds
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--loop", action="store_true", help="go on for ever")
-        parser.add_argument("--every", type=float, default=5.0, help="seconds between looks")
+        super().add_arguments(parser)
+        parser.add_argument("--loop", action="store_true", help="run until stopped")
+        parser.add_argument(
+            "--every", type=float, default=5.0, help="with --loop: seconds between rounds (5)"
+        )
+
+    def is_loop(self, options: dict[str, Any]) -> bool:
+        return bool(options["loop"])
 
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
@@ -36,6 +43,9 @@ class Command(BaseCommand):
             still_open = self._once()
             self._look_for_strays()
             if not options["loop"]:
+                if not still_open:
+                    self.say("No operation is open.")
+                self.facts["open"] = still_open
                 raise SystemExit(1 if still_open else 0)
             time.sleep(options["every"])
 
@@ -47,7 +57,7 @@ class Command(BaseCommand):
         try:
             call_command("clearsessions")
         except DatabaseError as exc:
-            self.stderr.write(f"old sessions could not be removed: {type(exc).__name__}")
+            self.stderr.write(f"Old sessions could not be removed: {type(exc).__name__}")
 
     def _look_for_strays(self) -> None:
         """Once a minute: it lists every database."""
@@ -57,9 +67,9 @@ class Command(BaseCommand):
         try:
             caller = at_the_shell()
             for told in [*give_back_strays(*caller), *follow_up_late_drops(*caller)]:
-                self.stdout.write(told)
+                self.say(told)
         except Exception as exc:
-            self.stderr.write(f"private names could not be searched: {type(exc).__name__}: {exc}")
+            self.stderr.write(f"The search for temporary names failed: {type(exc).__name__}: {exc}")
 
     def _once(self) -> int:
         """Look at each open operation once. Returns how many stay open."""
@@ -67,7 +77,7 @@ class Command(BaseCommand):
         try:
             outcomes = [self._settle(claim.operation_id) for claim in open_operations()]
         except DatabaseError as exc:
-            self.stderr.write(f"the database does not answer: {type(exc).__name__}")
+            self.stderr.write(f"The database does not answer: {type(exc).__name__}")
             return 1
         self._close_quotas()
         pulse.note(pulse.RECONCILE)
@@ -78,14 +88,23 @@ class Command(BaseCommand):
         try:
             quotas.close_old()
         except (DatabaseError, LogUnwritable) as exc:
-            self.stderr.write(f"refusals that were counted can't be recorded: {exc}")
+            self.stderr.write(f"The number of refused attempts could not be recorded: {exc}")
 
     def _settle(self, operation_id: UUID) -> Outcome:
         """Whatever goes wrong with one operation, the others get their turn."""
         try:
             outcome = settle(operation_id, *at_the_shell(), may_rename=True)
         except Exception as exc:
-            self.stderr.write(f"{operation_id}: could not look: {type(exc).__name__}: {exc}")
+            self.stderr.write(
+                f"Operation {operation_id} could not be verified: {type(exc).__name__}: {exc}"
+            )
             outcome = Outcome.UNKNOWN
-        self.stdout.write(f"{operation_id}: {outcome}")
+        self._say_outcome(operation_id, outcome)
         return outcome
+
+    def _say_outcome(self, operation_id: UUID, outcome: Outcome) -> None:
+        verdict = "is still unknown" if outcome is Outcome.UNKNOWN else f"ended as {outcome}"
+        address = links.operation(str(operation_id))
+        self.say(f"Operation {operation_id} {verdict}: {address}")
+        if self.as_json:  # a loop would keep them for ever
+            self.facts.setdefault("operations", {})[str(operation_id)] = str(outcome)

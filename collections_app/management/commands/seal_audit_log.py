@@ -5,21 +5,23 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ... import segments
 from ...actors import at_the_shell
 from ...audit import LogUnwritable
+from ..shell import Error, ShellCommand
 
 
-class Command(BaseCommand):
+class Command(ShellCommand):
     help = (
-        "Write the events that are in no segment yet, up to a day, into a new file, and record its "
-        "SHA-256 in the log. Removes nothing: remove_sealed_segment does."
+        "Write the oldest events that are in no segment yet to a new file, and record its SHA-256 "
+        "in the audit log. Removes nothing; remove_sealed_segment does that. Exit codes: 0 sealed; "
+        "1 nothing was sealed; 2 wrong usage."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         until = parser.add_mutually_exclusive_group(required=True)
         until.add_argument("--until", type=date.fromisoformat, help="events before that day")
         until.add_argument("--keep-days", type=int, help="events older than that many days")
@@ -29,14 +31,18 @@ class Command(BaseCommand):
         try:
             segment = segments.seal(_moment(options), options["to"], *at_the_shell())
         except OSError as exc:
-            raise CommandError(f"The file can't be written: {exc}") from exc
+            raise Error(f"The file can't be written, so nothing was sealed: {exc}") from exc
         except LogUnwritable as exc:
-            raise CommandError("The log can't be written, so nothing was sealed.") from exc
+            raise Error(
+                "The audit log can't be written, so nothing was sealed. Run manage.py doctor."
+            ) from exc
         except segments.NotDone as exc:
-            raise CommandError(str(exc)) from exc
+            raise Error(str(exc)) from exc
         path = options["to"] / segment.file
-        self.stdout.write(f"sealed: events {segment.first} to {segment.last}, in {path}")
-        self.stdout.write(f"sha256: {segment.sha256}")
+        events = f"events {segment.first} to {segment.last}"
+        facts = {"first": segment.first, "last": segment.last, "file": str(path)}
+        self.say(f"Sealed {events} in {path}. Nothing was removed.", **facts)
+        self.say(f"SHA-256: {segment.sha256}", sha256=segment.sha256)
 
 
 def _moment(options: dict[str, Any]) -> datetime:

@@ -5,34 +5,40 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.core.management.base import BaseCommand, CommandError
-
 from ... import custody, pulse, safeguards, verification
 from ...models import RemovedSegment
 from ...verification import Verdict
+from ..shell import Error, ShellCommand
 
 T = TypeVar("T")
 
 
-class Command(BaseCommand):
-    help = "Check that no audit event was changed, removed or added. Names the first broken link."
+class Command(ShellCommand):
+    help = (
+        "Check that no audit event was changed, removed or added. Names the first broken link. "
+        "Exit codes: 0 intact; 1 not intact, or it can't be verified; 2 wrong usage."
+    )
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument(
             "--export",
             nargs="+",
             metavar="FILE",
-            help="JSON Lines exports and sealed segments, oldest first, verified as one chain; "
-            "the database is not asked",
+            help="verify these JSON Lines exports and sealed segments, oldest first, as one chain, "
+            "without the database",
         )
         parser.add_argument("--partial", action="store_true", help="the export was filtered")
         parser.add_argument("--head", help="the hash the last event must have")
         parser.add_argument(
-            "--against", help="lines that left the machine: each must be in the database as it was"
+            "--against",
+            help="compare with this copy: each of its lines must be in the database unchanged",
         )
         parser.add_argument(
-            "--lost", type=Path, help="with --against: a new file for the lines that are not"
+            "--lost",
+            type=Path,
+            help="with --against: write lines that are missing to this new file",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +52,7 @@ class Command(BaseCommand):
             pulse.note(pulse.VERIFY, well=intact)
 
     def _check(self, options: dict[str, Any]) -> None:
-        """Says all that is wrong, and not only the first thing."""
+        """Report every problem, not only the first."""
         files = options["export"]
         verdict = self._of_files(files, options["partial"]) if files else verification.verify()
         problems = list(self._of_chain(verdict, options))
@@ -56,7 +62,7 @@ class Command(BaseCommand):
         if options["against"]:
             problems += self._of_copy(options["against"], options["lost"])
         if problems:
-            raise CommandError("\n".join(problems))
+            raise Error("\n".join(problems))
 
     def _of_chain(self, verdict: Verdict, options: dict[str, Any]) -> Iterator[str]:
         if verdict.broken:
@@ -71,13 +77,17 @@ class Command(BaseCommand):
                 f"The chain ends at event {verdict.last_sequence} with {verdict.head}, not with "
                 "the given head: the end was cut off, or more was written since."
             )
-        self.stdout.write(
-            f"intact: {verdict.checked} events, last {verdict.last_sequence}, head {verdict.head}"
+        events = f"{verdict.checked} events, last {verdict.last_sequence}, head {verdict.head}"
+        self.say(
+            f"The chain is intact: {events}",
+            events=verdict.checked,
+            last=verdict.last_sequence,
+            head=verdict.head,
         )
 
     def _say_removed(self) -> None:
         for row in RemovedSegment.objects.order_by("last"):
-            self.stdout.write(f"removed: {row}, as event {row.event} says")
+            self.say(f"Removed earlier: {row}, as event {row.event} says")
 
     def _of_copy(self, path: str, new: Path | None) -> Iterator[str]:
         lost: dict[int, str] = {}
@@ -85,22 +95,24 @@ class Command(BaseCommand):
         try:
             found = self._read([path], lambda lines: custody.compare(lines, keep))
         except ValueError as exc:
-            raise CommandError(f"A line of {path} can't be compared: {exc}") from exc
+            raise Error(f"A line of {path} can't be compared: {exc}") from exc
         if found.removed:
-            self.stdout.write(f"not compared: {found.removed} lines of removed segments")
+            self.say(f"Not compared: {found.removed} lines of removed segments")
         if new:
             _write(new, [lost[number] for number in sorted(lost)])
         if found.problem:
             yield (
                 f"The log is not the one that was copied: {found.problem}; {found.lost} lines are "
-                "not in the log. Its end was cut off, an old backup was restored, or it was "
-                "written anew by somebody who has the key."
+                "not in the log. Its end was cut off, an old backup was restored, or somebody who "
+                "has the key rewrote it. Follow docs/operations.md, 'The chain is broken'."
             )
         elif not found.checked + found.removed:
             yield f"{path} holds no event. Was it cut off?"
         else:
-            self.stdout.write(
-                f"as copied: {found.checked} lines of the copy, up to event {found.last_sequence}"
+            self.say(
+                f"The log agrees with the copy: {found.checked} lines, up to event "
+                f"{found.last_sequence}",
+                compared=found.checked,
             )
 
     def _of_files(self, paths: list[str], partial: bool) -> Verdict:
@@ -115,7 +127,7 @@ class Command(BaseCommand):
         try:
             return check(line for path in paths for line in _lines(path))
         except (OSError, UnicodeDecodeError) as exc:
-            raise CommandError(f"{' '.join(paths)} can't be read: {exc}") from exc
+            raise Error(f"{' '.join(paths)} can't be read: {exc}") from exc
 
 
 def _write(path: Path, lines: list[str]) -> None:
@@ -123,7 +135,7 @@ def _write(path: Path, lines: list[str]) -> None:
         with path.open("x", encoding="utf-8") as file:  # nothing is overwritten
             file.writelines(f"{line}\n" for line in lines)
     except OSError as exc:
-        raise CommandError(f"{path} can't be written: {exc}") from exc
+        raise Error(f"{path} can't be written: {exc}") from exc
 
 
 def _lines(path: str) -> Iterator[str]:

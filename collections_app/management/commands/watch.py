@@ -1,20 +1,20 @@
-"""Watch Milvus for what is done to it without this dashboard."""
+"""Detect changes made in Milvus outside Milvus Admin."""
 
 import signal
 import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from ... import clusters, pulse
 from ...milvus.types import Cluster
 from ...watch.lock import Lock, lock
 from ...watch.rounds import Report, look
+from ..shell import Error, ShellCommand
 
 EMBEDDED = (
-    "{key} is an embedded Milvus Lite, and its file belongs to one process. Stop the dashboard and "
+    "{key} is an embedded Milvus Lite, and its file belongs to one process. Stop Milvus Admin and "
     "use --once, or name other clusters with --cluster."
 )
 
@@ -25,36 +25,48 @@ def is_embedded(cluster: Cluster) -> bool:
 
 
 class Taken(Exception):
-    """Another watch runs. Says which."""
+    """Another watch is running. Says which."""
 
 
-class Command(BaseCommand):
+class Command(ShellCommand):
     help = (
-        "Keep an inventory of all collections, and record what appears, goes, is replaced or "
-        "renamed without this dashboard. Only one runs, over all machines that share the database. "
-        "Exit code 1 if another one runs, or (with --once) if something could not be read."
+        "Keep an inventory of all collections, and record which of them are created, dropped, "
+        "replaced or renamed outside Milvus Admin. Only one watch runs for all machines that share "
+        "the database. Exit codes: 0 stopped, or (with --once) everything was read; 1 another "
+        "watch is running, a wrong option, or (with --once) something could not be read."
     )
+    ends_with = "Add --once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--every", type=float, default=60.0, help="seconds between looks (60)")
-        parser.add_argument("--once", action="store_true", help="look once: for cron")
-        parser.add_argument("--wait", action="store_true", help="stand by while another one runs")
-        parser.add_argument("--cluster", action="append", help="only this one; may be repeated")
-        parser.add_argument("--database", action="append", help="only this one; may be repeated")
+        super().add_arguments(parser)
+        parser.add_argument("--every", type=float, default=60.0, help="seconds between scans (60)")
+        parser.add_argument("--once", action="store_true", help="scan once, for cron")
+        parser.add_argument(
+            "--wait", action="store_true", help="stand by while another watch is running"
+        )
+        parser.add_argument("--cluster", action="append", help="only this cluster; may be repeated")
+        parser.add_argument(
+            "--database", action="append", help="only this database; may be repeated"
+        )
+
+    def is_loop(self, options: dict[str, Any]) -> bool:
+        return not options["once"]
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.options, self.stopped, self.standing_by = options, threading.Event(), False
         if not 0 < options["every"] <= 86400:
-            raise CommandError("--every is the seconds between two looks: above 0, at most 86400.")
+            raise Error("--every is the seconds between two scans: above 0, at most 86400.")
         self.clusters = self._clusters()
         before = signal.signal(signal.SIGTERM, lambda *_: self.stopped.set())
         held = lock()
         try:
             self._loop(held)
         except Taken as exc:
-            raise CommandError(f"Another watch runs: {exc}. Only one may; --wait waits.") from exc
+            raise Error(
+                f"Another watch is running: {exc}. Only one may run. Use --wait to stand by."
+            ) from exc
         except KeyboardInterrupt:
-            self.stderr.write("interrupted")
+            self.stderr.write("Interrupted.")
         finally:
             held.release()
             signal.signal(signal.SIGTERM, before)
@@ -63,11 +75,11 @@ class Command(BaseCommand):
         wanted, known = self.options["cluster"], {c.key: c for c in clusters.all_clusters()}
         for key in wanted or ():
             if key not in known:
-                raise CommandError(f"No cluster {key} is configured. Known: {', '.join(known)}.")
+                raise Error(f"No cluster {key} is configured. Configured: {', '.join(known)}.")
         chosen = [c for key, c in known.items() if not wanted or key in wanted]
         embedded = [c.key for c in chosen if is_embedded(c)]
         if embedded and not self.options["once"]:
-            raise CommandError(EMBEDDED.format(key=embedded[0]))
+            raise Error(EMBEDDED.format(key=embedded[0]))
         return chosen
 
     def _loop(self, held: Lock) -> None:
@@ -88,14 +100,14 @@ class Command(BaseCommand):
                 return True
             self._stand_by(held.holder())
         except (DatabaseError, InterfaceError) as exc:
-            self.stderr.write(f"the database does not answer: {type(exc).__name__}")
+            self.stderr.write(f"The database does not answer: {type(exc).__name__}")
         return False
 
     def _stand_by(self, holder: str) -> None:
         if not self.options["wait"]:
-            raise Taken(holder or "it does not say who it is")
+            raise Taken(holder or "it does not say where")
         if not self.standing_by:
-            self.stderr.write(f"another watch runs: {holder}. Standing by.")
+            self.stderr.write(f"Another watch is running: {holder}. Standing by.")
         self.standing_by = True
 
     def _look(self, cluster: Cluster) -> bool:
@@ -111,6 +123,13 @@ class Command(BaseCommand):
             report.problems.append(EMBEDDED.format(key=cluster.key))
         for problem in report.problems:
             self.stderr.write(f"{cluster.key}: {problem}")
+            self._note("problems", cluster, problem)
         for action, count in sorted(report.events.items()):
-            self.stdout.write(f"{cluster.key}: {count} {action}")
+            events = "event" if count == 1 else "events"
+            self.say(f"{cluster.key}: recorded {count} {action} {events}")
+            self._note("events", cluster, {"action": action, "count": count})
         return not report.problems
+
+    def _note(self, fact: str, cluster: Cluster, about: object) -> None:
+        if self.as_json:  # a loop would keep them for ever
+            self.facts.setdefault(fact, {}).setdefault(cluster.key, []).append(about)

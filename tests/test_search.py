@@ -1,0 +1,43 @@
+"""Searching without regard to case finds the same on both databases, all letters folded."""
+
+from typing import Any
+
+import pytest
+
+from collections_app import audit, history
+from collections_app.models import AuditEvent
+from tests.fixtures import actor
+from tests.test_exports import named
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+FOUND = [
+    ("Zoë", "ZOË"),
+    ("Zoë", "zoë"),
+    ("ÄRGER", "ärg"),
+    ("Дмитрий", "ДМИТ"),
+    ("Ελένη", "ελέν"),
+    ("Straße", "straße"),
+    ("Ada", "ADA"),
+    ("100%", "0%"),
+    ("a_b", "A_B"),
+    ("日本", "日"),
+]
+NOT_FOUND = [("Zoë", "ZOE"), ("Zoe", "zoë"), ("Straße", "STRASSE"), ("abc", "a%c"), ("axb", "a_b")]
+
+
+def seen(filters: dict[str, Any]) -> int:
+    return history.filtered(filters, actor(groups=("auditor",))).count()
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "count"),
+    [(*pair, 1) for pair in FOUND] + [(*pair, 0) for pair in NOT_FOUND],
+)
+def test_filtered_person_and_object_are_found_whatever_the_case(
+    name: str, part: str, count: int
+) -> None:
+    audit.write(named(name, actor=actor(name)))
+    assert seen({"who": part}) == count
+    assert seen({"what": part}) == count
+    assert AuditEvent.objects.count() == 1
