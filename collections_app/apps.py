@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.models.signals import post_migrate
 
-from . import search
+from .audit import search
 from .private import keep_database_private
 
 
@@ -13,7 +13,8 @@ class CollectionsConfig(AppConfig):
     verbose_name = "Milvus Admin"
 
     def ready(self) -> None:
-        from . import checks, roles  # noqa: F401, PLC0415 (models are not loaded before)
+        from . import checks  # noqa: F401, PLC0415 (models are not loaded before)
+        from .access import roles  # noqa: PLC0415 (models are not loaded before)
 
         search.register()
         keep_database_private(settings.DATABASES["default"])

@@ -10,8 +10,8 @@ class AuditEvent(models.Model):
     """One event, never changed; deleted only with the sealed segment it is in (see triggers.py).
 
     `record` is the event: canonical JSON, exactly the bytes under the seal. The other columns
-    repeat parts of it for searching, and `verification.py` checks that they agree. Only
-    `audit.py` writes here.
+    repeat parts of it for searching, and `audit/verify.py` checks that they agree. Only
+    `audit/log.py` writes here.
     """
 
     sequence = models.BigIntegerField(primary_key=True)
@@ -136,7 +136,7 @@ class WatchedDatabase(models.Model):
     endpoint = models.TextField()  # another address is another server: the watch begins anew
     listed_at = models.DateTimeField()
     position = models.BigIntegerField()  # the events up to here were committed before that
-    version = models.BigIntegerField(default=0)  # grows with each change: see watch/store.py
+    version = models.BigIntegerField(default=0)  # grows with each change: see drift/inventory.py
 
     class Meta:
         default_permissions = ()
@@ -166,7 +166,7 @@ class SeenCollection(models.Model):
 
 
 class Pulse(models.Model):
-    """When a task ran last, and whether it went well. Only `pulse.py` writes here."""
+    """When a task ran last, and whether it went well. Only `health/heartbeat.py` writes here."""
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()

@@ -13,8 +13,8 @@ from typing import Any
 chdir = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, chdir)  # works from any folder
 
-from milvusadmin import env  # noqa: E402
-from milvusadmin.logs import for_gunicorn  # noqa: E402
+from milvusadmin.config import env  # noqa: E402
+from milvusadmin.config.logs import for_gunicorn  # noqa: E402
 
 wsgi_app = "milvusadmin.wsgi"
 bind = "127.0.0.1:8000"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from collections_app.roles import built_in
-from milvusadmin import config, database, env, forwarded, logs, sign_in
-from milvusadmin.peers import peers
+from collections_app.access.roles import built_in
+from milvusadmin.config import clusters, database, env, logs, sign_in
+from milvusadmin.config.peers import peers
+from milvusadmin.middleware import forwarded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
@@ -37,7 +38,7 @@ if AUDIT_KEY in AUDIT_RETIRED_KEYS:
 
 # --- Milvus ---------------------------------------------------------------------------------
 
-CONFIG = config.load()
+CONFIG = clusters.load()
 CLUSTERS = CONFIG.clusters
 CONFIRMATION_SECONDS = 15 * 60  # how long a drop dialog may stay open
 
@@ -99,7 +100,7 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = URL_PREFIX or "/"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 X_FRAME_OPTIONS = "DENY"
-# The shape Django 6 reads by itself; until then milvusadmin.security sends it.
+# The shape Django 6 reads by itself; until then milvusadmin.middleware.security sends it.
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -122,16 +123,17 @@ INSTALLED_APPS = [
     "django_htmx",
     "axes",
     "milvusadmin.sso",
+    "milvusadmin.doctor",
     "collections_app",
 ]
 MIDDLEWARE = [
-    "milvusadmin.forwarded.ForwardedMiddleware",
-    "milvusadmin.health.HealthMiddleware",
-    "milvusadmin.metrics.MetricsMiddleware",
-    "milvusadmin.request_log.RequestLogMiddleware",
+    "milvusadmin.middleware.forwarded.ForwardedMiddleware",
+    "milvusadmin.middleware.health.HealthMiddleware",
+    "milvusadmin.middleware.metrics.MetricsMiddleware",
+    "milvusadmin.middleware.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "milvusadmin.security.PolicyHeadersMiddleware",
-    "milvusadmin.security.LoopbackOnlyMiddleware",
+    "milvusadmin.middleware.security.PolicyHeadersMiddleware",
+    "milvusadmin.middleware.security.LoopbackOnlyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, against guessing by length
     "django_htmx.middleware.HtmxMiddleware",
@@ -140,11 +142,11 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "milvusadmin.sso.middleware.SignInMiddleware",
-    "milvusadmin.security.HtmxLoginRequiredMiddleware",
+    "milvusadmin.middleware.login.HtmxLoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "collections_app.views.problems.ProblemPagesMiddleware",
-    "collections_app.views.http.SeatsMiddleware",
+    "collections_app.web.errors.ProblemPagesMiddleware",
+    "collections_app.web.http.SeatsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "milvusadmin.urls"
@@ -159,14 +161,14 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "collections_app.views.context.navigation",
+                "collections_app.web.context.navigation",
             ],
         },
     }
 ]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
-CSRF_FAILURE_VIEW = "collections_app.views.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "collections_app.web.errors.csrf_failure"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

@@ -4,10 +4,10 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("milvusadmin.sso.urls")),
-    path("", include("collections_app.urls")),
+    path("", include("collections_app.web.urls")),
 ]
 
-handler400 = "collections_app.views.problems.bad_request"
-handler403 = "collections_app.views.problems.forbidden"
-handler404 = "collections_app.views.problems.not_found"
-handler500 = "collections_app.views.problems.server_error"
+handler400 = "collections_app.web.errors.bad_request"
+handler403 = "collections_app.web.errors.forbidden"
+handler404 = "collections_app.web.errors.not_found"
+handler500 = "collections_app.web.errors.server_error"

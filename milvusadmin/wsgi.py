@@ -5,7 +5,7 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from milvusadmin.forwarded import below
+from milvusadmin.middleware.forwarded import below
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
 

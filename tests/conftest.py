@@ -125,7 +125,7 @@ def audit_triggers(request: pytest.FixtureRequest) -> Iterator[None]:
     request.getfixturevalue("transactional_db")  # set up before us, so it empties them after us
     from django.db import connection
 
-    from collections_app import triggers
+    from collections_app.audit import triggers
 
     triggers.install(connection)
     yield

@@ -8,9 +8,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from collections_app import clusters, roles
-from collections_app.access import Rule
-from collections_app.actors import Actor, Origin
+from collections_app import clusters
+from collections_app.access import roles
+from collections_app.access.policy import Rule
+from collections_app.access.principals import Actor, Origin
 from collections_app.milvus.types import Cluster
 from tests.fakes import FakeMilvus, use_fake
 from tests.infra.chain import Chain

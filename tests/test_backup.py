@@ -13,12 +13,12 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 
-from collections_app import audit
-from collections_app.audit import export_line
+from collections_app.audit import log
+from collections_app.audit.log import export_line
 from collections_app.models import AuditEvent, Claim
+from tests.audit.test_log import ENTRY
+from tests.audit.test_tampering import begun
 from tests.operations.conftest import at_once
-from tests.test_audit import ENTRY
-from tests.test_tampering import begun
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +94,7 @@ def manage(address: str, *arguments: str) -> tuple[int, str]:
 
 def written(count: int) -> list[str]:
     """The lines of so many new events."""
-    return [export_line(audit.write(replace(ENTRY, operation_id=None))) for _ in range(count)]
+    return [export_line(log.write(replace(ENTRY, operation_id=None))) for _ in range(count)]
 
 
 def test_what_is_restored_verifies_and_the_copy_names_what_it_lacks(

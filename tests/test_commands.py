@@ -13,8 +13,12 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from collections_app import audit, clusters, pulse, roles, triggers
+from collections_app import clusters
+from collections_app.access import roles
+from collections_app.audit import log as audit_log
+from collections_app.audit import triggers
 from collections_app.clusters import Milvus
+from collections_app.health import heartbeat
 from collections_app.management.acts import EXIT
 from collections_app.management.commands import reconcile_operations
 from collections_app.milvus.types import Kind
@@ -204,9 +208,9 @@ def test_an_outcome_that_can_not_be_recorded_is_exit_code_six(thing: Thing, faul
 
 
 def test_every_outcome_has_an_exit_code() -> None:
-    seen = {audit.Outcome.NONE, audit.Outcome.NOT_BY_US}  # no operation ends like that
-    assert set(EXIT) == set(audit.Outcome) - seen
-    assert [outcome for outcome, code in EXIT.items() if code == 0] == [audit.Outcome.SUCCEEDED]
+    seen = {audit_log.Outcome.NONE, audit_log.Outcome.NOT_BY_US}  # no operation ends like that
+    assert set(EXIT) == set(audit_log.Outcome) - seen
+    assert [outcome for outcome, code in EXIT.items() if code == 0] == [audit_log.Outcome.SUCCEEDED]
 
 
 def test_in_a_process_of_its_own_the_codes_and_the_streams_are_the_same(
@@ -271,7 +275,7 @@ def test_each_round_is_noted(faulty: Milvus) -> None:
     before = timezone.now()
     with pytest.raises(SystemExit):
         run("reconcile_operations")
-    (task,) = pulse.all_tasks()
+    (task,) = heartbeat.all_tasks()
     assert (task.name, task.well) == ("reconcile", True)
     assert before < task.at < timezone.now()
 
@@ -284,7 +288,7 @@ def test_each_look_of_the_watch_is_noted_and_whether_all_was_read(
             chain.proxy.refuse()
         with pytest.raises(SystemExit) as ended:
             run("watch", "--once")
-        (task,) = pulse.all_tasks()
+        (task,) = heartbeat.all_tasks()
         assert (ended.value.code, task.name, task.well) == (0 if well else 1, "watch", well)
 
 
@@ -324,7 +328,7 @@ def test_what_may_be_under_way_is_closed_by_nobody(
         thing.rpc,
         lambda: said.append(on_own_connection(lambda: failing(*closing, "--reason", "x")[1])),
     )
-    assert carry_out(confirmation) is audit.Outcome.SUCCEEDED
+    assert carry_out(confirmation) is audit_log.Outcome.SUCCEEDED
     assert "may still be carried out" in said[0]
     assert told() == ["intent", "outcome succeeded"]
 
@@ -371,12 +375,12 @@ def test_that_it_was_verified_is_noted_and_with_what_result(log: None, tmp_path:
     copy = tmp_path / "copy.jsonl"
     copy.write_text(run("export_audit_log"))
     run("verify_audit_log", "--export", str(copy))
-    assert pulse.all_tasks() == []
+    assert heartbeat.all_tasks() == []
     run("verify_audit_log")
-    (first,) = pulse.all_tasks()
+    (first,) = heartbeat.all_tasks()
     assert (first.name, first.well) == ("verify", True)
     failing("verify_audit_log", "--head", "0" * 64)
-    (second,) = pulse.all_tasks()
+    (second,) = heartbeat.all_tasks()
     assert not second.well
     assert second.at > first.at
 
@@ -421,7 +425,7 @@ def test_a_file_tells_what_is_wrong_with_it(log: None, tmp_path: Path) -> None:
 
 @pytest.mark.both_databases
 def test_without_a_record_there_is_no_export() -> None:
-    with read_only_database(), pytest.raises(audit.LogUnwritable):
+    with read_only_database(), pytest.raises(audit_log.LogUnwritable):
         run("export_audit_log")
 
 

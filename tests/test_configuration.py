@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 from collections_app.milvus.types import Cluster
-from milvusadmin import env, peers, sign_in
-from milvusadmin.config import COLORS, SETTABLE
+from milvusadmin.config import env, peers, sign_in
+from milvusadmin.config.clusters import COLORS, SETTABLE
 from tests.documents import ROOT, read
 
 PAGE = read("docs/configuration.md")

@@ -18,7 +18,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
 
-from milvusadmin.config import config_from
+from milvusadmin.config.clusters import config_from
 from tests.documents import DOCS, ROOT, Block, blocks, commands, in_code, inline, read, statements
 from tests.infra.certificates import Authority
 
@@ -99,7 +99,8 @@ def test_what_is_typed_into_a_shell_of_ours_is_python(document: Path) -> None:
 
 def test_there_are_commands_to_look_at() -> None:
     named = {words[0] for page in DOCS for words in map(managed, in_code(page)) if words}
-    ours = {path.stem for path in (ROOT / "collections_app/management/commands").glob("[a-z]*.py")}
+    places = ("collections_app", "milvusadmin/doctor")
+    ours = {p.stem for place in places for p in ROOT.glob(f"{place}/management/commands/[a-z]*.py")}
     assert ours - named == {"seed_demo"}  # `make demo` runs it
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from collections_app.audit import Outcome
-from collections_app.operations import OPERATIONS
+from collections_app.milvus.errors import Outcome
+from collections_app.operations.kinds import OPERATIONS
 from tests.documents import DOCS, INLINE, ROOT, prose, read
 
 TEMPLATES = sorted((ROOT / "templates").glob("**/*.html"))

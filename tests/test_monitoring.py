@@ -15,11 +15,11 @@ from django.test import Client
 from django.urls import get_resolver
 from prometheus_client.parser import text_string_to_metric_families
 
-from collections_app import pulse
-from collections_app.audit import Entry, Outcome, Phase, write
+from collections_app.audit.log import Entry, Outcome, Phase, write
+from collections_app.health import heartbeat
 from collections_app.milvus.errors import MilvusError
-from milvusadmin import health, metrics
-from milvusadmin.latest import Latest
+from milvusadmin.middleware import health, metrics
+from milvusadmin.middleware.cached_probe import Latest
 from tests.documents import ROOT, read
 from tests.fixtures import ORIGIN, actor
 
@@ -67,7 +67,7 @@ def test_the_documentation_has_every_metric_with_its_labels(
         milvus.gateway.databases()
     milvus.guard._over(1.0, silent=True, tries=False)
     Client().get("/sign-in/")
-    pulse.beat(pulse.VERIFY)
+    heartbeat.beat(heartbeat.VERIFY)
     done = Outcome.SUCCEEDED
     write(Entry(phase=Phase.ACCESS, action="test", actor=actor(), origin=ORIGIN, outcome=done))
     found: dict[str, set[str]] = {}
@@ -103,7 +103,7 @@ def selectors(query: str) -> list[tuple[str, str]]:
 def test_a_query_asks_for_values_that_there_are(query: str) -> None:
     known = {
         "view": {str(name) for name in get_resolver().reverse_dict} | {"static", "none"},
-        "task": {pulse.RECONCILE, pulse.VERIFY, pulse.WATCH},
+        "task": {heartbeat.RECONCILE, heartbeat.VERIFY, heartbeat.WATCH},
         "check": set(health.REQUIRED),
         "outcome": {str(outcome) for outcome in Outcome},
         "result": {"ok"},

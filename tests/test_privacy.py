@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-from collections_app.actors import Actor, Origin
+from collections_app.access.principals import Actor, Origin
 from tests.documents import read
 
 PAGE = read("docs/privacy.md")

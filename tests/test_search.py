@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from collections_app import audit, history
+from collections_app.audit import log, queries
 from collections_app.models import AuditEvent
+from tests.audit.test_export import named
 from tests.fixtures import actor
-from tests.test_exports import named
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -27,7 +27,7 @@ NOT_FOUND = [("Zoë", "ZOE"), ("Zoe", "zoë"), ("Straße", "STRASSE"), ("abc", "
 
 
 def seen(filters: dict[str, Any]) -> int:
-    return history.filtered(filters, actor(groups=("auditor",))).count()
+    return queries.filtered(filters, actor(groups=("auditor",))).count()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def seen(filters: dict[str, Any]) -> int:
 def test_filtered_person_and_object_are_found_whatever_the_case(
     name: str, part: str, count: int
 ) -> None:
-    audit.write(named(name, actor=actor(name)))
+    log.write(named(name, actor=actor(name)))
     assert seen({"who": part}) == count
     assert seen({"what": part}) == count
     assert AuditEvent.objects.count() == 1

@@ -19,14 +19,15 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app import audit, clusters
+from collections_app import clusters
+from collections_app.audit import log
 from collections_app.milvus.errors import MilvusError
 from collections_app.models import AuditEvent
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds, unique_name
-from tests.views import Page, act_url, collection_url, confirm, list_url, milvus_user
+from tests.web import Page, act_url, collection_url, confirm, list_url, milvus_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 SignIn = Callable[..., Client]
@@ -264,7 +265,7 @@ def test_a_bug_s_page_and_log_line_tell_no_key(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("collections_app.views.audit.history.log_page", None)
+    monkeypatch.setattr("collections_app.web.audit.queries.log_page", None)
     answer = leaks.take("bug", everyone.get("/audit/"))
     assert answer.status_code == 500
     leaks.note("log lines", caplog.text)
@@ -282,12 +283,12 @@ def test_the_record_of_a_session_is_no_key_to_it(
     assert key
     for event in AuditEvent.objects.all():
         assert key not in event.record
-        assert audit.export_line(event).count(key) == 0
+        assert log.export_line(event).count(key) == 0
 
 
 def test_what_the_log_calls_its_key_does_not_tell_it() -> None:
-    assert audit.key_id() not in live_settings.AUDIT_KEY
-    assert len(audit.key_id()) == 8
+    assert log.key_id() not in live_settings.AUDIT_KEY
+    assert len(log.key_id()) == 8
 
 
 def test_the_search_finds_what_is_there(everyone: Client, real: Any) -> None:

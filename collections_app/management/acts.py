@@ -8,14 +8,15 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
-from ..access import Action
-from ..actors import at_the_shell
-from ..audit import LogUnwritable, Outcome
+from ..access.policy import Action
+from ..access.principals import at_the_shell
+from ..audit.log import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Kind, Target
-from ..operations import OPERATIONS, confirmation, protocol
-from ..operations.base import Look
-from ..operations.sending import OutcomeUnrecorded
+from ..operations import confirmation, protocol
+from ..operations.execution import OutcomeUnrecorded
+from ..operations.kinds import OPERATIONS
+from ..operations.kinds.base import Look
 from .shell import Error, ShellCommand
 
 EXIT = {

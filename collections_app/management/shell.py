@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from .. import links
+from ..web import links
 
 AUDIT_LOGGER = logging.getLogger("audit")
 NOT_PRINTED = (

@@ -5,7 +5,7 @@ from typing import Any
 import django.db.models.deletion
 from django.db import migrations, models
 
-from collections_app import triggers
+from collections_app.audit import triggers
 
 
 def install(apps: Any, schema_editor: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from . import translate
+from . import error_mapping
 from .client import Client
 from .errors import NotFound
 from .guard import Guard
@@ -52,7 +52,7 @@ class Connection:
 
     def _connect(self) -> Client:
         connecting = Measured(self.cluster.key, "Connect")
-        with connecting, self.guard.call(), translate.connecting(self.cluster):
+        with connecting, self.guard.call(), error_mapping.connecting(self.cluster):
             made = Client(self.cluster)
         with self._lock:
             kept = self._clients.setdefault(os.getpid(), made)
@@ -83,9 +83,9 @@ class Connection:
         """
         send, cluster = self.sender(database, rpc), self.cluster
         measured = Measured(cluster.key, rpc)
-        with measured, self.guard.call(), translate.reading(cluster.secrets):
+        with measured, self.guard.call(), error_mapping.reading(cluster.secrets):
             reply = _sent(send, request, cluster.read_timeout)
-            translate.check_status(reply.status)
+            error_mapping.check_status(reply.status)
             return reply
 
     def version(self, database: str) -> str:

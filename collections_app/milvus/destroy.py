@@ -11,7 +11,7 @@ OutcomeUnknown (it was sent, and no clear answer came).
 
 from typing import Any
 
-from . import translate
+from . import error_mapping
 from .connection import Connection
 from .errors import Standby
 from .metrics import Measured
@@ -58,14 +58,14 @@ class Destroyer:
 
     def _send_once(self, database: str, rpc: str, request: Any, *names: str) -> None:
         if any(unsafe_name(name) for name in names):
-            translate.never("A name with a slash, or only dots, is never sent to a server.")
+            error_mapping.never("A name with a slash, or only dots, is never sent to a server.")
         cluster = self._connection.cluster
         send, lite = self._connection.sender(database, rpc), self._connection.lite(database)
-        sending, writing = self._connection.guard.sending(), translate.writing
+        sending, writing = self._connection.guard.sending(), error_mapping.writing
         try:
             with Measured(cluster.key, rpc), sending, writing(cluster.secrets, lite=lite):
                 reply = send(request, cluster.drop_timeout)
-                translate.check_status(getattr(reply, "status", reply))
+                error_mapping.check_status(getattr(reply, "status", reply))
         except Standby:
             self._connection.answered_as(standby=True)
             raise

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from . import rights, translate
+from . import error_mapping, privileges
 from .errors import MilvusError, Unreachable
 from .gateway import Gateway
 from .metrics import Measured
@@ -92,9 +92,9 @@ class Maker:
         self._create(database, "create_index", collection, index_params=index, sync=False)
         self._create(database, "load_partitions", collection, partition_names=[partition])
 
-    def rights(self) -> rights.Rights:
+    def rights(self) -> privileges.Rights:
         """Which rights the account has. Raises Unreachable."""
-        return rights.find(self._connection)
+        return privileges.find(self._connection)
 
     def raw(self, database: str, rpc: str, **fields: Any) -> Raw:
         """The answer to one read as it comes, whatever it says. Raises Unreachable."""
@@ -119,11 +119,13 @@ class Maker:
     @contextmanager
     def _guarded(self, call: str) -> Iterator[None]:
         cluster = self._connection.cluster
-        reading = translate.reading(cluster.secrets)
+        reading = error_mapping.reading(cluster.secrets)
         with Measured(cluster.key, call), self._connection.guard.call(), reading:
             yield
 
 
 def _only_scratch(name: str) -> None:
     if run_of(name) is None:
-        translate.never("This name belongs to no rehearsal, so it is neither created nor dropped.")
+        error_mapping.never(
+            "This name belongs to no rehearsal, so it is neither created nor dropped."
+        )

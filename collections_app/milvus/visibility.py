@@ -8,7 +8,7 @@ granted on, and answers OK with an empty list where that is everything (read in 
 import time
 from collections.abc import Iterable
 
-from . import grants, rights
+from . import grants, privileges
 from .connection import Connection
 from .errors import MilvusError, Unreachable
 from .grants import ADMIN, ANY, Grant
@@ -59,7 +59,7 @@ def _ask(connection: Connection, database: str) -> bool:
     return (
         ADMIN in roles
         or any(opens_all(grants.granted(connection, database, role)) for role in roles)
-        or (user == rights.ROOT and rights.is_above_checks(connection, database, roles))
+        or (user == privileges.ROOT and privileges.is_above_checks(connection, database, roles))
     )
 
 

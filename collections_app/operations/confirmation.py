@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core import signing
 
 from .. import clusters
-from ..access import Action
-from ..actors import Actor
+from ..access.policy import Action
+from ..access.principals import Actor
 from ..milvus.types import Identity, Target
-from .base import Look
+from .kinds.base import Look
 
 SALT = "milvus-admin.confirmation"
 

@@ -1,24 +1,27 @@
 """The one protocol for everything that destroys. Start reading at `perform`."""
 
-import hashlib
 import uuid
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
-from .. import access, audit, clusters, quotas
-from ..actors import Actor, Origin
-from ..audit import Entry, Outcome, Phase
+from .. import clusters
+from ..access import policy
+from ..access.principals import Actor, Origin
+from ..audit import log, quotas
+from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim, Sent
-from . import OPERATIONS, elapsed, strict
-from .base import Blocker, Look
+from . import deadlines
+from .claims import claim_on, digest
 from .confirmation import Confirmation
-from .sending import Case, Patience, act_once, conclude
+from .deadlines import Patience
+from .execution import Case, act_once, conclude
+from .kinds import OPERATIONS
+from .kinds.base import Blocker, Look
 
 
 class NotDone(Exception):
@@ -62,7 +65,7 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, actor, origin)
     _signed_in_lately(case)
-    (before, _), patience = audit.head(), Patience.begin(case.milvus.cluster)
+    (before, _), patience = log.head(), Patience.begin(case.milvus.cluster)
     _stop_if_used(case)
     look = _look(case)
     _compare(case, look)
@@ -71,7 +74,7 @@ def perform(
 
 
 def authorize(
-    action: access.Action, target: Target, actor: Actor, origin: Origin, *, asked: bool = True
+    action: policy.Action, target: Target, actor: Actor, origin: Origin, *, asked: bool = True
 ) -> None:
     """Raises NotDone after recording it, if the actor may not do this.
 
@@ -81,14 +84,14 @@ def authorize(
     Raises NotFound instead if the actor may not even see it: then it must look as if it was not
     there.
     """
-    place = access.place_of(target)
-    decision = access.decide(actor, action, place)
+    place = policy.place_of(target)
+    decision = policy.decide(actor, action, place)
     if decision.allowed:
         return
     message = f"{actor.display} is not permitted to do this. {decision.why}"
     if asked:
         quotas.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
-    if not access.may(actor, access.Action.VIEW, place):
+    if not policy.may(actor, policy.Action.VIEW, place):
         raise NotFound("")
     problem = NotDone(Outcome.DENIED, message)
     problem.recorded = asked
@@ -97,13 +100,13 @@ def authorize(
 
 def _signed_in_lately(case: Case) -> None:
     """Raises NotDone if the cluster asks for a fresher sign-in. The dialog says so before."""
-    if access.sign_in_needed(case.actor, case.target.cluster):
+    if policy.sign_in_needed(case.actor, case.target.cluster):
         message = "This cluster asks for a sign-in shortly before, and this one is too old"
         raise _not_done(case, Outcome.DENIED, message)
 
 
 def refuse(
-    action: access.Action, target: Target, actor: Actor, origin: Origin, message: str
+    action: policy.Action, target: Target, actor: Actor, origin: Origin, message: str
 ) -> None:
     """Record a request that can't be honest: a forged confirmation."""
     quotas.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
@@ -145,7 +148,7 @@ def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = No
 
 
 def _refusal(
-    action: access.Action,
+    action: policy.Action,
     target: Target,
     actor: Actor,
     origin: Origin,
@@ -172,9 +175,9 @@ def _refusal(
 def _record_intent(case: Case, look: Look, before: int) -> None:
     """Commit the intent and claim the target. Only after this may anything be sent."""
     confirmation = case.confirmation
-    with audit.appending():
+    with log.appending():
         outdated = False
-        if audit.head()[0] != before:  # else nothing was written since this began
+        if log.head()[0] != before:  # else nothing was written since this began
             _stop_if_used(case)
             outdated = _settled_since(case.target, before)
         claim = claim_on(case.target)
@@ -187,7 +190,7 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
                 claimed_at=timezone.now(),
                 sent=Sent.NOTHING,
             )
-            audit.append(_intent(case, look))
+            log.append(_intent(case, look))
     if claim is not None:
         message = f"Another operation on it is under way, by {claim.actor_display}"
         _not_done(case, Outcome.BUSY, message, look)
@@ -237,7 +240,7 @@ def _intent(case: Case, look: Look) -> Entry:
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": look.server.version,
-            "clock": elapsed.stamp(),
+            "clock": deadlines.stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
             "private_name": aside.private if aside else None,  # strict mode
             "rows": None if isinstance(look.rows, Unread) else look.rows,
@@ -245,33 +248,3 @@ def _intent(case: Case, look: Look) -> Entry:
             "snapshot": dict(look.detail.snapshot),
         },
     )
-
-
-def claim_on(target: Target) -> Claim | None:
-    """The open operation that holds this target, if there is one; by any key of its server."""
-    held = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
-    aside = Q(operation_id=strict.operation_of(target.collection))
-    return Claim.objects.filter(held | aside).first()
-
-
-def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
-    """`claim_on` for many targets of a cluster, with one query."""
-    keys = clusters.same_server(cluster)
-    claims = list(Claim.objects.filter(cluster__in=keys))
-    held = {claim.target: claim for claim in claims}
-    aside = {strict.private_name(claim.operation_id): claim for claim in claims}
-
-    def claim(target: Target) -> Claim | None:
-        found = (held[key] for key in _digests(target, keys) if key in held)
-        return (aside.get(target.collection) or next(found, None)) if claims else None
-
-    return claim
-
-
-def _digests(target: Target, keys: list[str]) -> list[str]:
-    return [digest(replace(target, cluster=key)) for key in keys]
-
-
-def digest(target: Target) -> str:
-    """The claim's key: one thing has one, however long its names are."""
-    return hashlib.sha256(audit.canonical(dict(target.as_dict())).encode()).hexdigest()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from .. import clusters
-from ..audit import Outcome
+from ..audit.log import Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused, Unreachable
 from ..milvus.types import Identity, Target
 

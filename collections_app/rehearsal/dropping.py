@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..access import Action
+from ..access.policy import Action
 from ..milvus.errors import Denied, MilvusError, NotFound, Refused
 from ..milvus.types import Identity, Kind, Target
 from ..milvus.versions import Safety, rename_verdict
-from ..operations import OPERATIONS, strict
+from ..operations import strict
+from ..operations.kinds import OPERATIONS
 from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, Observed, answer
 from .reading import shown
 from .scratch import GONE_WITHIN, NotRun, Scratch

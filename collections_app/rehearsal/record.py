@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from .. import audit
-from ..actors import Actor, Origin
-from ..audit import Entry, Outcome, Phase
+from ..access.principals import Actor, Origin
+from ..audit import log
+from ..audit.log import Entry, Outcome, Phase
 from ..clusters import same_server
 from ..milvus.types import Cluster
 from ..models import AuditEvent
@@ -63,7 +63,7 @@ def write(
     """Append one event about a run. Raises LogUnwritable."""
     place = {"cluster": run.cluster.key, "database": "", "kind": "rehearsal", "collection": ""}
     known = {"run": str(run.id), "server_version": run.version, "endpoint": run.cluster.endpoint}
-    return audit.write(
+    return log.write(
         Entry(
             phase=Phase.REHEARSAL,
             action=action,

@@ -7,8 +7,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
-from ..actors import Actor, Origin
-from ..audit import LogUnwritable, Outcome
+from ..access.principals import Actor, Origin
+from ..audit.log import LogUnwritable, Outcome
 from ..clusters import Milvus
 from ..milvus.scratch import root_of
 from . import dropping, reading, record

@@ -9,10 +9,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from .. import links
-from ..access import Action
+from ..access.policy import Action
 from ..milvus.types import Kind, Target, Unread
 from ..names import pieces, readable, typable
+from ..web import links
 
 register = template.Library()
 

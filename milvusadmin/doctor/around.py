@@ -14,8 +14,8 @@ from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_s
 from django.core.checks import ERROR, run_checks
 from requests.utils import get_environ_proxies
 
-from milvusadmin import env
-from milvusadmin.sso import provider
+from milvusadmin.config import env
+from milvusadmin.sso.oidc import client as oidc_client
 
 from .database import compared
 from .findings import Finding, ok, problem, warning
@@ -40,15 +40,15 @@ def sign_in() -> Iterator[Finding]:
 
 
 def _oidc() -> Iterator[Finding]:
-    issuer = provider.config().issuer
+    issuer = oidc_client.config().issuer
     yield from _on_the_way(issuer)
     try:
-        client = provider.client()
+        client = oidc_client.client()
         keys = client.fetch_jwk_set(force=True).get("keys")
-    except provider.Unavailable as exc:
+    except oidc_client.Unavailable as exc:
         yield problem(SIGN_IN, f"the provider at {issuer}: {exc}", PROVIDER)
         return
-    except (requests.RequestException, *provider.MALFORMED) as exc:
+    except (requests.RequestException, *oidc_client.MALFORMED) as exc:
         yield problem(SIGN_IN, f"the provider's keys can't be had: {exc}", PROVIDER)
         return
     if not keys:
@@ -66,7 +66,7 @@ PROVIDER = (
 
 def _clock(issuer: str) -> Iterator[Finding]:
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-    answer = requests.get(url, timeout=provider.config().timeout)
+    answer = requests.get(url, timeout=oidc_client.config().timeout)
     said = answer.headers.get("Date")
     if said:
         yield compared("the identity provider", parsedate_to_datetime(said), datetime.now(UTC))

@@ -7,7 +7,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from collections_app import audit, pulse, triggers, verification
+from collections_app.audit import log, triggers, verify
+from collections_app.health import heartbeat
 from collections_app.models import AuditEvent, Claim, Pulse
 
 from .findings import Finding, ok, problem, warning
@@ -69,14 +70,14 @@ def append_only() -> Iterator[Finding]:
 
 
 def writable() -> Iterator[Finding]:
-    audit.try_appending()
+    log.try_appending()
     yield ok(LOG, "events can be written (tried without writing one)")
 
 
 def sealed() -> Iterator[Finding]:
     """The last events by the keys that are configured. The whole log: verify_audit_log."""
     newest = AuditEvent.objects.order_by("-sequence")[:LAST]
-    verdict = verification.verify_rows(reversed(newest))
+    verdict = verify.verify_rows(reversed(newest))
     if verdict.broken:
         yield problem(
             LOG,
@@ -115,10 +116,10 @@ def compared(whose: str, theirs: datetime, ours: datetime) -> Finding:
 def settling() -> Iterator[Finding]:
     """Whether somebody runs `reconcile_operations`, from what it leaves behind."""
     oldest = Claim.objects.order_by("claimed_at").first()
-    beats = {beat.name: beat for beat in pulse.all_tasks()}
+    beats = {beat.name: beat for beat in heartbeat.all_tasks()}
     yield from _unsettled(oldest)
-    yield _loop(beats.get(pulse.RECONCILE))
-    for name in (pulse.WATCH, pulse.VERIFY):
+    yield _loop(beats.get(heartbeat.RECONCILE))
+    for name in (heartbeat.WATCH, heartbeat.VERIFY):
         if name in beats and not beats[name].well:
             yield problem(
                 LOOPS, f"{name} ran and did not go well", "Look at what it wrote when it ran."

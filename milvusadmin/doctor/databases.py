@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from collections_app.access import matches
-from collections_app.milvus import rights, visibility
+from collections_app.access.policy import matches
+from collections_app.milvus import privileges, visibility
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Denied, NotFound, Refused
 from collections_app.milvus.gateway import Gateway
-from collections_app.milvus.rights import Rights
+from collections_app.milvus.privileges import Rights
 
 from .findings import Finding, ok, warning
 
@@ -74,7 +74,7 @@ def _named(cluster: str) -> set[str]:
 
 
 def _examined(connection: Connection, name: str) -> Database:
-    found = rights.find(connection, name)
+    found = privileges.find(connection, name)
     return Database(name, found, visibility.lists_everything(connection, name))
 
 
@@ -118,10 +118,10 @@ def _rights(about: str, found: Rights, names: list[str], total: int) -> Iterator
             about,
             f"{account} lacks {lacking} {where}",
             f"What it can't read says 'not permitted', and what it can't do is refused.{said} "
-            f"Whoever runs Milvus grants it in Python: {rights.grant(found, names)}",
+            f"Whoever runs Milvus grants it in Python: {privileges.grant(found, names)}",
         )
     if found.unknown:
-        acts = ", ".join(right.split()[1] for right in rights.ACTS)
+        acts = ", ".join(right.split()[1] for right in privileges.ACTS)
         yield warning(
             about,
             f"whether {account} has {acts} {where} can't be known from here: {found.unknown}",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from collections_app.milvus import proxied, versions
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Denied, MilvusError
-from collections_app.milvus.handshake import NO_CONNECTION
+from collections_app.milvus.tls_errors import NO_CONNECTION
 from collections_app.milvus.types import Cluster
 
 from . import databases

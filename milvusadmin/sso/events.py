@@ -6,9 +6,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from collections_app.actors import Actor, Origin, origin_of
-from collections_app.audit import Entry, LogUnwritable, Outcome, Phase
-from collections_app.quotas import write
+from collections_app.access.principals import Actor, Origin, origin_of
+from collections_app.audit.log import Entry, LogUnwritable, Outcome, Phase
+from collections_app.audit.quotas import write
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def record(
     outcome: Outcome = Outcome.SUCCEEDED,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Put it on the record, or count it (see quotas.py). Raises LogUnwritable."""
+    """Put it on the record, or count it (see audit/quotas.py). Raises LogUnwritable."""
     write(
         Entry(
             phase=Phase.SESSION,

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from .tokens import fernet
+from .crypto import fernet
 
 COOKIE = f"{settings.COOKIE_KIND}flow-"
 SECONDS = 15 * 60  # for which a person may take to sign in at the provider

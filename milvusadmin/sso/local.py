@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from collections_app.actors import Actor, client_address, origin_of
-from collections_app.audit import LogUnwritable
-from collections_app.links import is_ours
+from collections_app.access.principals import Actor, client_address, origin_of
+from collections_app.audit.log import LogUnwritable
+from collections_app.web.links import is_ours
 
 from . import events
 

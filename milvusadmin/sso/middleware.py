@@ -10,10 +10,11 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from collections_app.actors import Actor
-from collections_app.links import is_ours
+from collections_app.access.principals import Actor
+from collections_app.web.links import is_ours
 
-from . import local, oidc, proxy
+from . import local, proxy
+from .oidc import session
 
 
 class Identify(Protocol):
@@ -21,7 +22,7 @@ class Identify(Protocol):
 
 
 MODES: dict[str, Identify] = {
-    "oidc": oidc.identify,
+    "oidc": session.identify,
     "proxy": proxy.identify,
     "local": local.identify,
 }

@@ -9,9 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils import timezone
 
-from collections_app.actors import Actor, origin_of
-from collections_app.audit import LogUnwritable
-from milvusadmin.sign_in import Proxy
+from collections_app.access.principals import Actor, origin_of
+from collections_app.audit.log import LogUnwritable
+from milvusadmin.config.sign_in import Proxy
 
 from . import events
 from .backends import user_of

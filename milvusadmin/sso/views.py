@@ -18,12 +18,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from collections_app.actors import actor_of, origin_of
-from collections_app.links import is_ours
+from collections_app.access.principals import actor_of, origin_of
+from collections_app.web.links import is_ours
 
-from . import events, flows, local, oidc, provider
+from . import events, flows, local
 from .flows import Flow
 from .models import SignIn
+from .oidc import client, exchange, logout, session
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     purpose = "again" if _fresh(request) else "silent" if "silent" in request.GET else "sign-in"
     try:
         return _to_the_provider(request, purpose)
-    except provider.Unavailable as exc:
+    except client.Unavailable as exc:
         return unavailable(request, exc)
 
 
@@ -76,7 +77,7 @@ def _fresh(request: HttpRequest) -> bool:
 def _to_the_provider(request: HttpRequest, purpose: str) -> HttpResponse:
     extra = {"sign-in": {}, "silent": {"prompt": "none"}, "again": _again()}[purpose]
     flow = flows.begin(purpose, next_of(request), resolve_url(settings.LOGIN_REDIRECT_URL))
-    response = redirect(provider.authorization(flow, _callback_of(request), **extra))
+    response = redirect(exchange.authorization(flow, _callback_of(request), **extra))
     flows.remember(request, response, flow)
     return response
 
@@ -121,32 +122,32 @@ def _came_back(request: HttpRequest, flow: Flow) -> HttpResponse:
     if flow.purpose == "silent" and request.GET.get("error") in NOT_SILENTLY:
         return redirect(f"{reverse('sign-in')}?{urlencode({'next': flow.next})}")
     try:
-        person, kept = provider.exchange(request, flow, _callback_of(request))
+        person, kept = exchange.exchange(request, flow, _callback_of(request))
         if flow.purpose == "again":
             _check_again(request, person)
-        oidc.begin(request, person, kept, flow.purpose)
-    except provider.Refused as exc:
+        session.begin(request, person, kept, flow.purpose)
+    except client.Refused as exc:
         return refused(request, str(exc), flow.next)
-    except provider.Unavailable as exc:
+    except client.Unavailable as exc:
         return unavailable(request, exc, flow.next)
     return redirect(flow.next)
 
 
-def _check_again(request: HttpRequest, person: provider.Person) -> None:
+def _check_again(request: HttpRequest, person: client.Person) -> None:
     """The same person, and asked just now. Raises Refused."""
     row = SignIn.objects.filter(session_key=request.session.session_key or "").first()
     if row is None or row.subject != person.subject:
-        raise provider.Refused("somebody else signed in than the one who was asked to")
+        raise client.Refused("somebody else signed in than the one who was asked to")
     if person.authenticated_at is None:
-        raise provider.Refused("the provider does not say when you signed in (no auth_time)")
+        raise client.Refused("the provider does not say when you signed in (no auth_time)")
     age = (timezone.now() - person.authenticated_at).total_seconds()
-    if not -provider.LEEWAY <= age <= oldest_sign_in() + provider.LEEWAY:
-        raise provider.Refused("the provider did not ask you again: that sign-in is an old one")
+    if not -client.LEEWAY <= age <= oldest_sign_in() + client.LEEWAY:
+        raise client.Refused("the provider did not ask you again: that sign-in is an old one")
 
 
 def refused(request: HttpRequest, why: str, again: str = "") -> HttpResponse:
     """Turned away, on the record, with a way to try again."""
-    issuer = provider.config().issuer
+    issuer = client.config().issuer
     actor: Any = getattr(request, "actor", None)
     events.refused(request, f"Sign-in refused: {why}", actor or events.stranger("oidc", issuer))
     context = {"why": why, "title": "Sign-in refused", "again": again}
@@ -190,7 +191,7 @@ def _elsewhere(request: HttpRequest) -> str:
     if settings.SIGN_IN == "local":
         return ""
     back = request.build_absolute_uri(reverse("signed-out"))
-    return provider.sign_out_address(back, oidc.id_token_of(request))
+    return logout.sign_out_address(back, session.id_token_of(request))
 
 
 @login_not_required
@@ -208,11 +209,11 @@ def signed_out(request: HttpRequest) -> HttpResponse:
 def backchannel_logout(request: HttpRequest) -> HttpResponse:
     """The provider ends sessions: OpenID Connect Back-Channel Logout 1.0."""
     try:
-        ending = provider.read_logout_token(request.POST.get("logout_token", ""))
-    except provider.Refused as exc:
-        events.refused(request, str(exc), events.stranger("oidc", provider.config().issuer))
+        ending = logout.read_logout_token(request.POST.get("logout_token", ""))
+    except client.Refused as exc:
+        events.refused(request, str(exc), events.stranger("oidc", client.config().issuer))
         return JsonResponse({"error": "invalid_request"}, status=400)
-    except provider.Unavailable:
+    except client.Unavailable:
         return JsonResponse({"error": "temporarily_unavailable"}, status=503)
-    oidc.end_all(request, ending)
+    session.end_all(request, ending)
     return HttpResponse()

@@ -64,7 +64,7 @@ class _Log:
         get(self.client, url)
 
     def history(self) -> None:
-        from collections_app.history import recent_operations
+        from collections_app.audit.queries import recent_operations
 
         assert recent_operations("prod", "default", COLLECTIONS[7])
 

@@ -20,7 +20,7 @@ WRITE = """
 import sys, django
 django.setup()
 from collections_app import audit, verification
-from collections_app.actors import Actor, Origin
+from collections_app.access.principals import Actor, Origin
 from django.db import connection
 actor = Actor(issuer="bench", subject=sys.argv[2], display="Writer " + sys.argv[2])
 connection.ensure_connection()
@@ -38,11 +38,11 @@ def main() -> None:
     with application([Place(1, "http://127.0.0.1:1")]):  # nobody there, and nobody asks
         from django.db import connection
 
-        from collections_app import verification
+        from collections_app.audit import verify
 
-        before = verification.verify().checked
+        before = verify.verify().checked
         seconds = _write(share)
-        verdict = verification.verify()
+        verdict = verify.verify()
         assert _changes_of_writer() > WRITERS, "they wrote one after the other, not at once"
         assert not verdict.broken, verdict.broken
         assert verdict.checked - before == share * WRITERS, "events were lost"

@@ -60,15 +60,15 @@ def _fill(size: int) -> None:
 
 def _events(size: int) -> Iterator[Any]:
     """A correct chain: an intent and its outcome, over and over."""
-    from collections_app import audit
+    from collections_app.audit import log
     from collections_app.models import AuditEvent
 
-    previous = audit.GENESIS
+    previous = log.GENESIS
     for sequence in range(1, size + 1):
         record = _record(sequence)
-        text = audit.canonical(record)
-        sealed = audit.seal(previous, text)
-        yield AuditEvent(**audit.columns(record), record=text, prev_hash=previous, hash=sealed)
+        text = log.canonical(record)
+        sealed = log.seal(previous, text)
+        yield AuditEvent(**log.columns(record), record=text, prev_hash=previous, hash=sealed)
         previous = sealed
 
 
@@ -78,13 +78,13 @@ def operation_id(sequence: int) -> uuid.UUID:
 
 
 def _record(sequence: int) -> dict[str, Any]:
-    from collections_app import audit
+    from collections_app.audit import log
 
     operation, is_outcome = (sequence + 1) // 2, sequence % 2 == 0
     collection = COLLECTIONS[operation % len(COLLECTIONS)]
     return {
-        "schema_version": audit.SCHEMA_VERSION,
-        "key_id": audit.key_id(),
+        "schema_version": log.SCHEMA_VERSION,
+        "key_id": log.key_id(),
         "sequence": sequence,
         "event_id": str(uuid.UUID(int=sequence)),
         "operation_id": str(operation_id(sequence)),

@@ -46,22 +46,22 @@ def main() -> None:
 
 def _write_events() -> None:
     """A page of them, so that the audit log is not measured empty."""
-    from collections_app import audit
-    from collections_app.actors import Actor, Origin
+    from collections_app.access.principals import Actor, Origin
+    from collections_app.audit import log
 
     for number in range(EVENTS):
         person = Actor(issuer="bench", subject=f"p{number}", display=f"Person {number}")
-        entry = audit.Entry(
-            phase=audit.Phase.REFUSED,
+        entry = log.Entry(
+            phase=log.Phase.REFUSED,
             action="collection.drop",
             actor=person,
             origin=Origin(interface="web"),
-            outcome=audit.Outcome.DENIED,
+            outcome=log.Outcome.DENIED,
             operation_id=uuid.uuid4(),
             target={"cluster": f"c{COLLECTIONS}", "database": "default", "kind": "collection"}
             | dict.fromkeys(("collection", "name"), f"orders_{number:05d}"),
         )
-        audit.write(entry)
+        log.write(entry)
 
 
 def _print(page: str, report: dict[str, Any]) -> None:

@@ -10,10 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from collections_app import clusters
-from collections_app.access import Action
-from collections_app.audit import Outcome
+from collections_app.access.policy import Action
+from collections_app.audit.log import Outcome
 from collections_app.milvus.types import Cluster, Kind, Target
-from collections_app.operations import OPERATIONS, confirmation, protocol
+from collections_app.operations import confirmation, protocol
+from collections_app.operations.kinds import OPERATIONS
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from collections_app.operations.strict import PREFIX
 from tests.infra.chain import Chain
-from tests.views import list_url
+from tests.web import list_url
 
 from .conftest import Thing, act_button, name_field, opened, settled
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.infra.chain import Chain
-from tests.views import act_url, list_url
+from tests.web import act_url, list_url
 
 from .conftest import REQUEST, Thing, act_button, name_field, opened
 

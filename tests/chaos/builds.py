@@ -16,14 +16,14 @@ from collections_app.management.commands import reconcile_operations
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Identity
-from collections_app.operations import protocol, sending, settle, strict
+from collections_app.operations import execution, protocol, reconcile, strict
 
 from . import points
 
 
 def outcome_without_a_look() -> None:
     """An outcome is recorded without looking what Milvus shows."""
-    sending._look_again = lambda case, times: (True, "")
+    execution._look_again = lambda case, times: (True, "")
 
 
 def sent_again() -> None:
@@ -57,12 +57,12 @@ def intent_after_the_call() -> None:
         return answer
 
     protocol._record_intent, protocol.act_once = later, act_first
-    sending._last_check = lambda case, patience, next_sent: None
+    execution._last_check = lambda case, patience, next_sent: None
 
 
 def patience_by_the_clock() -> None:
     """How long ago an intent was is what the clock says, which may be set."""
-    settle.since = lambda intent, stamp: timezone.now() - intent.recorded_at
+    reconcile.since = lambda intent, stamp: timezone.now() - intent.recorded_at
 
 
 def renamed_and_not_compared() -> None:

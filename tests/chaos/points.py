@@ -14,10 +14,10 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from collections_app import audit
-from collections_app.audit import Entry, Phase
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Phase
 from collections_app.milvus.destroy import Destroyer
-from collections_app.operations import protocol, settle
+from collections_app.operations import protocol, reconcile
 
 
 def stop_at(point: str, name: str) -> None:
@@ -44,7 +44,7 @@ def install(*, settler: bool = False) -> None:
     _before(Destroyer, "_send_once", "sending", lambda _, database, rpc, request, *names: names[0])
     _around_conclude()
     if settler:
-        _before(settle, "is_done", "settling", lambda intent: intent.target.collection)
+        _before(reconcile, "is_done", "settling", lambda intent: intent.target.collection)
 
 
 def _before(owner: Any, function: str, point: str, name_in: Callable[..., str]) -> None:
@@ -71,7 +71,7 @@ def _around_conclude() -> None:
 
 def _around_append(outcome: str) -> None:
     """In the transaction: the event is there, and not committed."""
-    append, points = audit.append, {Phase.INTENT: "intent", Phase.OUTCOME: outcome}
+    append, points = log.append, {Phase.INTENT: "intent", Phase.OUTCOME: outcome}
 
     def stopping(entry: Entry) -> Any:
         event = append(entry)
@@ -79,7 +79,7 @@ def _around_append(outcome: str) -> None:
             stop_at(point, (entry.target or {}).get("collection", ""))
         return event
 
-    audit.append = stopping
+    log.append = stopping
 
 
 def _set_the_clock() -> None:

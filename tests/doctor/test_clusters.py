@@ -10,7 +10,7 @@ import pytest
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app.milvus import rights
+from collections_app.milvus import privileges
 from milvusadmin.doctor import milvus
 from milvusadmin.doctor.findings import Finding, State
 from tests.fixtures import cluster_at
@@ -19,7 +19,7 @@ from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
 from tests.infra.seeds import unique_name
 from tests.infra.tls_milvus import Papers, credentials
-from tests.views import milvus_user
+from tests.web import milvus_user
 
 PASSWORD = "Few-rights-1"
 
@@ -76,10 +76,10 @@ def test_an_account_that_may_not_read_its_roles_is_told_what_can_be_known(
 
 
 def test_an_account_without_a_role_is_given_one(milvus_server: MilvusServer, token: str) -> None:
-    lacking = rights.Rights(token.split(":", maxsplit=1)[0], missing=["Global ListAliases"])
+    lacking = privileges.Rights(token.split(":", maxsplit=1)[0], missing=["Global ListAliases"])
     root, account = milvus_server.client(), token.split(":", maxsplit=1)[0]
     try:
-        exec(rights.grant(lacking), {"client": root})
+        exec(privileges.grant(lacking), {"client": root})
         assert "milvus_admin" in root.describe_user(account)["roles"]
     finally:
         root.revoke_role(account, "milvus_admin")

@@ -14,7 +14,7 @@ from tests.fixtures import cluster_at, rule
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
 from tests.infra.seeds import Seeds
-from tests.views import milvus_user
+from tests.web import milvus_user
 
 
 @pytest.fixture

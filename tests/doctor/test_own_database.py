@@ -9,8 +9,9 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from collections_app import audit, pulse, triggers
-from collections_app.audit import Entry, Phase
+from collections_app.audit import log, triggers
+from collections_app.audit.log import Entry, Phase
+from collections_app.health import heartbeat
 from collections_app.models import AuditEvent, Claim, Pulse
 from milvusadmin.doctor import database, examine
 from milvusadmin.doctor.findings import Finding, State
@@ -20,9 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_database
 
 
 def event() -> AuditEvent:
-    return audit.write(
-        Entry(phase=Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN)
-    )
+    return log.write(Entry(phase=Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN))
 
 
 def said() -> list[Finding]:
@@ -42,7 +41,7 @@ def claim(age: timedelta) -> Claim:
 
 def test_a_healthy_one_is_healthy_and_nothing_is_written() -> None:
     event()
-    pulse.beat(pulse.RECONCILE)
+    heartbeat.beat(heartbeat.RECONCILE)
     assert {finding.state for finding in said()} == {State.OK}
     assert any("AUDIT_KEY verifies the last 1 events" in f.text for f in said())
     assert AuditEvent.objects.count() == 1
@@ -86,7 +85,7 @@ def test_only_the_last_events_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_log_that_can_not_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "try_appending", _fails)
+    monkeypatch.setattr(log, "try_appending", _fails)
     assert any("this check failed: DatabaseError: disk full" in text for text in bad())
 
 
@@ -121,15 +120,15 @@ def claim_again(age: timedelta) -> Claim:
 
 def test_a_loop_that_never_ran_or_stopped_is_noted() -> None:
     assert any("reconcile_operations never ran" in finding.text for finding in said())
-    pulse.beat(pulse.RECONCILE)
+    heartbeat.beat(heartbeat.RECONCILE)
     assert any("reconcile_operations is running" in finding.text for finding in said())
     Pulse.objects.update(at=timezone.now() - timedelta(minutes=7))
     assert any("reconcile_operations ran last 7 min ago" in f.text for f in said())
 
 
 def test_a_verification_that_went_wrong_is_a_problem() -> None:
-    pulse.beat(pulse.VERIFY, well=False)
-    assert bad() == [f"{pulse.VERIFY} ran and did not go well"]
+    heartbeat.beat(heartbeat.VERIFY, well=False)
+    assert bad() == [f"{heartbeat.VERIFY} ran and did not go well"]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from milvusadmin.config.sign_in import Oidc, Proxy
 from milvusadmin.doctor import around
 from milvusadmin.doctor.findings import Finding, State
-from milvusadmin.sign_in import Oidc, Proxy
-from milvusadmin.sso.provider import _client
+from milvusadmin.sso.oidc.client import _client
 from tests.infra.forger import DISCOVERY, Forger, Reply
 from tests.infra.provider import Provider
 from tests.sso.conftest import (  # noqa: F401 (fixtures)

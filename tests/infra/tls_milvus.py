@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from collections_app.milvus import rights
+from collections_app.milvus import privileges
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import MilvusError
@@ -100,9 +100,9 @@ def cured(uri: str, papers: Papers) -> dict[str, Any]:
     root.grant_privilege("little", "Global", "SelectOwnership", "*")  # to read its roles
     account = {"token": f"few:{PASSWORD}", "strict_drop": True}
     connection = reached(uri, papers.ours.ca, papers.client, **account)
-    before = _once(lambda: rights.find(connection), lambda found: not found.unknown)
-    exec(rights.grant(before), {"client": root})
-    after = _once(lambda: rights.find(connection), lambda found: not found.missing)
+    before = _once(lambda: privileges.find(connection), lambda found: not found.unknown)
+    exec(privileges.grant(before), {"client": root})
+    after = _once(lambda: privileges.find(connection), lambda found: not found.missing)
     return {"before": before.missing, "after": after.missing, "unknown": after.unknown}
 
 
@@ -132,7 +132,7 @@ def by_database(uri: str, papers: Papers) -> dict[str, Any]:
             lambda: Destroyer(inside).drop_collection("a", "kept")
         ),
         "left at the end": root.of("a").list_collections(),
-        "missing": {name: rights.find(inside, name).missing for name in ("a", "default")},
+        "missing": {name: privileges.find(inside, name).missing for name in ("a", "default")},
     }
 
 
@@ -145,7 +145,7 @@ def _allowed(root: Any, uri: str, papers: Papers, user: str, database: str) -> C
         root.grant_privilege(f"of_{user}", "Global", right, "*", db_name=database)
     account = {"token": f"{user}:{PASSWORD}"}
     made = reached(uri, papers.ours.ca, papers.client, **account)
-    _once(lambda: rights.find(made, database), lambda found: LISTED not in found.missing)
+    _once(lambda: privileges.find(made, database), lambda found: LISTED not in found.missing)
     return made
 
 

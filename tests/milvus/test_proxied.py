@@ -8,7 +8,7 @@ from django.test import Client
 from collections_app.milvus.proxied import EXCEPTIONS, PROXIES, proxy_for, remedy
 from milvusadmin.doctor import milvus
 from tests.fixtures import cluster_at
-from tests.views import Page
+from tests.web import Page
 
 URI = "http://milvus.internal:19530"
 PROXY = "http://user:pass-w0rd@proxy.example:3128"

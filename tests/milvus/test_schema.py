@@ -9,7 +9,7 @@ from pymilvus import CollectionSchema, DataType
 from pymilvus.grpc_gen import milvus_pb2 as pb
 from pymilvus.grpc_gen import schema_pb2
 
-from collections_app import audit
+from collections_app.audit import log
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionDetail, Field
@@ -225,7 +225,7 @@ def test_a_snapshot_can_be_sealed_in_the_audit_log(describe: Describe) -> None:
         field("f", DataType.DOUBLE, default_value=default, description="ü\0\ud7ff"),
         functions=[schema_pb2.FunctionSchema(name="f", type=schema_pb2.FunctionType.Rerank)],
     )
-    text = audit.canonical(dict(found.snapshot))
+    text = log.canonical(dict(found.snapshot))
     assert json.loads(text) == found.snapshot
 
 
@@ -265,6 +265,6 @@ def test_a_default_that_json_has_no_word_for_can_be_sealed_all_the_same(
 ) -> None:
     default = schema_pb2.ValueField(float_data=number)
     found = describe(field("weight", DataType.FLOAT, default_value=default))
-    fields = json.loads(audit.canonical(dict(found.snapshot)))["describe"]["fields"]
+    fields = json.loads(log.canonical(dict(found.snapshot)))["describe"]["fields"]
     kept = {item["name"]: item for item in fields}["weight"]
     assert float(kept["default_value"]) == pytest.approx(number, nan_ok=True)

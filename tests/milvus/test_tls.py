@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from collections_app.milvus import rights
+from collections_app.milvus import privileges
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.gateway import Gateway
-from collections_app.milvus.handshake import NO_CONNECTION
+from collections_app.milvus.tls_errors import NO_CONNECTION
 from tests.fixtures import cluster_at
 from tests.infra.faultproxy import FaultProxy
 from tests.infra.milvus_server import MilvusServer
@@ -85,7 +85,12 @@ def test_a_milvus_that_speaks_tls_itself_says_the_same(alone: dict[str, Any]) ->
 
 def test_the_grant_that_the_doctor_prescribes_cures(alone: dict[str, Any]) -> None:
     before = set(alone["rights"]["before"])
-    assert {"Global ListAliases", "Collection GetStatistics", *rights.ACTS, rights.STRICT} <= before
+    assert {
+        "Global ListAliases",
+        "Collection GetStatistics",
+        *privileges.ACTS,
+        privileges.STRICT,
+    } <= before
     assert (alone["rights"]["after"], alone["rights"]["unknown"]) == ([], "")
 
 

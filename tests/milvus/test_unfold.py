@@ -15,7 +15,7 @@ from pymilvus.client.utils import convert_struct_fields_to_user_format
 from pymilvus.grpc_gen import milvus_pb2 as pb
 from pymilvus.grpc_gen import schema_pb2
 
-from collections_app import audit
+from collections_app.audit import log
 from collections_app.milvus import schema, unfold
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
@@ -350,6 +350,6 @@ def test_no_reply_is_too_odd_to_be_shown_and_recorded(reply: pb.DescribeCollecti
     schema.fields(found), schema.functions(found), schema.external(found)
     schema.partition_key(found)
     kept = schema.snapshot(found, [], [], (), 0, raw)
-    assert json.loads(audit.canonical(kept)) == kept
+    assert json.loads(log.canonical(kept)) == kept
     assert "hunter" not in json.dumps(kept)
     json.dumps(kept, ensure_ascii=False).encode()

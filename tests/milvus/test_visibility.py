@@ -6,14 +6,14 @@ from typing import Any
 import grpc
 import pytest
 
-from collections_app.milvus import rights, visibility
+from collections_app.milvus import privileges, visibility
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.grants import Grant
 from collections_app.milvus.sdk import pb
 from tests.fixtures import cluster_at
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
-from tests.views import milvus_user
+from tests.web import milvus_user
 
 EVERY = Grant("Collection", "*", "GetStatistics")
 ONE = Grant("Collection", "books", "Query")
@@ -158,7 +158,7 @@ def test_root_without_a_role_has_every_right_where_milvus_lets_it_pass(
     relay: Relay, milvus_server: MilvusServer
 ) -> None:
     connection = through(relay, milvus_server.token)
-    found = rights.find(connection)
+    found = privileges.find(connection)
     assert (found.missing, found.unknown) == ([], "")
     assert visibility.lists_everything(connection, "default")
 
@@ -168,7 +168,9 @@ def test_root_that_is_held_to_its_roles_lacks_what_they_lack(
 ) -> None:
     held_to_its_roles(relay)
     connection = through(relay, milvus_server.token)
-    assert {"Collection GetStatistics", *rights.ACTS} <= set(rights.find(connection).missing)
+    assert {"Collection GetStatistics", *privileges.ACTS} <= set(
+        privileges.find(connection).missing
+    )
     assert not visibility.lists_everything(connection, "default")
 
 
@@ -176,7 +178,7 @@ def test_root_with_the_role_admin_has_every_right(
     relay: Relay, milvus_server: MilvusServer
 ) -> None:
     has_role(relay, role="admin")
-    found = rights.find(through(relay, milvus_server.token))
+    found = privileges.find(through(relay, milvus_server.token))
     assert (found.missing, found.unknown) == ([], "")
 
 
@@ -192,6 +194,6 @@ def test_root_whose_roles_may_be_why_it_passes_is_unknown(
     granted: tuple[str, ...], unknown: str, relay: Relay, milvus_server: MilvusServer
 ) -> None:
     has_role(relay, *(Grant("Collection", "books", right) for right in granted))
-    found = rights.find(through(relay, milvus_server.token))
+    found = privileges.find(through(relay, milvus_server.token))
     assert unknown in found.unknown
     assert found.missing == []

@@ -20,16 +20,16 @@ from django.conf import settings
 from django.db import connection
 
 from collections_app import clusters
-from collections_app.access import Action
-from collections_app.actors import Actor
-from collections_app.audit import Outcome
+from collections_app.access.policy import Action
+from collections_app.access.principals import Actor
+from collections_app.audit.log import Outcome
+from collections_app.audit.triggers import TABLE
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent
-from collections_app.operations import OPERATIONS
 from collections_app.operations.confirmation import Confirmation, confirm
+from collections_app.operations.kinds import OPERATIONS
 from collections_app.operations.protocol import perform
-from collections_app.operations.settle import settle
-from collections_app.triggers import TABLE
+from collections_app.operations.reconcile import settle
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure

@@ -11,13 +11,13 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from collections_app import audit
-from collections_app.audit import Entry, Phase
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Phase
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import elapsed, protocol, sending, strict
-from collections_app.operations.protocol import digest
+from collections_app.operations import deadlines, execution, protocol, strict
+from collections_app.operations.claims import digest
 from tests.fakes import FakeMilvus, Lost
 from tests.operations.conftest import target_in
 
@@ -33,8 +33,10 @@ class Times:
         self.true = self.wrong_by = 0.0
         began = timezone.now()
         patch.setattr(timezone, "now", lambda: began + timedelta(seconds=self.true + self.wrong_by))
-        patch.setattr(elapsed, "_uptime", lambda: self.true)
-        patch.setattr(sending, "time", SimpleNamespace(monotonic=self.ticks, sleep=self.sleep))
+        patch.setattr(deadlines, "_uptime", lambda: self.true)
+        clock = SimpleNamespace(monotonic=self.ticks, sleep=self.sleep)
+        patch.setattr(execution, "time", clock)
+        patch.setattr(deadlines, "time", clock)
 
     def ticks(self) -> float:
         return self.true
@@ -107,7 +109,7 @@ def killed_early() -> Iterator[None]:
 @contextmanager
 def full_disk(phase: Phase | None) -> Iterator[None]:
     """No room for an event of that phase."""
-    append = audit.append
+    append = log.append
 
     def refusing(entry: Entry) -> AuditEvent:
         if entry.phase == phase:
@@ -115,5 +117,5 @@ def full_disk(phase: Phase | None) -> Iterator[None]:
         return append(entry)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit, "append", refusing)
+        patch.setattr(log, "append", refusing)
         yield

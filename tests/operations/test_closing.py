@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from collections_app.audit import Outcome
+from collections_app.audit.log import Outcome
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import OPERATIONS
+from collections_app.operations.kinds import OPERATIONS
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 

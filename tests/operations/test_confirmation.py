@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.core import signing
 
-from collections_app.access import Action
+from collections_app.access.policy import Action
 from collections_app.milvus.types import Identity, Kind, Target
 from collections_app.operations.confirmation import (
     SALT,

@@ -14,16 +14,16 @@ import grpc
 import pytest
 from django.core.management import call_command
 
-from collections_app.access import Action
-from collections_app.audit import LogUnwritable, Outcome
+from collections_app.access.policy import Action
+from collections_app.audit.log import LogUnwritable, Outcome
+from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
+from collections_app.operations.execution import OutcomeUnrecorded
 from collections_app.operations.protocol import Busy, NotDone
-from collections_app.operations.sending import OutcomeUnrecorded
-from collections_app.verification import verify
 from tests.fixtures import actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure

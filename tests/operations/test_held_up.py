@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from collections_app.access import Action
-from collections_app.audit import Outcome
+from collections_app.access.policy import Action
+from collections_app.audit.log import Outcome
+from collections_app.audit.verify import verify
 from collections_app.milvus.types import Kind
 from collections_app.models import Claim
-from collections_app.operations import OPERATIONS
+from collections_app.operations.claims import finish
+from collections_app.operations.kinds import OPERATIONS
 from collections_app.operations.protocol import NotDone
-from collections_app.operations.sending import finish
-from collections_app.verification import verify
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds, unique_name

@@ -24,15 +24,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from collections_app import audit, verification
-from collections_app.audit import Outcome, Phase
+from collections_app.audit import log, verify
+from collections_app.audit.log import Outcome, Phase
 from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.execution import OutcomeUnrecorded
 from collections_app.operations.protocol import AlreadyUsed, NotDone
-from collections_app.operations.sending import OutcomeUnrecorded
-from collections_app.operations.settle import open_operations, settle
+from collections_app.operations.reconcile import open_operations, settle
 from tests.fakes import Lost, use_fake
 from tests.fixtures import ORIGIN, actor
 from tests.operations.conftest import carry_out, consent, target_in
@@ -52,7 +52,7 @@ SEARCH = settings(
     else [Search.generate],  # shrinking takes minutes
     suppress_health_check=list(HealthCheck),
 )
-STOPPED = (NotDone, AlreadyUsed, MilvusError, audit.LogUnwritable, OutcomeUnrecorded)
+STOPPED = (NotDone, AlreadyUsed, MilvusError, log.LogUnwritable, OutcomeUnrecorded)
 FINAL = {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.REFUSED}
 PATIENCE = 4.0  # seconds: of the fake's cluster, with a drop
 LONG_TIME = 3600.0  # seconds: after that nothing is on its way any more
@@ -189,7 +189,7 @@ class Protocol(RuleBasedStateMachine):
     def somebody_looks(self, full: bool, may_rename: bool) -> None:
         with full_disk(Phase.OUTCOME if full else None):
             for claim in open_operations():
-                with suppress(audit.LogUnwritable):
+                with suppress(log.LogUnwritable):
                     settle(claim.operation_id, actor("bob"), ORIGIN, may_rename=may_rename)
 
     # --- the promises -------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class Protocol(RuleBasedStateMachine):
         self.outcomes_are_true()
         for number, name in self._there().items():
             assert name == self.born[number] or self._said(name), "it has lost its name"
-        assert not verification.verify().broken
+        assert not verify.verify().broken
         self.patch.undo()
 
     # --- helpers ------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class Protocol(RuleBasedStateMachine):
 
     def _events(self, phase: Phase) -> list[dict[str, Any]]:
         events = AuditEvent.objects.filter(sequence__gt=self.began, phase=phase)
-        return [audit.json.loads(event.record) for event in events]
+        return [log.json.loads(event.record) for event in events]
 
     def _intents(self) -> dict[str, int]:
         return {

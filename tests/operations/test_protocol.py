@@ -8,23 +8,18 @@ from typing import Any
 import pytest
 
 from collections_app import clusters
-from collections_app.access import Action
-from collections_app.audit import Outcome
+from collections_app.access.policy import Action
+from collections_app.audit.log import Outcome
+from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, NotFound
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import OPERATIONS
-from collections_app.operations.protocol import (
-    AlreadyUsed,
-    Busy,
-    NotDone,
-    claim_on,
-    claims_in,
-)
-from collections_app.verification import verify
+from collections_app.operations.claims import claim_on, claims_in
+from collections_app.operations.kinds import OPERATIONS
+from collections_app.operations.protocol import AlreadyUsed, Busy, NotDone
 from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer

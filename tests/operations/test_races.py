@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from collections_app import audit, verification
-from collections_app.audit import Entry, LogUnwritable, Phase
+from collections_app.audit import log, verify
+from collections_app.audit.log import Entry, LogUnwritable, Phase
 from collections_app.models import AuditEvent
 from tests.fixtures import ORIGIN, actor
 from tests.operations.conftest import at_once
@@ -33,12 +33,12 @@ def written() -> list[tuple[str, int]]:
 def test_eight_writers_at_once_make_one_chain_without_a_gap() -> None:
     def work(writer: int) -> None:
         for number in range(EACH):
-            audit.write(entry(writer, number))
+            log.write(entry(writer, number))
 
     assert at_once(*(lambda w=w: work(w) for w in range(WRITERS))) == [None] * WRITERS
     sequences = list(AuditEvent.objects.order_by("sequence").values_list("sequence", flat=True))
     assert sequences == list(range(1, WRITERS * EACH + 1))
-    verdict = verification.verify()
+    verdict = verify.verify()
     assert (verdict.broken, verdict.checked) == ("", WRITERS * EACH)
     assert sorted(written()) == sorted(
         (f"writer{w}", n) for w in range(WRITERS) for n in range(EACH)
@@ -50,32 +50,32 @@ def test_a_writer_who_gives_up_leaves_no_gap() -> None:
         pass
 
     def give_up(writer: int) -> None:
-        with audit.appending():
-            audit.append(entry(writer, 0))
+        with log.appending():
+            log.append(entry(writer, 0))
             raise GaveUp
 
     def work(writer: int) -> None:
-        (give_up if writer % 2 else lambda w: audit.write(entry(w, 0)))(writer)
+        (give_up if writer % 2 else lambda w: log.write(entry(w, 0)))(writer)
 
     results = at_once(*(lambda w=w: work(w) for w in range(WRITERS)))
     assert [isinstance(r, GaveUp) for r in results] == [bool(w % 2) for w in range(WRITERS)]
     assert {name for name, _ in written()} == {f"writer{w}" for w in range(0, WRITERS, 2)}
-    assert verification.verify() == verification.verify_export(
-        audit.export_line(e) for e in AuditEvent.objects.order_by("sequence")
+    assert verify.verify() == verify.verify_export(
+        log.export_line(e) for e in AuditEvent.objects.order_by("sequence")
     )
-    assert verification.verify().checked == WRITERS // 2
+    assert verify.verify().checked == WRITERS // 2
 
 
 def test_a_chain_that_is_held_makes_others_wait_and_not_fork() -> None:
     """Two events appended in one transaction stay neighbours, whoever comes in between."""
 
     def pair(writer: int) -> None:
-        with audit.appending():
-            audit.append(entry(writer, 0))
-            audit.append(entry(writer, 1))
+        with log.appending():
+            log.append(entry(writer, 0))
+            log.append(entry(writer, 1))
 
     results = at_once(*(lambda w=w: pair(w) for w in range(4)))
     assert not [r for r in results if isinstance(r, LogUnwritable)]
     names = [name for name, _ in written()]
     assert names[0::2] == names[1::2]
-    assert not verification.verify().broken
+    assert not verify.verify().broken

@@ -9,7 +9,7 @@ from django.test import Client
 from pymilvus.grpc_gen import common_pb2
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app.audit import Outcome
+from collections_app.audit.log import Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus import connection
 from collections_app.milvus.types import Kind
@@ -17,7 +17,7 @@ from collections_app.operations.protocol import NotDone
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import Thing, carry_out, consent, told
-from tests.views import Page, act_url, collection_url, list_url
+from tests.web import Page, act_url, collection_url, list_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
 

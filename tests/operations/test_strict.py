@@ -17,17 +17,18 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from collections_app import clusters
-from collections_app.audit import Outcome
+from collections_app.audit.log import Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Denied
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations import strict
+from collections_app.operations.claims import claim_on, claims_in
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.drop_collection import STRICT, DropCollection
-from collections_app.operations.drop_partition import NOT_STRICT, DropPartition
-from collections_app.operations.protocol import Busy, NotDone, claim_on, claims_in
-from collections_app.operations.settle import settle
+from collections_app.operations.kinds.drop_collection import STRICT, DropCollection
+from collections_app.operations.kinds.drop_partition import NOT_STRICT, DropPartition
+from collections_app.operations.protocol import Busy, NotDone
+from collections_app.operations.reconcile import settle
 from tests.fakes import FakeMilvus, use_fake
 from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
@@ -302,7 +303,7 @@ def test_on_another_server_under_its_key_nothing_is_renamed(
 
 
 def settle_is_early(confirmation: Confirmation) -> bool:
-    from collections_app.operations.settle import Intent, _patience_over
+    from collections_app.operations.reconcile import Intent, _patience_over
 
     intent = AuditEvent.objects.get(operation_id=confirmation.operation_id, phase="intent")
     return not _patience_over(Intent.of(intent))

@@ -13,16 +13,16 @@ from django.test import Client
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from collections_app import clusters
-from collections_app.audit import Outcome
+from collections_app.audit.log import Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.types import Kind
 from collections_app.milvus.versions import LOSES, ON_LITE, RENAME, UNREADABLE
-from collections_app.operations.drop_collection import DropCollection
+from collections_app.operations.kinds.drop_collection import DropCollection
 from collections_app.operations.protocol import NotDone
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import Thing, carry_out, consent, target_in, told
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 DESTROYING = ("RenameCollection", "DropCollection", "DropPartition")

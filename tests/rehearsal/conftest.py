@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collections_app.actors import at_the_shell
+from collections_app.access.principals import at_the_shell
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent
 from collections_app.rehearsal.report import Report

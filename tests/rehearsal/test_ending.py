@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from collections_app.actors import at_the_shell
+from collections_app.access.principals import at_the_shell
 from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Refused
 from collections_app.milvus.scratch import Maker, root_of, run_of

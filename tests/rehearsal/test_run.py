@@ -10,8 +10,8 @@ import pytest
 from pymilvus.grpc_gen import common_pb2
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app.actors import at_the_shell
-from collections_app.audit import LogUnwritable
+from collections_app.access.principals import at_the_shell
+from collections_app.audit.log import LogUnwritable
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent
 from collections_app.rehearsal import run as runs
@@ -22,7 +22,7 @@ from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
 from tests.infra.skins import V30, V2518, V2620, Skin
 from tests.operations.conftest import refused_events
-from tests.views import milvus_user
+from tests.web import milvus_user
 
 from .conftest import events, leftovers, rehearsed, saw, states
 
@@ -146,7 +146,7 @@ def test_a_build_that_does_not_know_the_old_form_is_caught(
             reply.status.code, reply.status.error_code = 0, 4
 
     describing(chain, old_form)
-    monkeypatch.setattr("collections_app.milvus.translate.OLD_NOT_FOUND", -1)
+    monkeypatch.setattr("collections_app.milvus.error_mapping.OLD_NOT_FOUND", -1)
     failing = rehearsed(faulty).named(State.FAILS)
     assert {"missing collection", "drop collection", "strict drop", "re-creation"} <= set(failing)
     assert leftovers(milvus_server, AuditEvent.objects.get(action="rehearsal.began").name) == []

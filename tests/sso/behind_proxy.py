@@ -9,7 +9,7 @@ from django.conf import settings as live_settings
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from milvusadmin.sign_in import Proxy
+from milvusadmin.config.sign_in import Proxy
 from milvusadmin.sso.models import SignIn
 
 from .conftest import RULES

@@ -13,19 +13,19 @@ from django.contrib.auth import SESSION_KEY
 from django.test import Client
 from django.utils import timezone
 
-from collections_app.access import Rule
-from collections_app.audit import LogUnwritable
+from collections_app.access.policy import Rule
+from collections_app.audit.log import LogUnwritable
 from collections_app.models import AuditEvent
-from milvusadmin.sign_in import Oidc
+from milvusadmin.config.sign_in import Oidc
 from milvusadmin.sso import events
-from milvusadmin.sso import provider as ours
 from milvusadmin.sso.models import SignIn
+from milvusadmin.sso.oidc import client as ours
 from tests.fixtures import cluster_at
 from tests.infra.forger import Forger
 from tests.infra.forger import forger as forging
 from tests.infra.provider import Provider, sign_in
 from tests.infra.provider import provider as running
-from tests.views import Page
+from tests.web import Page
 
 RP = "http://testserver"
 

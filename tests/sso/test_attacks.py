@@ -12,7 +12,7 @@ from milvusadmin.sso import flows
 from tests.infra.forger import (
     Forger,
 )
-from tests.views import Page
+from tests.web import Page
 
 from .conftest import (
     asked_of,

@@ -8,12 +8,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from milvusadmin.sso import oidc as sessions
 from milvusadmin.sso.models import SignIn
+from milvusadmin.sso.oidc import session as sessions
 from tests.fakes import FakeMilvus
 from tests.infra.forger import Forger
 from tests.infra.provider import Provider
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 from .conftest import come_back, later, phases, recorded, signed_in
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from milvusadmin.sso import provider as ours
+from milvusadmin.sso.oidc import client as ours
 from tests.fakes import FakeMilvus
 from tests.infra.forger import (
     DISCOVERY,
@@ -15,7 +15,7 @@ from tests.infra.forger import (
     Reply,
 )
 from tests.infra.provider import Provider
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 from .conftest import (
     come_back,

@@ -14,7 +14,7 @@ from tests.infra.forger import (
     key,
     signed,
 )
-from tests.views import Page
+from tests.web import Page
 
 from .conftest import (
     asked_of,

@@ -10,9 +10,9 @@ from django.conf import settings as live_settings
 from django.contrib.auth import get_user_model
 from django.test import Client, RequestFactory
 
-from collections_app import quotas
+from collections_app.audit import quotas
 from collections_app.models import AuditEvent
-from milvusadmin.peers import Peers
+from milvusadmin.config.peers import Peers
 from milvusadmin.sso.proxy import take_headers
 
 from .behind_proxy import (
@@ -232,7 +232,7 @@ def test_no_page_shows_the_secret_not_even_djangos_own_of_an_error(
     """Under a name by which Django could not tell that it is one."""
     proxy(secret_header="X-Gateway")
     settings.DEBUG = True
-    broken = "collections_app.views.rights.rules_of"
+    broken = "collections_app.web.access.rules_of"
     monkeypatch.setattr(broken, lambda actor: 1 / 0) if "broken" in path else None
     browser = Client(raise_request_exception=False)
     answer = ask(browser, path.removesuffix("broken/"), X_Gateway=SECRET)

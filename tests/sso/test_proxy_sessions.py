@@ -6,7 +6,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from collections_app.audit import LogUnwritable
+from collections_app.audit.log import LogUnwritable
 from collections_app.models import AuditEvent
 from milvusadmin.sso import events
 from milvusadmin.sso.models import SignIn

@@ -9,12 +9,12 @@ import requests
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from milvusadmin.sso import provider as ours
 from milvusadmin.sso.models import SignIn
+from milvusadmin.sso.oidc import client as ours
 from tests.infra.forger import DISCOVERY, Forger, Reply
 from tests.infra.forger import forger as forging
 from tests.infra.provider import Provider, complete, sign_in
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 from .conftest import begin, come_back, later, recorded, signed_in, switch_on
 

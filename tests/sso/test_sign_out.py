@@ -9,11 +9,11 @@ import requests
 from django.db import connection
 from django.test import Client
 
-from milvusadmin.sso import provider as ours
 from milvusadmin.sso.models import SignIn
+from milvusadmin.sso.oidc import client as ours
 from tests.infra.forger import Forger
 from tests.infra.provider import Provider, sign_in
-from tests.views import Page
+from tests.web import Page
 
 from .conftest import asked_of, begin, come_back, later, recorded, signed_in
 

@@ -9,7 +9,7 @@ from django.test import Client
 from milvusadmin.sso.models import SignIn
 from tests.infra.forger import Forger, Reply
 from tests.infra.provider import Provider, complete, sign_in
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 from .conftest import asked_of, come_back, later, recorded
 

@@ -11,7 +11,7 @@ from milvusadmin.sso.models import SignIn
 from tests.fakes import FakeMilvus
 from tests.infra.forger import Forger, In
 from tests.infra.provider import Provider, complete, sign_in
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 from .conftest import (
     asked_of,

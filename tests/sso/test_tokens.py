@@ -8,14 +8,14 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 
-from collections_app.audit import export_line
+from collections_app.audit.log import export_line
 from collections_app.models import AuditEvent
-from milvusadmin.sso import tokens
+from milvusadmin.sso import crypto
 from milvusadmin.sso.models import SignIn
 from tests.fixtures import person
 from tests.infra.forger import Forger
 from tests.infra.provider import Provider, sign_in
-from tests.views import Page, act_url
+from tests.web import Page, act_url
 
 from .conftest import RULES, asked_of, come_back, later, recorded, rule, signed_in, switch_on
 
@@ -85,7 +85,7 @@ def test_tokens_are_nowhere_to_be_read(
 
 def test_tokens_of_the_real_provider_are_encrypted_at_rest(oidc: Any, provider: Provider) -> None:
     sign_in(Client(), provider, "ada")
-    kept = tokens.unlock(SignIn.objects.get().tokens)
+    kept = crypto.unlock(SignIn.objects.get().tokens)
     assert set(kept) == {"refresh_token", "id_token"}
     text = texts_of_all_tables()
     assert [name for name, token in kept.items() if token in text] == []
@@ -93,20 +93,20 @@ def test_tokens_of_the_real_provider_are_encrypted_at_rest(oidc: Any, provider: 
 
 def test_the_same_tokens_never_look_the_same() -> None:
     kept = {"refresh_token": "r", "access_token": "a"}
-    first, second = tokens.lock(kept), tokens.lock(kept)
+    first, second = crypto.lock(kept), crypto.lock(kept)
     assert first != second
-    assert tokens.unlock(first) == tokens.unlock(second) == {"refresh_token": "r"}
+    assert crypto.unlock(first) == crypto.unlock(second) == {"refresh_token": "r"}
 
 
 @pytest.mark.parametrize("text", ["", "no token", "gAAAAA", "é"], ids=repr)
 def test_what_can_not_be_unlocked_is_nothing(text: str) -> None:
-    assert tokens.unlock(text) == {}
+    assert crypto.unlock(text) == {}
 
 
 def test_tokens_need_the_key_they_were_locked_with(settings: Any) -> None:
-    locked = tokens.lock({"refresh_token": "r"})
+    locked = crypto.lock({"refresh_token": "r"})
     settings.SECRET_KEY = OTHER_KEY
-    assert tokens.unlock(locked) == {}
+    assert crypto.unlock(locked) == {}
 
 
 def test_with_another_secret_key_everybody_is_out_and_can_come_again(
@@ -201,7 +201,7 @@ def test_the_addresses_of_this_mode_are_not_there_in_the_others(
     mode: str, address: str, settings: Any
 ) -> None:
     if mode == "proxy":
-        from milvusadmin.sign_in import Proxy
+        from milvusadmin.config.sign_in import Proxy
 
         settings.PROXY = Proxy(secret="x" * 32, unix=True)
     switch_to(settings, mode)

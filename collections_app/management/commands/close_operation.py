@@ -4,13 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from ...actors import at_the_shell
-from ...audit import Outcome
+from ...access.principals import at_the_shell
+from ...audit.events import Intent, intent_of
+from ...audit.log import Outcome
 from ...clusters import UnknownCluster
-from ...intents import Intent, intent_of
 from ...milvus.errors import MilvusError
-from ...operations.sending import finish
-from ...operations.settle import aside_of, being_carried_out
+from ...operations.claims import finish
+from ...operations.reconcile import aside_of, being_carried_out
 from ..shell import Error, ShellCommand
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from ...roles import ROLES
+from ...access.roles import ROLES
 from ..shell import Error, ShellCommand
 
 

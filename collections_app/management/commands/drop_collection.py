@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...access import Action
+from ...access.policy import Action
 from ...milvus.types import Kind, Target
 from ..acts import DropCommand
 

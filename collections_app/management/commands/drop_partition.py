@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from ...access import Action
+from ...access.policy import Action
 from ...milvus.types import Kind, Target
 from ..acts import DropCommand
 

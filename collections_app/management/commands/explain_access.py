@@ -7,9 +7,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from ...access import Action, Place, decide, rules_of
-from ...actors import Actor
-from ...history import last_seen
+from ...access.policy import Action, Place, decide, rules_of
+from ...access.principals import Actor
+from ...audit.queries import last_seen
 from ..shell import Error, ShellCommand
 
 

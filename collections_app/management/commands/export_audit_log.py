@@ -3,8 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from ... import exports
-from ...actors import at_the_shell
+from ...access.principals import at_the_shell
+from ...audit import export
 from ...models import AuditEvent
 from ..shell import ShellCommand
 
@@ -19,14 +19,14 @@ class Command(ShellCommand):
         """Without --json: the output has formats of its own."""
         parser.add_argument(
             "--form",
-            choices=sorted(exports.FORMS),
+            choices=sorted(export.FORMS),
             default="jsonl",
             help="jsonl can be verified; csv is for a spreadsheet (jsonl)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The export is recorded first, and is its own last event."""
-        exports.record(options["form"], {}, *at_the_shell())
-        lines, _ = exports.FORMS[options["form"]]
+        export.record(options["form"], {}, *at_the_shell())
+        lines, _ = export.FORMS[options["form"]]
         for line in lines(AuditEvent.objects.order_by("sequence")):
             self.stdout.write(line, ending="")

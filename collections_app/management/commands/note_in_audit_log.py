@@ -3,8 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from ...actors import at_the_shell
-from ...audit import Entry, LogUnwritable, Phase, write
+from ...access.principals import at_the_shell
+from ...audit.log import Entry, LogUnwritable, Phase, write
 from ..shell import Error, ShellCommand
 
 

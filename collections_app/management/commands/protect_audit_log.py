@@ -5,11 +5,11 @@ from typing import Any
 
 from django.db import connection
 
-from ... import audit, safeguards, triggers
-from ...actors import at_the_shell
+from ...access.principals import at_the_shell
+from ...audit import integrity, log, triggers
 from ...milvus.types import Target
 from ...models import AuditEvent, Claim
-from ...operations.protocol import digest
+from ...operations.claims import digest
 from ..shell import Error, ShellCommand
 
 
@@ -23,28 +23,28 @@ class Command(ShellCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             put_back = self._put_back()
-        except audit.LogUnwritable as exc:
+        except log.LogUnwritable as exc:
             raise Error(
                 "The audit log can't be written, so nothing was restored. Run manage.py doctor."
             ) from exc
         text = f"Restored: {', '.join(put_back)}." if put_back else "Nothing had to be restored."
         self.say(text, restored=put_back)
-        if problems := safeguards.problems():
+        if problems := integrity.problems():
             raise Error("\n".join(["These problems need a person to judge them:", *problems]))
 
     def _put_back(self) -> list[str]:
         actor, origin = at_the_shell()
-        with audit.appending():
+        with log.appending():
             wrong = triggers.wrong(connection)
             triggers.install(connection)
             mended = set(wrong) - set(triggers.wrong(connection))
-            claims = [_claim(intent) for intent in safeguards.unclaimed()]
+            claims = [_claim(intent) for intent in integrity.unclaimed()]
             put_back = [f"trigger {name}" for name in sorted(mended)]
             put_back += [f"claim of {claim.operation_id}" for claim in claims if claim]
             if put_back:
-                audit.append(
-                    audit.Entry(
-                        phase=audit.Phase.ACCESS,
+                log.append(
+                    log.Entry(
+                        phase=log.Phase.ACCESS,
                         action="audit.protect",
                         actor=actor,
                         origin=origin,

@@ -8,12 +8,14 @@ from uuid import UUID
 from django.core.management import call_command
 from django.db import DatabaseError, close_old_connections
 
-from ... import links, pulse, quotas
-from ...actors import at_the_shell
-from ...audit import LogUnwritable, Outcome
-from ...operations.late import follow_up_late_drops
-from ...operations.settle import open_operations, settle
-from ...operations.strays import give_back_strays
+from ...access.principals import at_the_shell
+from ...audit import quotas
+from ...audit.log import LogUnwritable, Outcome
+from ...health import heartbeat
+from ...operations.late_drops import follow_up_late_drops
+from ...operations.orphans import give_back_strays
+from ...operations.reconcile import open_operations, settle
+from ...web import links
 from ..shell import ShellCommand
 
 
@@ -80,11 +82,11 @@ class Command(ShellCommand):
             self.stderr.write(f"The database does not answer: {type(exc).__name__}")
             return 1
         self._close_quotas()
-        pulse.note(pulse.RECONCILE)
+        heartbeat.note(heartbeat.RECONCILE)
         return outcomes.count(Outcome.UNKNOWN)
 
     def _close_quotas(self) -> None:
-        """Minutes in which more was refused than the log took; see quotas.py."""
+        """Minutes in which more was refused than the log took; see audit/quotas.py."""
         try:
             quotas.close_old()
         except (DatabaseError, LogUnwritable) as exc:

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
 
 from ... import clusters
-from ...actors import at_the_shell
-from ...audit import LogUnwritable
+from ...access.principals import at_the_shell
+from ...audit.log import LogUnwritable
 from ...milvus.errors import MilvusError
 from ...rehearsal.checks import State
 from ...rehearsal.record import Run

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from ... import segments
-from ...actors import at_the_shell
-from ...audit import LogUnwritable
+from ...access.principals import at_the_shell
+from ...audit import archive
+from ...audit.log import LogUnwritable
 from ..shell import Error, ShellCommand
 
 
@@ -28,7 +28,7 @@ class Command(ShellCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            segment = segments.remove(options["file"], options["sha256"], *at_the_shell())
+            segment = archive.remove(options["file"], options["sha256"], *at_the_shell())
         except OSError as exc:
             raise Error(f"{options['file']} can't be read, so nothing was removed: {exc}") from exc
         except LogUnwritable as exc:
@@ -40,7 +40,7 @@ class Command(ShellCommand):
                 f"The database stopped the removal: {exc} Part of the segment may be removed. Run "
                 "this again to continue."
             ) from exc
-        except segments.NotDone as exc:
+        except archive.NotDone as exc:
             raise Error(str(exc)) from exc
         self.say(
             f"Removed events {segment.first} to {segment.last} from the database.",

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from ... import segments
-from ...actors import at_the_shell
-from ...audit import LogUnwritable
+from ...access.principals import at_the_shell
+from ...audit import archive
+from ...audit.log import LogUnwritable
 from ..shell import Error, ShellCommand
 
 
@@ -29,14 +29,14 @@ class Command(ShellCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            segment = segments.seal(_moment(options), options["to"], *at_the_shell())
+            segment = archive.seal(_moment(options), options["to"], *at_the_shell())
         except OSError as exc:
             raise Error(f"The file can't be written, so nothing was sealed: {exc}") from exc
         except LogUnwritable as exc:
             raise Error(
                 "The audit log can't be written, so nothing was sealed. Run manage.py doctor."
             ) from exc
-        except segments.NotDone as exc:
+        except archive.NotDone as exc:
             raise Error(str(exc)) from exc
         path = options["to"] / segment.file
         events = f"events {segment.first} to {segment.last}"

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 
-from ...roles import ROLES
+from ...access.roles import ROLES
 
 NAMES = {"viewer": "Vera Viewer", "operator": "Ada Operator", "auditor": "Aldo Auditor"}
 
@@ -50,12 +50,12 @@ class Command(BaseCommand):
             user.save()
 
     def _sample(self) -> None:
-        from ...milvus import sample  # noqa: PLC0415 (pymilvus takes a second to import)
+        from ...milvus import demo_data  # noqa: PLC0415 (pymilvus takes a second to import)
         from ...milvus.connection import Connection  # noqa: PLC0415
 
         embedded = [c for c in settings.CLUSTERS.values() if "://" not in c.uri]
         if not embedded:
             raise CommandError("The sample is for an embedded Milvus Lite only: nothing was made.")
-        made = sample.fill(Connection(embedded[0]))
-        sample.close_embedded()
+        made = demo_data.fill(Connection(embedded[0]))
+        demo_data.close_embedded()
         self.stdout.write(f"{made} sample collections created" if made else "sample kept as it is")

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ... import custody, pulse, safeguards, verification
+from ...audit import copy_check, integrity, verify
+from ...audit.verify import Verdict
+from ...health import heartbeat
 from ...models import RemovedSegment
-from ...verification import Verdict
 from ..shell import Error, ShellCommand
 
 T = TypeVar("T")
@@ -49,16 +50,16 @@ class Command(ShellCommand):
             self._check(options)
             intact = True
         finally:
-            pulse.note(pulse.VERIFY, well=intact)
+            heartbeat.note(heartbeat.VERIFY, well=intact)
 
     def _check(self, options: dict[str, Any]) -> None:
         """Report every problem, not only the first."""
         files = options["export"]
-        verdict = self._of_files(files, options["partial"]) if files else verification.verify()
+        verdict = self._of_files(files, options["partial"]) if files else verify.verify()
         problems = list(self._of_chain(verdict, options))
         if not files and not verdict.broken:
             self._say_removed()
-            problems += [f"Beside the chain: {text}." for text in safeguards.problems()]
+            problems += [f"Beside the chain: {text}." for text in integrity.problems()]
         if options["against"]:
             problems += self._of_copy(options["against"], options["lost"])
         if problems:
@@ -93,7 +94,7 @@ class Command(ShellCommand):
         lost: dict[int, str] = {}
         keep = lost.__setitem__ if new else lambda *_: None
         try:
-            found = self._read([path], lambda lines: custody.compare(lines, keep))
+            found = self._read([path], lambda lines: copy_check.compare(lines, keep))
         except ValueError as exc:
             raise Error(f"A line of {path} can't be compared: {exc}") from exc
         if found.removed:
@@ -118,8 +119,8 @@ class Command(ShellCommand):
     def _of_files(self, paths: list[str], partial: bool) -> Verdict:
         return self._read(
             paths,
-            lambda lines: verification.verify_export(
-                lines, partial=partial, removed=lambda: self._read(paths, verification.removed_in)
+            lambda lines: verify.verify_export(
+                lines, partial=partial, removed=lambda: self._read(paths, verify.removed_in)
             ),
         )
 

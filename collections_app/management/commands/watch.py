@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from ... import clusters, pulse
+from ... import clusters
+from ...drift.lock import Lock, lock
+from ...drift.scan import Report, look
+from ...health import heartbeat
 from ...milvus.types import Cluster
-from ...watch.lock import Lock, lock
-from ...watch.rounds import Report, look
 from ..shell import Error, ShellCommand
 
 EMBEDDED = (
@@ -87,7 +88,7 @@ class Command(ShellCommand):
             ours = self._is_ours(held)
             whole = ours and min(map(self._look, self.clusters))  # all of them: no short cut
             if ours:
-                pulse.note(pulse.WATCH, well=whole)
+                heartbeat.note(heartbeat.WATCH, well=whole)
             if self.options["once"] and (ours or not self.options["wait"]):
                 raise SystemExit(0 if whole else 1)
             self.stopped.wait(self.options["every"])

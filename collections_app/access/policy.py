@@ -1,0 +1,220 @@
+"""Every access rule, on one page. Default is no; `decide` says which rule gave a right."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from django.conf import settings
+
+from ..milvus.types import Target
+from .principals import Actor
+
+
+class Action(StrEnum):
+    """What can be done. The value is what the audit log says."""
+
+    VIEW = "view"
+    READ_AUDIT = "audit.read"
+    DROP_COLLECTION = "collection.drop"
+    DROP_PARTITION = "partition.drop"
+    RELEASE_COLLECTION = "collection.release"
+    RELEASE_PARTITION = "partition.release"
+    DROP_ALIAS = "alias.drop"
+
+    @property
+    def destroys(self) -> bool:
+        return self not in {Action.VIEW, Action.READ_AUDIT}
+
+
+# What a rule can give. Releasing and dropping an alias are steps on the way to a drop, and come
+# with it; so does seeing.
+_COLLECTION = {Action.DROP_COLLECTION, Action.RELEASE_COLLECTION, Action.DROP_ALIAS, Action.VIEW}
+_PARTITION = {Action.DROP_PARTITION, Action.RELEASE_PARTITION, Action.VIEW}
+GIVES = {
+    "view": {Action.VIEW},
+    "drop_partition": _PARTITION,
+    "drop_collection": _COLLECTION,
+    "drop": _PARTITION | _COLLECTION,
+    "audit": {Action.READ_AUDIT},
+    "*": set(Action),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Gives `actions` to `groups` on what the patterns name. `source` says where it is written."""
+
+    source: str
+    groups: frozenset[str]
+    actions: frozenset[str]
+    clusters: tuple[str, ...] = ("*",)
+    databases: tuple[str, ...] = ("*",)
+    collections: tuple[str, ...] = ("*",)
+
+    def gives(self, action: Action) -> bool:
+        return any(action in GIVES[name] for name in self.actions)
+
+    def covers(self, place: "Place") -> bool:
+        return (
+            matches(self.clusters, place.cluster)
+            and (place.database is None or matches(self.databases, place.database))
+            and (place.collection is None or matches(self.collections, place.collection))
+        )
+
+    @property
+    def gift(self) -> str:
+        """The actions, for a page."""
+        return ", ".join(sorted(self.actions))
+
+    @property
+    def everywhere(self) -> bool:
+        return all("*" in p for p in (self.clusters, self.databases, self.collections))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a right is asked for: a cluster, a database of it, or a collection. None is "any"."""
+
+    cluster: str
+    database: str | None = None
+    collection: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Yes or no, and why: in words that can go on a page."""
+
+    allowed: bool
+    why: str
+
+
+def place_of(target: Target) -> Place:
+    """A partition and an alias are where their collection is."""
+    return Place(cluster=target.cluster, database=target.database, collection=target.collection)
+
+
+def decide(actor: Actor, action: Action, place: Place) -> Decision:
+    """Whether the actor may do this there, now.
+
+    Rights come first: who has none here learns nothing of locks, and makes none be looked up.
+    """
+    given = _given_by(actor, action, place)
+    if not given:
+        return Decision(allowed=False, why="No rule gives this to any of these groups")
+    lock = locked_by(place) if action.destroys else ""
+    if lock:
+        return Decision(allowed=False, why=f"It is locked by {lock}")
+    if action.destroys and actor.stale:
+        why = "The identity provider does not answer, so these rights can't be confirmed now"
+        return Decision(allowed=False, why=why)
+    return Decision(allowed=True, why=given)
+
+
+def _given_by(actor: Actor, action: Action, place: Place) -> str:
+    """What gives the right there, in words; empty if nothing does."""
+    if actor.method == "shell":
+        return "Whoever has the shell holds every right"
+    rule = next((r for r in rules_giving(actor, action) if r.covers(place)), None)
+    return f"Given by {rule.source}" if rule else ""
+
+
+def may(actor: Actor, action: Action, place: Place) -> bool:
+    """Whether the actor may do this there, now."""
+    return decide(actor, action, place).allowed
+
+
+def may_somewhere(actor: Actor, action: Action) -> bool:
+    """Whether there is any place at all where a rule gives this."""
+    return actor.method == "shell" or bool(rules_giving(actor, action))
+
+
+def may_everywhere(actor: Actor, action: Action) -> bool:
+    """Whether one rule gives this on all clusters, databases and collections."""
+    return actor.method == "shell" or any(r.everywhere for r in rules_giving(actor, action))
+
+
+def rules_giving(actor: Actor, action: Action) -> list[Rule]:
+    """The rules that give this to one of the actor's groups, somewhere."""
+    return [rule for rule in rules_of(actor) if rule.gives(action)]
+
+
+def rules_of(actor: Actor) -> list[Rule]:
+    """The rules that name one of the actor's groups, in the order in which they are written."""
+    return [rule for rule in settings.ACCESS if rule.groups & set(actor.groups)]
+
+
+def visible(actor: Actor, cluster: str, database: str) -> tuple[str, ...]:
+    """The patterns of what the actor may see in a database: found once for ten thousand names."""
+    if actor.method == "shell":
+        return ("*",)
+    place = Place(cluster=cluster, database=database)
+    rules = [rule for rule in rules_giving(actor, Action.VIEW) if rule.covers(place)]
+    return tuple(sorted({pattern for rule in rules for pattern in rule.collections}))
+
+
+def databases_named(actor: Actor, cluster: str) -> list[str]:
+    """The databases that the actor's rules name letter by letter, for where none can be listed."""
+    rules = [r for r in rules_giving(actor, Action.VIEW) if r.covers(Place(cluster=cluster))]
+    patterns = {pattern for rule in rules for pattern in rule.databases}
+    return sorted(pattern for pattern in patterns if not set(pattern) & set("*?"))
+
+
+def sign_in_needed(actor: Actor, cluster: str) -> bool:
+    """Whether the cluster wants a fresher sign-in than this before anything is destroyed."""
+    configured = settings.CLUSTERS.get(cluster)
+    if configured is None or configured.reauth is None or actor.method == "shell":
+        return False
+    return actor.sign_in_age is None or actor.sign_in_age > configured.reauth
+
+
+def locked_by(place: Place) -> str:
+    """The `locked` pattern that keeps everybody from destroying this, or an empty string."""
+    cluster = settings.CLUSTERS.get(place.cluster)
+    if cluster is None or place.collection is None:
+        return ""
+    for pattern in cluster.locked:
+        database, _, collection = pattern.rpartition("/")
+        if matches((database or "*",), place.database or "") and matches(
+            (collection,), place.collection
+        ):
+            return f"“{pattern}” in [clusters.{cluster.key}]"
+    return ""
+
+
+# --- patterns -----------------------------------------------------------------------------------
+
+
+def matches(patterns: Iterable[str], name: str) -> bool:
+    """Whether a pattern fits the whole name, letter by letter: no folding, no normalising."""
+    return any(pattern == "*" or _compiled(pattern).fullmatch(name) for pattern in patterns)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(regex(pattern))
+
+
+def regex(pattern: str) -> str:
+    """A pattern as a regular expression of Python, which SQLite's searches use too. Not anchored.
+
+    `*` is any text and `?` one character; everything else is itself. The text before a `*` is
+    matched once, as early as it can be, and never again (`(?>...)`): a pattern with many `*`
+    costs no more than its length times the name's. Without that, 250 `_` against `*_*_*_*_prod`
+    held the whole process for ten seconds.
+    """
+    first, *others = (_literal(part) for part in re.split(r"\*+", pattern))
+    if not others:
+        return f"(?s:{first})"
+    middle = "".join(f"(?>.*?{part})" for part in others[:-1])
+    return f"(?s:{first}{middle}.*{others[-1]})"
+
+
+def posix(pattern: str) -> str:
+    """The same for PostgreSQL, which has no `(?>...)` and needs none: it never tries twice."""
+    return ".*".join(_literal(part) for part in re.split(r"\*+", pattern))
+
+
+def _literal(text: str) -> str:
+    return "".join("." if character == "?" else re.escape(character) for character in text)

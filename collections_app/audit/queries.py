@@ -1,0 +1,198 @@
+"""Reading the audit log: operations as stories, and the log page by page."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max, Q, QuerySet
+from django.utils import timezone
+
+from ..access.policy import Action, may_everywhere, posix, regex, rules_giving
+from ..access.principals import Actor
+from ..models import AuditEvent, Claim, RemovedSegment
+from ..names import readable
+from .log import Outcome, Phase
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An audit event with its record opened."""
+
+    row: AuditEvent
+    record: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: AuditEvent) -> "Event":
+        return cls(row=row, record=json.loads(row.record))
+
+    @property
+    def actor(self) -> str:
+        """How they are called, for a page: people choose that."""
+        return readable(str(self.record["actor"]["display"]))
+
+    @property
+    def message(self) -> str:
+        """The same: it may quote a person, or what Milvus said."""
+        return readable(str(self.record["message"]))
+
+    @property
+    def subject(self) -> str:
+        """What tells two people of one name apart; empty if it is the name."""
+        subject = readable(str(self.record["actor"]["subject"]))
+        return "" if subject == self.actor else subject
+
+    @property
+    def nobody_known(self) -> bool:
+        """Whether the actor only saw it."""
+        return self.row.outcome == Outcome.NOT_BY_US
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return dict(self.record["details"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One operation: its events in order, and where it stands."""
+
+    operation_id: uuid.UUID
+    events: list[Event]
+    claim: Claim | None
+
+    @property
+    def first(self) -> Event:
+        return self.events[0]
+
+    @property
+    def intent(self) -> Event | None:
+        return self.first if self.first.row.phase == Phase.INTENT else None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The last one recorded; UNKNOWN as long as there is none."""
+        return Outcome(self.events[-1].row.outcome) or Outcome.UNKNOWN
+
+    @property
+    def is_open(self) -> bool:
+        return self.claim is not None
+
+
+def story(operation_id: uuid.UUID) -> Story | None:
+    """The operation of that id, or None."""
+    rows = AuditEvent.objects.filter(operation_id=operation_id).order_by("sequence")
+    events = [Event.of(row) for row in rows]
+    if not events:
+        return None
+    claim = Claim.objects.filter(operation_id=operation_id).first()
+    return Story(operation_id=operation_id, events=events, claim=claim)
+
+
+def removed_until() -> int:
+    """The last event that is in a sealed file only, and not here any more; 0 if all are here."""
+    return RemovedSegment.objects.aggregate(last=Max("last"))["last"] or 0
+
+
+def recent_operations(cluster: str, database: str, collection: str) -> list[Event]:
+    """What was done to a collection, newest first: one event for each operation, ten at most.
+
+    And the last five that the watch saw. Without what no rule permitted. Whoever tries, or does
+    it elsewhere, often enough must not hide the rest.
+    """
+    found = AuditEvent.objects.filter(cluster=cluster, database=database, collection=collection)
+    found = found.order_by("-sequence")
+    latest: dict[uuid.UUID | None, Event] = {}
+    for row in found.exclude(outcome__in=(Outcome.DENIED, Outcome.NOT_BY_US))[:30]:
+        latest.setdefault(row.operation_id, Event.of(row))
+    seen = [Event.of(row) for row in found.filter(outcome=Outcome.NOT_BY_US)[:5]]
+    known = list(latest.values())[:10] + seen
+    return sorted(known, key=lambda event: event.row.sequence, reverse=True)
+
+
+def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:
+    """Events that the reader may see and that match AuditFilterForm's data, newest first."""
+    events = AuditEvent.objects.filter(_readable(reader)).order_by("-sequence")
+    for column in ("cluster", "database", "outcome"):
+        if filters.get(column):
+            events = events.filter(**{column: filters[column]})
+    if filters.get("who"):
+        events = events.filter(actor__holds=filters["who"])
+    if filters.get("what"):
+        what = filters["what"]
+        events = events.filter(Q(name__holds=what) | Q(collection__holds=what))
+    if filters.get("since"):
+        events = events.filter(recorded_at__gte=_midnight(filters["since"]))
+    if filters.get("until"):
+        events = events.filter(recorded_at__lt=_midnight(filters["until"] + timedelta(days=1)))
+    return events
+
+
+def _readable(reader: Actor) -> Q:
+    """What the reader's rules let them read. Events about no object need a rule for everything."""
+    if may_everywhere(reader, Action.READ_AUDIT):
+        return Q()
+    found = Q(pk__in=())
+    for rule in rules_giving(reader, Action.READ_AUDIT):
+        found |= (
+            Q(cluster__gt="")
+            & _fits("cluster", rule.clusters)
+            & _fits("database", rule.databases)
+            & _fits("collection", rule.collections)
+        )
+    return found
+
+
+def _fits(column: str, patterns: tuple[str, ...]) -> Q:
+    if "*" in patterns:
+        return Q()
+    form = posix if connection.vendor == "postgresql" else regex
+    either = "|".join(form(pattern) for pattern in patterns)
+    return Q(**{f"{column}__regex": rf"\A({either})\Z"})
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime.combine(day, time(), timezone.get_current_timezone()).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """A page of the log, and the sequence numbers that lead on; 0 where it ends."""
+
+    events: list[Event]
+    older: int
+    newer: int
+
+
+def log_page(events: QuerySet[AuditEvent], *, before: int = 0, after: int = 0) -> LogPage:
+    """A page by key: page 1 of a million costs what page 1 of a thousand does."""
+    if after:
+        rows = list(events.filter(sequence__gt=after).order_by("sequence")[: PAGE + 1])
+        more, rows = len(rows) > PAGE, rows[:PAGE][::-1]
+        has_older, has_newer = True, more
+    else:
+        rows = list((events.filter(sequence__lt=before) if before else events)[: PAGE + 1])
+        more, rows = len(rows) > PAGE, rows[:PAGE]
+        has_older, has_newer = more, bool(before)
+    return LogPage(
+        events=[Event.of(row) for row in rows],
+        older=rows[-1].sequence if rows and has_older else 0,
+        newer=rows[0].sequence if rows and has_newer else 0,
+    )
+
+
+def last_seen(name: str) -> Actor | None:
+    """Somebody as the newest event knows them, by subject or else by display name; or None.
+
+    People choose their display names: who calls themselves like another's subject comes second.
+    """
+    rows = AuditEvent.objects.filter(actor__contains=name).exclude(action="session.refused")
+    found = [json.loads(row.record)["actor"] for row in rows.order_by("-sequence")[:1000]]
+    for key in ("subject", "display"):
+        for actor in found:
+            if actor[key] == name:
+                return Actor(**{**actor, "groups": tuple(actor["groups"])})
+    return None

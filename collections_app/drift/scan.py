@@ -1,0 +1,124 @@
+"""One look at a cluster: what changed since the last one, and was not done by us."""
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+
+from django.utils import timezone
+
+from ..access.principals import watching
+from ..clusters import Milvus, same_server
+from ..operations.late_drops import follow_up_gone
+from . import events as drift_events
+from .attribution import in_vain, ours
+from .classify import Judge, ask
+from .diff import Bearer, Difference, differences
+from .events import Change, Watch
+from .inventory import Store
+from .listing import read
+
+AT_ONCE = 100  # changes in one transaction: every drop waits for the log that long
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What one look came to: events by action, and what could not be read."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+def look(
+    milvus: Milvus, only: Collection[str] = (), stopping: Callable[[], bool] = lambda: False
+) -> Report:
+    """List, compare, ask in doubt, record. What is not recorded now will be by the next look.
+
+    Raises MilvusError, LogUnwritable, DatabaseError or Overtaken.
+    """
+    return _Round(milvus, only, stopping).run()
+
+
+class _Round:
+    def __init__(self, milvus: Milvus, only: Collection[str], stopping: Callable[[], bool]) -> None:
+        self.milvus, self.stopping = milvus, stopping
+        self.store = Store(milvus.cluster)
+        self.lists = read(milvus, self.store.here(), only)
+        self.report = Report(problems=self.lists.problems)
+
+    def run(self) -> Report:
+        self._begin()
+        known = self.store.known()
+        changes, undecided = self._judge(differences(known, self.lists.read))
+        for start in range(0, len(changes), AT_ONCE):
+            if self.stopping():
+                return self.report
+            self._record(changes[start : start + AT_ONCE])
+        self._end(known, undecided)
+        return self.report
+
+    def _watch(self) -> Watch:
+        actor, origin = watching()
+        return Watch(
+            cluster=self.store.cluster.key,
+            actor=actor,
+            origin=origin,
+            now=timezone.now().astimezone(UTC),
+            before=self.store.listed_before(),
+        )
+
+    def _begin(self) -> None:
+        """The first list of a database, or of a server at another address."""
+        for database, names in self.lists.read.items():
+            former = self.store.former_address(database)
+            if former != self.store.cluster.endpoint:
+                lite = self.milvus.gateway.lite(database)
+                short = not self.milvus.gateway.lists_everything(database)
+                count, watch = len(names), self._watch()
+                entry = drift_events.began(database, count, lite, former, watch, short=short)
+                self.store.begin(database, self.lists, entry)
+                self.report.events[entry.action] += 1
+
+    def _judge(self, found: list[Difference]) -> tuple[list[Change], list[Bearer]]:
+        """What is certain, and what is missing without proof. Milvus first, then our own record."""
+        missing = [d.was for d in found if d.was and not d.renamed]
+        proofs = ask(self.milvus, missing)
+        self._follow_up_late([b for b in missing if proofs[b.row] is True])
+        since, position = self.store.position(self.lists.read), self.lists.position
+        keys = same_server(self.store.cluster.key)
+        explained = ours(keys, since=since, position=position)
+        watch = replace(self._watch(), in_vain=in_vain(keys, missing))
+        judge = Judge(proofs=proofs, ours=explained, watch=watch)
+        parts = list(judge.parts(found))
+        changes = [change for part in parts if (change := judge.verdict(part))]
+        left = {bearer.row for change in changes for bearer in change.remove}
+        undecided = [bearer for bearer in missing if bearer.row not in left]
+        self._complain([b for b in undecided if proofs[b.row] is not True])
+        return changes, undecided
+
+    def _follow_up_late(self, gone: list[Bearer]) -> None:
+        """An operation that was closed as not done, and is done now, explains what is gone."""
+        ids = {bearer.identity.id for bearer in gone} - {0}
+        follow_up_gone(same_server(self.store.cluster.key), ids, *watching())
+
+    def _complain(self, doubtful: list[Bearer]) -> None:
+        if doubtful:
+            self.report.problems.append(
+                f"{len(doubtful)} known collections are in no list, such as {doubtful[0].name!r}, "
+                "and Milvus does not say that they are gone. May the account still see them?"
+            )
+
+    def _record(self, changes: list[Change]) -> None:
+        self.store.record(changes)
+        self.report.events.update(c.entries[0].action for c in changes if c.entries)
+
+    def _end(self, known: list[Bearer], undecided: list[Bearer]) -> None:
+        back = [b for b in known if b.last_listed and self._is_listed(b)]
+        self.store.end(self.lists, undecided, back)
+        for database in self.lists.gone:
+            entry = drift_events.database_gone(database, self._watch())
+            if self.store.forget(database, entry):
+                self.report.events[entry.action] += 1
+
+    def _is_listed(self, bearer: Bearer) -> bool:
+        return self.lists.read.get(bearer.database, {}).get(bearer.name) == bearer.identity

@@ -1,0 +1,227 @@
+"""From the committed intent to the recorded outcome: act once, look again, record."""
+
+import time
+import uuid
+from dataclasses import dataclass
+
+from django.db import DatabaseError, InterfaceError
+
+from .. import clusters
+from ..access.policy import Action
+from ..access.principals import Actor, Origin
+from ..audit import log
+from ..audit.log import Entry, Outcome, Phase
+from ..audit.sqlite_queue import turn
+from ..milvus.errors import (
+    Contradiction,
+    Denied,
+    MilvusError,
+    NotFound,
+    Refused,
+    Unreachable,
+)
+from ..milvus.types import Target
+from ..models import AuditEvent, Claim, Sent
+from . import strict
+from .claims import final_outcome, finish, last_outcome
+from .confirmation import Confirmation
+from .deadlines import Patience
+from .kinds.base import Operation
+
+# After an OK, Milvus may need a moment before the name is gone.
+LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
+LOOKING_SECONDS = 10.0  # no look begins later than that after the first one
+STRICT_ACTION = Action.DROP_COLLECTION  # Milvus renames nothing else
+
+
+class OutcomeUnrecorded(Exception):
+    """It was sent, and then the log could not be written. `settle` finds out what became of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that one run of the protocol knows from the start."""
+
+    confirmation: Confirmation
+    operation: Operation
+    milvus: clusters.Milvus
+    actor: Actor
+    origin: Origin
+    reason: str
+
+    @property
+    def target(self) -> Target:
+        return self.confirmation.target
+
+    @property
+    def aside(self) -> strict.Aside | None:
+        """What strict mode needs; None where the drop is a plain one."""
+        if not self.milvus.cluster.strict_drop or self.operation.action is not STRICT_ACTION:
+            return None
+        return strict.Aside(
+            milvus=self.milvus,
+            target=self.target,
+            identity=self.confirmation.identity,
+            private=strict.private_name(self.confirmation.operation_id),
+        )
+
+    def is_done(self) -> bool:
+        """Whether it is gone (or released). Raises as a look does."""
+        if self.aside:
+            return strict.gone(self.aside)
+        identity = self.confirmation.identity
+        return self.operation.is_done(self.milvus.gateway, self.target, identity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from the one request."""
+
+    outcome: Outcome  # NONE: Milvus said OK, which proves nothing yet
+    message: str
+    code: str
+    duration_ms: int
+    attempts: int = 1  # how often the act was sent
+
+
+def act_once(case: Case, patience: Patience) -> Answer:
+    """The one request. Whatever is raised, it is never sent again."""
+    started, attempts = time.monotonic(), 1
+    try:
+        _last_check(case, patience, Sent.RENAME if case.aside else Sent.ACT)
+        _send(case, patience)
+        outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
+    except MilvusError as exc:
+        outcome, message, code = _outcome_of(exc), str(exc), exc.code
+        attempts = int(exc.sent)
+    except Exception as exc:  # a bug here must not hide that something was sent
+        outcome, message, code = Outcome.UNKNOWN, f"Unexpected: {type(exc).__name__}", ""
+    duration_ms = round((time.monotonic() - started) * 1000)
+    return Answer(
+        outcome=outcome, message=message, code=code, duration_ms=duration_ms, attempts=attempts
+    )
+
+
+def _outcome_of(exc: MilvusError) -> Outcome:
+    if isinstance(exc, Refused | Denied | NotFound):
+        return Outcome.REFUSED
+    return Outcome.FAILED if isinstance(exc, Unreachable) else Outcome.UNKNOWN
+
+
+def _send(case: Case, patience: Patience) -> None:
+    if case.aside:
+        strict.take_and_drop(case.aside, lambda: _last_check(case, patience, Sent.ACT))
+    else:
+        case.operation.act(case.milvus.destroyer, case.target)
+
+
+def _last_check(case: Case, patience: Patience, next_sent: Sent) -> None:
+    """Note what goes out next, durably. Raises Unreachable (it does not go out then) if the look
+    is too old, or the claim gone.
+    """
+    _still_in_time(patience)
+    try:
+        ours = _noted(case.confirmation.operation_id, next_sent)
+    except (DatabaseError, InterfaceError) as exc:
+        raise Unreachable("what goes out next could not be noted") from exc
+    if not ours:
+        raise Unreachable("the operation was settled meanwhile")
+    _still_in_time(patience)
+
+
+def _still_in_time(patience: Patience) -> None:
+    if patience.over:
+        raise Unreachable("too much time passed since the look")
+
+
+def _noted(operation_id: uuid.UUID, sent: Sent) -> bool:
+    with turn():
+        return bool(Claim.objects.filter(operation_id=operation_id).update(sent=sent))
+
+
+def conclude(case: Case, answer: Answer) -> Outcome:
+    """Look again and record what the look shows; Milvus' OK is no proof.
+
+    Returns what is on the record: if somebody settled it meanwhile, theirs. Raises
+    OutcomeUnrecorded.
+    """
+    outcome, seen = _verified(case, answer)
+    details = {
+        "attempts": answer.attempts,
+        "code": answer.code,
+        "duration_ms": answer.duration_ms,
+        "seen": seen,
+    }
+    operation_id, begun = case.confirmation.operation_id, (case.confirmation.action, case.target)
+    try:
+        if finish(operation_id, outcome, answer.message, case.actor, case.origin, details, begun):
+            return outcome
+        return final_outcome(operation_id)
+    except (log.LogUnwritable, DatabaseError, InterfaceError) as exc:
+        if answer.outcome is Outcome.FAILED:
+            raise log.LogUnwritable("nothing was sent") from exc
+        raise OutcomeUnrecorded(str(operation_id)) from exc
+
+
+def _verified(case: Case, answer: Answer) -> tuple[Outcome, str]:
+    """What a look shows. A refusal too may be the answer to a second copy on the way.
+
+    Without a drop that was sent it shows nothing: what is gone went by another hand.
+    """
+    if answer.outcome is Outcome.FAILED or not answer.attempts:
+        return answer.outcome, ""
+    done, seen = _look_again(case, LOOKS_AFTER_OK if answer.outcome is Outcome.NONE else 1)
+    return Outcome.SUCCEEDED if done else answer.outcome or Outcome.UNKNOWN, seen
+
+
+def _look_again(case: Case, times: int) -> tuple[bool, str]:
+    seen, until = "", time.monotonic() + LOOKING_SECONDS
+    for left in reversed(range(times)):
+        try:
+            if case.is_done():
+                return True, _proof(case)
+            seen = "A look afterwards shows that it is still there."
+        except Contradiction as exc:  # perhaps only for this moment
+            seen = f"The look afterwards failed: {exc}"
+        except MilvusError as exc:
+            return False, f"The look afterwards failed: {exc}"
+        except Exception as exc:  # a bug in looking must not keep the record from being closed
+            return False, f"The look afterwards failed: {type(exc).__name__}"
+        if not left or time.monotonic() > until:
+            break
+        time.sleep(SECONDS_BETWEEN)
+    return False, seen
+
+
+def _proof(case: Case) -> str:
+    try:
+        more = case.operation.side_effect(
+            case.milvus.gateway, case.target, case.confirmation.identity
+        )
+    except Exception:  # what was asked for is done
+        more = "Whether anything else went with it could not be read."
+    return f"{case.operation.proof} {more}".strip()
+
+
+def follow_up(
+    closed: AuditEvent, target: Target, outcome: Outcome, message: str, actor: Actor, origin: Origin
+) -> AuditEvent | None:
+    """Add to an operation that `closed` ended. None if something has just been added already."""
+    operation_id = closed.operation_id
+    assert operation_id  # noqa: S101 (an outcome has one)
+    with log.appending():
+        if last_outcome(operation_id) != closed:
+            return None
+        return log.append(
+            Entry(
+                phase=Phase.AFTERWARDS,
+                action=closed.action,
+                actor=actor,
+                origin=origin,
+                outcome=outcome,
+                operation_id=operation_id,
+                target=target.as_dict(),
+                message=message,
+                details={"settled": True, "seen": message},
+            )
+        )

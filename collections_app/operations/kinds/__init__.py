@@ -1,0 +1,20 @@
+"""The kinds of operations: one file for each act, and what all acts have in common."""
+
+from ...access.policy import Action
+from .base import Operation
+from .drop_alias import DropAlias
+from .drop_collection import DropCollection
+from .drop_partition import DropPartition
+from .release_collection import ReleaseCollection
+from .release_partition import ReleasePartition
+
+OPERATIONS: dict[Action, Operation] = {
+    operation.action: operation
+    for operation in (
+        DropCollection(),
+        DropPartition(),
+        DropAlias(),
+        ReleaseCollection(),
+        ReleasePartition(),
+    )
+}

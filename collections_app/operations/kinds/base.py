@@ -1,0 +1,114 @@
+"""What every operation says about itself: how to look, how to act, how to tell that it is done."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...access.policy import Action
+from ...milvus.errors import Denied, Unreachable
+from ...milvus.types import CollectionDetail, Identity, Kind, Partition, ServerInfo, Target, Unread
+
+if TYPE_CHECKING:
+    from ...milvus.destroy import Destroyer
+    from ...milvus.gateway import Gateway
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """What stands in the way, in words; and the act that removes it, if there is one."""
+
+    text: str
+    remedy: Action | None = None
+    remedy_target: Target | None = None
+    remedy_label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One fresh read of a target: what the dialog shows and the intent keeps."""
+
+    identity: Identity
+    server: ServerInfo
+    detail: CollectionDetail
+    partition: Partition | None = None
+    rows: int | Unread = Unread.UNKNOWN
+    blockers: tuple[Blocker, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def load(self) -> Any:
+        return self.partition.load if self.partition else self.detail.load
+
+
+STANDBY = Blocker(
+    text="This cluster is the standby of another one, so Milvus refuses every change here. Make "
+    "the change on the primary cluster."
+)
+
+
+class Operation(ABC):
+    """One destructive act on one kind of target. Has no state."""
+
+    action: Action
+    kind: Kind
+    verb: str  # "Drop" or "Release"
+    done_word: str  # "dropped" or "released"
+    proof = "A look afterwards shows that it is gone."
+
+    def look(self, gateway: "Gateway", target: Target) -> Look:
+        """Read the target. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""
+        look = self.read(gateway, target)
+        return replace(look, blockers=(STANDBY,)) if gateway.is_standby(target.database) else look
+
+    @abstractmethod
+    def read(self, gateway: "Gateway", target: Target) -> Look:
+        """What is special about this kind of target. Raises as `look`."""
+
+    @abstractmethod
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        """Send the one request. Raises what milvus/destroy.py does."""
+
+    @abstractmethod
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        """Whether the thing of this identity is gone (or released). Raises as `look`."""
+
+    def side_effect(self, gateway: "Gateway", target: Target, identity: Identity) -> str:
+        """What else is gone, once it is done, in a sentence; empty if nothing is. Raises as `look`.
+
+        Not a question of success, so it is asked after that.
+        """
+        return ""
+
+    @property
+    def destroys(self) -> bool:
+        """Whether what is done can't be undone."""
+        return self.verb == "Drop"
+
+
+def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:
+    """The note, where strict mode is on."""
+    return (note,) if gateway.cluster.strict_drop else ()
+
+
+def collection_now(gateway: "Gateway", target: Target, collection_id: int) -> str | None:
+    """What the target's collection is called now, whoever renamed it; None if it is gone."""
+    if collection_id:
+        return gateway.name_of(target.database, collection_id)
+    known = gateway.collection_identity(target.database, target.collection)
+    return target.collection if known else None
+
+
+def other(target: Target, kind: Kind, name: str) -> Target:
+    """Another target in the same collection."""
+    return replace(target, kind=kind, name=name)
+
+
+def known(value: T | Unread, what: str) -> T:
+    """The value. Raises Denied or Unreachable if it could not be read: that is not "gone"."""
+    if value is Unread.NOT_PERMITTED:
+        raise Denied(f"{what} may not be read")
+    if isinstance(value, Unread):
+        raise Unreachable(f"{what} can't be read")
+    return value

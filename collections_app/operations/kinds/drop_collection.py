@@ -1,0 +1,124 @@
+"""Drop a collection with everything in it."""
+
+from typing import TYPE_CHECKING
+
+from ...access.policy import Action
+from ...milvus.errors import Denied, Refused
+from ...milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
+from ...milvus.versions import Safety, rename_verdict
+from ..strict import PREFIX
+from .base import Blocker, Look, Operation, other, strict_notes
+
+if TYPE_CHECKING:
+    from ...milvus.destroy import Destroyer
+    from ...milvus.gateway import Gateway
+
+
+# Read: docs.zilliz.com/docs/manage-external-collections-console, "Drop an external collection".
+EXTERNAL = (
+    "This is an external collection. The drop deletes its schema, its indexes and what Milvus "
+    "noted about the source. It does not delete the data outside Milvus."
+)
+STRICT = (
+    "Strict: it is renamed to a private name, compared there, and dropped under that name. From "
+    "the rename on nobody finds it."
+)
+NO_RENAME = "This cluster has strict_drop, which renames a collection before it drops it."
+NOTHING_DROPPED = "Nothing is dropped here until strict_drop is off or Milvus is another version."
+
+
+class DropCollection(Operation):
+    action = Action.DROP_COLLECTION
+    kind = Kind.COLLECTION
+    verb = "Drop"
+    done_word = "dropped"
+
+    def read(self, gateway: "Gateway", target: Target) -> Look:
+        detail = gateway.collection(target.database, target.name)
+        server = gateway.server(target.database)
+        return Look(
+            identity=detail.identity,
+            server=server,
+            detail=detail,
+            rows=detail.rows,
+            blockers=_strict_blockers(gateway, detail, server, target)
+            or _alias_blockers(detail, server, target),
+            notes=_notes(detail, server) + _strict_notes(gateway, server),
+        )
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        destroyer.drop_collection(target.database, target.name)
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        return collection_gone(gateway, target, identity)
+
+
+def collection_gone(gateway: "Gateway", target: Target, identity: Identity) -> bool:
+    """Nothing bears the name any more, or something else does, and Milvus does not know the id.
+
+    The id tells a drop from somebody's rename. Without ids: nothing bears the name.
+    """
+    now = gateway.collection_identity(target.database, target.collection)
+    if now is not None and not (now.verifiable and identity.verifiable and now != identity):
+        return False
+    return not identity.verifiable or gateway.name_of(target.database, identity.id) is None
+
+
+def _strict_blockers(
+    gateway: "Gateway", detail: CollectionDetail, server: ServerInfo, target: Target
+) -> tuple[Blocker, ...]:
+    """Strict mode renames, asks by id, and asks by a name that no grant knows. Where a rename may
+    lose the collection, or without answers, it does not begin.
+    """
+    if not gateway.cluster.strict_drop:
+        return ()
+    verdict = rename_verdict(server.version)
+    if verdict.safety is Safety.REFUSED:
+        return (Blocker(text=f"{NO_RENAME} {verdict.text} {NOTHING_DROPPED}"),)
+    try:
+        if detail.identity.verifiable:
+            gateway.name_of(target.database, detail.identity.id)
+            gateway.collection_identity(target.database, f"{PREFIX}may_we_look")
+            return ()
+        why = "this server has no ids"
+    except (Denied, Refused) as exc:
+        why = f"Milvus does not answer what it asks: {exc}"
+    return (Blocker(text=f"This cluster has strict_drop, and {why}. Nothing is dropped so."),)
+
+
+def _strict_notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
+    """What strict mode does, and what is known against a rename on this version."""
+    verdict = rename_verdict(server.version)
+    if verdict.safety is not Safety.WARNING:
+        return strict_notes(gateway, STRICT)
+    return strict_notes(gateway, STRICT) + strict_notes(gateway, verdict.text)
+
+
+def _alias_blockers(
+    detail: CollectionDetail, server: ServerInfo, target: Target
+) -> tuple[Blocker, ...]:
+    """Milvus 2.5.5 and later refuse; older ones leave the alias behind, pointing at nothing."""
+    if server.lite or detail.aliases is Unread.NOT_PERMITTED:
+        return ()
+    if isinstance(detail.aliases, Unread):
+        return (Blocker(text="Its aliases could not be read just now. Try again in a moment."),)
+    return tuple(
+        Blocker(
+            text=f"The alias {alias} points here. It has to be dropped first.",
+            remedy=Action.DROP_ALIAS,
+            remedy_target=other(target, Kind.ALIAS, alias),
+            remedy_label="Drop alias…",
+        )
+        for alias in detail.aliases
+    )
+
+
+def _notes(detail: CollectionDetail, server: ServerInfo) -> tuple[str, ...]:
+    notes = [EXTERNAL] if detail.external else []
+    if detail.load == Unread.UNKNOWN or getattr(detail.load, "held", False):
+        notes.append("It is loaded: searches that use it fail from that moment on.")
+    if server.lite and detail.aliases and not isinstance(detail.aliases, Unread):
+        notes.append(f"Its aliases go with it: {', '.join(detail.aliases)}.")
+    if detail.aliases is Unread.NOT_PERMITTED:
+        notes.append("Its aliases may not be read, so nobody can say whether one is in use.")
+    return tuple(notes)

@@ -1,0 +1,47 @@
+"""Release a collection from memory; its data stays."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...access.policy import Action
+from ...milvus.types import Identity, Kind, Load, Target
+from .base import Blocker, Look, Operation, collection_now
+
+if TYPE_CHECKING:
+    from ...milvus.destroy import Destroyer
+    from ...milvus.gateway import Gateway
+
+NOT_LOADED = Blocker(text="It is not loaded. There is nothing to release.")
+LITE_KEEPS = Blocker(text="Milvus Lite never releases a collection that has no index.")
+SEARCHES_FAIL = "Searches that use it fail until it is loaded again. No data is lost."
+
+
+class ReleaseCollection(Operation):
+    action = Action.RELEASE_COLLECTION
+    kind = Kind.COLLECTION
+    verb = "Release"
+    done_word = "released"
+    proof = "A look afterwards shows that it is not loaded any more."
+
+    def read(self, gateway: "Gateway", target: Target) -> Look:
+        detail = gateway.collection(target.database, target.name)
+        look = Look(
+            identity=detail.identity,
+            server=gateway.server(target.database),
+            detail=detail,
+            rows=detail.rows,
+            notes=(SEARCHES_FAIL,),
+        )
+        keeps = look.server.lite and not detail.indexes
+        return replace(look, blockers=(LITE_KEEPS,) if keeps else unless_loaded(look))
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        destroyer.release_collection(target.database, target.name)
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        name = collection_now(gateway, target, identity.id)
+        return name is None or not gateway.load(target.database, name).held
+
+
+def unless_loaded(look: Look) -> tuple[Blocker, ...]:
+    return (NOT_LOADED,) if isinstance(look.load, Load) and not look.load.held else ()

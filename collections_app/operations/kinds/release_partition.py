@@ -1,0 +1,41 @@
+"""Release a partition from memory; its rows stay. The first step before dropping a loaded one."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...access.policy import Action
+from ...milvus.errors import Unreachable
+from ...milvus.types import Identity, Kind, Target, Unread
+from .base import Blocker, Look, Operation
+from .drop_partition import look_at_partition, partition_now
+from .release_collection import SEARCHES_FAIL, unless_loaded
+
+if TYPE_CHECKING:
+    from ...milvus.destroy import Destroyer
+    from ...milvus.gateway import Gateway
+
+LITE = Blocker(text="Milvus Lite can't release a single partition.")
+
+
+class ReleasePartition(Operation):
+    action = Action.RELEASE_PARTITION
+    kind = Kind.PARTITION
+    verb = "Release"
+    done_word = "released"
+    proof = "A look afterwards shows that it is not loaded any more."
+
+    def read(self, gateway: "Gateway", target: Target) -> Look:
+        _, look = look_at_partition(gateway, target)
+        blockers = (LITE,) if look.server.lite else unless_loaded(look)
+        return replace(look, blockers=blockers, notes=(SEARCHES_FAIL,))
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        destroyer.release_partition(target.database, target.collection, target.name)
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        found = partition_now(gateway, target, identity)
+        if found is None:
+            return True
+        if isinstance(found.load, Unread):
+            raise Unreachable(f"The load state is {found.load.value}")
+        return not found.load.held

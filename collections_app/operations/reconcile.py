@@ -1,0 +1,151 @@
+"""Closing what has no final outcome: by looking, never by sending again."""
+
+import logging
+import uuid
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from .. import clusters
+from ..access.policy import Action
+from ..access.principals import Actor, Origin
+from ..audit.events import Intent
+from ..audit.log import Outcome, Phase
+from ..milvus.errors import MilvusError
+from ..milvus.versions import has_durable_ddl
+from ..models import AuditEvent, Claim, Sent
+from . import strict
+from .claims import final_outcome, finish
+from .deadlines import longest, since
+from .kinds import OPERATIONS
+from .kinds.base import Operation
+
+logger = logging.getLogger(__name__)
+
+GONE = "A look afterwards shows that it is gone, or released"
+NOT_DONE = (
+    "It is still there. This Milvus ({}) carries out a drop that it accepted, however late, so it "
+    "may still go. Then this operation's record will say so"
+)
+
+
+def open_operations() -> list[Claim]:
+    """Operations without a final outcome, oldest first."""
+    return list(Claim.objects.order_by("claimed_at"))
+
+
+def settle(
+    operation_id: uuid.UUID, actor: Actor, origin: Origin, *, may_rename: bool = False
+) -> Outcome:
+    """Look once and record what is certain now. Returns the outcome, UNKNOWN while there is none.
+
+    While the process that carries it out may be alive, this keeps its hands off. Gone means
+    succeeded. Still there means failed only after the call's deadline and `settle_after` have
+    passed: until then Milvus may still be at it. `may_rename` lets it give back the name of what
+    a strict drop left half-way. Raises LogUnwritable, or AuditEvent.DoesNotExist.
+    """
+    intent = Intent.of(AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT))
+    claim = Claim.objects.filter(operation_id=operation_id).first()
+    if claim is None:
+        return final_outcome(operation_id)
+    try:
+        if being_carried_out(intent):
+            return Outcome.UNKNOWN
+        verdict = _verdict(intent, Sent(claim.sent), may_rename)
+    except (MilvusError, clusters.UnknownCluster) as exc:
+        logger.warning("%s can't be looked at: %s: %s", operation_id, type(exc).__name__, exc)
+        return Outcome.UNKNOWN
+    return _settled(operation_id, *verdict, actor, origin) if verdict else Outcome.UNKNOWN
+
+
+def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
+    """What a look shows now; None if it is not certain yet."""
+    if sent is Sent.NOTHING:
+        return Outcome.FAILED, "Its process ended before anything was sent"
+    over = _patience_over(intent)
+    aside = aside_of(intent)
+    if aside and (held := aside.bearer(aside.private)):
+        return strict.recover(aside, held, patience_over=over) if may_rename else None
+    if strict.gone(aside) if aside else is_done(intent):
+        if sent is Sent.ACT:
+            return Outcome.SUCCEEDED, f"{GONE} {_side_effect(intent)}".strip()
+        return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
+    return _still_there(intent, sent) if over else None
+
+
+def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
+    """Certain where Milvus forgets a request at its deadline; else it may come yet."""
+    if sent is Sent.ACT and _operation(intent).destroys and has_durable_ddl(intent.server_version):
+        return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
+    return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
+
+
+def _settled(
+    operation_id: uuid.UUID, outcome: Outcome, message: str, actor: Actor, origin: Origin
+) -> Outcome:
+    details: dict[str, Any] = {"settled": True, "seen": message}
+    if finish(operation_id, outcome, message, actor, origin, details):
+        return outcome
+    return final_outcome(operation_id)
+
+
+def is_done(intent: Intent) -> bool:
+    """Whether what it was aimed at is gone (or released). Raises UnknownCluster or MilvusError."""
+    gateway = _asked(intent).gateway
+    return _operation(intent).is_done(gateway, intent.target, intent.identity)
+
+
+def _side_effect(intent: Intent) -> str:
+    gateway = _asked(intent).gateway
+    return _operation(intent).side_effect(gateway, intent.target, intent.identity)
+
+
+def _operation(intent: Intent) -> Operation:
+    return OPERATIONS[Action(intent.action)]
+
+
+def aside_of(intent: Intent) -> strict.Aside | None:
+    """What a strict drop took aside; None if it was a plain one. Raises UnknownCluster."""
+    if not intent.private_name:
+        return None
+    return strict.Aside(
+        milvus=_asked(intent),
+        target=intent.target,
+        identity=intent.identity,
+        private=intent.private_name,
+    )
+
+
+def _asked(intent: Intent) -> clusters.Milvus:
+    """The Milvus that it was sent to. Raises UnknownCluster if its key has another address now:
+    what is not at that one was not dropped by this.
+    """
+    key = intent.target.cluster
+    milvus = clusters.get(key)
+    if milvus.cluster.endpoint != intent.endpoint:
+        raise clusters.UnknownCluster(f"{key} has another address now")
+    return milvus
+
+
+def can_be_asked(intent: Intent) -> bool:
+    """Whether the configuration still has the server that it was sent to."""
+    with suppress(clusters.UnknownCluster):
+        return bool(_asked(intent))
+    return False
+
+
+def being_carried_out(intent: Intent) -> bool:
+    """No outcome yet, and the process that carries it out may be alive."""
+    if intent.target.cluster not in settings.CLUSTERS:
+        return False
+    if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
+        return False
+    return since(intent) < longest(clusters.get(intent.target.cluster).cluster)
+
+
+def _patience_over(intent: Intent) -> bool:
+    """The request may go out as late as one deadline after the look, and has another then."""
+    cluster = clusters.get(intent.target.cluster).cluster
+    return since(intent) >= timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)

@@ -1,0 +1,95 @@
+"""The audit log: read, verify, export."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from ..access.policy import Action, may_everywhere
+from ..access.principals import actor_of, origin_of
+from ..audit import export as audit_export
+from ..audit import integrity, queries
+from ..audit import verify as audit_verify
+from .errors import Problem, show
+from .forms import AuditFilterForm
+from .http import needs, page_or_part, refuse
+
+UNUSABLE_FILTERS = Problem(
+    status=422,
+    title="These filters can't be understood",
+    text="Nothing was exported: it would have been the whole log. Correct the filters first.",
+)
+
+
+@require_safe
+@needs(Action.READ_AUDIT)
+def log(request: HttpRequest) -> HttpResponse:
+    """The log, newest first, filtered and paged by the address."""
+    form, filters = _filters(request.GET)
+    page = queries.log_page(
+        queries.filtered(filters, actor_of(request)),
+        before=_number(request.GET.get("before")),
+        after=_number(request.GET.get("after")),
+    )
+    context = {
+        "form": form,
+        "page": page,
+        "query": urlencode({k: str(v) for k, v in filters.items() if v}),
+        "filters": {k: str(v) for k, v in filters.items() if v},
+        "removed": queries.removed_until(),
+        "may_verify": may_everywhere(actor_of(request), Action.READ_AUDIT),
+        "title": "Audit log",
+        "section": "audit",
+    }
+    return page_or_part(
+        request, "collections_app/audit_log.html", "collections_app/_audit_table.html", context
+    )
+
+
+def _filters(data: Any) -> tuple[AuditFilterForm, dict[str, Any]]:
+    form = AuditFilterForm(data)
+    form.is_valid()
+    return form, {name: form.cleaned_data.get(name) for name in form.fields}
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
+
+
+@require_POST
+@needs(Action.READ_AUDIT)
+def verify(request: HttpRequest) -> HttpResponse:
+    """Check the chain from its first event to its last. For those who may read all of it."""
+    if not may_everywhere(actor_of(request), Action.READ_AUDIT):
+        refuse(request, Action.READ_AUDIT)
+    verdict = audit_verify.verify()
+    context = {
+        "verdict": verdict,
+        "problems": [] if verdict.broken else integrity.problems(),
+        "removed": queries.removed_until(),
+        "title": "Audit log",
+        "section": "audit",
+    }
+    part = "collections_app/_verdict.html"
+    return page_or_part(request, "collections_app/verdict.html", part, context)
+
+
+@require_POST
+@needs(Action.READ_AUDIT)
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The filtered log as a file, streamed. That it was exported is recorded first."""
+    filter_form, filters = _filters(request.POST)
+    if not filter_form.is_valid():
+        return show(request, UNUSABLE_FILTERS)
+    form = "csv" if request.POST.get("form") == "csv" else "jsonl"
+    shown = {name: str(value) for name, value in filters.items() if value}
+    audit_export.record(form, shown, actor_of(request), origin_of(request))
+    lines, kind = audit_export.FORMS[form]
+    events = queries.filtered(filters, actor_of(request)).order_by("sequence")
+    response = StreamingHttpResponse(lines(events), content_type=f"{kind}; charset=utf-8")
+    stamp = f"{timezone.now():%Y%m%dT%H%M%SZ}"
+    response["Content-Disposition"] = f'attachment; filename="audit-{stamp}.{form}"'
+    return response

@@ -1,0 +1,279 @@
+"""Honest pages for what went wrong: what happened, what it means, what to do next."""
+
+import logging
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.exceptions import DisallowedHost
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware import csrf
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from .. import clusters
+from ..audit.log import LogUnwritable, Outcome
+from ..milvus import proxied
+from ..milvus.errors import (
+    BUSY,
+    PAUSED,
+    Contradiction,
+    Denied,
+    MilvusError,
+    NotFound,
+    Refused,
+    Unreachable,
+)
+from ..milvus.tls_errors import NO_CONNECTION
+from ..names import readable
+from ..operations.execution import OutcomeUnrecorded
+from ..operations.protocol import Busy, NotDone
+from . import links
+from .http import page_or_part, wants_part
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem in an operator's words. `detail` is what the machine said.
+
+    `again_in` are seconds after which a page that was only looked at looks again by itself.
+    """
+
+    status: int
+    title: str
+    text: str
+    detail: str = ""
+    retry: bool = False
+    again_in: int = 0
+    link: str = ""
+    link_text: str = ""
+
+
+def show(request: HttpRequest, problem: Problem) -> HttpResponse:
+    context = {"problem": problem, "title": problem.title, "looks_again": looks_again(request)}
+    response = page_or_part(request, "problem.html", "_problem.html", context, problem.status)
+    return come_back(request, response, problem)
+
+
+def come_back(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
+    """Tell the browser when to ask again. Nothing that was sent by a form is sent again."""
+    if problem.again_in:
+        response.headers["Retry-After"] = str(problem.again_in)
+        if looks_again(request):
+            response.headers["Refresh"] = str(problem.again_in)  # works without JavaScript
+    return response
+
+
+def looks_again(request: HttpRequest) -> bool:
+    """Whether this page asks again by itself: a part can't, and a form must not."""
+    return request.method == "GET" and not wants_part(request)
+
+
+def of_milvus(exc: MilvusError) -> Problem:
+    """The page for a read that failed. Nothing was changed by it."""
+    detail = f"{exc.speaker} said: {exc}" if str(exc) else ""
+    if exc.code in {PAUSED, BUSY, NO_CONNECTION}:  # Milvus was not even asked
+        detail = f"{exc}."
+    if isinstance(exc, NotFound):
+        text = "It may have been dropped or renamed meanwhile. Nothing was changed."
+        return Problem(status=404, title="Not there", text=text)
+    if isinstance(exc, Denied):
+        text = (
+            "The account this dashboard uses at Milvus may not do that, or its token is wrong. "
+            "What it can't read is unknown, not empty. Ask whoever runs Milvus for the grant."
+        )
+        return Problem(status=403, title="Milvus does not permit this", text=text, detail=detail)
+    if isinstance(exc, Unreachable):
+        text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
+        title = "No connection to Milvus" if exc.code == NO_CONNECTION else "Milvus does not answer"
+        again = math.ceil(exc.again_in)
+        on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
+        text = " ".join([text, *sorted(on_the_way)])
+        return Problem(
+            status=503, title=title, text=text, detail=detail, retry=True, again_in=again
+        )
+    if isinstance(exc, Contradiction):
+        text = (
+            "Two answers of Milvus do not agree, so what is there is unknown. This can last a "
+            "moment while somebody changes it, or longer if a proxy of Milvus answers from an old "
+            "cache. Nothing was changed. Try again in a moment."
+        )
+        title = "Milvus contradicts itself"
+        return Problem(status=503, title=title, text=text, detail=f"{exc}.", retry=True)
+    if exc.speaker != "Milvus":
+        text = (
+            "Milvus Admin could not ask, or could not read the answer. What is there is unknown. "
+            "Nothing was changed. Run manage.py doctor to examine the connection."
+        )
+        return Problem(status=503, title="No usable answer from Milvus", text=text, detail=detail)
+    text = "Milvus refused the request. Nothing was changed."
+    return Problem(status=409, title="Milvus refused", text=text, detail=detail)
+
+
+NOT_DONE = {
+    Outcome.DENIED: (403, "You may not do that"),
+    Outcome.NOT_FOUND: (404, "Already gone"),
+    Outcome.CHANGED: (409, "This is not what you were shown"),
+    Outcome.BLOCKED: (409, "Something stands in the way"),
+    Outcome.BUSY: (409, "Somebody else is at it"),
+}
+
+
+def of_not_done(exc: NotDone) -> Problem:
+    """The page for an act that was stopped before anything was sent; it is on the record."""
+    status, title = NOT_DONE[exc.outcome]
+    record = ", and this attempt is on the record" if exc.recorded else ""
+    text = f"{exc}. Nothing was sent to Milvus{record}."
+    if isinstance(exc, Busy):
+        link = links.operation(str(exc.claim.operation_id))
+        return Problem(
+            status=status, title=title, text=text, link=link, link_text="See how it goes"
+        )
+    return Problem(status=status, title=title, text=text.replace("..", "."))
+
+
+LOG_UNWRITABLE = Problem(
+    status=503,
+    title="The audit log can't be written",
+    text="Without a record nothing is dropped, so nothing was sent to Milvus. Tell whoever runs "
+    "this dashboard's database, and try again when it is back.",
+)
+DATABASE_DOWN = Problem(
+    status=503,
+    title="The dashboard's own database does not answer",
+    text="Sign-in and the audit log live there, so nothing works without it. Nothing was sent "
+    "to Milvus by this request.",
+)
+
+
+def _unrecorded(exc: OutcomeUnrecorded) -> Problem:
+    return Problem(
+        status=503,
+        title="Sent, but its outcome could not be recorded",
+        text="The request went to Milvus once and will not be sent again. When the audit log "
+        "can be written again, this dashboard looks what became of it and records that.",
+        detail=f"Operation {exc}",
+    )
+
+
+class ProblemPagesMiddleware:
+    """Turn the errors of our own layers into pages, wherever a view lets them through."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
+        if isinstance(exc, MilvusError):
+            if not isinstance(exc, NotFound | Refused):
+                logger.warning("milvus %s code=%s: %s", exc.kind, exc.code, exc)
+            return show(request, of_milvus(exc))
+        if isinstance(exc, NotDone):
+            return show(request, of_not_done(exc))
+        if isinstance(exc, LogUnwritable):
+            logger.error("audit log unwritable: %s", exc)
+            return bare(request, LOG_UNWRITABLE)
+        if isinstance(exc, OutcomeUnrecorded):
+            logger.error("outcome unrecorded: operation %s", exc)
+            return bare(request, _unrecorded(exc))
+        return None
+
+
+def bare(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """A page (or a part, for htmx) that needs no database: no session, no navigation."""
+    template = "_problem.html" if wants_part(request) else "bare_problem.html"
+    context = {"problem": problem, "title": problem.title, "request": request}
+    html = render_to_string(template, context)  # without a request: its processors ask a database
+    return HttpResponse(html, status=problem.status)
+
+
+# --- Django's handlers ----------------------------------------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return bare(request, UNKNOWN_HOST)
+    text = "The address or the form could not be understood. Nothing was changed."
+    return bare(request, Problem(status=400, title="That request makes no sense", text=text))
+
+
+UNKNOWN_HOST = Problem(
+    status=400,
+    title="Milvus Admin does not answer to this host name",
+    text="Nothing was changed. Check the address. If it is right, whoever runs this dashboard adds "
+    "its host name to ALLOWED_HOSTS, or lets the proxy in front pass on the Host that the browser "
+    "sent. The name that arrived is in the log.",
+)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "Your role does not include this. Nothing was changed."
+    return show(request, Problem(status=403, title="You may not do that", text=text))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page says whose it is to mend: the browser's, or the proxy's in front."""
+    if reason.startswith(WRONG_ORIGIN):
+        return show(request, _other_origin(request))
+    if reason == csrf.REASON_NO_CSRF_COOKIE:
+        text = (
+            "The browser did not send the cookie that belongs to this form. Nothing was changed. "
+            "Reload the page and try again. If that does not help, the browser blocks the cookies "
+            "of this site, or something in between takes them away."
+        )
+        title = "This form came without its cookie"
+        return show(request, Problem(status=403, title=title, text=text))
+    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
+        return redirect(_after_sign_in(request))  # another tab signed in, and changed the secret
+    text = (
+        "The form does not belong to your session: it was open for too long, you signed in "
+        "again in another tab, or another site sent it. Nothing was changed. Reload and try again."
+    )
+    return show(request, Problem(status=403, title="This form is not valid any more", text=text))
+
+
+# How Django's reasons begin when what the browser says of its origin is not what arrived here.
+WRONG_ORIGIN = ("Origin checking failed", "Referer checking failed")
+
+
+def _other_origin(request: HttpRequest) -> Problem:
+    here = f"{request.scheme}://{request.get_host()}"
+    said = request.headers.get("Origin") or request.headers.get("Referer") or "nothing"
+    text = (
+        f"The browser says that the form came from {readable(said)[:200]}, but what arrived here "
+        f"says that this is {here}. Nothing was changed. Another site may have sent it. If this "
+        "happens with every form, whoever runs the proxy in front has to look: it must pass on "
+        "Host with its port, or X-Forwarded-Host, and X-Forwarded-Proto, TRUST_PROXY must name "
+        "its address, and neither it nor the browser may suppress the headers Origin and Referer."
+    )
+    return Problem(status=403, title="The form came from another address", text=text)
+
+
+def _after_sign_in(request: HttpRequest) -> str:
+    back = request.POST.get("next", "")
+    return back if links.is_ours(back) else reverse("home")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "There is no page at this address, or what it was about is gone. Nothing was changed."
+    detail = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
+    return show(request, Problem(status=404, title="Not here", text=text, detail=detail))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The last resort. A database that does not answer is told apart from a bug of ours."""
+    exc = sys.exc_info()[1]
+    if isinstance(exc, LogUnwritable):
+        return bare(request, LOG_UNWRITABLE)
+    if isinstance(exc, DatabaseError | InterfaceError):
+        return bare(request, DATABASE_DOWN)
+    text = "This is a mistake in the dashboard. If you were dropping something, look at its page."
+    return bare(request, Problem(status=500, title="Something broke here", text=text))

@@ -1,0 +1,191 @@
+"""manage.py explain_access: which rule gives somebody a right, or that none does."""
+
+import io
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
+
+from collections_app.access.principals import Actor
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Outcome, Phase
+from collections_app.models import AuditEvent
+from tests.fixtures import ORIGIN, cluster_at, rule
+
+pytestmark = pytest.mark.django_db
+ACTIONS = {
+    "view",
+    "audit.read",
+    "collection.drop",
+    "partition.drop",
+    "collection.release",
+    "partition.release",
+    "alias.drop",
+}
+
+
+@pytest.fixture(autouse=True)
+def configured(settings: Any) -> None:
+    settings.CLUSTERS = {"main": cluster_at("http://127.0.0.1:1", locked=("billing_*",))}
+    settings.ACCESS = (
+        rule("team", "view", clusters=("main",)),
+        rule("team", "drop_partition", databases=("d1",), collections=("team_*",)),
+        rule("others", "*"),
+    )
+
+
+def explain(*arguments: str) -> list[str]:
+    out = io.StringIO()
+    call_command("explain_access", *arguments, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def answers(lines: list[str]) -> dict[str, tuple[str, str]]:
+    """Action: yes or no, and why."""
+    found = [line.split(maxsplit=2) for line in lines if not line.startswith(" ")][1:]
+    return {action: (answer, why) for action, answer, why in found}
+
+
+def complaint(*arguments: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        explain(*arguments)
+    return str(caught.value)
+
+
+# --- groups that are given ------------------------------------------------------------------------
+
+
+def test_each_action_has_its_answer_and_its_reason() -> None:
+    lines = explain("--user", "ada", "--groups", "team", "--target", "main/d1/team_books")
+    assert lines[0] == "ada, groups: team"
+    assert lines[1:3] == [
+        "  the rule of team names one of these groups and allows view",
+        "  the rule of team names one of these groups and allows drop_partition",
+    ]
+    found = answers(lines)
+    assert set(found) == ACTIONS
+    assert {action for action, (answer, _) in found.items() if answer == "yes"} == {
+        "view",
+        "partition.drop",
+        "partition.release",
+    }
+    assert found["view"][1] == "Given by the rule of team"
+    assert found["collection.drop"] == ("no", "No rule gives this to any of these groups")
+
+
+@pytest.mark.parametrize(
+    ("target", "allowed"),
+    [
+        ("main", {"view", "partition.drop", "partition.release"}),
+        ("main/d1", {"view", "partition.drop", "partition.release"}),
+        ("main/d2", {"view"}),
+        ("main/d1/books", {"view"}),
+        ("main/d2/team_books", {"view"}),
+        ("main/d1/billing_1", {"view"}),
+    ],
+)
+def test_the_place_counts(target: str, allowed: set[str]) -> None:
+    found = answers(explain("--user", "ada", "--groups", "team", "--target", target))
+    assert {action for action, (answer, _) in found.items() if answer == "yes"} == allowed
+
+
+def test_a_lock_is_named() -> None:
+    lines = explain("--user", "a", "--groups", "others", "--target", "main/d/billing_1")
+    assert answers(lines)["collection.drop"] == (
+        "no",
+        "It is locked by “billing_*” in [clusters.main]",
+    )
+
+
+@pytest.mark.parametrize("groups", ["", "nosuch", "Team", " , "])
+def test_groups_that_no_rule_names_give_nothing(groups: str) -> None:
+    lines = explain("--user", "ada", "--groups", groups, "--target", "main")
+    assert {answer for answer, _ in answers(lines).values()} == {"no"}
+    assert not [line for line in lines if line.startswith(" ")]
+
+
+def test_several_groups_are_separated_by_commas() -> None:
+    lines = explain("--user", "ada", "--groups", "team, others", "--target", "main")
+    assert lines[0] == "ada, groups: team, others"
+    assert {answer for answer, _ in answers(lines).values()} == {"yes"}
+
+
+# --- groups that are known ------------------------------------------------------------------------
+
+
+def test_an_account_is_known_by_its_name_and_has_its_groups_of_now(people: Any) -> None:
+    people["viewer"].groups.set([Group.objects.create(name="team")])
+    lines = explain("--user", "viewer", "--target", "main")
+    assert lines[0] == "viewer, groups: team"
+    assert answers(lines)["view"][0] == "yes"
+
+
+def seen(subject: str, display: str, *groups: str, action: str = "session.sign_in") -> None:
+    """The log knows that person."""
+    log.write(
+        Entry(
+            phase=Phase.SESSION,
+            action=action,
+            actor=Actor(
+                issuer="https://login.example",
+                subject=subject,
+                display=display,
+                groups=groups,
+                method="oidc",
+            ),
+            origin=ORIGIN,
+            outcome=Outcome.SUCCEEDED,
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["u-1", "Ada Osei"])
+def test_elsewhere_the_log_knows_the_groups_of_the_last_time(name: str, settings: Any) -> None:
+    settings.SIGN_IN = "oidc"
+    seen("u-1", "Ada Osei", "others")
+    seen("u-1", "Ada Osei", "team")
+    seen("u-2", "Vera", "others")
+    lines = explain("--user", name, "--target", "main/d2")
+    assert lines[0] == "Ada Osei, groups: team"
+    assert answers(lines)["collection.drop"][0] == "no"
+
+
+def test_who_was_turned_away_is_not_known_by_it(settings: Any) -> None:
+    settings.SIGN_IN = "oidc"
+    seen("u-1", "Ada", "others", action="session.refused")
+    assert "Nobody called u-1 is known here" in complaint("--user", "u-1", "--target", "main")
+
+
+@pytest.mark.parametrize("name", ["u-", "1", "Osei", "%", "u_1", "login.example"])
+def test_half_a_name_is_nobody(name: str, settings: Any) -> None:
+    settings.SIGN_IN = "oidc"
+    seen("u-1", "Ada Osei", "team")
+    said = complaint("--user", name, "--target", "main")
+    assert said == f"Nobody called {name} is known here. Name their groups with --groups."
+
+
+@pytest.mark.parametrize("name", ["U-1", "ada osei", "ADA OSEI"])
+def test_case_counts_in_a_name(name: str, settings: Any) -> None:
+    """Two subjects that differ in case are two people."""
+    settings.SIGN_IN = "oidc"
+    seen("u-1", "Ada Osei", "team")
+    said = complaint("--user", name, "--target", "main")
+    assert said == f"Nobody called {name} is known here. Name their groups with --groups."
+
+
+@pytest.mark.parametrize("mode", ["local", "oidc", "proxy"])
+def test_nobody_of_that_name_is_said_with_a_remedy(mode: str, settings: Any) -> None:
+    settings.SIGN_IN = mode
+    said = complaint("--user", "nobody", "--target", "main")
+    assert said == "Nobody called nobody is known here. Name their groups with --groups."
+
+
+def test_a_cluster_that_there_is_not_is_named_with_those_there_are() -> None:
+    said = complaint("--user", "a", "--groups", "team", "--target", "nosuch/default")
+    assert said == "No cluster nosuch is configured. Configured: main."
+
+
+def test_it_changes_and_records_nothing() -> None:
+    explain("--user", "a", "--groups", "team", "--target", "main")
+    assert not AuditEvent.objects.exists()

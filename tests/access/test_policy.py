@@ -1,0 +1,346 @@
+"""Who may do what: written out, so that a change of the rules is a change of these tables."""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import RequestFactory
+from django.utils import timezone
+
+from collections_app.access import policy, roles
+from collections_app.access.policy import (
+    Action,
+    Place,
+    decide,
+    matches,
+    may,
+    may_everywhere,
+    may_somewhere,
+    place_of,
+    rules_of,
+    sign_in_needed,
+    visible,
+)
+from collections_app.access.principals import Actor, at_the_shell
+from collections_app.milvus.types import Kind, Target
+from milvusadmin.sso import local
+from tests.fixtures import actor, cluster_at, rule
+
+OF_COLLECTIONS = {Action.DROP_COLLECTION, Action.RELEASE_COLLECTION, Action.DROP_ALIAS}
+OF_PARTITIONS = {Action.DROP_PARTITION, Action.RELEASE_PARTITION}
+DESTROYING = OF_COLLECTIONS | OF_PARTITIONS
+BOOKS = Place(cluster="main", database="default", collection="books")
+SHELL, _ = at_the_shell()
+TEAM = actor(groups=("team",))
+
+
+def allowed(who: Actor, place: Place = BOOKS) -> set[Action]:
+    return {action for action in Action if may(who, action, place)}
+
+
+# --- what an action gives -------------------------------------------------------------------------
+
+GIVEN = {
+    "view": {Action.VIEW},
+    "drop_collection": {Action.VIEW} | OF_COLLECTIONS,
+    "drop_partition": {Action.VIEW} | OF_PARTITIONS,
+    "drop": {Action.VIEW} | DESTROYING,
+    "audit": {Action.READ_AUDIT},
+    "*": set(Action),
+}
+
+
+@pytest.mark.parametrize(("name", "given"), GIVEN.items(), ids=GIVEN)
+def test_an_action_of_a_rule_gives_this_and_nothing_else(
+    name: str, given: set[Action], settings: Any
+) -> None:
+    settings.ACCESS = (rule("team", name),)
+    assert allowed(TEAM) == given
+
+
+def test_there_are_no_other_actions() -> None:
+    """A new one has to be put into the table above."""
+    assert set(policy.GIVES) == set(GIVEN)
+    assert {action for action in Action if action.destroys} == DESTROYING
+
+
+def test_actions_and_rules_add_up(settings: Any) -> None:
+    settings.ACCESS = (rule("team", "view", "audit"), rule("others", "drop_partition"))
+    assert allowed(actor(groups=("team", "others"))) == {
+        Action.VIEW,
+        Action.READ_AUDIT,
+        *OF_PARTITIONS,
+    }
+
+
+# --- the default is no ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rules", [(), (rule("others", "*"),)], ids=["no rule", "others' rules"])
+def test_without_a_rule_for_ones_groups_nothing_is_allowed(
+    rules: tuple[policy.Rule, ...], settings: Any
+) -> None:
+    settings.ACCESS = rules
+    for action in Action:
+        decision = decide(TEAM, action, BOOKS)
+        assert not decision.allowed
+        assert decision.why == "No rule gives this to any of these groups"
+        assert not may_somewhere(TEAM, action)
+        assert not may_everywhere(TEAM, action)
+    assert visible(TEAM, "main", "default") == ()
+    assert rules_of(TEAM) == []
+
+
+def test_without_groups_no_rule_counts(settings: Any) -> None:
+    settings.ACCESS = (rule("team", "*"), rule("", "*"), rule("*", "*"))
+    assert allowed(actor(groups=())) == set()
+
+
+def test_the_decision_says_which_rule_it_was(settings: Any) -> None:
+    first = rule("team", "view")
+    settings.ACCESS = (first, replace(first, source="the second one"), rule("team", "drop"))
+    assert decide(TEAM, Action.VIEW, BOOKS).why == "Given by the rule of team"
+    settings.ACCESS = settings.ACCESS[1:]
+    assert decide(TEAM, Action.VIEW, BOOKS).why == "Given by the second one"
+
+
+CYRILLIC_A = "\u0430"
+NOT_THE_GROUP = {
+    "upper case": "TEAM-CAFÉ",
+    "title case": "Team-Café",
+    "a part of it": "team",
+    "more than it": "team-cafés",
+    "a space before": " team-café",
+    "a space after": "team-café ",
+    "a line break after": "team-café\n",
+    "zero width": "team\u200b-café",
+    "Cyrillic": f"te{CYRILLIC_A}m-café",
+    "full width": "ｔｅａｍ-café",
+    "decomposed": unicodedata.normalize("NFD", "team-café"),
+    "another dash": "team\u2010café",
+    "a star": "*",
+    "a pattern": "team-*",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("group", NOT_THE_GROUP.values(), ids=NOT_THE_GROUP)
+def test_a_group_counts_letter_by_letter(group: str, settings: Any) -> None:
+    settings.ACCESS = (rule("team-café", "*"),)
+    assert allowed(actor(groups=("team-café",))) == set(Action)
+    assert allowed(actor(groups=(group,))) == set()
+    settings.ACCESS = (rule(group, "*"),)
+    assert allowed(actor(groups=("team-café",))) == set(), "nor is a group's name a pattern"
+
+
+def test_the_name_of_a_person_is_no_group(settings: Any) -> None:
+    settings.ACCESS = (rule("ada", "*"), rule("Ada", "*"), rule("test|ada", "*"))
+    assert allowed(actor("ada", groups=())) == set()
+
+
+# --- places ---------------------------------------------------------------------------------------
+
+SCOPED = rule("team", "*", clusters=("prod",), databases=("d1",), collections=("c_*",))
+PLACES = {
+    Place(cluster="prod"): True,
+    Place(cluster="prod", database="d1"): True,
+    Place(cluster="prod", database="d1", collection="c_1"): True,
+    Place(cluster="test"): False,
+    Place(cluster="test", database="d1"): False,
+    Place(cluster="test", database="d1", collection="c_1"): False,
+    Place(cluster="prod", database="d2"): False,
+    Place(cluster="prod", database="d2", collection="c_1"): False,
+    Place(cluster="prod", database="d1", collection="x"): False,
+    Place(cluster="prod", database="d1", collection=""): False,
+    Place(cluster="prod", database=""): False,
+    Place(cluster=""): False,
+}
+
+
+@pytest.mark.parametrize(("place", "covered"), PLACES.items(), ids=str)
+def test_a_rule_counts_where_all_three_patterns_fit(
+    place: Place, covered: bool, settings: Any
+) -> None:
+    settings.ACCESS = (SCOPED,)
+    assert allowed(TEAM, place) == (set(Action) if covered else set())
+
+
+def test_two_rules_are_not_mixed_into_a_third(settings: Any) -> None:
+    """The cluster of one and the collections of the other are nobody's."""
+    settings.ACCESS = (
+        rule("team", "drop", clusters=("test",)),
+        rule("team", "view", clusters=("prod",), collections=("c_*",)),
+    )
+    prod = Place(cluster="prod", database="d1", collection="c_1")
+    assert allowed(TEAM, prod) == {Action.VIEW}
+    assert allowed(TEAM, replace(prod, collection="x")) == set()
+    assert allowed(TEAM, replace(prod, cluster="test")) == {Action.VIEW} | DESTROYING
+
+
+@pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS])
+def test_a_partition_and_an_alias_are_where_their_collection_is(kind: Kind) -> None:
+    target = Target(cluster="prod", database="d1", kind=kind, collection="c_1", name="x")
+    assert place_of(target) == Place(cluster="prod", database="d1", collection="c_1")
+
+
+@pytest.mark.parametrize(
+    ("where", "everywhere"),
+    [
+        ({}, True),
+        ({"clusters": ("prod", "*")}, True),
+        ({"clusters": ("main",)}, False),
+        ({"databases": ("default",)}, False),
+        ({"collections": ("c_*", "**", "?*")}, False),
+    ],
+    ids=str,
+)
+def test_everywhere_is_one_rule_that_says_so(
+    where: dict[str, tuple[str, ...]], everywhere: bool, settings: Any
+) -> None:
+    settings.ACCESS = (rule("team", "audit", **where),)
+    assert may_everywhere(TEAM, Action.READ_AUDIT) is everywhere
+    assert may_somewhere(TEAM, Action.READ_AUDIT)
+    assert not may_everywhere(TEAM, Action.VIEW), "everywhere is asked for one action"
+    assert not may_somewhere(TEAM, Action.VIEW)
+
+
+def test_what_is_visible_in_a_database_are_the_patterns_of_its_rules(settings: Any) -> None:
+    settings.ACCESS = (
+        rule("team", "view", clusters=("prod",), databases=("d1",), collections=("b_*", "a")),
+        rule("team", "drop_partition", clusters=("*",), databases=("d?",), collections=("p_*",)),
+        rule("team", "audit", collections=("log_*",)),
+        rule("others", "view"),
+    )
+    assert visible(TEAM, "prod", "d1") == ("a", "b_*", "p_*")
+    assert visible(TEAM, "prod", "d2") == ("p_*",)
+    assert visible(TEAM, "test", "d1") == ("p_*",)
+    assert visible(TEAM, "prod", "default") == ()
+    assert visible(SHELL, "prod", "default") == ("*",)
+
+
+@pytest.mark.parametrize("name", ["a", "b_1", "p_x", "log_1", "c", "", "A"])
+def test_the_list_and_the_page_agree_on_what_is_visible(name: str, settings: Any) -> None:
+    settings.ACCESS = (
+        rule("team", "view", collections=("b_*", "a")),
+        rule("team", "drop_partition", databases=("default",), collections=("p_*",)),
+        rule("team", "audit", collections=("log_*",)),
+    )
+    place = replace(BOOKS, collection=name)
+    assert matches(visible(TEAM, "main", "default"), name) == may(TEAM, Action.VIEW, place)
+
+
+# --- who can't be confirmed now -------------------------------------------------------------------
+
+
+def test_somebody_whose_groups_cannot_be_confirmed_looks_and_destroys_nothing(
+    settings: Any,
+) -> None:
+    settings.ACCESS = (rule("team", "*"),)
+    stale = replace(TEAM, stale=True)
+    assert allowed(stale) == {Action.VIEW, Action.READ_AUDIT}
+    assert "does not answer" in decide(stale, Action.DROP_PARTITION, BOOKS).why
+
+
+# --- how fresh a sign-in has to be ----------------------------------------------------------------
+
+
+def signed_in_ago(seconds: float, who: Actor = TEAM) -> Actor:
+    moment = timezone.now() - timedelta(seconds=seconds)
+    return replace(who, authenticated_at=moment.isoformat())
+
+
+@pytest.mark.parametrize(
+    ("reauth", "who", "needed"),
+    [
+        (None, lambda: TEAM, False),
+        (None, lambda: signed_in_ago(10**6), False),
+        (600.0, lambda: TEAM, True),
+        (600.0, lambda: signed_in_ago(500), False),
+        (600.0, lambda: signed_in_ago(700), True),
+        (600.0, lambda: signed_in_ago(-60), False),
+        (600.0, lambda: SHELL, False),
+    ],
+    ids=["off", "off, old", "unknown", "young", "old", "clock ahead", "shell"],
+)
+def test_a_cluster_can_ask_for_a_fresh_sign_in(
+    reauth: float | None, who: Callable[[], Actor], needed: bool, settings: Any
+) -> None:
+    cluster = cluster_at("http://127.0.0.1:1", reauth=reauth)
+    settings.CLUSTERS = {"main": cluster, "free": replace(cluster, key="free", reauth=None)}
+    assert sign_in_needed(who(), "main") is needed
+    assert not sign_in_needed(who(), "free")
+    assert not sign_in_needed(who(), "gone")
+
+
+# --- the shell, and the roles of local accounts ---------------------------------------------------
+
+
+def test_the_shell_needs_no_rule(settings: Any) -> None:
+    settings.ACCESS = ()
+    assert allowed(SHELL) == set(Action)
+    assert all(may_somewhere(SHELL, a) and may_everywhere(SHELL, a) for a in Action)
+
+
+def test_a_method_is_not_what_somebody_is_called(settings: Any) -> None:
+    settings.ACCESS = ()
+    impostor = Actor(issuer=SHELL.issuer, subject=SHELL.subject, display="shell", groups=("shell",))
+    assert allowed(impostor) == set()
+
+
+ROLES = {
+    "viewer": {Action.VIEW},
+    "operator": {Action.VIEW} | DESTROYING,
+    "auditor": {Action.READ_AUDIT},
+    "outsider": set(),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("role", "given"), ROLES.items(), ids=ROLES)
+def test_a_role_allows_what_its_name_says(
+    role: str, given: set[Action], people: dict[str, Any]
+) -> None:
+    request: Any = RequestFactory().get("/")
+    request.user, request.session = people[role], {}
+    who = local.identify(request, fresh=False)
+    assert who
+    assert allowed(who) == given
+    assert who.key == f"local|{role}"
+    assert who.groups == ((role,) if role != "outsider" else ())
+
+
+def test_the_built_in_rules_are_for_the_roles_only() -> None:
+    assert {next(iter(r.groups)): r.actions for r in roles.built_in()} == {
+        "viewer": {"view"},
+        "operator": {"view", "drop"},
+        "auditor": {"audit"},
+    }
+
+
+@pytest.mark.django_db
+def test_the_permissions_of_django_give_nothing_here(people: dict[str, Any]) -> None:
+    clerk = people["outsider"]
+    clerk.user_permissions.set(Permission.objects.all())
+    clerk.is_staff = clerk.is_superuser = True
+    clerk.save()
+    assert allowed(local.actor_from(clerk)) == set()
+
+
+@pytest.mark.django_db
+def test_a_rule_can_name_a_group_that_only_the_file_knows(
+    people: dict[str, Any], settings: Any
+) -> None:
+    people["outsider"].groups.add(Group.objects.create(name="team"))
+    settings.ACCESS = (*settings.ACCESS, rule("team", "view"))
+    assert allowed(local.actor_from(people["outsider"])) == {Action.VIEW}
+
+
+@pytest.mark.django_db
+def test_the_roles_are_made_once() -> None:
+    roles.ensure()
+    roles.ensure()
+    assert sorted(Group.objects.values_list("name", flat=True)) == ["auditor", "operator", "viewer"]

@@ -1,0 +1,89 @@
+"""What only the copy that left the machine can prove, with the log at the hacker's mercy."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from collections_app.audit import log, triggers, verify
+from collections_app.audit.log import export_line
+from collections_app.models import AuditEvent
+from tests.audit.test_log import ENTRY, sql
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+
+def written(*messages: str) -> list[str]:
+    """The lines of new events with these messages."""
+    return [export_line(log.write(replace(ENTRY, message=text))) for text in messages]
+
+
+def against(lines: list[str], tmp_path: Path) -> str:
+    """What the command says of the log and a copy."""
+    copy, said = tmp_path / "copy.jsonl", io.StringIO()
+    copy.write_text("".join(f"{line}\n" for line in lines))
+    call_command("verify_audit_log", "--against", str(copy), stdout=said)
+    return said.getvalue().splitlines()[-1]
+
+
+def test_a_log_that_is_as_it_was_copied(tmp_path: Path) -> None:
+    """In another order, twice, and a part of it: several processes write the lines."""
+    lines = written(*"abcde")
+    said = against([lines[3], "", lines[1], lines[3]], tmp_path)
+    assert said == "The log agrees with the copy: 3 lines, up to event 4"
+
+
+def cut_the_tail() -> None:
+    sql("DELETE FROM LOG WHERE sequence > 3")
+
+
+def restore_an_old_backup() -> None:
+    """And go on from there: the numbers are taken again."""
+    cut_the_tail()
+    written("other d", "other e", "other f")
+
+
+def write_anew_with_the_key() -> None:
+    """The whole chain, but for an attempt that somebody would rather not have made."""
+    events = list(AuditEvent.objects.order_by("sequence"))
+    sql("DELETE FROM LOG")
+    written(*(f"anew {event.sequence}" for event in events))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "says"),
+    [
+        (cut_the_tail, "event 4 is in the copy and not in the log"),
+        (restore_an_old_backup, "event 4 of the log is not the one in the copy"),
+        (write_anew_with_the_key, "event 1 of the log is not the one in the copy"),
+    ],
+)
+def test_what_verifies_by_itself_does_not_pass_beside_the_copy(
+    tamper: Callable[[], None], says: str, tmp_path: Path
+) -> None:
+    lines = written(*"abcde")
+    triggers.remove(connection)
+    tamper()
+    assert not verify.verify().broken, "the chain alone can't tell"
+    with pytest.raises(CommandError, match="The log is not the one that was copied") as caught:
+        against(lines, tmp_path)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"), [([], "holds no event"), (["no event"], "can't be compared: not an event")]
+)
+def test_a_copy_that_is_none_proves_nothing(lines: list[str], says: str, tmp_path: Path) -> None:
+    written("a")
+    with pytest.raises(CommandError, match=says):
+        against(lines, tmp_path)
+
+
+def test_a_copy_that_can_not_be_read_is_said_to_be_so(tmp_path: Path, db: Any) -> None:
+    with pytest.raises(CommandError, match="can't be read"):
+        call_command("verify_audit_log", "--against", str(tmp_path / "nosuch"))

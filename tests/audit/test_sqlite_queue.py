@@ -1,0 +1,107 @@
+"""The writers of the audit log on SQLite wait at a door, and nobody comes twice before another."""
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.db import OperationalError
+
+from collections_app.audit import sqlite_queue
+from collections_app.audit.sqlite_queue import turn
+
+
+@pytest.fixture(autouse=True)
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The door of a database that nobody else uses."""
+    settings = {"NAME": str(tmp_path / "log.sqlite"), "OPTIONS": {"timeout": 0.5}}
+    sqlite = SimpleNamespace(vendor="sqlite", settings_dict=settings)
+    monkeypatch.setattr(sqlite_queue, "connection", sqlite)
+    return tmp_path / "log.sqlite-turn"
+
+
+def test_one_at_a_time(door: Path) -> None:
+    sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 20}
+    inside, most, all_of_them = 0, 0, 0
+
+    def write() -> None:
+        nonlocal inside, most, all_of_them
+        with turn():
+            inside += 1
+            most, all_of_them = max(most, inside), all_of_them + 1
+            time.sleep(0.01)
+            inside -= 1
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, all_of_them) == (1, 8)
+
+
+def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
+    began = time.monotonic()
+    with turn(), pytest.raises(OperationalError, match="database is locked"), turn():
+        pass
+    assert 0.5 <= time.monotonic() - began < 5
+    with turn():
+        pass
+
+
+def test_turn_when_it_does_not_come_few_wait_and_the_others_are_told_at_once(door: Path) -> None:
+    sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 4}
+    waited: list[float] = []
+
+    def write() -> None:
+        began = time.monotonic()
+        with contextlib.suppress(OperationalError), turn():
+            pass
+        waited.append(time.monotonic() - began)
+
+    with door.open("w") as somebody_else:
+        fcntl.flock(somebody_else, fcntl.LOCK_EX)
+        threads = [threading.Thread(target=write) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        time.sleep(sqlite_queue.PATIENCE + 0.5)
+        write()
+        assert waited.pop() < 0.2, "who comes now does not wait at all"
+        assert len(waited) == 8 - sqlite_queue.MAY_WAIT
+        for thread in threads:
+            thread.join()
+    assert sum(seconds > sqlite_queue.PATIENCE + 1 for seconds in waited) == sqlite_queue.MAY_WAIT
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_turn_leaves_a_door_that_nobody_else_can_hold(door: Path, existing: bool) -> None:
+    if existing:
+        door.touch()
+        door.chmod(0o644)
+    before = os.umask(0)
+    try:
+        with turn():
+            pass
+    finally:
+        os.umask(before)
+    assert door.stat().st_mode & 0o777 == 0o600
+
+
+def test_on_postgresql_nobody_waits_here(door: Path) -> None:
+    sqlite_queue.connection.vendor = "postgresql"
+    with turn(), turn():
+        pass
+    assert not door.exists()
+
+
+def test_without_a_door_there_is_no_order_and_that_is_all(
+    door: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.mkdir()
+    with turn(), turn():
+        pass
+    assert door.is_dir()

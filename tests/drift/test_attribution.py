@@ -1,0 +1,382 @@
+"""Our own drops are told apart from others', whatever the order in which things are seen."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from collections_app.access.policy import Action
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Outcome, Phase
+from collections_app.clusters import Milvus
+from collections_app.models import AuditEvent, Claim, SeenCollection
+from collections_app.operations.claims import finish
+from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.strict import PREFIX, private_name
+from tests.fixtures import ORIGIN, actor
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.infra.skins import SKINS
+from tests.operations.conftest import carry_out, consent, on_own_connection, settled
+
+from .conftest import Watched, seen
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+    pytest.mark.skins(*SKINS),
+]
+UNREADABLE = b"\xff\xff\xff"
+
+
+@pytest.fixture
+def begun(watched: Watched, faulty: Milvus) -> Watched:
+    watched.add("book")
+    watched.look()
+    return watched
+
+
+def drop(begun: Watched, name: str = "book") -> Outcome:
+    return carry_out(consent(begun.target(name)))
+
+
+def left_unknown(begun: Watched, chain: Chain, name: str = "book") -> Confirmation:
+    """A drop of ours whose answer nobody could read; Milvus did not do it."""
+    confirmation = consent(begun.target(name))
+    chain.relay.answer("DropCollection", lambda _: UNREADABLE)
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    chain.relay.forward("DropCollection")
+    return confirmation
+
+
+def test_what_we_dropped_leaves_the_inventory_without_a_word(begun: Watched) -> None:
+    assert drop(begun) is Outcome.SUCCEEDED
+    assert begun.look().events == {}
+    assert not SeenCollection.objects.exists()
+
+
+def test_a_namesake_of_what_we_dropped_appeared_and_replaced_nothing(begun: Watched) -> None:
+    drop(begun)
+    begun.add("book")
+    begun.look()
+    assert seen() == ["appeared book"]
+
+
+def test_what_was_renamed_by_others_and_then_dropped_by_us_is_ours(begun: Watched) -> None:
+    begun.rename("book", "tome")
+    assert drop(begun, "tome") is Outcome.SUCCEEDED
+    begun.look()
+    assert seen() == []
+
+
+def test_a_namesake_dropped_by_others_after_ours_is_theirs(begun: Watched) -> None:
+    drop(begun)
+    begun.add("book")
+    begun.look()
+    begun.drop("book")
+    begun.look()
+    assert seen() == ["appeared book", "gone book"]
+
+
+def test_while_an_operation_is_open_nothing_is_said_and_then_it_was_ours(
+    begun: Watched, chain: Chain
+) -> None:
+    confirmation = left_unknown(begun, chain)
+    begun.drop("book")  # as the drop that was on its way
+    begun.look()
+    assert seen() == []
+    assert settled(confirmation) is Outcome.SUCCEEDED
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+def test_an_operation_that_failed_explains_nothing(
+    begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    confirmation = left_unknown(begun, chain)
+    finish(confirmation.operation_id, Outcome.FAILED, "it did not happen", actor(), ORIGIN, {})
+    begun.look()
+    begun.drop("book")
+    begun.look()
+    assert seen() == ["gone book"]
+    assert f"But operation {confirmation.operation_id} asked Milvus to drop it" in told_last()
+
+
+@pytest.mark.parametrize("namesake", [False, True], ids=["gone", "replaced"])
+def test_an_operation_that_sent_nothing_is_not_said_to_come_late(
+    begun: Watched, chain: Chain, namesake: bool
+) -> None:
+    chain.proxy.refuse()
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        finish(operation, Outcome.FAILED, "no connection", actor(), ORIGIN, {"attempts": 0})
+    chain.proxy.ok()
+    begun.drop("book")
+    if namesake:
+        begun.add("book")
+    begun.look()
+    assert seen() == ["replaced book" if namesake else "gone book"]
+    assert "But operation" not in told_last()
+
+
+def told_last() -> str:
+    event = AuditEvent.objects.order_by("-sequence").first()
+    assert event
+    return str(json.loads(event.record)["message"])
+
+
+def test_an_open_operation_on_one_does_not_hide_another(begun: Watched, chain: Chain) -> None:
+    begun.add("film")
+    begun.look()
+    left_unknown(begun, chain)
+    begun.drop("film")
+    begun.look()
+    assert seen() == ["appeared film", "gone film"]
+
+
+def test_a_partition_that_is_being_dropped_does_not_hide_its_collection(begun: Watched) -> None:
+    with claimed(begun, Action.DROP_PARTITION, 0):
+        begun.drop("book")
+        begun.look()
+        assert seen() == ["gone book"]
+
+
+def test_a_drop_by_another_account_of_ours_at_the_same_server_is_ours(
+    begun: Watched, settings: Any
+) -> None:
+    settings.CLUSTERS |= {"admin": replace(settings.CLUSTERS["main"], key="admin", label="Admin")}
+    carry_out(consent(replace(begun.target(), cluster="admin")))
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+def test_in_strict_mode_it_is_ours_in_every_moment(
+    begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
+) -> None:
+    """A look after the rename, and one after the drop, before anything is recorded of them."""
+    use_cluster(chain.uri, chain.token, strict_drop=True)
+    looks: list[Any] = []
+    for rpc in ("RenameCollection", "DropCollection"):
+        chain.relay.after(rpc, lambda: looks.append(on_own_connection(begun.look)))
+    assert drop(begun) is Outcome.SUCCEEDED
+    assert [report.events for report in looks] == [{}, {}]
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+# --- in the moments between -----------------------------------------------------------------------
+
+
+def test_a_drop_of_ours_that_ends_after_the_list_was_read(begun: Watched, chain: Chain) -> None:
+    """The list shows it gone, and its outcome comes after the list."""
+    results: list[Any] = []
+
+    def while_it_is_gone() -> None:
+        results.append(on_own_connection(begun.look))
+        results.append(on_own_connection(seen))
+
+    chain.relay.after("DropCollection", while_it_is_gone)
+    assert drop(begun) is Outcome.SUCCEEDED
+    assert results[0].events == {}
+    assert results[1] == []
+    begun.look()
+    assert seen() == []
+
+
+@pytest.mark.parametrize("moment", ["ShowCollections", "DescribeCollection"])
+def test_a_drop_of_ours_in_the_middle_of_a_look(moment: str, begun: Watched, chain: Chain) -> None:
+    """Also when a short list made the watch ask for it: what it asked may be gone by us."""
+    done: list[Any] = []
+    if moment == "DescribeCollection":
+        from .test_doubt import short_list
+
+        chain.relay.answer("ShowCollections", short_list())
+
+        def drop_with_a_whole_list() -> None:
+            chain.relay.forward("ShowCollections")
+            done.append(on_own_connection(lambda: drop(begun)))
+
+        chain.relay.before(moment, drop_with_a_whole_list)
+    else:
+        chain.relay.before(moment, lambda: done.append(on_own_connection(lambda: drop(begun))))
+    begun.look()
+    assert done == [Outcome.SUCCEEDED]
+    chain.relay.forward("ShowCollections")
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+def test_a_drop_of_ours_between_the_list_and_the_comparison_is_seen_by_the_next_look(
+    begun: Watched, chain: Chain
+) -> None:
+    chain.relay.after("ShowCollections", lambda: on_own_connection(lambda: drop(begun)))
+    begun.look()
+    assert SeenCollection.objects.exists()
+    begun.look()
+    assert seen() == []
+    assert not SeenCollection.objects.exists()
+
+
+# --- strict mode takes a collection aside under a private name ------------------------------------
+
+
+@contextmanager
+def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
+    """An operation of ours on `book` that is open meanwhile, and refused in the end."""
+    operation, target = uuid.uuid4(), begun.target("book").as_dict()
+    common: dict[str, Any] = {
+        "action": action,
+        "actor": actor(),
+        "origin": ORIGIN,
+        "operation_id": operation,
+        "target": target,
+    }
+    with log.appending():
+        Claim.objects.create(
+            target=operation.hex,
+            operation_id=operation,
+            cluster="main",
+            actor_display="Ada",
+            claimed_at=timezone.now(),
+        )
+        details = {"identity": {"id": id_, "created_ms": None, "fingerprint": ""}}
+        log.append(Entry(phase=Phase.INTENT, details=details, **common))
+    yield operation
+    finish(operation, Outcome.REFUSED, "given back", actor(), ORIGIN, {})
+
+
+def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+        begun.look()
+        begun.rename(private, "book")
+    begun.look()
+    assert seen() == []
+
+
+def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
+    begun: Watched, chain: Chain
+) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+
+        def give_back() -> None:
+            begun.rename(private, "book")
+            finish(operation, Outcome.REFUSED, "given back", actor(), ORIGIN, {})
+
+        chain.relay.after("ShowCollections", lambda: on_own_connection(give_back))
+        begun.look()
+    begun.look()
+    assert seen() == []
+
+
+def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name(
+    begun: Watched, chain: Chain
+) -> None:
+    shown = begun.id_of("book")
+    begun.drop("book")
+    begun.add("book")
+    with claimed(begun, Action.DROP_COLLECTION, shown) as operation:
+        begun.rename("book", private := private_name(operation))
+        begun.look()
+        assert seen() == []
+        begun.rename(private, "book")
+    begun.look()
+    assert seen() == ["replaced book"]
+
+
+def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched) -> None:
+    """Its operation tells why it is called like that. What others do to it then is theirs."""
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+    begun.look()
+    assert seen() == []
+    begun.drop(private)
+    begun.look()
+    assert seen() == [f"gone {private}"]
+
+
+def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -> None:
+    """Closed as failed, and left aside because its own name was taken: the drop may still come."""
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+        finish(operation, Outcome.FAILED, "left aside", actor(), ORIGIN, {"settled": True})
+    begun.look()
+    begun.drop(private)
+    begun.look()
+    assert seen() == [f"gone {private}"]
+    assert f"But operation {operation} asked Milvus to drop it" in told_last()
+
+
+def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_others(
+    begun: Watched,
+) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        private = private_name(operation)
+    begun.rename("book", private)
+    begun.look()
+    begun.rename(private, "book")
+    begun.look()
+    assert seen() == []
+
+
+def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        begun.rename("book", private := private_name(operation))
+    begun.look()
+    begun.rename(private, "book_kept")
+    begun.look()
+    assert seen() == [f"renamed {private}", "renamed book_kept"]
+
+
+def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
+    begun.rename("book", private := private_name(uuid.uuid4()))
+    begun.look()
+    assert seen() == ["renamed book", f"renamed {private}"]
+
+
+@pytest.fixture
+def ended(begun: Watched) -> uuid.UUID:
+    """An operation of ours on `book` that is over, and left no trace in Milvus."""
+    with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
+        pass
+    return operation
+
+
+def test_a_stranger_hides_nothing_under_a_private_name_of_ours(
+    begun: Watched, ended: uuid.UUID
+) -> None:
+    """Who sees Milvus sees such names, and the operation only ever renamed `book`."""
+    begun.add("payroll")
+    begun.look()
+    begun.rename("payroll", private := private_name(ended))
+    begun.look()
+    assert seen() == ["appeared payroll", "renamed payroll", f"renamed {private}"]
+    begun.rename(private, "book_2")
+    begun.look()
+    assert seen()[3:] == [f"renamed {private}", "renamed book_2"]
+
+
+def test_a_private_name_of_ours_means_nothing_elsewhere(
+    begun: Watched, ended: uuid.UUID, make_collection: Seeds
+) -> None:
+    elsewhere = Watched(make_collection, make_collection.database())
+    elsewhere.add("book")
+    elsewhere.look()
+    elsewhere.rename("book", private := private_name(ended))
+    elsewhere.look()
+    assert seen() == ["renamed book", f"renamed {private}"]
+
+
+def test_only_the_very_private_name_is_ours(begun: Watched, ended: uuid.UUID) -> None:
+    begun.rename("book", shouted := f"{PREFIX}{ended.hex.upper()}")
+    begun.look()
+    assert seen() == ["renamed book", f"renamed {shouted}"]

@@ -1,0 +1,208 @@
+"""What can't be read is not gone: errors, short lists, lost rights, a server that starts."""
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+from pymilvus.grpc_gen import milvus_pb2 as pb
+
+from collections_app.audit.verify import verify
+from collections_app.clusters import Milvus
+from collections_app.drift.scan import look
+from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
+from tests.fakes import FakeMilvus
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.infra.skins import SKINS
+from tests.operations.conftest import until
+
+from .conftest import Watched, seen
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+    pytest.mark.skins(*SKINS),
+]
+DENIED = (grpc.StatusCode.PERMISSION_DENIED, "PrivilegeDescribeCollection: permission deny to u")
+
+
+@pytest.fixture
+def begun(watched: Watched, faulty: Milvus) -> Watched:
+    """Watched through `chain`, with `book` in it."""
+    watched.add("book")
+    watched.look()
+    return watched
+
+
+def short_list(*, but: tuple[str, ...] = ()) -> Any:
+    """A ShowCollections that leaves all but these out."""
+    reply = pb.ShowCollectionsResponse(
+        collection_names=but, collection_ids=range(len(but)), created_utc_timestamps=[0] * len(but)
+    )
+    return lambda _: reply.SerializeToString()
+
+
+def test_an_empty_list_takes_nothing_away_from_what_is_still_there(
+    begun: Watched, chain: Chain
+) -> None:
+    chain.relay.answer("ShowCollections", short_list())
+    assert begun.look().events == {}
+    chain.relay.forward("ShowCollections")
+    assert begun.look().events == {}
+    assert seen() == []
+
+
+def test_what_the_account_may_not_see_any_more_is_not_gone_and_somebody_is_told(
+    begun: Watched, chain: Chain
+) -> None:
+    chain.relay.answer("ShowCollections", short_list())
+    chain.relay.fail("DescribeCollection", *DENIED)
+    begun.drop("book")
+    for _ in range(2):
+        report = begun.look()
+        assert report.events == {}
+        assert "1 known collections are in no list" in report.problems[0]
+    chain.relay.forward("ShowCollections")
+    chain.relay.forward("DescribeCollection")
+    assert begun.look().events == {"collection.gone": 1}
+    record = json.loads(AuditEvent.objects.latest("sequence").record)
+    first = json.loads(AuditEvent.objects.earliest("sequence").record)
+    listed = record["details"]["last_listed"]
+    assert listed < first["recorded_at"], "it was in the first list only, and not in those since"
+
+
+def test_what_comes_back_into_the_list_was_never_away(begun: Watched, chain: Chain) -> None:
+    chain.relay.answer("ShowCollections", short_list())
+    begun.look()
+    assert SeenCollection.objects.exclude(last_listed_at=None).exists()
+    chain.relay.forward("ShowCollections")
+    begun.look()
+    assert not SeenCollection.objects.exclude(last_listed_at=None).exists()
+
+
+FAULTS = {
+    "refused": lambda chain: chain.proxy.refuse(),
+    "hanging": lambda chain: chain.proxy.stall(),
+    "not ready": lambda chain: chain.relay.answer(
+        "ShowCollections",
+        lambda _: pb.ShowCollectionsResponse(
+            status={"code": 1, "error_code": 1, "reason": "service not ready[Initializing]"}
+        ).SerializeToString(),
+    ),
+    "not permitted": lambda chain: chain.relay.fail("ShowCollections", *DENIED),
+    "nonsense": lambda chain: chain.relay.answer("ShowCollections", lambda _: b"\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_an_error_keeps_the_inventory_as_it_was(fault: Any, begun: Watched, chain: Chain) -> None:
+    before = list(WatchedDatabase.objects.values())
+    fault(chain)
+    begun.drop("book")
+    assert begun.look().problems
+    assert seen() == []
+    assert list(WatchedDatabase.objects.values()) == before
+    chain.proxy.ok()
+    chain.relay.forward("ShowCollections")
+    until(lambda: not begun.look().problems)  # gRPC takes its time to connect again
+    assert seen() == ["gone book"]
+
+
+def test_no_answer_when_it_is_asked_by_name_is_no_proof(begun: Watched, chain: Chain) -> None:
+    begun.drop("book")
+    chain.relay.fail("DescribeCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    assert begun.look().problems
+    assert seen() == []
+    chain.relay.forward("DescribeCollection")
+    begun.look()
+    assert seen() == ["gone book"]
+
+
+def test_a_namesake_that_comes_between_the_list_and_the_question_is_news_for_the_next_look(
+    begun: Watched, chain: Chain
+) -> None:
+    begun.drop("book")
+    chain.relay.after("ShowCollections", lambda: begun.add("book"))
+    begun.look()
+    assert seen() == ["gone book"]
+    begun.look()
+    assert seen() == ["gone book", "appeared book"]
+
+
+def test_what_lives_on_where_nobody_may_look_is_not_gone_and_its_namesake_is_there(
+    begun: Watched, make_collection: Seeds
+) -> None:
+    """Moved to a database that is not listed; Milvus still knows its id."""
+    elsewhere = make_collection.database()
+    begun.rename("book", "book", elsewhere)
+    begun.add("book")
+    for _ in range(2):
+        assert "such as 'book'" in begun.look().problems[0]
+    assert seen() == ["appeared book"]
+    begun.look(elsewhere)
+    assert seen() == ["appeared book", "renamed book", "renamed book"]
+    assert begun.look(elsewhere).events == {}
+
+
+def test_a_right_that_is_given_back_does_not_make_something_new(
+    begun: Watched, chain: Chain
+) -> None:
+    """Seen for the first time, and older than the last list: the log says so."""
+    chain.relay.answer("ShowCollections", short_list())
+    begun.look()
+    WatchedDatabase.objects.update(listed_at="2040-01-01T00:00:00Z")
+    SeenCollection.objects.all().delete()
+    chain.relay.forward("ShowCollections")
+    begun.look()
+    message = json.loads(AuditEvent.objects.latest("sequence").record)["message"]
+    assert "It was created before that, so until now it could not be seen." in message
+
+
+def test_databases_that_may_not_be_listed_leave_the_known_ones(
+    fake: FakeMilvus, settings: Any
+) -> None:
+    fake.add("book")
+    fake.add("film", database="second")
+    cluster = _main()
+    look(cluster)
+    fake.denied("databases")
+    fake.drop_collection("second", "film")
+    report = look(cluster)
+    assert report.events == {"collection.gone": 1}
+    assert "Grant ListDatabases" in report.problems[0]
+    assert "--database" in report.problems[0]
+
+
+def test_a_cluster_that_does_not_answer_at_all_is_left_alone(fake: FakeMilvus) -> None:
+    from collections_app.milvus.errors import Unreachable
+
+    look(_main())
+    fake.unreachable = True
+    with pytest.raises(Unreachable):
+        look(_main())
+    assert AuditEvent.objects.count() == 1
+
+
+def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) -> None:
+    fake.all_listed = False
+    look(_main())
+    (event,) = AuditEvent.objects.all()
+    assert "with 0 collections" in json.loads(event.record)["message"]
+    assert "only what the account of this dashboard was granted" in event.record
+
+
+def test_a_thousand_that_appear_are_a_thousand_events_and_one_chain(fake: FakeMilvus) -> None:
+    look(_main())
+    for number in range(1000):
+        fake.add(f"c{number}")
+    assert look(_main()).events == {"collection.appeared": 1000}
+    assert SeenCollection.objects.count() == 1000
+    verdict = verify()
+    assert (verdict.checked, verdict.broken) == (1001, "")
+
+
+def _main() -> Milvus:
+    from collections_app import clusters
+
+    return clusters.get("main")

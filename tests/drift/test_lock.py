@@ -1,0 +1,391 @@
+"""One watch at a time: the lock, who holds it, and what happens when it is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from collections_app.audit.log import LogUnwritable
+from collections_app.audit.verify import verify
+from collections_app.clusters import Milvus
+from collections_app.drift.inventory import Overtaken
+from collections_app.drift.lock import DatabaseLock, FileLock, lock
+from collections_app.drift.scan import look
+from collections_app.management.commands import watch
+from collections_app.milvus.types import Kind
+from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import seeds_on
+from tests.operations.conftest import (
+    ACCEPT,
+    REFUSE,
+    Shell,
+    carry_out,
+    consent,
+    database_url,
+    on_own_connection,
+    refused_events,
+    sql,
+    target_in,
+    until,
+)
+
+from .conftest import Watched, seen
+
+SLOW = 60  # seconds that a process may take to start on a busy machine
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+
+
+@pytest.fixture
+def first() -> Iterator[Any]:
+    """The lock, held."""
+    held = lock()
+    assert held.take()
+    yield held
+    held.release()
+
+
+@contextmanager
+def running(shell: Shell, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """`manage.py watch` in a process of its own."""
+    process = shell.start("watch", "--every", "0.3", *options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def once(*options: str) -> tuple[object, str, str]:
+    """Exit code, standard output and standard error of a single look."""
+    out, err = StringIO(), StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("watch", "--once", *options, stdout=out, stderr=err)
+    return caught.value.code, out.getvalue(), err.getvalue()
+
+
+# --- the lock -------------------------------------------------------------------------------------
+
+
+def test_it_is_held_by_one_and_says_by_whom(first: Any) -> None:
+    second = lock()
+    assert first.take()
+    assert not second.take()
+    assert "milvusadmin watch on " in second.holder()
+    assert ", pid " in second.holder()
+    first.release()
+    assert second.take()
+    assert not first.take()
+    second.release()
+
+
+def test_a_second_watch_says_who_runs_and_fails(first: Any, real: Milvus) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("watch", "--once")
+    assert caught.value.returncode == 1
+    assert "Another watch is running: milvusadmin watch on " in str(caught.value)
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_lock_that_was_lost_is_somebody_elses(first: Any, tmp_path: Path) -> None:
+    lose(first)
+    second = lock()
+    assert second.take()
+    assert not first.take()
+    second.release()
+    assert first.take()
+
+
+def lose(held: Any) -> None:
+    """As by a server that ends the session, or by somebody who tidies up."""
+    if isinstance(held, FileLock):
+        held.path.unlink()
+        return
+    assert isinstance(held, DatabaseLock)
+    pid = held._ask("SELECT pg_backend_pid()")[0]  # type: ignore[index]
+    sql("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: sql("SELECT 1 FROM pg_stat_activity WHERE pid = %s", pid) == 0)
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+
+def test_a_killed_watch_leaves_no_lock_and_one_that_waits_takes_over(
+    watched: Watched, shell: Shell
+) -> None:
+    limits = ("--database", watched.database)
+    with running(shell, *limits) as one:
+        until(WatchedDatabase.objects.exists, SLOW)
+        code, _, err = shell.run("watch", "--once", *limits)
+        assert (code, f"pid {one.pid}" in err) == (1, True)
+        with running(shell, "--wait", *limits) as two:
+            assert two.stderr is not None
+            while "Standing by" not in (line := two.stderr.readline()):
+                assert line, "it ended"
+            one.kill()
+            watched.add("book")
+            until(lambda: seen() == ["appeared book"], SLOW)
+
+
+def test_terminated_it_ends_well_and_soon(watched: Watched, shell: Shell) -> None:
+    with running(shell, "--every", "3600", "--database", watched.database) as process:
+        until(WatchedDatabase.objects.exists, SLOW)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SLOW) == 0
+    assert lock_is_free()
+
+
+def test_one_that_loses_its_connections_takes_the_lock_again_and_goes_on(
+    watched: Watched, shell: Shell
+) -> None:
+    with running(shell, "--database", watched.database) as process:
+        until(WatchedDatabase.objects.exists, SLOW)
+        cut_off()
+        watched.add("book")
+        until(lambda: seen() == ["appeared book"], SLOW)
+        assert not lock_is_free()
+        assert process.poll() is None
+
+
+def test_one_whose_lock_went_to_another_stops(watched: Watched, shell: Shell) -> None:
+    with running(shell, "--every", "5", "--database", watched.database) as process:
+        until(WatchedDatabase.objects.exists, SLOW)
+        cut_off()
+        other = lock()
+        assert other.take()
+        _, err = process.communicate(timeout=SLOW)
+        other.release()
+    assert process.returncode == 1
+    assert "Another watch is running: " in err
+
+
+def cut_off() -> None:
+    """Everybody else's connections to the database end; or the locked file goes."""
+    if connection.vendor == "postgresql":
+        sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return
+    held = lock()
+    assert isinstance(held, FileLock)
+    held.path.unlink()
+
+
+def lock_is_free() -> bool:
+    other = lock()
+    free = other.take()
+    other.release()
+    return free
+
+
+# --- two that run all the same --------------------------------------------------------------------
+
+
+def test_two_that_saw_the_same_record_it_once(
+    watched: Watched, faulty: Milvus, chain: Chain
+) -> None:
+    """Without any lock: the version of the inventory stops the second one."""
+    watched.add("book")
+    watched.look()
+    watched.drop("book")
+    watched.add("film")
+    others: list[Any] = []
+    look_too = lambda: others.append(on_own_connection(watched.look))  # noqa: E731
+    chain.relay.before("DescribeCollection", look_too)
+    with pytest.raises(Overtaken):
+        watched.look()
+    assert others[0].events == {"collection.gone": 1, "collection.appeared": 1}
+    assert sorted(seen()) == ["appeared film", "gone book"]
+    assert watched.look().events == {}
+
+
+def test_two_that_begin_at_once_begin_once(watched: Watched, faulty: Milvus, chain: Chain) -> None:
+    chain.relay.before("ShowCollections", lambda: on_own_connection(watched.look))
+    with pytest.raises(Overtaken):
+        watched.look()
+    assert AuditEvent.objects.filter(action="watch.began").count() == 1
+
+
+# --- half-way -------------------------------------------------------------------------------------
+
+
+def test_an_event_that_can_not_be_written_leaves_the_inventory_as_it_was(
+    watched: Watched, real: Milvus
+) -> None:
+    watched.add("book")
+    watched.look()
+    watched.drop("book")
+    before = list(SeenCollection.objects.values()), list(WatchedDatabase.objects.values())
+    with refused_events("observed"), pytest.raises(LogUnwritable):
+        watched.look()
+    assert seen() == []
+    after = list(SeenCollection.objects.values()), list(WatchedDatabase.objects.values())
+    assert after == before
+    watched.look()
+    assert seen() == ["gone book"]
+
+
+def test_killed_between_two_transactions_the_rest_is_recorded_later_and_nothing_twice(
+    watched: Watched, real: Milvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collections_app.drift import scan
+
+    monkeypatch.setattr(scan, "AT_ONCE", 2)
+    watched.look()
+    names = [f"c{number}" for number in range(5)]
+    for name in names:
+        watched.add(name)
+    store = scan.Store.record
+
+    class Killed(BaseException):
+        pass
+
+    def die(self: Any, changes: Any) -> None:
+        store(self, changes)
+        raise Killed
+
+    monkeypatch.setattr(scan.Store, "record", die)
+    for recorded in (2, 4, 5):
+        with pytest.raises(Killed):
+            watched.look()
+        assert len(seen()) == SeenCollection.objects.count() == recorded
+    monkeypatch.setattr(scan.Store, "record", store)
+    assert watched.look().events == {}
+    assert sorted(seen()) == [f"appeared {name}" for name in names]
+
+
+def test_killed_with_sigkill_while_it_records_nothing_is_lost_or_twice(
+    watched: Watched, faulty: Milvus, shell: Shell
+) -> None:
+    watched.look()
+    row, count = WatchedDatabase.objects.get(), 600
+    names = [f"c{number:03d}" for number in range(count)]  # all of them gone, by its inventory
+    SeenCollection.objects.bulk_create(
+        SeenCollection(watched=row, name=name, collection_id=at, created_ms=at)
+        for at, name in enumerate(names, start=1)
+    )
+    limits, observed = ("--database", watched.database), AuditEvent.objects.filter(phase="observed")
+    with running(shell, *limits) as process:
+        until(lambda: observed.count() > 1, SLOW)
+        process.kill()
+        process.wait()
+    half_way = len(seen())
+    assert 0 < half_way < count
+    assert half_way + SeenCollection.objects.count() == count
+    assert shell.run("watch", "--once", *limits)[0] == 0
+    assert sorted(seen()) == [f"gone {name}" for name in names]
+    assert not SeenCollection.objects.exists()
+    assert not verify().broken
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_a_single_look_says_what_it_recorded_and_what_it_could_not_read(
+    watched: Watched, faulty: Milvus, chain: Chain
+) -> None:
+    limits = ("--database", watched.database)
+    assert once(*limits) == (0, "main: recorded 1 watch.began event\n", "")
+    watched.add("book")
+    assert once(*limits) == (0, "main: recorded 1 collection.appeared event\n", "")
+    assert once(*limits) == (0, "", "")
+    chain.proxy.refuse()
+    code, out, err = once(*limits)
+    assert (code, out, "no answer" in err) == (1, "", True)
+
+
+def test_a_cluster_that_hangs_does_not_keep_the_others_from_being_watched(
+    watched: Watched, faulty: Milvus, chain: Chain, settings: Any
+) -> None:
+    hanging = replace(settings.CLUSTERS["main"], key="away", uri="http://127.0.0.1:1")
+    settings.CLUSTERS = {"away": hanging, **settings.CLUSTERS}
+    code, out, err = once("--database", watched.database)
+    assert (code, out) == (1, "main: recorded 1 watch.began event\n")
+    assert err.startswith("away: ")
+
+
+def test_the_loop_goes_on_after_the_database_was_away(
+    watched: Watched, real: Milvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four turns: two of them with a database that refuses, then one that is well."""
+    turns: list[int] = []
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            turns.append(len(turns))
+            if len(turns) == 1:
+                watched.add("book")
+                sql(REFUSE[connection.vendor] % "observed")
+            if len(turns) == 3:
+                sql(ACCEPT[connection.vendor])
+            if len(turns) == 4:
+                self.set()
+            return False
+
+    monkeypatch.setattr(watch, "threading", SimpleNamespace(Event=Event))
+    err = StringIO()
+    call_command("watch", "--every", "5", "--database", watched.database, stderr=err)
+    assert err.getvalue().count("LogUnwritable") == 2
+    assert seen() == ["appeared book"]
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "86401"])
+def test_a_pause_that_is_none_is_refused(every: str) -> None:
+    with pytest.raises(CommandError, match="--every is the seconds between two scans"):
+        call_command("watch", f"--every={every}")
+
+
+def test_a_cluster_that_is_not_configured_is_named(real: Milvus) -> None:
+    with pytest.raises(CommandError, match="No cluster nowhere is configured"):
+        call_command("watch", "--cluster", "nowhere")
+
+
+# --- Milvus Lite ----------------------------------------------------------------------------------
+
+
+def test_an_embedded_milvus_lite_is_not_watched_in_a_loop(lite: Milvus) -> None:
+    with pytest.raises(CommandError, match="main is an embedded Milvus Lite, and its file belongs"):
+        call_command("watch")
+
+
+def test_an_embedded_milvus_lite_that_the_dashboard_has_open_says_so(
+    lite: Milvus, lite_uri: str, tmp_path: Path
+) -> None:
+    lite.gateway.databases()  # this process has it open
+    environment = {"DATABASE_URL": database_url(), "MILVUS_URI": lite_uri}
+    shell = Shell({**os.environ, "DJANGO_SETTINGS_MODULE": "milvusadmin.settings", **environment})
+    code, _, err = shell.run("watch", "--once")
+    assert code == 1
+    assert "its file belongs to one process. Stop Milvus Admin" in err
+
+
+def test_on_milvus_lite_names_are_all_there_is_and_the_log_says_so(
+    lite: Milvus, lite_server: MilvusServer
+) -> None:
+    with seeds_on(lite_server) as seeds:
+        book = seeds("book")
+        look(lite)
+        seeds("film")
+        lite_server.client().drop_collection(book)
+        look(lite)
+        assert sorted(seen()) == ["appeared film", "gone book"]
+        for event in AuditEvent.objects.all():
+            record = json.loads(event.record)
+            assert "This server has no ids: things are told apart by name only" in record["message"]
+            assert record["details"]["identity_verifiable"] is False
+        carry_out(consent(target_in("film", Kind.COLLECTION)))
+        assert look(lite).events == {}

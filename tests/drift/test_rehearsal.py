@@ -1,0 +1,44 @@
+"""The watch leaves the things of a rehearsal out while it runs, and only those."""
+
+import uuid
+
+import pytest
+
+from collections_app.access.principals import at_the_shell
+from collections_app.audit.log import Outcome
+from collections_app.clusters import Milvus
+from collections_app.milvus.scratch import root_of
+from collections_app.models import WatchedDatabase
+from collections_app.rehearsal import record
+from collections_app.rehearsal.run import new_run
+from tests.drift.conftest import Watched, seen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_rehearsal_under_way_is_not_what_others_did(begun: Watched, real: Milvus) -> None:
+    run = new_run(real, begun.database, "v2.3.5")
+    record.began(run, *at_the_shell())
+    begun.add(f"{run.root}_plain")
+    begun.look()
+    begun.client.drop_collection(f"{run.root}_plain", timeout=10)
+    begun.look()
+    assert seen() == []
+    assert not WatchedDatabase.objects.filter(database=run.root).exists()
+
+
+def test_what_is_there_after_a_rehearsal_cleaned_up_appeared(begun: Watched, real: Milvus) -> None:
+    run = new_run(real, begun.database, "v2.3.5")
+    record.began(run, *at_the_shell())
+    details = {"removed_everything": True}
+    record.write(record.ENDED, run, *at_the_shell(), "", Outcome.SUCCEEDED, details)
+    begun.add(f"{run.root}_plain")
+    begun.look()
+    assert seen() == [f"appeared {run.root}_plain"]
+
+
+def test_a_name_like_a_rehearsals_hides_nothing(begun: Watched) -> None:
+    name = f"{root_of(uuid.uuid4())}_plain"
+    begun.add(name)
+    begun.look()
+    assert seen() == [f"appeared {name}"]

@@ -1,0 +1,185 @@
+"""What strangers do to a real Milvus, and what the log says of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from collections_app import clusters
+from collections_app.audit.verify import verify
+from collections_app.clusters import Milvus
+from collections_app.drift.scan import look
+from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
+from tests.infra.seeds import Seeds, unique_name
+from tests.infra.skins import SKINS
+
+from .conftest import Watched, seen
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+    pytest.mark.usefixtures("real"),
+    pytest.mark.skins(*SKINS),
+]
+
+
+def records() -> list[dict[str, Any]]:
+    return [json.loads(e.record) for e in AuditEvent.objects.order_by("sequence")]
+
+
+def test_the_first_look_fills_the_inventory_and_says_only_that(watched: Watched) -> None:
+    ids = {watched.add("book"), watched.add("film")}
+    assert watched.look().events == {"watch.began": 1}
+    assert seen() == []
+    (record,) = records()
+    assert record["message"].startswith("The watch begins here, with 2 collections.")
+    assert record["target"]["database"] == record["target"]["name"] == watched.database
+    assert set(SeenCollection.objects.values_list("collection_id", flat=True)) == ids
+    assert watched.look().events == {}
+
+
+def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
+    old = begun.id_of("book")
+    begun.add("film")
+    begun.drop("book")
+    assert begun.look().events == {"collection.gone": 1, "collection.appeared": 1}
+    assert sorted(seen()) == ["appeared film", "gone book"]
+    assert begun.look().events == {}
+    gone = next(r for r in records() if r["action"] == "collection.gone")
+    assert gone["details"]["identity"]["id"] == old
+    assert gone["outcome"] == "not by us"
+    assert "No operation here did that, so who did it is not known." in gone["message"]
+    assert gone["actor"]["method"] == gone["origin"]["interface"] == "watch"
+    assert gone["actor"]["issuer"].startswith("watch:")
+    assert gone["details"]["last_listed"] < gone["details"]["found"] < gone["recorded_at"]
+    assert not verify().broken
+
+
+def test_a_name_of_any_length_is_known_again(begun: Watched) -> None:
+    """Milvus takes 255 characters, and spaces after them; PostgreSQL cuts those off silently."""
+    begun.add(name := unique_name("long").ljust(255, "x") + "  ")
+    assert begun.look().events == {"collection.appeared": 1}
+    assert begun.look().events == {}
+    begun.drop(name)
+    assert begun.look().events == {"collection.gone": 1}
+
+
+def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) -> None:
+    old = begun.id_of("book")
+    begun.drop()
+    new = begun.add("book")
+    begun.look()
+    assert seen() == ["replaced book"]
+    details = records()[-1]["details"]
+    assert (details["was"]["id"], details["identity"]["id"]) == (old, new)
+    assert begun.look().events == {}
+
+
+def test_a_rename_is_neither_gone_nor_appeared_and_each_name_has_its_event(begun: Watched) -> None:
+    id_ = begun.id_of("book")
+    begun.rename("book", "tome")
+    begun.look()
+    assert seen() == ["renamed book", "renamed tome"]
+    away, here = records()[-2:]
+    assert away["details"]["identity"]["id"] == here["details"]["identity"]["id"] == id_
+    assert "tome" not in json.dumps(away), "who may see the one name only must not learn the other"
+    assert "book" not in json.dumps(here)
+    assert begun.look().events == {}
+
+
+def test_two_that_swap_their_names_are_two_renames(begun: Watched) -> None:
+    begun.add("film")
+    begun.look()
+    for old, new in (("book", "x"), ("film", "book"), ("x", "film")):
+        begun.rename(old, new)
+    begun.look()
+    assert sorted(seen()[1:]) == ["renamed book", "renamed book", "renamed film", "renamed film"]
+    assert begun.look().events == {}
+
+
+def test_one_that_is_renamed_to_the_name_of_one_that_was_dropped(begun: Watched) -> None:
+    begun.add("film")
+    begun.look()
+    begun.drop("book")
+    begun.rename("film", "book")
+    begun.look()
+    assert sorted(seen()[1:]) == ["renamed book", "renamed film", "replaced book"]
+    assert begun.look().events == {}
+
+
+def test_a_move_to_another_database_is_a_rename(begun: Watched, make_collection: Seeds) -> None:
+    other = make_collection.database()
+    begun.look(other)
+    begun.rename("book", "tome", other)
+    begun.look(other)
+    assert seen() == ["renamed book", "renamed tome"]
+    assert [r["target"]["database"] for r in records()[-2:]] == [begun.database, other]
+    assert begun.look(other).events == {}
+
+
+def test_a_move_to_a_database_that_is_new_is_a_rename(
+    begun: Watched, make_collection: Seeds
+) -> None:
+    other = make_collection.database()
+    begun.rename("book", "tome", other)
+    begun.look(other)
+    assert seen() == ["renamed book", "renamed tome"]
+    assert begun.look(other).events == {}
+
+
+def test_a_database_that_is_dropped_takes_its_collections_along(begun: Watched) -> None:
+    begun.drop("book")
+    begun.seeds.server.client().drop_database(begun.database, timeout=10)
+    begun.look()
+    assert seen() == ["gone book", f"gone {begun.database}"]
+    assert not WatchedDatabase.objects.exists()
+    report = begun.look()
+    assert report.events == {}
+    assert "is not there" in report.problems[0]
+
+
+def test_a_database_that_comes_again_begins_again(begun: Watched) -> None:
+    begun.drop("book")
+    begun.seeds.server.client().drop_database(begun.database, timeout=10)
+    begun.look()
+    begun.seeds.server.client().create_database(begun.database, timeout=10)
+    assert begun.look().events == {"watch.began": 1}
+
+
+def test_another_address_begins_anew_and_nothing_is_gone(
+    begun: Watched, milvus_server: Any, use_cluster: Any
+) -> None:
+    former = clusters.get("main").cluster.uri
+    use_cluster(former.replace("127.0.0.1", "localhost"), milvus_server.token)
+    begun.drop("book")
+    assert begun.look().events == {"watch.began": 1}
+    assert former in records()[-1]["message"]
+    assert "The watch begins here, with 0 collections." in records()[-1]["message"]
+    assert begun.look().events == {}
+
+
+def test_a_database_that_was_only_at_the_former_address_is_not_gone_here(
+    begun: Watched, milvus_server: Any, use_cluster: Any, make_collection: Seeds
+) -> None:
+    other = make_collection.database()
+    former = clusters.get("main").cluster.uri
+    use_cluster(former.replace("127.0.0.1", "localhost"), milvus_server.token)
+    begun.drop("book")
+    begun.seeds.server.client().drop_database(begun.database, timeout=10)
+    look(clusters.get("main"), ())
+    assert begun.database not in {r["target"]["database"] for r in records()[1:]}
+    assert other in {r["target"]["database"] for r in records()[1:]}
+
+
+def test_one_database_costs_one_call(begun: Watched, faulty: Milvus, chain: Any) -> None:
+    begun.look()
+    before = len(chain.relay.calls)
+    begun.look()
+    assert chain.relay.calls[before:] == ["ShowCollections"]
+
+
+def test_without_a_limit_every_database_is_watched(begun: Watched, faulty: Milvus) -> None:
+    look(faulty)
+    assert {"default", begun.database} <= set(
+        WatchedDatabase.objects.values_list("database", flat=True)
+    )

@@ -1,0 +1,168 @@
+"""What probes are told: by address, without a session, and with everything else broken."""
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+
+from collections_app.audit import log
+from collections_app.health import heartbeat, readiness
+from collections_app.models import AuditEvent, Pulse
+from milvusadmin.middleware import health
+from milvusadmin.middleware.cached_probe import Latest
+from tests.infra.faultproxy import FaultProxy
+
+PROBE = {"Host": "10.1.2.3:8000"}
+ALL_WELL = "database ok\naudit_log ok\nclusters ok\n"
+LOG_FAILS = "database ok\naudit_log failing\nclusters ok\n"
+both_databases = pytest.mark.both_databases
+on_the_database = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier test was told does not count."""
+    checks = {"database": readiness.database_answers, "audit_log": readiness.log_is_writable}
+    for name, check in checks.items():
+        monkeypatch.setitem(health.REQUIRED, name, Latest(check, keep=0.0, deadline=1.0))
+
+
+def probe(path: str) -> tuple[int, str]:
+    response = Client(headers=PROBE).get(path)
+    assert isinstance(response, HttpResponse)
+    return response.status_code, response.content.decode()
+
+
+def soon_ready() -> bool:
+    """Whether it is ready again within five seconds."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if probe("/readyz") == (200, ALL_WELL):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@on_the_database
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has a queue of its own")
+def test_ready_while_somebody_holds_the_door_of_the_log_is_failing() -> None:
+    """A writer would wait there, so the probe does."""
+    door = f"{connection.settings_dict['NAME']}-turn"
+    with open(door, "w") as somebody_else:  # noqa: PTH123 (beside the database)
+        fcntl.flock(somebody_else, fcntl.LOCK_EX)
+        assert probe("/readyz") == (503, LOG_FAILS)
+    assert soon_ready()
+
+
+# --- /healthz -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_it_is_alive_whatever_host_is_named_and_without_a_database(method: str) -> None:
+    """No database mark: a query would fail this test."""
+    response = getattr(Client(headers=PROBE), method)("/healthz")
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/plain")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_only_looking_is_answered(path: str) -> None:
+    assert Client(headers=PROBE).post(path).status_code == 400
+
+
+# --- /readyz --------------------------------------------------------------------------------------
+
+
+@on_the_database
+@both_databases
+def test_it_is_ready_and_the_log_is_as_it_was() -> None:
+    assert probe("/readyz") == (200, ALL_WELL)
+    assert not AuditEvent.objects.exists()
+    assert Pulse.objects.get(name=heartbeat.READY).well
+
+
+@on_the_database
+@both_databases
+def test_a_log_that_can_not_be_written_is_not_ready(read_only: Callable[..., Any]) -> None:
+    with read_only():
+        assert probe("/readyz") == (503, LOG_FAILS)
+    assert soon_ready()
+
+
+@pytest.fixture
+def read_only() -> Callable[..., Any]:
+    """New connections can read and not write, as on a replica or a full disk mounted anew."""
+    return _read_only_server if connection.vendor == "postgresql" else _held_file
+
+
+@contextlib.contextmanager
+def _read_only_server() -> Iterator[None]:
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    setting = f"ALTER DATABASE {name} SET default_transaction_read_only"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{setting} = on")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{setting} = off")
+
+
+@contextlib.contextmanager
+def _held_file() -> Iterator[None]:
+    """Root writes to every file; so somebody holds the one write lock instead."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+@on_the_database
+@both_databases
+def test_a_chain_that_somebody_holds_is_not_ready_and_nobody_waits_for_long() -> None:
+    """The probe gives up; what it left waiting goes on when the chain is free."""
+    with log.appending():
+        began = time.monotonic()
+        assert probe("/readyz") == (503, LOG_FAILS)
+        assert time.monotonic() - began < 3
+    assert soon_ready()
+
+
+@on_the_database
+def test_a_crowd_of_probes_asks_the_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answers() -> bool:
+        asked.append(1)
+        return readiness.database_answers()
+
+    monkeypatch.setitem(health.REQUIRED, "database", Latest(answers, keep=60, deadline=5))
+    with ThreadPoolExecutor(8) as crowd:
+        told = set(crowd.map(probe, ["/readyz"] * 40))
+    assert told == {(200, ALL_WELL)}
+    assert len(asked) == 1
+
+
+@on_the_database
+def test_a_cluster_that_is_not_asked_any_more_is_reported_and_not_required(
+    use_cluster: Callable[..., Any], people: Any
+) -> None:
+    with FaultProxy("127.0.0.1", 1) as nobody:
+        nobody.stall()
+        milvus = use_cluster(f"http://127.0.0.1:{nobody.port}", read_timeout=0.3, pause=60.0)
+        client = Client()
+        client.force_login(people["viewer"])
+        assert client.get("/clusters/main/").status_code == 503
+        assert milvus.guard.pause_left() > 0
+        status, text = probe("/readyz")
+    assert (status, text) == (200, ALL_WELL.replace("clusters ok", "clusters failing"))

@@ -1,0 +1,177 @@
+"""What a rename after all patience left is found wherever it is, and somebody hears of it.
+
+On a Milvus in memory: tests/operations/test_strict.py has the same with the real one.
+"""
+
+from dataclasses import replace
+
+import pytest
+from django.conf import settings
+
+from collections_app import clusters
+from collections_app.audit.integrity import problems
+from collections_app.audit.log import LogUnwritable, Outcome
+from collections_app.audit.verify import verify
+from collections_app.milvus.errors import Denied, NotFound
+from collections_app.milvus.types import Identity, Kind, ServerInfo
+from collections_app.operations import strict
+from collections_app.operations.claims import final_outcome, finish
+from collections_app.operations.confirmation import Confirmation
+from collections_app.operations.orphans import give_back_strays
+from collections_app.operations.protocol import NotDone
+from tests.fakes import FakeMilvus, Lost, use_fake
+from tests.fixtures import ORIGIN, actor
+from tests.operations.conftest import (
+    carry_out,
+    consent,
+    read_only_database,
+    target_in,
+    told,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+CLOSED = ["intent", "outcome unknown", "outcome failed"]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMilvus:
+    be_strict(monkeypatch, True)
+    return use_fake(monkeypatch, strict_drop=True)
+
+
+def be_strict(monkeypatch: pytest.MonkeyPatch, strict_drop: bool) -> None:
+    mains = {"main": replace(next(iter(settings.CLUSTERS.values())), key="main")}
+    changed = {key: replace(one, strict_drop=strict_drop) for key, one in mains.items()}
+    monkeypatch.setattr(settings, "CLUSTERS", changed)
+
+
+def strayed(fake: FakeMilvus, name: str = "book", database: str = "default") -> Confirmation:
+    """A drop whose rename got lost, that was closed as failed, and whose rename came then."""
+    fake.add(name, database=database)
+    confirmation = consent(replace(target_in(name, Kind.COLLECTION), database=database))
+    fake.next_act = Lost.UNDONE
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    operation_id = confirmation.operation_id
+    assert finish(operation_id, Outcome.FAILED, "still there", actor(), ORIGIN, {})
+    fake.rename_collection(database, name, strict.private_name(operation_id))
+    return confirmation
+
+
+def look_for_strays() -> list[str]:
+    return give_back_strays(actor("reconciler"), ORIGIN)
+
+
+def test_an_account_that_may_not_list_databases_finds_it_too(fake: FakeMilvus) -> None:
+    strayed(fake)
+    strayed(fake, "film", "search")
+    fake.denied("databases")
+    look_for_strays()
+    assert fake.collection_identity("default", "book")
+    assert fake.collection_identity("search", "film")
+
+
+def test_a_database_that_can_not_be_listed_does_not_hide_the_others(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strayed(fake, "film", "search")
+    fake.add("x", database="closed")
+    fake.add("x", database="dropped")
+    answers: dict[str, Exception] = {"closed": Denied("no"), "dropped": NotFound("just now")}
+    listed = fake.identities
+
+    def identities(database: str) -> dict[str, Identity]:
+        if database in answers:
+            raise answers[database]
+        return listed(database)
+
+    monkeypatch.setattr(fake, "identities", identities)
+    look_for_strays()
+    assert fake.collection_identity("search", "film")
+
+
+def test_one_that_can_not_be_looked_at_does_not_hide_the_others(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = strict.private_name(strayed(fake).operation_id)
+    strayed(fake, "film")
+    known = fake.collection_identity
+
+    def identity(database: str, name: str) -> Identity | None:
+        if name == hidden:
+            raise Denied("no")
+        return known(database, name)
+
+    monkeypatch.setattr(fake, "collection_identity", identity)
+    look_for_strays()
+    assert known("default", "film")
+
+
+def test_it_is_found_though_strict_mode_was_switched_off(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strayed(fake)
+    be_strict(monkeypatch, False)
+    look_for_strays()
+    assert fake.collection_identity("default", "book")
+
+
+def test_one_whose_name_can_not_be_given_back_is_told_of(
+    fake: FakeMilvus, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the operation, once, and in the ordinary log as long as it lasts."""
+    private = strict.private_name(strayed(fake).operation_id)
+    fake.denied("rename_collection")
+    for _ in range(2):
+        caplog.clear()
+        assert look_for_strays() == []
+        assert f"{private} has not got its name back" in caplog.text
+        assert told() == [*CLOSED, "afterwards failed"]
+
+
+def test_it_is_on_the_record_before_its_name_is_given_back(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that is killed then, or a log that fails, leaves a rename without a word."""
+    confirmation, seen = strayed(fake), []
+    rename = fake.rename_collection
+
+    def look(*names: str) -> None:
+        seen.append(told())
+        rename(*names)
+
+    monkeypatch.setattr(fake, "rename_collection", look)
+    with read_only_database(), pytest.raises(LogUnwritable):
+        look_for_strays()
+    assert seen == []
+    assert len(look_for_strays()) == 1
+    assert seen == [[*CLOSED, "afterwards failed"]]
+    assert told() == [*CLOSED, "afterwards failed", "afterwards failed"]
+    assert final_outcome(confirmation.operation_id) is Outcome.FAILED
+    assert not verify().broken
+    assert not problems()
+
+
+def plain(milvus: clusters.Milvus) -> clusters.Milvus:
+    return replace(milvus, cluster=replace(milvus.cluster, strict_drop=False))
+
+
+def test_a_look_made_before_a_name_is_given_back_is_worth_nothing_after_it(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name was another's, who goes in this moment: a plain drop would take what comes back."""
+    private = strict.private_name(strayed(fake).operation_id)
+    stray = fake.collection_identity("default", private)
+    get = clusters.get
+    monkeypatch.setattr(clusters, "get", lambda key: plain(get(key)))
+    fake.add("book")
+    mine, server = consent(target_in("book", Kind.COLLECTION)), fake.server
+
+    def meanwhile(database: str) -> ServerInfo:
+        fake.drop_collection("default", "book")
+        look_for_strays()
+        return server(database)
+
+    monkeypatch.setattr(fake, "server", meanwhile)
+    with pytest.raises(NotDone):
+        carry_out(mine)
+    assert fake.collection_identity("default", "book") == stray

@@ -1,0 +1,403 @@
+"""The audit log for people: filtered, paged by key, checked, taken away as a file."""
+
+import csv
+import io
+import json
+import re
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from collections_app.audit import log, triggers, verify
+from collections_app.audit.log import Entry, Outcome, Phase
+from collections_app.models import AuditEvent
+from tests.fixtures import ORIGIN, actor
+from tests.web import Page
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+SignIn = Callable[..., Client]
+LOG, EXPORT, VERIFY = "/audit/", "/audit/export/", "/audit/verify/"
+MANY = 120
+
+
+def entry(name: str, **changes: Any) -> Entry:
+    """A refused drop of a collection of that name."""
+    where = {"cluster": "main", "database": "default", **changes.pop("where", {})}
+    target = {**where, "kind": "collection", "collection": name, "name": name}
+    values = {
+        "phase": Phase.REFUSED,
+        "action": "collection.drop",
+        "actor": actor(),
+        "origin": ORIGIN,
+        "outcome": Outcome.DENIED,
+        "operation_id": uuid.uuid4(),
+        "target": target,
+        **changes,
+    }
+    return Entry(**values)
+
+
+@pytest.fixture
+def few() -> None:
+    """Four events that differ in everything one can filter by."""
+    log.write(entry("books"))
+    log.write(entry("films", actor=actor("grace"), outcome=Outcome.BUSY))
+    log.write(entry("100%_real", where={"database": "archive"}))
+    log.write(entry("songs", where={"cluster": "other"}, outcome=Outcome.CHANGED))
+
+
+@pytest.fixture
+def many() -> None:
+    """More than two pages of events: c001 to c120."""
+    with log.appending():  # one transaction: quicker, and the same chain
+        for number in range(1, MANY + 1):
+            log.append(entry(f"c{number:03d}"))
+
+
+def names(page: Page) -> list[str]:
+    """The objects on the page, as listed."""
+    return [cell.split()[-1] for cell in (row[3] for row in page.rows)]
+
+
+def sequences(page: Page) -> list[int]:
+    return [int(row[0]) for row in page.rows]
+
+
+# --- who ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("auditor", 200), ("viewer", 403), ("operator", 403), ("outsider", 403)]
+)
+@pytest.mark.parametrize(("method", "path"), [("get", LOG), ("post", VERIFY), ("post", EXPORT)])
+def test_the_log_is_for_auditors(
+    name: str, status: int, method: str, path: str, few: None, signed_in: SignIn
+) -> None:
+    before = AuditEvent.objects.count()
+    assert getattr(signed_in(name), method)(path).status_code == status
+    new = AuditEvent.objects.filter(sequence__gt=before)
+    exported = [("access", "audit.export", "")] if path == EXPORT else []
+    denied = [("refused", "audit.read", "denied")] if method == "post" else []
+    expected = exported if status == 200 else denied
+    assert list(new.values_list("phase", "action", "outcome")) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("post", LOG), ("delete", LOG), ("get", VERIFY), ("get", EXPORT), ("put", EXPORT)],
+)
+def test_each_address_takes_its_own_method_only(method: str, path: str, signed_in: SignIn) -> None:
+    assert getattr(signed_in("auditor"), method)(path).status_code == 405
+    assert AuditEvent.objects.count() == 0
+
+
+def test_the_way_to_the_log_is_shown_to_who_may_read_it(few: None, signed_in: SignIn) -> None:
+    operation = f"/operations/{AuditEvent.objects.first().operation_id}/"  # type: ignore[union-attr]
+    assert Page(signed_in("auditor").get(operation)).link("Audit log") == LOG
+    assert not Page(signed_in("viewer").get(operation)).has_link("Audit log")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def test_an_empty_log_says_that_nothing_happened(signed_in: SignIn) -> None:
+    page = Page(signed_in("auditor").get(LOG))
+    assert page.status == 200
+    assert "Nothing has been dropped, refused or exported yet." in page.text
+
+
+def test_the_newest_comes_first_with_who_what_where_and_a_way_to_the_story(
+    few: None, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("auditor").get(LOG))
+    assert sequences(page) == [4, 3, 2, 1]
+    assert page.rows[2][2:] == ["Grace grace", "Drop collection films", "main / default", "busy"]
+    newest = AuditEvent.objects.get(sequence=4)
+    assert page.link("Drop collection songs") == f"/operations/{newest.operation_id}/"
+
+
+def test_htmx_gets_the_table_and_a_browser_the_page(few: None, signed_in: SignIn) -> None:
+    whole, part = signed_in("auditor").get(LOG), signed_in("auditor", htmx=True).get(LOG)
+    assert (Page(whole).is_whole, Page(part).is_whole) == (True, False)
+    assert sequences(Page(whole)) == sequences(Page(part))
+    assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
+
+
+def test_reading_the_log_adds_nothing_to_it(few: None, signed_in: SignIn) -> None:
+    signed_in("auditor").get(LOG, {"who": "ada"})
+    assert AuditEvent.objects.count() == 4
+
+
+def test_hostile_names_are_shown_as_text(signed_in: SignIn) -> None:
+    hostile = '"><script>alert(1)</script>\n\u202e'
+    log.write(entry(hostile, actor=actor("<b>ada</b>"), where={"database": "<i>"}))
+    page = Page(signed_in("auditor").get(LOG))
+    assert not page.find("b") + page.find("i")
+    assert r'"><script>alert(1)</script>\n\u202e' in page.text
+
+
+# --- filters --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"who": "GRACE"}, ["films"]),
+        ({"who": "test|ada"}, ["songs", "100%_real", "books"]),
+        ({"who": "test|"}, ["songs", "100%_real", "films", "books"]),
+        ({"what": "OOK"}, ["books"]),
+        ({"what": "%_"}, ["100%_real"]),
+        ({"cluster": "other"}, ["songs"]),
+        ({"cluster": "oth"}, []),
+        ({"database": "archive"}, ["100%_real"]),
+        ({"outcome": "busy"}, ["films"]),
+        ({"outcome": "denied", "database": "default"}, ["books"]),
+        ({"since": "2000-01-01", "until": "2999-01-01"}, ["songs", "100%_real", "films", "books"]),
+        ({"since": "2999-01-01"}, []),
+        ({"until": "2000-01-01"}, []),
+        ({"who": "nobody"}, []),
+    ],
+    ids=str,
+)
+def test_each_filter_leaves_what_matches(
+    filters: dict[str, str], expected: list[str], few: None, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("auditor").get(LOG, filters))
+    assert (page.status, names(page)) == (200, expected)
+    if not expected:
+        assert "Nothing here matches." in page.text
+        assert page.link("Show everything") == LOG
+
+
+def test_today_is_in_from_today_to_today(few: None, signed_in: SignIn) -> None:
+    today = AuditEvent.objects.get(sequence=1).recorded_at.date().isoformat()
+    page = Page(signed_in("auditor").get(LOG, {"since": today, "until": today}))
+    assert len(names(page)) == 4
+
+
+def test_the_day_the_clocks_go_back_is_in_it_to_its_end(
+    signed_in: SignIn, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    late = datetime(2026, 10, 25, 22, 30, tzinfo=UTC)  # 23:30 there, in the day's 25th hour
+    with monkeypatch.context() as patch:
+        patch.setattr("django.utils.timezone.now", lambda: late)
+        log.write(entry("books"))
+    client = signed_in("auditor")
+    assert names(Page(client.get(LOG, {"until": "2026-10-25"}))) == ["books"]
+    assert names(Page(client.get(LOG, {"since": "2026-10-26"}))) == []
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"since": "yesterday"},
+        {"until": "2026-02-30"},
+        {"outcome": "evil"},
+        {"who": "x" * 301},
+        {"what": "a\0b"},
+        {"cluster": "c" * 41},
+        {"database": "d" * 256},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_a_filter_that_makes_no_sense_says_so_and_filters_nothing(
+    filters: dict[str, str], htmx: bool, few: None, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("auditor", htmx=htmx).get(LOG, filters))
+    assert page.status == 200
+    assert len(page.rows) == 4
+    assert "It filters nothing." in page.text
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+@pytest.mark.parametrize("key", ["since", "until"])
+def test_the_first_and_the_last_day_of_all_break_nothing(
+    key: str, day: str, zone: str, few: None, signed_in: SignIn, settings: Any
+) -> None:
+    """They have no midnight in every time zone, and no day after them."""
+    settings.TIME_ZONE = zone
+    page = Page(signed_in("auditor").get(LOG, {key: day}))
+    assert (page.status, len(page.rows)) == (200, 4)
+    assert "It filters nothing." in page.text
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+def test_paging_forth_and_back_meets_every_event_once(many: None, signed_in: SignIn) -> None:
+    client = signed_in("auditor")
+    page = Page(client.get(LOG))
+    forth = [sequences(page)]
+    assert not page.has_link("Newer")
+    while page.has_link("Older") and len(forth) < 5:
+        page = Page(client.get(LOG + page.link("Older")))
+        forth.append(sequences(page))
+    assert [n for numbers in forth for n in numbers] == list(range(MANY, 0, -1))
+    assert [len(numbers) for numbers in forth] == [50, 50, 20]
+    back = [sequences(page)]
+    while page.has_link("Newer") and len(back) < 5:
+        page = Page(client.get(LOG + page.link("Newer")))
+        back.append(sequences(page))
+    assert back == forth[::-1]
+
+
+def test_paging_keeps_the_filter(many: None, signed_in: SignIn) -> None:
+    log.write(entry("other"))
+    client = signed_in("auditor")
+    page = Page(client.get(LOG, {"what": "c", "outcome": "denied"}))
+    assert sequences(page)[0] == MANY
+    older = Page(client.get(LOG + page.link("Older")))
+    assert sequences(older) == list(range(70, 20, -1))
+    assert older.value("what") == "c"
+    newer = Page(client.get(LOG + older.link("Newer")))
+    assert sequences(newer) == sequences(page)
+    assert not newer.has_link("Newer"), "the event after these does not match"
+
+
+def test_a_page_is_found_by_key_and_never_by_counting(many: None, signed_in: SignIn) -> None:
+    """OFFSET and COUNT read all that is skipped: the last page would cost the whole log."""
+    client = signed_in("auditor")
+    for query in ({}, {"before": "30"}, {"after": "30"}, {"who": "ada", "before": "90"}):
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert Page(client.get(LOG, query)).status == 200
+        reads = [q["sql"] for q in captured if "collections_app_auditevent" in q["sql"]]
+        assert len(reads) == 1, reads
+        assert re.search(r"LIMIT 51\b", reads[0])
+        assert not re.search(r"\bOFFSET\b|\bCOUNT\(", reads[0], re.IGNORECASE)
+
+
+@pytest.mark.parametrize("number", ["abc", "-1", "1e3", "9" * 30, "", "²"])
+@pytest.mark.parametrize("key", ["before", "after"])
+def test_a_page_that_makes_no_sense_is_the_first(
+    key: str, number: str, few: None, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("auditor").get(LOG, {key: number}))
+    assert (page.status, sequences(page)) == (200, [4, 3, 2, 1])
+
+
+def test_a_page_behind_the_end_is_empty(few: None, signed_in: SignIn) -> None:
+    page = Page(signed_in("auditor").get(LOG, {"after": "9" * 18}))
+    assert (page.status, page.rows) == (200, [])
+
+
+# --- the chain ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_an_intact_chain_is_said_to_be_with_its_head(
+    htmx: bool, few: None, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("auditor", htmx=htmx).post(VERIFY))
+    assert (page.status, page.is_whole) == (200, not htmx)
+    assert "The chain is intact: 4 events, none missing, none changed." in page.text
+    assert AuditEvent.objects.get(sequence=4).hash in page.text
+
+
+def test_one_event_is_not_called_events(signed_in: SignIn) -> None:
+    log.write(entry("books"))
+    assert "1 event, none" in Page(signed_in("auditor").post(VERIFY)).text
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda: AuditEvent.objects.filter(sequence=3).update(actor="local|eve"), "event 3: has"),
+        (lambda: AuditEvent.objects.filter(sequence=2).delete(), "event 3: follows event 1"),
+        (
+            lambda: AuditEvent.objects.filter(sequence=2).update(record="{}"),
+            "event 2: was changed",
+        ),
+    ],
+    ids=["column", "missing", "record"],
+)
+def test_a_broken_chain_is_named_at_its_first_break(
+    damage: Callable[[], Any], words: str, few: None, signed_in: SignIn
+) -> None:
+    triggers.remove(connection)  # as whoever owns the database can
+    damage()
+    page = Page(signed_in("auditor").post(VERIFY))
+    assert page.status == 200
+    assert "The chain is broken." in page.text
+    assert words in page.text
+    assert "The chain is intact" not in page.text
+    assert page.find("p", role="alert")
+
+
+# --- export ---------------------------------------------------------------------------------------
+
+
+def body(response: Any) -> str:
+    return b"".join(response.streaming_content).decode()
+
+
+def test_json_lines_hold_the_filtered_events_with_their_seals(few: None, signed_in: SignIn) -> None:
+    answer = signed_in("auditor").post(EXPORT, {"form": "jsonl", "database": "default"})
+    lines = body(answer).splitlines()
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/jsonl; charset=utf-8"
+    assert re.fullmatch(
+        r'attachment; filename="audit-\d{8}T\d{6}Z\.jsonl"', answer.headers["Content-Disposition"]
+    )
+    assert [json.loads(line)["record"]["target"]["name"] for line in lines] == [
+        "books",
+        "films",
+        "songs",
+    ]
+    verdict = verify.verify_export(lines, partial=True)
+    assert (verdict.broken, verdict.checked) == ("", 3)
+
+
+def test_csv_has_a_row_for_each_event_and_no_formula(signed_in: SignIn) -> None:
+    log.write(entry("=HYPERLINK(1)", actor=actor("@ada"), message='one, "two"\nthree'))
+    answer = signed_in("auditor").post(EXPORT, {"form": "csv"})
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"].endswith('.csv"')
+    row, export = csv.DictReader(io.StringIO(body(answer)))
+    assert (row["name"], row["actor_subject"]) == ("'=HYPERLINK(1)", "'@ada")
+    assert row["message"] == 'one, "two"\\nthree'
+    assert row["hash"] == AuditEvent.objects.get(sequence=1).hash
+    assert export["action"] == "audit.export", "the export itself is the last event in it"
+
+
+def test_an_export_is_on_the_record_before_its_first_byte(few: None, signed_in: SignIn) -> None:
+    answer = signed_in("auditor").post(EXPORT, {"form": "jsonl", "who": "ada"})
+    event = AuditEvent.objects.latest("sequence")
+    record = json.loads(event.record)
+    assert (event.phase, event.action) == ("access", "audit.export")
+    assert record["actor"]["subject"] == "auditor"
+    assert record["details"] == {"filters": {"who": "ada"}, "form": "jsonl"}
+    answer.close()
+
+
+@pytest.mark.parametrize("filters", [{"since": "yesterday"}, {"outcome": "evil"}], ids=str)
+def test_a_filter_that_makes_no_sense_does_not_export_the_whole_log(
+    filters: dict[str, str], few: None, signed_in: SignIn
+) -> None:
+    page = Page(signed_in("auditor").post(EXPORT, {"form": "csv", **filters}))
+    assert page.status == 422
+    assert "Nothing was exported" in page.text
+    assert AuditEvent.objects.count() == 4
+
+
+def test_the_export_buttons_take_the_filters_of_the_page_with_them(
+    few: None, signed_in: SignIn
+) -> None:
+    client = signed_in("auditor")
+    page = Page(client.get(LOG, {"outcome": "busy"}))
+    [form] = page.find("form", action=EXPORT)
+    sent = {tag.attrs["name"]: tag.attrs["value"] for tag in page.find("input", type="hidden")}
+    lines = body(client.post(form.attrs["action"], {**sent, "form": "jsonl"})).splitlines()
+    assert [json.loads(line)["record"]["target"]["name"] for line in lines] == ["films"]
+    values = [button.attrs["value"] for button in page.find("button", name="form")]
+    assert values == ["jsonl", "csv"]

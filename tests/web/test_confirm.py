@@ -1,0 +1,569 @@
+"""The dialog before a drop: nothing goes without the exact name, typed for what was shown."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+import grpc
+import pytest
+from django.test import Client
+
+from collections_app.models import AuditEvent, Claim
+from milvusadmin.config.peers import Peers
+from tests.fixtures import rule
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds, unique_name
+from tests.web import Page, act_url, confirm, list_url, milvus_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+SignIn = Callable[..., Client]
+Collections = Callable[[MilvusServer], Seeds]
+DESTROYING = {
+    "DropCollection",
+    "DropPartition",
+    "DropAlias",
+    "ReleaseCollection",
+    "ReleasePartitions",
+}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that can be dropped: its dialog, its name, and how to see whether it is there."""
+
+    kind: str
+    url: str
+    name: str
+    collection: str
+    seeds: Seeds
+
+    @property
+    def exists(self) -> bool:
+        if not self.seeds.exists(self.collection):
+            return False
+        client = self.seeds.server.client()
+        return self.kind == "collection" or self.name in client.list_partitions(self.collection)
+
+
+@pytest.fixture(params=["collection", "partition"])
+def thing(request: pytest.FixtureRequest, make_collection: Seeds, unique: Any) -> Thing:
+    """Each of the two on the real Milvus."""
+    collection, partition = make_collection(partitions=["Novels"]), "Novels"
+    if request.param == "collection":
+        url = act_url("drop-collection", collection)
+        return Thing("collection", url, collection, collection, make_collection)
+    url = act_url("drop-partition", collection, partition)
+    return Thing("partition", url, partition, collection, make_collection)
+
+
+@pytest.fixture
+def destroyed(chain: Chain) -> Callable[[], list[str]]:
+    """What reached Milvus so far that destroys."""
+    return lambda: [call for call in chain.relay.calls if call in DESTROYING]
+
+
+def events() -> list[tuple[str, str]]:
+    """Phase and outcome of every event, in order."""
+    return list(AuditEvent.objects.order_by("sequence").values_list("phase", "outcome"))
+
+
+def operation_url() -> str:
+    """The page of the operation that was recorded last."""
+    return f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def test_the_dialog_shows_the_facts_before_it_asks(
+    lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
+) -> None:
+    name = collections_on(lite_server)("books", rows={"novels": 3}, partitions=["novels"])
+    page = Page(signed_in().get(act_url("drop-collection", name)))
+    assert page.status == 200
+    assert page.find("h1")[0].text == "Drop collection books?"
+    before_the_form = page.text.partition("Type books to confirm")[0]
+    assert "Rows 3 stored, in 2 partitions" in before_the_form
+    assert "Milvus has no way to bring it back" in before_the_form
+    assert "A namesake with the same content could not be told apart" in before_the_form
+    partition = Page(signed_in().get(act_url("drop-partition", name, "novels")))
+    assert "Rows 3 stored" in partition.text
+    assert "collection books" in partition.text
+
+
+def test_htmx_gets_the_dialog_and_a_browser_a_page(
+    thing: Thing, real: Any, signed_in: SignIn
+) -> None:
+    whole, part = signed_in().get(thing.url), signed_in(htmx=True).get(thing.url)
+    assert Page(whole).is_whole
+    assert not Page(part).is_whole
+    assert Page(part).find("div", cls="confirm")
+    assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
+    assert Page(part).find("form")[0].attrs["action"] == thing.url
+    assert [tag.text for tag in Page(part).find("a", autofocus="")] == ["Cancel"]
+
+
+def test_opening_the_dialog_changes_nothing_and_records_nothing(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    client = signed_in()
+    assert client.get(thing.url).status_code == client.head(thing.url).status_code == 200
+    assert (destroyed(), events(), Claim.objects.count()) == ([], [], 0)
+
+
+def test_the_dialog_tells_id_place_and_the_same_as_code(
+    thing: Thing, real: Any, signed_in: SignIn
+) -> None:
+    page = Page(signed_in().get(thing.url))
+    assert re.search(r"database default .*id \d{10,}", page.text)
+    labels = [tag.text for tag in page.find("h2")]
+    assert labels == ["Python", "Java", "Node.js", "Go", "cURL", "CLI"]
+    assert "it skips every check made here" in page.text
+
+
+# --- the name -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (lambda name: "", "Type the name. Nothing was sent."),
+        (lambda name: "something else", "That is not the name. Nothing was sent."),
+        (lambda name: name + "x", "That is not the name. Nothing was sent."),
+        (lambda name: name.swapcase(), "Upper and lower case differ. Nothing was sent."),
+        (lambda name: name + " ", "Spaces at the start or the end differ. Nothing was sent."),
+        (lambda name: "\t" + name, "Spaces at the start or the end differ. Nothing was sent."),
+        (lambda name: name + "\0", "Null characters are not allowed."),
+    ],
+    ids=["empty", "wrong", "longer", "other case", "trailing space", "tab before", "NUL"],
+)
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_any_other_name_is_asked_for_again_and_nothing_is_sent(
+    typed: Callable[[str], str],
+    words: str,
+    htmx: bool,
+    thing: Thing,
+    faulty: Any,
+    destroyed: Any,
+    signed_in: SignIn,
+) -> None:
+    client, text = signed_in(htmx=htmx), typed(thing.name)
+    token = Page(client.get(thing.url)).value("token")
+    page = Page(client.post(thing.url, {"token": token, "typed_name": text, "reason": "tidy"}))
+    assert (page.status, page.is_whole) == (422, not htmx)
+    assert words in page.text
+    assert page.value("typed_name") == text, "what was typed is still there"
+    assert page.value("reason") == "tidy"
+    assert page.value("token") == token, "and so is the consent to what was shown"
+    assert (destroyed(), events(), thing.exists) == ([], [], True)
+
+
+def test_a_reason_too_long_is_said_and_nothing_is_sent(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    page = Page(confirm(signed_in(), thing.url, thing.name, reason="x" * 501))
+    assert page.status == 422
+    assert "at most 500 characters" in page.text
+    assert (destroyed(), thing.exists) == ([], True)
+
+
+def test_the_right_name_drops_it_once_and_the_message_leads_to_the_record(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    client = signed_in()
+    answer = confirm(client, thing.url, thing.name, reason="Ticket 7")
+    assert answer.status_code == 302
+    assert not thing.exists
+    assert destroyed() == [f"Drop{thing.kind.capitalize()}"]
+    assert events() == [("intent", ""), ("outcome", "succeeded")]
+    landed = Page(client.get(answer.headers["Location"]))
+    assert landed.status == 200
+    said = f"{thing.kind.capitalize()} {thing.name} was dropped. A look afterwards shows that"
+    assert said in landed.text
+    record = Page(client.get(landed.link("See the record")))
+    assert "succeeded" in record.text
+    assert "Reason: Ticket 7" in record.text
+    assert said not in Page(client.get(list_url())).text, "a message is said once"
+
+
+def test_htmx_is_led_to_the_same_place(thing: Thing, real: Any, signed_in: SignIn) -> None:
+    client = signed_in(htmx=True)
+    answer = confirm(client, thing.url, thing.name)
+    assert answer.status_code == 200
+    back = "collections/" if thing.kind == "collection" else "collection/"
+    assert answer.headers["HX-Redirect"].startswith(f"/clusters/main/{back}?database=default")
+    assert not thing.exists
+
+
+def test_a_second_click_sends_nothing_more_and_shows_the_first(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    client = signed_in()
+    form = {"token": Page(client.get(thing.url)).value("token"), "typed_name": thing.name}
+    client.post(thing.url, form)
+    again = client.post(thing.url, form)
+    assert (again.status_code, again.headers["Location"]) == (302, operation_url())
+    assert len(destroyed()) == 1
+    assert len(events()) == 2
+
+
+def test_a_name_that_no_keyboard_gives_is_typed_as_shown(
+    lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
+) -> None:
+    seeds = collections_on(lite_server)
+    odd, innocent = seeds("pay\u202eroll\n"), seeds("payroll")
+    client, url = signed_in(), act_url("drop-collection", odd)
+    page = Page(client.get(url))
+    [shown] = page.find("span", cls="to-type")
+    assert shown.text == r"pay\u202eroll\n"
+    assert Page(confirm(client, url, "payroll")).status == 422
+    assert confirm(client, url, shown.text).status_code == 302
+    assert not seeds.exists(odd)
+    assert seeds.exists(innocent)
+
+
+def test_with_a_trailing_space_it_is_another_collection(
+    real: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    make_collection(f"{name} ")
+    client, url = signed_in(), act_url("drop-collection", f"{name} ")
+    assert Page(confirm(client, url, name)).status == 422
+    assert confirm(client, url, f"{name} ").status_code == 302
+    left = make_collection.server.client().list_collections()
+    assert name in left
+    assert f"{name} " not in left
+
+
+# --- what stands in the way -----------------------------------------------------------------------
+
+
+def test_a_loaded_partition_is_released_and_then_dropped_in_two_recorded_acts(
+    faulty: Any, make_collection: Seeds, destroyed: Any, signed_in: SignIn
+) -> None:
+    name = make_collection(partitions=["novels"], loaded=True)
+    client, url = signed_in(htmx=True), act_url("drop-partition", name, "novels")
+    page = Page(client.get(url))
+    assert "Milvus refuses to drop it until it is released" in page.text
+    assert not page.find("input", name="typed_name"), "nothing to confirm while it can't be done"
+    assert not page.find("button", cls="submit")
+    release = page.link("Release partition…")
+    assert release == act_url("release-partition", name, "novels", then="drop")
+
+    asked = Page(client.get(release))
+    assert asked.find("h1")[0].text == "Release partition novels?"
+    assert "Searches that use it fail" in asked.text
+    followed = Page(confirm(client, release, "novels"))
+    assert followed.status == 200
+    assert "Partition novels was released. A look afterwards" in followed.text
+    assert followed.find("h1")[0].text == "Drop partition novels?"
+    assert destroyed() == ["ReleasePartitions"]
+
+    form = followed.find("form")[0].attrs["action"]
+    client.post(form, {"token": followed.value("token"), "typed_name": "novels"})
+    assert destroyed() == ["ReleasePartitions", "DropPartition"]
+    assert "novels" not in make_collection.server.client().list_partitions(name)
+    assert [outcome for _, outcome in events()] == ["", "succeeded", "", "succeeded"]
+
+
+def test_an_alias_is_dropped_first_and_that_leads_to_the_collection(
+    real: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    alias = unique_name("alias")
+    name = make_collection(aliases=[alias])
+    client = signed_in()
+    page = Page(client.get(act_url("drop-collection", name)))
+    assert f"The alias {alias} points here. It has to be dropped first." in page.text
+    remedy = page.link("Drop alias…")
+    assert "Programs that use the name" in Page(client.get(remedy)).text
+    followed = Page(confirm(client, remedy, alias))
+    assert followed.is_whole
+    assert followed.find("h1")[0].text == f"Drop collection {name}?"
+    assert followed.find("input", name="typed_name"), "nothing stands in the way any more"
+    assert make_collection.exists(name)
+
+
+def test_a_release_that_worked_is_told_even_if_milvus_is_silent_right_after(
+    chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    """The next dialog can't be shown; that must not read as if nothing had been done."""
+    alias = unique_name("alias")
+    name = make_collection(aliases=[alias])
+    client, url = signed_in(), act_url("drop-alias", name, alias, then="drop")
+    token = Page(client.get(url)).value("token")
+
+    def goes_silent_at_the_next_dialog() -> None:
+        chain.relay.before("DescribeCollection", chain.proxy.refuse)
+
+    chain.relay.after("DropAlias", goes_silent_at_the_next_dialog)
+    answer = client.post(url, {"token": token, "typed_name": alias})
+    chain.proxy.ok()
+    assert events() == [("intent", ""), ("outcome", "succeeded")]
+    assert answer.status_code == 302, "not a page that says that nothing was sent"
+
+
+@pytest.mark.parametrize("kind", ["default partition", "partition of a key"])
+def test_a_crafted_drop_of_what_milvus_keeps_is_refused_here_and_recorded(
+    kind: str, faulty: Any, make_collection: Seeds, destroyed: Any, signed_in: SignIn
+) -> None:
+    by_key = kind == "partition of a key"
+    name = make_collection(partition_key=by_key)
+    partition = make_collection.server.client().list_partitions(name)[0]
+    client, url = signed_in(), act_url("drop-partition", name, partition)
+    page = Page(confirm(client, url, partition))
+    assert page.status == 409
+    assert "Something stands in the way" in page.text
+    assert ("partition key, tenant" if by_key else "keeps its default partition") in page.text
+    assert "this attempt is on the record" in page.text
+    assert (destroyed(), events()) == ([], [("refused", "blocked")])
+
+
+# --- who ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["viewer", "auditor", "outsider"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_who_may_not_drop_is_refused_and_the_attempt_recorded(
+    name: str, method: str, thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    token = Page(signed_in("operator").get(thing.url)).value("token")
+    client, form = signed_in(name), {"token": token, "typed_name": thing.name}
+    page = Page(client.get(thing.url) if method == "get" else client.post(thing.url, form))
+    if name == "viewer":
+        assert page.status == 403
+        assert "not permitted to do this" in page.text
+    else:
+        assert page.status == 404
+        assert "Not there" in page.text, "who may not see it is not told that it is there"
+    tried = [("refused", "denied")] if method == "post" else []  # looking is no attempt
+    assert (destroyed(), events(), thing.exists) == ([], tried, True)
+    if tried:
+        assert json.loads(AuditEvent.objects.get().record)["actor"]["subject"] == name
+
+
+def test_the_right_to_drop_partitions_is_not_the_right_to_drop_collections(
+    faulty: Any, make_collection: Seeds, destroyed: Any, settings: Any, signed_in: SignIn
+) -> None:
+    settings.ACCESS = (rule("viewer", "drop_partition"),)
+    name = make_collection(partitions=["novels"])
+    client = signed_in("viewer")
+    assert client.get(act_url("drop-partition", name, "novels")).status_code == 200
+    for act in ("drop-collection", "release-collection"):
+        assert client.post(act_url(act, name), {"typed_name": name}).status_code == 403
+    assert client.post(act_url("drop-alias", name, "x"), {"typed_name": "x"}).status_code == 403
+    assert destroyed() == []
+    assert events() == [("refused", "denied")] * 3
+
+
+def test_without_signing_in_there_is_no_dialog(thing: Thing, faulty: Any, destroyed: Any) -> None:
+    for answer in (Client().get(thing.url), Client().post(thing.url, {"typed_name": thing.name})):
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith("/sign-in/?next=/clusters/main/drop-")
+    assert (destroyed(), thing.exists) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "recorded"),
+    [
+        (True, "6.6.6.6, 10.0.0.7", "10.0.0.7"),
+        (True, "10.0.0.7", "10.0.0.7"),
+        (True, "", "127.0.0.1"),
+        (False, "10.0.0.7", "127.0.0.1"),
+    ],
+)
+def test_where_an_attempt_came_from_is_what_the_trusted_proxy_saw(
+    trusted: bool, forwarded: str, recorded: str, real: Any, signed_in: SignIn, settings: Any
+) -> None:
+    """Only what the proxy itself added counts: the rest of that header is anybody's word."""
+    settings.TRUST_PROXY = Peers(networks=(ip_network("127.0.0.1"),) if trusted else ())
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    signed_in("viewer").post(act_url("drop-collection", "books"), headers=headers)
+    assert json.loads(AuditEvent.objects.get().record)["origin"]["ip"] == recorded
+
+
+# --- the consent ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("forgery", ["changed", "missing", "another person's", "another thing's"])
+def test_a_forged_consent_is_refused_and_recorded(
+    forgery: str,
+    thing: Thing,
+    faulty: Any,
+    make_collection: Seeds,
+    destroyed: Any,
+    signed_in: SignIn,
+) -> None:
+    client = signed_in()
+    own = Page(client.get(thing.url)).value("token")
+    other = act_url("drop-collection", make_collection())
+    tokens: dict[str, Callable[[], dict[str, str]]] = {
+        "changed": lambda: {"token": own[:-1] + ("a" if own[-1] != "a" else "b")},
+        "missing": dict,
+        "another person's": lambda: {
+            "token": Page(signed_in("other").get(thing.url)).value("token")
+        },
+        "another thing's": lambda: {"token": Page(client.get(other)).value("token")},
+    }
+    page = Page(client.post(thing.url, {**tokens[forgery](), "typed_name": thing.name}))
+    assert page.status == 403
+    assert "That confirmation is not valid" in page.text
+    assert "Nothing was sent." in page.text
+    assert (destroyed(), events(), thing.exists) == ([], [("refused", "denied")], True)
+
+
+def test_a_dialog_left_open_too_long_is_shown_afresh(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn, settings: Any
+) -> None:
+    client = signed_in()
+    old = Page(client.get(thing.url)).value("token")
+    seconds, settings.CONFIRMATION_SECONDS = settings.CONFIRMATION_SECONDS, -1
+    page = Page(client.post(thing.url, {"token": old, "typed_name": thing.name}))
+    settings.CONFIRMATION_SECONDS = seconds
+    assert page.status == 409
+    assert "open for too long" in page.text
+    assert (destroyed(), events()) == ([], [])
+    fresh = page.value("token")
+    assert fresh != old
+    assert client.post(thing.url, {"token": fresh, "typed_name": thing.name}).status_code == 302
+    assert not thing.exists
+
+
+def test_a_namesake_created_meanwhile_survives(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    client, milvus = signed_in(), thing.seeds.server.client()
+    token = Page(client.get(thing.url)).value("token")
+    if thing.kind == "collection":
+        milvus.drop_collection(thing.name)
+        thing.seeds(thing.name)
+    else:
+        milvus.drop_partition(thing.collection, thing.name)
+        milvus.create_partition(thing.collection, thing.name)
+    page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
+    assert page.status == 409
+    assert "This is not what you were shown" in page.text
+    assert (destroyed(), events(), thing.exists) == ([], [("refused", "changed")], True)
+
+
+def test_what_is_gone_already_is_not_called_dropped(
+    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    client, milvus = signed_in(), thing.seeds.server.client()
+    token = Page(client.get(thing.url)).value("token")
+    milvus.drop_collection(thing.collection)
+    page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
+    assert page.status == 404
+    assert "Already gone" in page.text
+    assert (destroyed(), events()) == ([], [("refused", "not found")])
+
+
+# --- Milvus in trouble ----------------------------------------------------------------------------
+
+
+def test_while_an_operation_is_open_a_second_person_is_told_whose_it_is(
+    thing: Thing, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    rpc = f"Drop{thing.kind.capitalize()}"
+    chain.relay.fail(rpc, grpc.StatusCode.UNAVAILABLE, "lost")
+    first = confirm(signed_in("operator"), thing.url, thing.name)
+    open_page = first.headers["Location"]
+    chain.relay.forward(rpc)
+    other = signed_in("other")
+    dialog = Page(other.get(thing.url))
+    assert "operator has an operation on this under way" in dialog.text
+    assert dialog.link("See how it goes") == open_page
+    page = Page(other.post(thing.url, {"token": dialog.value("token"), "typed_name": thing.name}))
+    assert page.status == 409
+    assert "operator is at it" in page.text
+    assert page.link("See how it goes") == open_page
+    assert destroyed() == [rpc]
+    assert events()[-1] == ("refused", "busy")
+
+
+def test_milvus_refusing_leads_to_a_page_that_says_so(
+    milvus_server: MilvusServer,
+    use_cluster: Callable[..., Any],
+    make_collection: Seeds,
+    signed_in: SignIn,
+) -> None:
+    name = make_collection()
+    client, url = signed_in(), act_url("drop-collection", name)
+    with milvus_user(milvus_server) as token:
+        use_cluster(milvus_server.uri, token)
+        answer = confirm(client, url, name)
+    assert (answer.status_code, answer.headers["Location"]) == (302, operation_url())
+    page = Page(client.get(operation_url()))
+    assert "refused" in page.text
+    assert "PrivilegeDropCollection: permission deny" in page.text
+    assert make_collection.exists(name)
+    assert events() == [("intent", ""), ("outcome", "refused")]
+    assert Claim.objects.count() == 0
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_milvus_down_before_the_look_means_nothing_was_sent(
+    method: str, thing: Thing, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
+) -> None:
+    client = signed_in(htmx=True)
+    token = Page(client.get(thing.url)).value("token")
+    chain.proxy.refuse()
+    form = {"token": token, "typed_name": thing.name}
+    page = Page(client.get(thing.url) if method == "get" else client.post(thing.url, form))
+    assert page.status == 503
+    assert "Nothing was sent that changes anything" in page.text
+    assert not page.is_whole
+    assert (destroyed(), events(), thing.exists) == ([], [], True)
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/clusters/main/drop-collection/",
+        act_url("drop-collection", "a" * 256),
+        act_url("drop-collection", "a\0"),
+        act_url("drop-collection", "a", database=""),
+        act_url("drop-partition", "a"),
+        act_url("drop-partition", "a", "b" * 256),
+        act_url("release-partition", "a"),
+        act_url("drop-alias", "a"),
+        "/clusters/main/drop-partition/?name=b",
+        "/clusters/main/drop-everything/?collection=a",
+    ],
+)
+def test_an_address_without_a_target_is_not_here(
+    url: str, method: str, real: Any, signed_in: SignIn
+) -> None:
+    page = Page(getattr(signed_in(), method)(url))
+    assert page.status == 404
+    assert "Nothing was changed" in page.text
+    assert events() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        act_url("drop-collection", "nosuch"),
+        act_url("drop-collection", "../../etc"),
+        act_url("drop-partition", "nosuch", ".."),
+        act_url("drop-alias", "nosuch", "x"),
+    ],
+)
+def test_a_dialog_for_what_is_not_there_is_not_found(
+    url: str, faulty: Any, signed_in: SignIn
+) -> None:
+    page = Page(signed_in(htmx=True).get(url))
+    assert page.status == 404
+    assert "Not there" in page.text
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_the_dialog_takes_no_other_method(method: str, real: Any, signed_in: SignIn) -> None:
+    assert getattr(signed_in(), method)(act_url("drop-collection", "a")).status_code == 405

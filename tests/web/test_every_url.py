@@ -1,0 +1,295 @@
+"""Every address there is, found by asking the resolver: none is open, none is bare."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Outcome, Phase
+from collections_app.models import AuditEvent
+from tests.fixtures import ORIGIN, actor
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.seeds import Seeds, unique_name
+from tests.web import Page, act_url, confirm
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[..., Client]
+OPERATION = uuid.UUID("12345678-1234-4234-8234-123456789abc")
+ARGUMENTS = {"cluster": "main", "operation_id": OPERATION}
+# The door's own pages. The last two exist with the company's provider only.
+OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout"}
+NOT_HERE = {"oidc-callback", "oidc-backchannel-logout"}
+POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify"}
+
+
+def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from patterns(pattern)
+        else:
+            yield pattern
+
+
+def address(pattern: URLPattern) -> str:
+    wanted = pattern.pattern.converters
+    path = reverse(str(pattern.name), kwargs={name: ARGUMENTS[name] for name in wanted})
+    return f"{path}?database=default&collection=books&name=books"
+
+
+EVERY = {str(p.name): address(p) for p in patterns()}
+GATED = [(name, url) for name, url in EVERY.items() if name not in OPEN]
+METHODS = ["get", "post", "put", "delete"]
+every_url = pytest.mark.parametrize(("name", "url"), EVERY.items(), ids=EVERY.keys())
+gated = pytest.mark.parametrize(("name", "url"), GATED, ids=[name for name, _ in GATED])
+
+
+@pytest.fixture
+def nobody_there(use_cluster: Callable[..., Any]) -> None:
+    use_cluster("http://127.0.0.1:1", read_timeout=0.5)
+
+
+@pytest.fixture
+def operation(db: None) -> None:
+    """One operation on the record, under the number in the addresses."""
+    target = {"cluster": "main", "database": "default", "kind": "collection"}
+    log.write(
+        Entry(
+            phase=Phase.REFUSED,
+            action="collection.drop",
+            actor=actor(),
+            origin=ORIGIN,
+            outcome=Outcome.DENIED,
+            operation_id=OPERATION,
+            target={**target, "collection": "books", "name": "books"},
+        )
+    )
+
+
+@pytest.fixture
+def everyone(signed_in: SignIn, people: dict[str, Any]) -> Client:
+    """Somebody who may do everything."""
+    people["operator"].groups.set(Group.objects.all())
+    return signed_in("operator")
+
+
+def test_the_resolver_knows_the_pages_we_know() -> None:
+    """Else the tests below would walk over nothing."""
+    assert {"home", "collections", "drop-partition", "operation-snapshot", "audit"} < set(EVERY)
+    assert len(EVERY) == len(list(patterns())), "every address has a name of its own"
+
+
+# --- nobody gets in without signing in ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@gated
+def test_without_signing_in_every_address_leads_to_the_door(
+    name: str, url: str, method: str, operation: None
+) -> None:
+    answer = getattr(Client(), method)(url)
+    assert answer.status_code == 302
+    if name == "sign-out":
+        assert answer.headers["Location"] == "/signed-out/", "who wants out is out"
+    else:
+        assert urlsplit(answer.headers["Location"]).path == "/sign-in/"
+        assert "next=" in answer.headers["Location"]
+    assert AuditEvent.objects.count() == 1, "and nothing was done or recorded"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@gated
+def test_htmx_is_sent_to_the_door_as_a_whole_page(
+    name: str, url: str, method: str, operation: None
+) -> None:
+    answer = getattr(Client(headers={"HX-Request": "true"}), method)(url)
+    if name == "sign-out":  # a form that htmx never sends
+        assert answer.headers["Location"] == "/signed-out/"
+        return
+    assert answer.status_code == 200
+    assert answer.headers["HX-Redirect"].startswith("/sign-in/?next=/")
+    assert answer.content == b"", "no form may appear where a table was"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@gated
+def test_without_a_role_every_address_is_closed(
+    name: str, url: str, method: str, operation: None, nobody_there: None, signed_in: SignIn
+) -> None:
+    answer = getattr(signed_in("outsider"), method)(url)
+    assert answer.status_code == closed(name, method)
+
+
+def closed(name: str, method: str) -> int:
+    """The answer to somebody without a role: a cluster is not there, other pages are closed.
+
+    But everybody may leave, and be told what they may do.
+    """
+    acts = name.startswith(("drop-", "release-"))
+    if not acts and (name in POST_ONLY) == (method == "get"):
+        return 405
+    if acts or name in {"databases", "collections", "collection"}:
+        return 404
+    return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
+
+
+def test_what_an_outsider_reads_about_rights_is_that_there_are_none(signed_in: SignIn) -> None:
+    page = Page(signed_in("outsider").get(EVERY["access"]))
+    assert "there is nothing here that you may see" in page.text
+    assert "Test" not in page.text
+    assert "main" not in page.text.lower(), "not even the name of a cluster"
+
+
+@every_url
+def test_every_post_without_its_token_is_refused(
+    name: str, url: str, operation: None, nobody_there: None, people: Any
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people["operator"])
+    # The provider calls one address without a browser, so without a token; it isn't here now.
+    assert Page(client.post(url)).status == (404 if name == "oidc-backchannel-logout" else 403)
+    assert client.session.get("_auth_user_id"), "not even signed out"
+    assert AuditEvent.objects.count() == 1
+
+
+# --- the door itself ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_the_doors_pages_need_no_sign_in_and_those_of_other_modes_are_not_there(name: str) -> None:
+    assert Client().get(EVERY[name]).status_code == (404 if name in NOT_HERE else 200)
+    assert Client().post(EVERY[name]).status_code == {
+        "sign-in": 200,
+        "signed-out": 405,
+    }.get(name, 404)
+    others = AuditEvent.objects.exclude(action="session.refused")
+    assert not others.exists(), "an empty form is a refused sign-in, and nothing else is recorded"
+
+
+# --- every answer carries its headers -------------------------------------------------------------
+
+
+def assert_protected(answer: Any) -> None:
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+@every_url
+def test_every_answer_is_protected_signed_in_or_not(
+    name: str,
+    url: str,
+    method: str,
+    htmx: bool,
+    operation: None,
+    nobody_there: None,
+    everyone: Client,
+) -> None:
+    headers = {"HX-Request": "true"} if htmx else {}
+    assert_protected(getattr(Client(headers=headers), method)(url))
+    assert_protected(getattr(everyone, method)(url, headers=headers))
+
+
+@every_url
+def test_every_page_holds_on_to_its_html_even_when_milvus_is_down(
+    name: str, url: str, operation: None, nobody_there: None, everyone: Client
+) -> None:
+    answer = everyone.get(url)
+    assert answer.status_code < 500 or answer.status_code == 503
+    if answer.headers["Content-Type"].startswith("text/html") and answer.content:
+        assert Page(answer).find("h1"), "checked as it is made"
+
+
+# --- a walk through all that is linked ------------------------------------------------------------
+
+
+@pytest.fixture
+def furnished(
+    lite: Any,
+    lite_server: MilvusServer,
+    collections_on: Callable[[MilvusServer], Seeds],
+    everyone: Client,
+) -> Client:
+    """A Milvus Lite with something on every page, and a log with every kind of event."""
+    seeds = collections_on(lite_server)
+    seeds("books", partitions=["novels"], aliases=[unique_name("alias")], loaded=True, rows=2)
+    seeds('"><b onclick=x>', partitions=["<i>", "a&b=c"], description="<script>alert(1)</script>")
+    gone = seeds("gone")
+    confirm(everyone, act_url("drop-collection", gone), gone, reason="<u>tidy</u>")
+    everyone.post(act_url("drop-collection", "books"), {"typed_name": "books"})
+    everyone.post("/audit/export/", {"form": "csv"})
+    return everyone
+
+
+def walk(client: Client, start: str) -> dict[str, Page]:
+    """Every page that links lead to, by address."""
+    found: dict[str, Page] = {}
+    waiting = [start]
+    while waiting:
+        url = waiting.pop()
+        if url in found:
+            continue
+        answer = client.get(url, follow=True)
+        assert answer.status_code == 200, f"{url} is {answer.status_code}"
+        assert_protected(answer)
+        if not answer.headers["Content-Type"].startswith("text/html"):
+            continue
+        found[url] = Page(answer)
+        links = [tag.attrs["href"] for tag in found[url].find("a") if "href" in tag.attrs]
+        links += [tag.attrs["hx-get"] for tag in found[url].tags if "hx-get" in tag.attrs]
+        inside = [urljoin(url, link) for link in links if not link.startswith(("#", "http"))]
+        waiting += [link.partition("#")[0] for link in inside]
+    return found
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_every_link_leads_somewhere_and_no_page_has_anything_inline(
+    htmx: bool, furnished: Client
+) -> None:
+    if htmx:
+        furnished.defaults["HTTP_HX_REQUEST"] = "true"
+    before = AuditEvent.objects.count()
+    found = walk(furnished, "/")
+    seen = {urlsplit(url).path for url in found}
+    assert {
+        "/clusters/main/collection/",
+        "/clusters/main/drop-collection/",
+        "/clusters/main/drop-partition/",
+        "/clusters/main/drop-alias/",
+        "/clusters/main/release-collection/",
+        "/audit/",
+    } < seen
+    assert any(path.startswith("/operations/") for path in seen)
+    for page in found.values():
+        assert not [tag for tag in page.find("script") if not tag.attrs["src"].startswith("/")]
+        assert not page.find("u"), "a reason is text"
+    assert AuditEvent.objects.count() == before, "walking changes and records nothing"
+
+
+def test_every_field_has_a_label(
+    furnished: Client,
+) -> None:
+    for url, page in walk(furnished, "/").items():
+        labels = {tag.attrs.get("for") for tag in page.find("label")}
+        for tag in page.find("input") + page.find("select"):
+            if tag.attrs.get("type") != "hidden":
+                assert tag.attrs.get("aria-label") or tag.attrs["id"] in labels, (url, tag.attrs)
+
+
+def test_what_pages_load_comes_from_here(furnished: Client) -> None:
+    page = Page(furnished.get("/clusters/main/"))
+    loaded = [tag.attrs["src"] for tag in page.find("script")]
+    loaded += [tag.attrs["href"] for tag in page.find("link")]
+    assert len(loaded) == 4
+    assert all(url.startswith(django_settings.STATIC_URL) for url in loaded)

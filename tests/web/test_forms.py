@@ -1,0 +1,117 @@
+"""The forms: a name is compared exactly; a filter that makes no sense says so."""
+
+import pytest
+
+from collections_app.web.forms import AuditFilterForm, ConfirmForm
+
+
+def confirm(expected: str, typed: str, **more: str) -> ConfirmForm:
+    form = ConfirmForm({"token": "t", "typed_name": typed, **more}, expected=expected)
+    form.is_valid()
+    return form
+
+
+@pytest.mark.parametrize(
+    "name", ["books", " both ends ", "a  b", "Ünï", "x" * 255, r"a\b", "é", "e\u0301"]
+)
+def test_the_name_itself_confirms(name: str) -> None:
+    form = confirm(name, name, reason=" why ")
+    assert form.is_valid()
+    assert form.cleaned_data["typed_name"] == name
+    assert form.cleaned_data["reason"] == "why"
+
+
+def test_a_name_with_a_line_break_is_confirmed_by_its_escape_and_not_by_itself() -> None:
+    assert confirm("a\n", r"a\n").is_valid()
+    assert not confirm("a\n", "a\n").is_valid()
+    assert not confirm("a\n", "a").is_valid()
+
+
+def test_the_longest_name_all_escaped_still_fits() -> None:
+    assert confirm("\U000e0001" * 255, r"\U000e0001" * 255).is_valid()
+
+
+@pytest.mark.parametrize(
+    ("expected", "typed", "words"),
+    [
+        ("books", "", "Type the name."),
+        ("books", "book", "That is not the name."),
+        ("books", "books ", "Spaces at the start or the end differ."),
+        (" books", "books", "Spaces at the start or the end differ."),
+        ("books", " ", "That is not the name."),
+        ("books", "Books", "Upper and lower case differ."),
+        ("straße", "STRASSE", "Upper and lower case differ."),
+        ("é", "e\u0301", "That is not the name."),
+        ("a", "\u0430", "That is not the name."),
+        ("ﬁle", "file", "Upper and lower case differ."),
+        ("a b", "a  b", "That is not the name."),
+        ("a", "a" * 3001, "at most 3000 characters"),
+    ],
+)
+def test_any_difference_is_refused_and_named(expected: str, typed: str, words: str) -> None:
+    form = confirm(expected, typed)
+    assert not form.is_valid()
+    assert words in form.errors["typed_name"][0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("reason", "x" * 501), ("reason", "a\0b"), ("token", "")]
+)
+def test_the_other_fields_are_checked_too(field: str, value: str) -> None:
+    assert field in confirm("books", "books", **{field: value}).errors
+
+
+def test_the_field_asks_the_browser_to_leave_the_name_alone() -> None:
+    html = str(ConfirmForm(expected="books")["typed_name"])
+    for attribute in (
+        'autocomplete="off"',
+        'autocapitalize="off"',
+        'autocorrect="off"',
+        'spellcheck="false"',
+    ):
+        assert attribute in html
+    assert "books" not in html, "the name is typed, not given"
+
+
+def test_no_filter_at_all_is_fine() -> None:
+    assert AuditFilterForm({}).is_valid()
+
+
+def test_filters_keep_spaces_that_belong_to_a_name() -> None:
+    form = AuditFilterForm({"what": "books ", "who": " ada "})
+    assert form.is_valid()
+    assert (form.cleaned_data["what"], form.cleaned_data["who"]) == ("books ", "ada")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("since", "31.12.2026 12:00"),
+        ("until", "9999-12-31"),
+        ("since", "1999-12-31"),
+        ("outcome", "perhaps"),
+        ("what", "x" * 256),
+        ("who", "\0"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_an_error_of_its_own_field(field: str, value: str) -> None:
+    form = AuditFilterForm({field: value, "cluster": "main"})
+    assert list(form.errors) == [field]
+    assert form.cleaned_data["cluster"] == "main"
+
+
+def test_every_outcome_can_be_filtered_for() -> None:
+    offered = dict(AuditFilterForm().fields["outcome"].choices)  # type: ignore[attr-defined]
+    assert set(offered) == {
+        "",
+        "succeeded",
+        "failed",
+        "refused",
+        "unknown",
+        "denied",
+        "not found",
+        "changed",
+        "blocked",
+        "busy",
+        "not by us",
+    }

@@ -1,0 +1,152 @@
+"""What the watch saw, on the pages: the collection's history and the audit log."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from collections_app.access.principals import watching
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Outcome, Phase
+from collections_app.drift.diff import Bearer, Difference
+from collections_app.drift.events import Watch, began, change, database_gone
+from collections_app.milvus.types import Identity
+from collections_app.models import AuditEvent
+from tests.fakes import FakeMilvus
+from tests.fixtures import ORIGIN, actor, rule
+from tests.web import Page, collection_url
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+SignIn = Callable[..., Client]
+LOG = "/audit/"
+
+
+def bearer(name: str, id_: int, database: str = "default") -> Bearer:
+    return Bearer(database=database, name=name, identity=Identity(id=id_, created_ms=1), row=id_)
+
+
+def a_watch() -> Watch:
+    who, origin = watching()
+    before = {name: datetime(2026, 11, 25, 12, tzinfo=UTC) for name in ("default", "vault")}
+    now = datetime(2026, 11, 25, 12, 1, tzinfo=UTC)
+    return Watch(cluster="main", actor=who, origin=origin, now=now, before=before)
+
+
+def observe(**sides: Any) -> None:
+    with log.appending():
+        for entry in change(Difference(**sides), a_watch()).entries:
+            log.append(entry)
+
+
+def ours(name: str) -> None:
+    """A drop by Ada that succeeded."""
+    target = {"cluster": "main", "database": "default", "kind": "collection"}
+    log.write(
+        Entry(
+            phase=Phase.OUTCOME,
+            action="collection.drop",
+            actor=actor(),
+            origin=ORIGIN,
+            outcome=Outcome.SUCCEEDED,
+            operation_id=uuid.uuid4(),
+            target={**target, "collection": name, "name": name},
+        )
+    )
+
+
+@pytest.fixture
+def seen(fake: FakeMilvus) -> None:
+    """Of `book`: there, another one, gone, and one dropped by us in between; and two others."""
+    fake.add("book")
+    log.write(began("default", 2, False, None, a_watch()))
+    observe(now=bearer("book", 1), new=True)
+    ours("book")
+    observe(was=bearer("book", 1), now=bearer("book", 2), new=True)
+    observe(was=bearer("film", 3))
+    observe(was=bearer("secret", 4, "vault"), now=bearer("open", 4))
+    log.write(database_gone("vault", a_watch()))
+
+
+def history(page: Page) -> list[str]:
+    return [tag.text for tag in page.find("li") if "ago" in tag.text or "just now" in tag.text]
+
+
+def test_the_history_of_a_collection_tells_what_others_did_and_that_nobody_knows_who(
+    seen: None, signed_in: SignIn
+) -> None:
+    replaced, dropped, appeared = history(Page(signed_in("viewer").get(collection_url("book"))))
+    assert replaced.startswith("Replaced not by us Something else has this name now (id 2).")
+    assert "What had it before (id 1) was listed last at 2026-11-25 12:00:00 UTC, and is gone." in (
+        replaced
+    )
+    assert "who did it is not known. Seen by the watch, just now" in replaced
+    assert dropped.startswith("Drop collection succeeded")
+    assert "not known" not in dropped
+    assert appeared.startswith("Appeared not by us It is there (id 1).")
+
+
+def test_what_others_do_again_and_again_hides_nothing_of_ours(
+    seen: None, signed_in: SignIn
+) -> None:
+    for number in range(5, 45):
+        observe(was=bearer("book", number), now=bearer("book", number + 1), new=True)
+    lines = history(Page(signed_in("viewer").get(collection_url("book"))))
+    assert [line.partition(" ")[0] for line in lines] == [*["Replaced"] * 5, "Drop"]
+
+
+def test_the_log_says_it_in_words_and_names_nobody(seen: None, signed_in: SignIn) -> None:
+    rows = Page(signed_in("auditor").get(LOG)).rows
+    by_number = {int(row[0]): row[2:] for row in rows}
+    who, what, where, outcome = by_number[5]
+    assert who == "not known seen by the watch"
+    assert (what, outcome) == ("Gone: film", "not by us")
+    assert where.startswith("main / default It is gone (id 3): Milvus was asked for it")
+    assert by_number[1][0].startswith("the watch")
+    assert (by_number[1][1], by_number[1][3]) == ("Watch began: default", "observed")
+    assert by_number[8][1] == "Database gone: vault"
+
+
+def test_the_filters_find_it_also_when_the_collection_is_gone(
+    seen: None, signed_in: SignIn
+) -> None:
+    browser = signed_in("auditor")
+
+    def numbers(**filters: str) -> list[int]:
+        return [int(row[0]) for row in Page(browser.get(LOG, filters)).rows]
+
+    assert numbers(outcome="not by us") == [8, 7, 6, 5, 4, 2]
+    assert numbers(what="film") == [5]
+    assert numbers(what="secret") == [6]
+    assert numbers(who="the watch") == [8, 7, 6, 5, 4, 2, 1]
+    assert numbers(database="vault") == [8, 6]
+    options = [tag.text for tag in Page(browser.get(LOG)).find("option")]
+    assert "Not by us" in options
+
+
+def test_who_reads_a_part_of_the_log_learns_no_other_name_by_a_rename(
+    seen: None, signed_in: SignIn, people: dict[str, Any], settings: Any
+) -> None:
+    settings.ACCESS = (rule("some", "audit", clusters=("main",), databases=("default",)),)
+    people["outsider"].groups.add(Group.objects.create(name="some"))
+    browser = signed_in("outsider")
+    page = Page(browser.get(LOG))
+    assert [int(row[0]) for row in page.rows] == [7, 5, 4, 3, 2, 1]
+    assert "secret" not in page.html
+    assert "vault" not in page.html
+    settings.ACCESS = (rule("some", "audit", clusters=("main",), collections=("f*",)),)
+    assert [int(row[0]) for row in Page(browser.get(LOG)).rows] == [5]
+
+
+def test_the_export_has_the_id_and_says_that_nobody_is_known(seen: None, signed_in: SignIn) -> None:
+    body = b"".join(
+        signed_in("auditor").post("/audit/export/", {"form": "csv"}).streaming_content  # type: ignore[attr-defined]
+    ).decode()
+    line = next(line for line in body.splitlines() if ",film,film," in line)
+    assert ",observed,collection.gone,not by us,watch:" in line
+    assert ",3," in line
+    assert "who did it is not known" in line
+    assert AuditEvent.objects.latest("sequence").action == "audit.export"

@@ -1,0 +1,341 @@
+"""The page of one operation: the story as recorded, and an open one settled by looking."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from collections_app.audit import log as audit_log
+from collections_app.milvus.types import Kind
+from collections_app.models import AuditEvent, Claim
+from tests.fakes import FakeMilvus
+from tests.fixtures import ORIGIN, actor, rule
+from tests.infra.chain import Chain
+from tests.infra.seeds import Seeds
+from tests.operations.conftest import carry_out, consent, target_in
+from tests.web import Page, act_url, confirm
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+SignIn = Callable[..., Client]
+
+
+@pytest.fixture
+def dropped(real: Any, make_collection: Seeds, signed_in: SignIn) -> tuple[str, str]:
+    """A collection that an operator dropped: its name, and the operation's page."""
+    name = make_collection(partitions=["novels"], description="All books")
+    confirm(signed_in(), act_url("drop-collection", name), name, reason="<i>tidy</i>")
+    return name, f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
+
+
+@pytest.fixture
+def lost(chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn) -> tuple[str, Any]:
+    """A drop whose request got lost: the name, and the answer the operator got."""
+    name = make_collection()
+    chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "lost on the way")
+    answer = confirm(signed_in(), act_url("drop-collection", name), name)
+    chain.relay.forward("DropCollection")
+    return name, answer
+
+
+def outcomes() -> list[str]:
+    events = AuditEvent.objects.filter(phase="outcome").order_by("sequence")
+    return list(events.values_list("outcome", flat=True))
+
+
+# --- the story ------------------------------------------------------------------------------------
+
+
+def test_it_tells_who_asked_for_what_why_and_what_became_of_it(
+    dropped: tuple[str, str], signed_in: SignIn
+) -> None:
+    name, url = dropped
+    page = Page(signed_in("viewer").get(url))
+    assert page.status == 200
+    assert page.find("h1")[0].text == f"Drop collection {name}"
+    asked, done = [tag.text for tag in page.find("li")]
+    assert "operator asked for it and typed its name" in asked
+    assert "Reason: <i>tidy</i> local account, web, from 127.0.0.1" in asked
+    assert [tag.text for tag in page.find("q", cls="theirs")] == ["<i>tidy</i>"]
+    assert "recorded as event 1, before anything was sent" in asked
+    assert "Succeeded. Sent to Milvus once." in done
+    assert "A look afterwards shows that it is gone." in done
+    assert not page.find("form", cls="open"), "nothing is left to look for"
+
+
+def test_reason_that_imitates_the_facts_stands_apart_and_is_escaped(
+    fake: FakeMilvus, people: dict[str, Any], signed_in: SignIn
+) -> None:
+    """Nor does a name of a person turn the line around."""
+    fake.add("book")
+    people["operator"].first_name = "Op\u202eerator"
+    people["operator"].save()
+    reason = "x\u202e · company sign-in, from 10.0.0.1\u200b"
+    confirm(signed_in(), act_url("drop-collection", "book"), "book", reason=reason)
+    page = Page(
+        signed_in("viewer").get(
+            f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
+        )
+    )
+    (quoted,) = page.find("q", cls="theirs")
+    assert quoted.text == "x\\u202e · company sign-in, from 10.0.0.1\\u200b"
+    assert "Op\\u202eerator" in page.text
+    log = Page(signed_in("auditor").get("/audit/"))
+    own = Page(signed_in("operator").get("/access/"))
+    assert not any(mark in one.html for one in (page, log, own) for mark in "\u202e\u200b")
+
+
+def test_htmx_gets_the_part(dropped: tuple[str, str], signed_in: SignIn) -> None:
+    whole = signed_in("viewer").get(dropped[1])
+    part = signed_in("viewer", htmx=True).get(dropped[1])
+    assert (Page(whole).is_whole, Page(part).is_whole) == (True, False)
+    assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
+
+
+def test_the_snapshot_is_a_file_that_describes_the_collection(
+    dropped: tuple[str, str], signed_in: SignIn
+) -> None:
+    name, url = dropped
+    client = signed_in("auditor")
+    link = Page(client.get(url)).link("Download the snapshot (JSON)")
+    answer = client.get(link)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="snapshot-')
+    found = json.loads(answer.content)
+    assert found["describe"]["collection_name"] == name
+    assert found["describe"]["description"] == "All books"
+    assert sorted(found["partitions"]) == ["_default", "novels"]
+
+
+@pytest.mark.parametrize("path", ["", "snapshot.json"])
+@pytest.mark.parametrize(
+    ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 200), ("outsider", 403)]
+)
+def test_who_may_view_or_audit_may_read_it(
+    name: str, status: int, path: str, dropped: tuple[str, str], signed_in: SignIn
+) -> None:
+    assert signed_in(name).get(dropped[1] + path).status_code == status
+
+
+def test_a_refused_attempt_has_a_page_and_no_snapshot(real: Any, signed_in: SignIn) -> None:
+    signed_in("viewer").post(act_url("drop-collection", "<b>books</b>"))
+    url = f"/operations/{AuditEvent.objects.get().operation_id}/"
+    client = signed_in("auditor")
+    page = Page(client.get(url))
+    assert page.status == 200
+    assert page.find("h1")[0].text == "Drop collection <b>books</b>"
+    assert "viewer tried it: denied. Nothing was sent." in page.text
+    assert not page.has_link("Download the snapshot (JSON)")
+    missing = Page(client.get(f"{url}snapshot.json"))
+    assert missing.status == 404
+    assert "has no snapshot" in missing.text
+
+
+@pytest.mark.parametrize("path", ["", "snapshot.json"])
+def test_an_operation_that_never_was_is_not_here(path: str, real: Any, signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer").get(f"/operations/{uuid.uuid4()}/{path}"))
+    assert page.status == 404
+    assert "No such operation" in page.text
+
+
+def test_what_is_no_operation_number_is_not_here(real: Any, signed_in: SignIn) -> None:
+    assert signed_in("viewer").get("/operations/1/").status_code == 404
+
+
+def test_the_record_can_be_read_while_milvus_is_down(
+    dropped: tuple[str, str], use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    use_cluster("http://127.0.0.1:1")
+    assert Page(signed_in("auditor").get(dropped[1])).status == 200
+
+
+# --- not known yet --------------------------------------------------------------------------------
+
+
+def test_an_unknown_outcome_leads_to_a_page_that_says_so_and_keeps_looking(
+    lost: tuple[str, Any], signed_in: SignIn
+) -> None:
+    _, answer = lost
+    url = f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
+    assert (answer.status_code, answer.headers["Location"]) == (302, url)
+    page = Page(signed_in("viewer").get(url))
+    assert "It is not known yet whether this happened." in page.text
+    assert "It will not be sent again." in page.text
+    assert "lost on the way" in page.text
+    [form] = page.find("form", cls="open")
+    assert form.attrs["hx-post"] == form.attrs["action"] == f"{url}look/"
+    assert "load delay" in form.attrs["hx-trigger"]
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_a_look_settles_it_once_it_is_gone_and_sends_nothing(
+    htmx: bool, lost: tuple[str, Any], chain: Chain, signed_in: SignIn
+) -> None:
+    name, answer = lost
+    chain.direct.client().drop_collection(name, timeout=10)
+    client = signed_in("auditor", htmx=htmx)
+    looked = client.post(f"{answer.headers['Location']}look/")
+    if htmx:
+        page = Page(looked)
+        assert not page.is_whole
+    else:
+        assert (looked.status_code, looked.headers["Location"]) == (302, answer.headers["Location"])
+        page = Page(client.get(looked.headers["Location"]))
+    assert "succeeded" in page.text
+    assert "Found by auditor" in page.text
+    assert "It is not known yet" not in page.text
+    assert (outcomes(), Claim.objects.count()) == (["unknown", "succeeded"], 0)
+    assert chain.relay.count("DropCollection") == 1
+
+
+def test_a_look_too_early_leaves_it_open(
+    lost: tuple[str, Any], make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name, answer = lost
+    page = Page(signed_in(htmx=True).post(f"{answer.headers['Location']}look/"))
+    assert "It is not known yet whether this happened." in page.text
+    assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
+    assert make_collection.exists(name)
+
+
+def test_a_look_after_all_patience_says_that_it_did_not_happen(
+    lost: tuple[str, Any], chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    name, answer = lost
+    use_cluster(chain.uri, chain.token, drop_timeout=0.0, settle_after=0.0)
+    page = Page(signed_in(htmx=True).post(f"{answer.headers['Location']}look/"))
+    assert "failed" in page.text
+    assert "still there, long after the deadline" in page.text
+    assert (outcomes(), Claim.objects.count()) == (["unknown", "failed"], 0)
+    assert chain.direct.client().has_collection(name, timeout=10)
+
+
+def test_what_came_after_it_was_closed_ends_the_story(
+    chain: Chain,
+    use_cluster: Callable[..., Any],
+    make_collection: Seeds,
+    signed_in: SignIn,
+) -> None:
+    """A rename of strict mode that Milvus carries out when nobody waits for it any more."""
+    use_cluster(chain.uri, chain.token, strict_drop=True, drop_timeout=0.5, settle_after=0.0)
+    name = make_collection()
+    chain.relay.fail("RenameCollection", grpc.StatusCode.UNAVAILABLE, "lost on the way")
+    url = confirm(signed_in(), act_url("drop-collection", name), name).headers["Location"]
+    chain.relay.forward("RenameCollection")
+    time.sleep(1)  # twice the deadline
+    signed_in().post(f"{url}look/")
+    private = f"_milvusadmin_drop_{url.split('/')[2].replace('-', '')}"
+    chain.direct.client().rename_collection(name, private, timeout=10)
+    with pytest.raises(SystemExit):
+        call_command("reconcile_operations")
+    page = Page(signed_in("viewer").get(url))
+    assert "Afterwards. Milvus renamed it after this was closed." in page.find("li")[-1].text
+    assert "has its name again" in page.find("li")[-1].text
+    assert page.find("span", role="status")[0].text == "failed"
+
+
+def test_a_look_while_milvus_is_down_guesses_nothing(
+    lost: tuple[str, Any], chain: Chain, signed_in: SignIn
+) -> None:
+    chain.proxy.refuse()
+    page = Page(signed_in(htmx=True).post(f"{lost[1].headers['Location']}look/"))
+    assert page.status == 200
+    assert "It is not known yet whether this happened." in page.text
+    assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
+
+
+def test_a_page_whose_milvus_has_another_address_now_does_not_say_that_it_asks(
+    lost: tuple[str, Any], chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    url = lost[1].headers["Location"]
+    use_cluster("http://127.0.0.1:1")
+    page = Page(signed_in("viewer").get(url))
+    assert f"sent to, {chain.uri}, is not in the configuration any more" in page.text
+    assert "This page asks Milvus" not in page.text
+
+
+def test_a_reply_and_a_look_cut_off_is_unknown_and_the_next_look_knows(
+    chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    """Milvus did it; the dashboard could not see that. It must neither claim nor repeat it."""
+    name, client = make_collection(), signed_in()
+    chain.relay.after("DropCollection", chain.proxy.refuse)
+    answer = confirm(client, act_url("drop-collection", name), name)
+    assert outcomes() == ["unknown"]
+    chain.proxy.ok()
+    end = time.monotonic() + 15
+    while outcomes() == ["unknown"] and time.monotonic() < end:
+        client.post(f"{answer.headers['Location']}look/")
+        chain.relay.ended.wait(0.1)  # gRPC takes its time before it connects again
+    assert outcomes() == ["unknown", "succeeded"]
+    assert chain.relay.count("DropCollection") == 1
+
+
+def test_a_look_at_what_is_settled_records_nothing(
+    dropped: tuple[str, str], signed_in: SignIn
+) -> None:
+    before = AuditEvent.objects.count()
+    assert signed_in(htmx=True).post(f"{dropped[1]}look/").status_code == 200
+    assert AuditEvent.objects.count() == before
+
+
+@pytest.mark.parametrize(("name", "status"), [("auditor", 302), ("outsider", 403)])
+def test_who_may_read_it_may_look(
+    name: str, status: int, dropped: tuple[str, str], signed_in: SignIn
+) -> None:
+    assert signed_in(name).post(f"{dropped[1]}look/").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("post", ""), ("delete", ""), ("post", "snapshot.json"), ("get", "look/"), ("put", "look/")],
+)
+def test_each_address_takes_its_own_method_only(
+    method: str, path: str, dropped: tuple[str, str], signed_in: SignIn
+) -> None:
+    assert getattr(signed_in(), method)(dropped[1] + path).status_code == 405
+
+
+def test_an_event_without_an_operation_has_no_page(real: Any, signed_in: SignIn) -> None:
+    entry = audit_log.Entry(
+        phase=audit_log.Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN
+    )
+    event = audit_log.write(entry)
+    page = Page(signed_in("auditor").get("/audit/"))
+    assert event.operation_id is None
+    assert page.rows[0][3] == "Export audit"
+    assert not [tag for tag in page.find("a") if "/operations/" in tag.attrs["href"]]
+
+
+def long_drop(fake: FakeMilvus) -> tuple[str, str]:
+    """A drop of what has two spaces after 255 characters, which no column of the log holds."""
+    name = fake.add("x" * 253 + "_a" + "  ")
+    confirmation = consent(target_in(name, Kind.COLLECTION))
+    carry_out(confirmation)
+    return name, f"/operations/{confirmation.operation_id}/"
+
+
+def test_a_name_too_long_for_the_log_s_columns_is_shown_in_full(
+    fake: FakeMilvus, signed_in: SignIn
+) -> None:
+    """Its code, cut off, would drop another collection."""
+    name, url = long_drop(fake)
+    answer = signed_in("viewer").get(url)
+    assert answer.context["target"].name == name
+    assert name in answer.context["snippets"][0].code
+
+
+def test_a_rule_for_what_is_called_like_the_cut_off_name_opens_nothing(
+    fake: FakeMilvus, signed_in: SignIn, settings: Any
+) -> None:
+    name, url = long_drop(fake)
+    settings.ACCESS = (rule("viewer", "view", collections=(name[:255],)),)
+    assert signed_in("viewer").get(url).status_code == 404
+    settings.ACCESS = (rule("viewer", "view", collections=(name,)),)
+    assert signed_in("viewer").get(url).status_code == 200

@@ -1,0 +1,263 @@
+"""What went wrong, in words: what happened, what it means for Milvus, and what to do next."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, OperationalError, connection
+from django.test import Client
+
+from collections_app.models import AuditEvent, Claim
+from tests.infra.chain import Chain
+from tests.infra.milvus_server import MilvusServer
+from tests.infra.relay import Relay
+from tests.infra.seeds import Seeds
+from tests.infra.tls_milvus import Papers, credentials
+from tests.web import Page, act_url, confirm, list_url
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+SignIn = Callable[..., Client]
+
+
+@contextmanager
+def failing(
+    text: str, error: type[Exception] = DatabaseError, *, passing: int = 0
+) -> Iterator[None]:
+    """Statements that contain `text` fail in the database, after so many have passed."""
+    seen: list[str] = []
+
+    def run(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if text in sql:
+            seen.append(sql)
+            if len(seen) > passing:
+                raise error("disk full")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(run):
+        yield
+
+
+APPENDING = 'INSERT INTO "collections_app_auditevent"'
+
+
+# --- the log can't be written ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
+def test_without_a_record_nothing_is_dropped(
+    htmx: bool, chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    with failing(APPENDING):
+        page = Page(confirm(signed_in(htmx=htmx), act_url("drop-collection", name), name))
+    assert page.status == 503
+    assert "The audit log can't be written" in page.text
+    assert "Without a record nothing is dropped, so nothing was sent to Milvus." in page.text
+    assert chain.relay.count("DropCollection") == 0
+    assert make_collection.exists(name)
+    assert (AuditEvent.objects.count(), Claim.objects.count()) == (0, 0)
+
+
+def test_a_refusal_that_can_not_be_recorded_is_a_refusal_all_the_same(
+    real: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    with failing(APPENDING):
+        page = Page(
+            signed_in("viewer").post(act_url("drop-collection", name), {"typed_name": name})
+        )
+    assert page.status == 503
+    assert make_collection.exists(name)
+
+
+def test_an_export_that_can_not_be_recorded_does_not_begin(signed_in: SignIn) -> None:
+    with failing(APPENDING):
+        page = Page(signed_in("auditor").post("/audit/export/", {"form": "csv"}))
+    assert page.status == 503
+    assert "The audit log can't be written" in page.text
+
+
+def test_reading_goes_on_while_the_log_can_not_be_written(
+    real: Any, make_collection: Seeds, signed_in: SignIn
+) -> None:
+    name = make_collection()
+    with failing(APPENDING):
+        assert signed_in().get(act_url("drop-collection", name)).status_code == 200
+
+
+def test_sent_but_not_recorded_is_told_and_settled_later(
+    chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn, settings: Any
+) -> None:
+    name, client = make_collection(), signed_in()
+    with failing(APPENDING, passing=1):  # the intent passes, the outcome fails
+        page = Page(confirm(client, act_url("drop-collection", name), name))
+    operation = AuditEvent.objects.get().operation_id
+    assert page.status == 503
+    assert "Sent, but its outcome could not be recorded" in page.text
+    assert f"Operation {operation}" in page.text
+    assert "will not be sent again" in page.text
+    assert not make_collection.exists(name)
+    assert Claim.objects.get().operation_id == operation
+    assert "not known yet" in Page(client.get(f"/operations/{operation}/")).text
+    assert chain.relay.count("DropCollection") == 1
+
+
+# --- our own database -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["django_session", "auth_user"])
+def test_our_own_database_down_is_told_apart_from_milvus_and_from_a_bug(
+    table: str, real: Any, signed_in: SignIn
+) -> None:
+    client = signed_in("viewer")
+    client.raise_request_exception = False
+    with failing(f'"{table}"', OperationalError):
+        page = Page(client.get("/clusters/main/"))
+    assert page.status in {500, 503}
+    assert "The dashboard's own database does not answer" in page.text
+    assert "Nothing was sent to Milvus by this request." in page.text
+    assert "disk full" not in page.html
+
+
+def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
+    real: Any, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("inside-of-the-machine")
+
+    monkeypatch.setattr("collections_app.web.collections.clusters.all_clusters", broken)
+    client = signed_in("viewer")
+    client.raise_request_exception = False
+    page = Page(client.get("/"))
+    assert page.status == 500
+    assert "This is a mistake in the dashboard." in page.text
+    assert "inside-of-the-machine" not in page.html
+
+
+# --- requests that make no sense ------------------------------------------------------------------
+
+
+def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
+    page = Page(Client(headers={"Host": "evil.example"}).get("/sign-in/"))
+    assert page.status == 400
+    assert "Milvus Admin does not answer to this host name" in page.text
+    assert "adds its host name to ALLOWED_HOSTS" in page.text
+    assert "evil.example" not in page.html
+
+
+@pytest.mark.parametrize(
+    "address", ["/nosuch/", "/admin/", "/clusters/", "/clusters/a%00b/", "/audit/nosuch/"]
+)
+def test_an_address_without_a_page_is_not_here(address: str, signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer").get(address))
+    assert page.status == 404
+    assert "Not here" in page.text
+
+
+def test_a_forgotten_slash_leads_to_the_page(signed_in: SignIn) -> None:
+    answer = signed_in("auditor").get("/audit?who=ada")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/audit/?who=ada")
+
+
+def test_a_page_not_here_escapes_the_address(signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer").get("/<script>alert(1)</script>/"))
+    assert page.status == 404
+    assert "There is no page at this address" in page.text
+    assert "urlpatterns" not in page.html, "Django's own list of addresses is for nobody"
+
+
+def test_htmx_gets_a_problem_as_a_part(signed_in: SignIn) -> None:
+    page = Page(signed_in("viewer", htmx=True).get("/clusters/nosuch/"))
+    assert page.status == 404
+    assert not page.is_whole
+    assert page.find("section", cls="problem")
+
+
+def test_a_form_from_elsewhere_is_refused_with_a_way_on(signed_in: SignIn) -> None:
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    page = Page(client.post("/audit/verify/"))
+    assert page.status == 403
+    assert "This form came without its cookie" in page.text
+    assert "Reload the page and try again." in page.text
+
+
+def test_a_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn) -> None:
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    client.get("/audit/")
+    page = Page(client.post("/audit/verify/", {"csrfmiddlewaretoken": "x" * 64}))
+    assert "This form is not valid any more" in page.text
+    assert "you signed in again in another tab" in page.text
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "http://testserver:8443", "https://testserver", "https://evil.example"]
+)
+def test_form_from_another_origin_names_what_the_proxy_must_pass_on(
+    origin: str, signed_in: SignIn
+) -> None:
+    """As with a proxy that loses the port of Host, or the protocol; or a page without referrer."""
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    token = Page(client.get("/audit/")).value("csrfmiddlewaretoken")
+    answer = client.post(
+        "/audit/verify/", {"csrfmiddlewaretoken": token}, headers={"Origin": origin}
+    )
+    page = Page(answer)
+    assert page.status == 403
+    assert f"came from {origin}, but what arrived here says that this is http://testserver" in (
+        page.text
+    )
+    assert "it must pass on Host with its port" in page.text
+    assert "TRUST_PROXY" in page.text
+
+
+def test_sign_in_form_of_a_tab_already_signed_in_leads_on(signed_in: SignIn) -> None:
+    """Two tabs show it, and the first one has changed the form's secret."""
+    client = signed_in("auditor", enforce_csrf_checks=True)
+    client.get("/audit/")
+    for where, expected in (("/audit/?who=ada", "/audit/?who=ada"), ("//evil.example/", "/")):
+        answer: Any = client.post("/sign-in/", {"next": where, "csrfmiddlewaretoken": "x" * 64})
+        assert (answer.status_code, answer.headers["Location"]) == (302, expected)
+
+
+def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:
+    answer = signed_in().post(
+        act_url("drop-collection", "books"), {"typed_name": "x" * 3_000_000, "token": "t"}
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "ftp://127.0.0.1:1", "http://h:99999"])
+def test_what_the_client_library_raises_is_not_shown_as_milvus_said(
+    uri: str, signed_in: SignIn, use_cluster: Callable[..., Any]
+) -> None:
+    use_cluster(uri, read_timeout=0.3)
+    page = Page(signed_in("viewer").get(list_url()))
+    assert page.status == 503
+    assert "Milvus said" not in page.text
+    assert "Milvus refused" not in page.text
+
+
+def test_an_answer_that_can_not_be_read_is_not_shown_as_milvus_said(
+    chain: Chain, faulty: Any, signed_in: SignIn
+) -> None:
+    chain.relay.answer("ShowCollections", lambda _: b"\xff\xff")
+    page = Page(signed_in("viewer").get(list_url()))
+    assert page.status == 503
+    assert "No usable answer from Milvus" in page.text
+    assert "gRPC said: " in page.text
+
+
+def test_a_connection_that_tls_forbids_is_explained(
+    tmp_path: Path, signed_in: SignIn, use_cluster: Callable[..., Any], milvus_server: MilvusServer
+) -> None:
+    papers = Papers(tmp_path)
+    with Relay(milvus_server.address, credentials(papers.server)) as relay:
+        use_cluster(f"https://127.0.0.1:{relay.port}", milvus_server.token)
+        answer = signed_in("viewer").get(list_url())
+    page = Page(answer)
+    assert page.status == 503
+    assert "No connection to Milvus" in page.text
+    assert "set ca_file to the authority" in page.text
+    assert "Milvus said" not in page.text

@@ -1,0 +1,144 @@
+"""The page that says what one may do: the rules that count, and the answer for one place."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from collections_app.models import AuditEvent
+from tests.fixtures import cluster_at, rule
+from tests.web import Page
+
+pytestmark = pytest.mark.django_db
+PAGE = "/access/"
+ALL_YES = {
+    "See": "yes",
+    "Read the audit log": "no",
+    "Drop collection": "yes",
+    "Drop partition": "yes",
+    "Release collection": "yes",
+    "Release partition": "yes",
+    "Drop alias": "yes",
+}
+
+
+@pytest.fixture(autouse=True)
+def configured(settings: Any) -> None:
+    """Two clusters; the team may see all of one and drop partitions of `team_*` there."""
+    main = cluster_at("http://ada:secret-word@127.0.0.1:1", "root:hush", locked=("billing_*",))
+    settings.CLUSTERS = {"main": main, "second": replace(main, key="second", label="Second")}
+    settings.ACCESS = (
+        *settings.ACCESS,
+        rule("team", "view", clusters=("main",)),
+        rule("team", "drop_partition", clusters=("main",), collections=("team_*",)),
+    )
+
+
+@pytest.fixture
+def team(people: dict[str, Any], signed_in: Callable[..., Client]) -> Client:
+    people["outsider"].groups.add(Group.objects.create(name="team"))
+    return signed_in("outsider")
+
+
+def answers(page: Page) -> dict[str, str]:
+    """What: yes or no."""
+    return {row[0]: row[1] for row in page.rows}
+
+
+def ask(client: Client, cluster: str, database: str = "", collection: str = "") -> Page:
+    asked = {"cluster": cluster, "database": database, "collection": collection}
+    return Page(client.get(PAGE, asked))
+
+
+def test_who_one_is_and_which_rules_count(team: Client) -> None:
+    page = Page(team.get(PAGE))
+    assert page.status == 200
+    facts = zip(page.find("dt"), page.find("dd"), strict=True)
+    assert {dt.text: dd.text for dt, dd in facts} == {
+        "Name": "outsider",
+        "Known as": "outsider",
+        "Signed in": "with a local account",
+        "Groups": "team",
+    }
+    rules = [tag.text for tag in page.find("li")]
+    assert len(rules) == 2
+    assert "view" in rules[0] and "main" in rules[0] and "the rule of team" in rules[0]
+    assert "drop_partition" in rules[1] and "team_*" in rules[1]
+    assert "the built-in rule" not in page.text, "rules of others are nobody's business"
+    assert not page.find("td"), "nothing was asked"
+
+
+def test_the_answer_for_a_place_names_the_rule(team: Client) -> None:
+    page = ask(team, "main", "default", "team_books")
+    assert page.status == 200
+    yes = {"See", "Drop partition", "Release partition"}
+    assert answers(page) == {name: "yes" if name in yes else "no" for name in ALL_YES}
+    why = {row[0]: row[2] for row in page.rows}
+    assert why["Drop partition"] == "Given by the rule of team"
+    assert why["Drop collection"] == "No rule gives this to any of these groups"
+
+
+def test_elsewhere_the_answer_is_another(team: Client) -> None:
+    page = ask(team, "main", "default", "books")
+    assert [name for name, answer in answers(page).items() if answer == "yes"] == ["See"]
+
+
+def test_a_lock_is_named_to_who_may_see_what_it_locks(
+    team: Client, signed_in: Callable[..., Client]
+) -> None:
+    page = ask(signed_in("operator"), "main", "default", "billing_2026")
+    assert answers(page) == {n: "yes" if n == "See" else "no" for n in ALL_YES}
+    assert "It is locked by “billing_*” in [clusters.main]" in page.text
+    assert answers(ask(signed_in("operator"), "main", "default", "books")) == ALL_YES
+
+
+@pytest.mark.parametrize("cluster", ["second", "nosuch", "", "MAIN"])
+def test_a_cluster_that_one_may_not_see_can_not_be_asked_for(cluster: str, team: Client) -> None:
+    page = ask(team, cluster, "default", "books")
+    assert page.status == 200
+    assert page.find("p", cls="error")
+    assert not page.find("td")
+    assert "Second" not in page.text
+
+
+def test_an_auditor_has_a_page_too(signed_in: Callable[..., Client]) -> None:
+    page = Page(signed_in("auditor").get(PAGE))
+    assert page.status == 200
+    assert "audit" in page.find("li")[0].text
+    assert not page.find("select")
+
+
+def test_without_a_rule_it_says_what_to_do(signed_in: Callable[..., Client]) -> None:
+    page = Page(signed_in("outsider").get(PAGE))
+    assert page.status == 200
+    assert "None. Without a rule nothing is permitted." in page.text
+    assert "No rule counts for you" in page.text
+
+
+def test_what_was_asked_stays_in_the_form_as_text(team: Client) -> None:
+    odd = '"><b onclick=x>'
+    page = ask(team, "main", odd, " spaces ")
+    assert page.status == 200
+    assert page.value("database") == odd
+    assert page.value("collection") == " spaces "
+    assert not page.find("b", onclick="x")
+
+
+def test_nothing_is_told_about_the_clusters_but_their_names(team: Client) -> None:
+    html = ask(team, "main", "default", "books").html
+    for secret in ("secret-word", "hush", "127.0.0.1"):
+        assert secret not in html
+
+
+def test_asking_is_not_recorded_and_needs_no_milvus(team: Client) -> None:
+    ask(team, "main", "default", "books")
+    assert not AuditEvent.objects.exists()
+    assert team.post(PAGE).status_code == 405
+    assert Client().get(PAGE).status_code == 302
+
+
+def test_every_page_leads_here(team: Client) -> None:
+    assert Page(team.get(PAGE)).link("outsider") == PAGE
