@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collections_app.milvus.errors import Outcome
+from collections_app.audit.log import Outcome
 from collections_app.operations.kinds import OPERATIONS
 from tests.documents import DOCS, INLINE, ROOT, prose, read
 
