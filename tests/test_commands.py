@@ -116,7 +116,7 @@ FAILING: dict[str, tuple[Arrange, int, str, int]] = {
         "not what you were shown",
         0,
     ),
-    "somebody is at it": (leave_unknown, 5, "Ada is at it", 1),
+    "somebody is at it": (leave_unknown, 5, "Ada has an operation in progress", 1),
     "OK, and still there": (lambda t, c: c.relay.answer(t.rpc, lambda _: b""), 6, "unknown", 1),
     "no answer": (lambda t, c: c.proxy.refuse(), 7, "Nothing was sent", 0),
 }
@@ -208,7 +208,7 @@ def test_an_outcome_that_can_not_be_recorded_is_exit_code_six(thing: Thing, faul
 
 
 def test_every_outcome_has_an_exit_code() -> None:
-    seen = {audit_log.Outcome.NONE, audit_log.Outcome.NOT_BY_US}  # no operation ends like that
+    seen = {audit_log.Outcome.NONE, audit_log.Outcome.EXTERNAL}  # no operation ends like that
     assert set(EXIT) == set(audit_log.Outcome) - seen
     assert [outcome for outcome, code in EXIT.items() if code == 0] == [audit_log.Outcome.SUCCEEDED]
 

@@ -316,7 +316,7 @@ def test_release_makes_the_load_state_go(place: Place) -> None:
 
 @on("fake", "real")
 def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
-    """Milvus Lite drops it all the same, and can't release it."""
+    """Milvus Lite drops loaded partitions, too, and can't release it."""
     place.add("book", partitions=["novel", "essay"], loaded=True)
     with pytest.raises(Refused, match="partition is loaded"):
         place.destroyer.drop_partition(place.database, "book", "novel")

@@ -102,12 +102,12 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
     """
     given = _given_by(actor, action, place)
     if not given:
-        return Decision(allowed=False, why="No rule gives this to any of these groups")
+        return Decision(allowed=False, why="No rule grants this to your groups")
     lock = locked_by(place) if action.destroys else ""
     if lock:
         return Decision(allowed=False, why=f"It is locked by {lock}")
     if action.destroys and actor.stale:
-        why = "The identity provider does not answer, so these rights can't be confirmed now"
+        why = "The identity provider does not answer, so your rights can't be confirmed"
         return Decision(allowed=False, why=why)
     return Decision(allowed=True, why=given)
 
@@ -115,9 +115,9 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
 def _given_by(actor: Actor, action: Action, place: Place) -> str:
     """What gives the right there, in words; empty if nothing does."""
     if actor.method == "shell":
-        return "Whoever has the shell holds every right"
+        return "Shell users have full access"
     rule = next((r for r in rules_giving(actor, action) if r.covers(place)), None)
-    return f"Given by {rule.source}" if rule else ""
+    return f"Granted by {rule.source}" if rule else ""
 
 
 def may(actor: Actor, action: Action, place: Place) -> bool:

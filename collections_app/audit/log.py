@@ -42,7 +42,7 @@ class Phase(StrEnum):
     AFTERWARDS = "afterwards"  # something more about an operation that is closed
     REFUSED = "refused"  # stopped by us before anything was sent
     ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
-    OBSERVED = "observed"  # seen in Milvus by the watch, and not done by us
+    OBSERVED = "observed"  # a change in Milvus that the watch saw; Milvus Admin did not make it
     REHEARSAL = "rehearsal"  # what Milvus Admin assumes was tried on scratch collections
     SESSION = "session"  # somebody signed in or out, or was refused, or their groups changed
 
@@ -61,7 +61,7 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     BLOCKED = "blocked"
     BUSY = "busy"
-    NOT_BY_US = "not by us"  # what the watch saw: nobody knows who did it
+    EXTERNAL = "external"  # seen by the watch; Milvus Admin did not do it
 
 
 class LogUnwritable(Exception):

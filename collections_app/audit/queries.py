@@ -47,9 +47,9 @@ class Event:
         return "" if subject == self.actor else subject
 
     @property
-    def nobody_known(self) -> bool:
+    def is_external(self) -> bool:
         """Whether the actor only saw it."""
-        return self.row.outcome == Outcome.NOT_BY_US
+        return self.row.outcome == Outcome.EXTERNAL
 
     @property
     def details(self) -> dict[str, Any]:
@@ -106,9 +106,9 @@ def recent_operations(cluster: str, database: str, collection: str) -> list[Even
     found = AuditEvent.objects.filter(cluster=cluster, database=database, collection=collection)
     found = found.order_by("-sequence")
     latest: dict[uuid.UUID | None, Event] = {}
-    for row in found.exclude(outcome__in=(Outcome.DENIED, Outcome.NOT_BY_US))[:30]:
+    for row in found.exclude(outcome__in=(Outcome.DENIED, Outcome.EXTERNAL))[:30]:
         latest.setdefault(row.operation_id, Event.of(row))
-    seen = [Event.of(row) for row in found.filter(outcome=Outcome.NOT_BY_US)[:5]]
+    seen = [Event.of(row) for row in found.filter(outcome=Outcome.EXTERNAL)[:5]]
     known = list(latest.values())[:10] + seen
     return sorted(known, key=lambda event: event.row.sequence, reverse=True)
 

@@ -16,7 +16,7 @@ MAYBE_LATE = (
 )
 NO_IDS = "This server has no ids: things are told apart by name only."
 GRANTED_ONLY = (
-    "Milvus lists only what the account of this dashboard was granted; there may be others."
+    "Milvus lists only what the account of Milvus Admin was granted; there may be others."
 )
 MARGIN = timedelta(minutes=1)  # by which Milvus' clock and ours may differ
 
@@ -119,7 +119,7 @@ def began(
 def database_gone(database: str, watch: Watch) -> Entry:
     text = f"Milvus knows no database of this name any more. {NOBODY}"
     listed = {"last_listed": watch.before[database].isoformat()}
-    return _of_database("database.gone", database, text, watch, Outcome.NOT_BY_US, listed)
+    return _of_database("database.gone", database, text, watch, Outcome.EXTERNAL, listed)
 
 
 # --- pieces ---------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any)
     return Entry(
         phase=Phase.OBSERVED,
         action=action,
-        outcome=Outcome.NOT_BY_US,
+        outcome=Outcome.EXTERNAL,
         actor=watch.actor,
         origin=watch.origin,
         target={

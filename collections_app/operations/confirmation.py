@@ -66,9 +66,9 @@ def read(token: str, *, action: Action, target: Target, actor: Actor) -> Confirm
         raise Forged("its signature does not match") from exc
     found = _from(data)
     if found.actor_key != actor.key:
-        raise Forged("it was given to somebody else")
+        raise Forged("it was issued to another user")
     if (found.action, found.target) != (action, target):
-        raise Forged("it was given for something else")
+        raise Forged("it was issued for another operation")
     return found
 
 

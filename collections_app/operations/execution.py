@@ -77,7 +77,7 @@ class Case:
 class Answer:
     """What came back from the one request."""
 
-    outcome: Outcome  # NONE: Milvus said OK, which proves nothing yet
+    outcome: Outcome  # NONE: Milvus answered OK, which proves nothing yet
     message: str
     code: str
     duration_ms: int
@@ -90,12 +90,12 @@ def act_once(case: Case, patience: Patience) -> Answer:
     try:
         _last_check(case, patience, Sent.RENAME if case.aside else Sent.ACT)
         _send(case, patience)
-        outcome, message, code = Outcome.NONE, "Milvus said OK", "0"
+        outcome, message, code = Outcome.NONE, "Milvus answered OK", "0"
     except MilvusError as exc:
         outcome, message, code = _outcome_of(exc), str(exc), exc.code
         attempts = int(exc.sent)
     except Exception as exc:  # a bug here must not hide that something was sent
-        outcome, message, code = Outcome.UNKNOWN, f"Unexpected: {type(exc).__name__}", ""
+        outcome, message, code = Outcome.UNKNOWN, f"Unexpected error: {type(exc).__name__}", ""
     duration_ms = round((time.monotonic() - started) * 1000)
     return Answer(
         outcome=outcome, message=message, code=code, duration_ms=duration_ms, attempts=attempts
@@ -123,15 +123,15 @@ def _last_check(case: Case, patience: Patience, next_sent: Sent) -> None:
     try:
         ours = _noted(case.confirmation.operation_id, next_sent)
     except (DatabaseError, InterfaceError) as exc:
-        raise Unreachable("what goes out next could not be noted") from exc
+        raise Unreachable("the next step could not be recorded") from exc
     if not ours:
-        raise Unreachable("the operation was settled meanwhile")
+        raise Unreachable("the operation was already closed")
     _still_in_time(patience)
 
 
 def _still_in_time(patience: Patience) -> None:
     if patience.over:
-        raise Unreachable("too much time passed since the look")
+        raise Unreachable("the read before the drop is too old")
 
 
 def _noted(operation_id: uuid.UUID, sent: Sent) -> bool:
@@ -180,13 +180,13 @@ def _look_again(case: Case, times: int) -> tuple[bool, str]:
         try:
             if case.is_done():
                 return True, _proof(case)
-            seen = "A look afterwards shows that it is still there."
+            seen = "Read-back: it still exists."
         except Contradiction as exc:  # perhaps only for this moment
-            seen = f"The look afterwards failed: {exc}"
+            seen = f"The read-back failed: {exc}"
         except MilvusError as exc:
-            return False, f"The look afterwards failed: {exc}"
+            return False, f"The read-back failed: {exc}"
         except Exception as exc:  # a bug in looking must not keep the record from being closed
-            return False, f"The look afterwards failed: {type(exc).__name__}"
+            return False, f"The read-back failed: {type(exc).__name__}"
         if not left or time.monotonic() > until:
             break
         time.sleep(SECONDS_BETWEEN)
@@ -199,7 +199,7 @@ def _proof(case: Case) -> str:
             case.milvus.gateway, case.target, case.confirmation.identity
         )
     except Exception:  # what was asked for is done
-        more = "Whether anything else went with it could not be read."
+        more = "Whether anything else was dropped with it could not be read."
     return f"{case.operation.proof} {more}".strip()
 
 

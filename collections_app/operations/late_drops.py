@@ -24,10 +24,10 @@ from .reconcile import is_done
 logger = logging.getLogger(__name__)
 
 CARRIED_OUT_LATE = (
-    "It is gone now. This Milvus carries out a drop that it accepted, however late, so the "
-    "operation is done"
+    "It no longer exists. This Milvus carries out every drop that it accepted, however late, so "
+    "the operation succeeded"
 )
-DONE_BY_ANOTHER = "It is gone now. Operation {} dropped it meanwhile"
+DONE_BY_ANOTHER = "It no longer exists. Operation {} dropped it"
 REMEMBERED = timedelta(days=7)  # each is read for so long
 
 

@@ -25,7 +25,8 @@ from .reconcile import aside_of
 
 logger = logging.getLogger(__name__)
 
-LATE = "Milvus renamed it after this was closed. Nothing was dropped."
+LATE = "A late rename completed after the operation closed. Nothing was dropped."
+RESTORING = "Its original name is being restored"
 LATELY = timedelta(days=7)  # a strict drop is remembered for so long where not all can be searched
 
 
@@ -124,12 +125,14 @@ def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
         return ""
     other = "" if held == stray.aside.identity else f" It is another collection, id {held.id}."
     late = LATE + other
-    said = stray.said or _recorded(stray, f"{late} Its name is given back", actor, origin)
+    said = stray.said or _recorded(stray, f"{late} {RESTORING}", actor, origin)
     if not said:
         return ""
     back = strict.give_back(stray.aside, held)
     if back is None:
-        raise OutcomeUnknown("Milvus was asked for it, and a look does not show it yet")
+        raise OutcomeUnknown(
+            "Milvus was asked to rename it, and the read-back does not show that yet"
+        )
     ended = _recorded(replace(stray, closed=said), f"{late} {back}", actor, origin)
     return f"{late} {back}" if ended else ""
 

@@ -38,7 +38,7 @@ class Busy(NotDone):
     """Another operation holds the target. `claim` says whose it is."""
 
     def __init__(self, claim: Claim) -> None:
-        super().__init__(Outcome.BUSY, f"{claim.actor_display} is at it")
+        super().__init__(Outcome.BUSY, f"{claim.actor_display} has an operation in progress on it")
         self.claim = claim
 
 
@@ -99,9 +99,9 @@ def authorize(
 
 
 def _signed_in_lately(case: Case) -> None:
-    """Raises NotDone if the cluster asks for a fresher sign-in. The dialog says so before."""
+    """Raises NotDone if the cluster requires a more recent sign-in. The dialog says so before."""
     if policy.sign_in_needed(case.actor, case.target.cluster):
-        message = "This cluster asks for a sign-in shortly before, and this one is too old"
+        message = "This cluster requires a recent sign-in, and yours is too old"
         raise _not_done(case, Outcome.DENIED, message)
 
 
@@ -116,7 +116,7 @@ def _look(case: Case) -> Look:
     try:
         return case.operation.look(case.milvus.gateway, case.target)
     except NotFound as exc:
-        message = f"It does not exist any more: {exc}"
+        message = f"It no longer exists: {exc}"
         raise _not_done(case, Outcome.NOT_FOUND, message) from exc
 
 
@@ -124,7 +124,7 @@ def _compare(case: Case, look: Look) -> None:
     """It must be what was shown, and nothing may stand in the way."""
     shown = case.confirmation
     if (look.identity, case.milvus.cluster.endpoint) != (shown.identity, shown.endpoint):
-        message = "It is not what you were shown: something else has its name now, or it changed"
+        message = "It changed since you opened the dialog, or something else has its name now"
         raise _not_done(case, Outcome.CHANGED, message, look)
     if look.blockers:
         message = " ".join(blocker.text for blocker in look.blockers)
@@ -192,11 +192,11 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
             )
             log.append(_intent(case, look))
     if claim is not None:
-        message = f"Another operation on it is under way, by {claim.actor_display}"
+        message = f"Another operation on it is in progress, by {claim.actor_display}"
         _not_done(case, Outcome.BUSY, message, look)
         raise Busy(claim)
     if outdated:
-        message = "Another operation on it ended in this moment: look again"
+        message = "Another operation on it has just ended. Open the dialog again"
         raise _not_done(case, Outcome.CHANGED, message, look)
 
 

@@ -24,10 +24,10 @@ from .kinds.base import Operation
 
 logger = logging.getLogger(__name__)
 
-GONE = "A look afterwards shows that it is gone, or released"
+NEVER_SENT = "It no longer exists, but this operation never sent a drop"
 NOT_DONE = (
-    "It is still there. This Milvus ({}) carries out a drop that it accepted, however late, so it "
-    "may still go. Then this operation's record will say so"
+    "It still exists. Milvus {} carries out every drop that it accepted, however late, so it may "
+    "still disappear. This operation will then say so"
 )
 
 
@@ -63,15 +63,15 @@ def settle(
 def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
     """What a look shows now; None if it is not certain yet."""
     if sent is Sent.NOTHING:
-        return Outcome.FAILED, "Its process ended before anything was sent"
+        return Outcome.FAILED, "The process ended before anything was sent"
     over = _patience_over(intent)
     aside = aside_of(intent)
     if aside and (held := aside.bearer(aside.private)):
         return strict.recover(aside, held, patience_over=over) if may_rename else None
     if strict.gone(aside) if aside else is_done(intent):
         if sent is Sent.ACT:
-            return Outcome.SUCCEEDED, f"{GONE} {_side_effect(intent)}".strip()
-        return (Outcome.FAILED, "It is gone, and not by this: no drop was sent") if over else None
+            return Outcome.SUCCEEDED, _proof(intent)
+        return (Outcome.FAILED, NEVER_SENT) if over else None
     return _still_there(intent, sent) if over else None
 
 
@@ -79,7 +79,7 @@ def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
     """Certain where Milvus forgets a request at its deadline; else it may come yet."""
     if sent is Sent.ACT and _operation(intent).destroys and has_durable_ddl(intent.server_version):
         return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
-    return Outcome.FAILED, "It is still there, long after the deadline, so it failed"
+    return Outcome.FAILED, "It still exists after the drop deadline, so the operation failed"
 
 
 def _settled(
@@ -97,9 +97,11 @@ def is_done(intent: Intent) -> bool:
     return _operation(intent).is_done(gateway, intent.target, intent.identity)
 
 
-def _side_effect(intent: Intent) -> str:
-    gateway = _asked(intent).gateway
-    return _operation(intent).side_effect(gateway, intent.target, intent.identity)
+def _proof(intent: Intent) -> str:
+    """What the read-back shows, as one message: without the last full stop, like all of them."""
+    gateway, operation = _asked(intent).gateway, _operation(intent)
+    more = operation.side_effect(gateway, intent.target, intent.identity)
+    return f"{operation.proof} {more}".strip().rstrip(".")
 
 
 def _operation(intent: Intent) -> Operation:

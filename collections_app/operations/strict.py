@@ -18,7 +18,7 @@ PREFIX = "_milvusadmin_drop_"
 
 
 class Kept(Refused):
-    """It was renamed, and not dropped. Says how it is called now."""
+    """It was renamed but not dropped. Says how it is called now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def take_and_drop(aside: Aside, last_check: Callable[[], None]) -> None:
         exc.sent = False
         raise
     if held != aside.identity:
-        why = f"Another collection had its name by then, id {held.id}"
+        why = f"Another collection had taken its name, id {held.id}"
         raise _kept(aside, held, why, sent=False)
     try:
         last_check()
@@ -85,10 +85,10 @@ def _take(aside: Aside) -> Identity:
     try:
         held = aside.bearer(aside.private)
     except MilvusError as exc:
-        text = f"It was to be renamed to {aside.private}, and the look failed: {exc}"
+        text = f"It was to be renamed to {aside.private}, and the read-back failed: {exc}"
         raise OutcomeUnknown(text, exc.code) from exc
     if held is None:
-        raise answer or OutcomeUnknown("Milvus said OK to renaming it, and it was not renamed")
+        raise answer or OutcomeUnknown("Milvus answered OK to the rename, but did not rename it")
     return held
 
 
@@ -96,7 +96,7 @@ def _kept(aside: Aside, held: Identity, why: str, *, sent: bool) -> MilvusError:
     """Give back what was not dropped, and say so. `sent` is whether the drop went out."""
     back = give_back(aside, held)
     why = why.rstrip(".")
-    later = f"It is called {aside.private} until reconcile_operations gives its name back"
+    later = f"It is called {aside.private} until reconcile_operations restores its original name"
     problem = (
         Kept(f"{why}. Nothing was dropped. {back}") if back else OutcomeUnknown(f"{why}. {later}")
     )
@@ -117,10 +117,10 @@ def give_back(aside: Aside, held: Identity) -> str | None:
     try:
         now = aside.bearer(aside.target.name)
         if now == held:
-            return "It has its name again"
+            return "Its original name was restored"
         taken = now is not None or "duplicated" in said
         if taken and aside.bearer(aside.private) == held:
-            return f"Its name was given away meanwhile, so it is {left_as(aside.private)}"
+            return f"Its original name is taken, so it is still {left_as(aside.private)}"
     except MilvusError:
         pass
     return None
@@ -151,5 +151,5 @@ def recover(aside: Aside, held: Identity, *, patience_over: bool) -> tuple[Outco
     if back is None:
         return None
     if ours:
-        return Outcome.FAILED, f"It was renamed, and not dropped. {back}"
-    return Outcome.REFUSED, f"Another collection had its name by then. Nothing was dropped. {back}"
+        return Outcome.FAILED, f"It was renamed but not dropped. {back}"
+    return Outcome.REFUSED, f"Another collection had taken its name. Nothing was dropped. {back}"

@@ -1,16 +1,18 @@
 """Showing names, numbers and times so that nothing about them is hidden."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from ..access.policy import Action
-from ..milvus.types import Kind, Target, Unread
+from ..audit.queries import Event
+from ..milvus.types import Kind, Load, Target, Unread
 from ..names import pieces, readable, typable
 from ..web import links
 
@@ -43,6 +45,21 @@ WORDS = {
     "rehearsal.began": "Rehearsal began",
     "rehearsal.ended": "Rehearsal ended",
     "rehearsal.cleaned": "Rehearsal cleaned up",
+}
+HTMX = {
+    "includeIndicatorStyles": False,
+    "allowEval": False,
+    "allowScriptTags": False,
+    "historyCacheSize": 0,
+    "historyRestoreAsHxRequest": False,
+    "refreshOnHistoryMiss": True,
+    "timeout": 30000,
+    "responseHandling": [
+        {"code": "204", "swap": False},
+        {"code": "[23]..", "swap": True},
+        {"code": "403|404|409|422|503", "swap": True, "error": False},
+        {"code": "[45]..", "swap": False, "error": True},
+    ],
 }
 METHODS = {
     "oidc": "company sign-in",
@@ -79,7 +96,7 @@ def name(value: str) -> SafeString:
 @register.filter
 def theirs(value: str) -> SafeString:
     """Text that a person chose, in an element of its own: no part of what Milvus Admin says."""
-    return format_html('<q class="theirs">{}</q>', readable(value))
+    return format_html('<q class="user-text">{}</q>', readable(value))
 
 
 @register.filter
@@ -89,6 +106,15 @@ def words(action: str) -> str:
         return WORDS[action]
     noun, _, verb = action.partition(".")
     return f"{verb.capitalize()} {noun}"
+
+
+@register.filter
+def deed(event: Event) -> SafeString | str:
+    """What was done to a collection, or to something in it."""
+    row = event.row
+    if row.kind == Kind.COLLECTION:
+        return words(row.action)
+    return format_html("{} {}", words(row.action), name(row.name))
 
 
 @register.filter
@@ -124,9 +150,41 @@ def in_full(value: int | Unread | None, exact: bool = False) -> str:
 
 
 @register.filter
+def measured(value: int | Unread | None, exact: bool = False) -> SafeString | str:
+    """`measure` for a cell: a word instead of a count is quieter than a count."""
+    return _cell(value, measure(value, exact))
+
+
+@register.filter
+def known(value: int | Unread) -> SafeString | str:
+    """A small count for a cell, in full."""
+    return _cell(value, unread(value) or str(value))
+
+
+def _cell(value: Any, text: str) -> SafeString | str:
+    if isinstance(value, Unread):
+        return format_html('<span class="quiet">{}</span>', text)
+    return text
+
+
+@register.filter
 def unread(value: Any) -> str:
     """Why a value is missing, or an empty string if it is there."""
     return value.value if isinstance(value, Unread) else ""
+
+
+@register.filter
+def state(load: Load | Unread) -> SafeString | str:
+    """The load state of a collection or a partition, with a dot in front that shows it, too."""
+    if isinstance(load, Unread):
+        return format_html('<span class="quiet">{}</span>', load.value)
+    return format_html('<span class="state {}">{}</span>', _progress(load), load.word)
+
+
+def _progress(load: Load) -> str:
+    if not load.held:
+        return "not-loaded"
+    return "loaded" if load.percent is not None and load.percent >= 100 else "loading"
 
 
 @register.filter
@@ -149,6 +207,12 @@ def when(moment: datetime | None) -> SafeString | str:
     )
 
 
+@register.simple_tag
+def created(moment: datetime | None) -> SafeString | str:
+    """`when`, for a table: on a phone an unknown time is left out."""
+    return when(moment) or mark_safe('<span class="hidden-on-phones">unknown</span>')
+
+
 @register.filter
 def at(moment: datetime | None) -> str:
     """The full time, with its zone."""
@@ -160,6 +224,18 @@ def clock(moment: datetime) -> str:
     """The time of day to the millisecond, for a story."""
     local = timezone.localtime(moment)
     return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+@register.simple_tag
+def current(section: str, link: str) -> SafeString | str:
+    """Marks the link to the section that the page belongs to."""
+    return mark_safe('aria-current="page"') if section == link else ""
+
+
+@register.simple_tag
+def htmx_config() -> str:
+    """What htmx may do, and which answers it shows: problem pages are parts, too."""
+    return json.dumps(HTMX)
 
 
 @register.simple_tag

@@ -23,7 +23,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "clusters": seen,
         "form": form,
         "answers": _answers(actor, form.cleaned_data) if form.is_valid() else [],
-        "title": "What may I do here?",
+        "title": "My permissions",
         "section": "access",
     }
     return render(request, "collections_app/access.html", context)

@@ -16,11 +16,12 @@ from ..audit import verify as audit_verify
 from .errors import Problem, show
 from .forms import AuditFilterForm
 from .http import needs, page_or_part, refuse
+from .tables import Pager, audit_row
 
 UNUSABLE_FILTERS = Problem(
     status=422,
-    title="These filters can't be understood",
-    text="Nothing was exported: it would have been the whole log. Correct the filters first.",
+    title="Invalid filters",
+    text="Nothing was exported, to keep the whole log out of the file. Correct the filters first.",
 )
 
 
@@ -34,11 +35,13 @@ def log(request: HttpRequest) -> HttpResponse:
         before=_number(request.GET.get("before")),
         after=_number(request.GET.get("after")),
     )
+    shown = {name: str(value) for name, value in filters.items() if value}
     context = {
         "form": form,
-        "page": page,
-        "query": urlencode({k: str(v) for k, v in filters.items() if v}),
-        "filters": {k: str(v) for k, v in filters.items() if v},
+        "rows": [audit_row(event) for event in page.events],
+        "pager": _pager(page, shown),
+        "filters": shown,
+        "is_filtered": bool(shown or request.GET.get("before") or request.GET.get("after")),
         "removed": queries.removed_until(),
         "may_verify": may_everywhere(actor_of(request), Action.READ_AUDIT),
         "title": "Audit log",
@@ -46,6 +49,22 @@ def log(request: HttpRequest) -> HttpResponse:
     }
     return page_or_part(
         request, "collections_app/audit_log.html", "collections_app/_audit_table.html", context
+    )
+
+
+def _pager(page: queries.LogPage, filters: dict[str, str]) -> Pager:
+    """Events are numbered, so their numbers lead on: to newer ones, and to older ones."""
+
+    def url(key: str, number: int) -> str:
+        return "?" + urlencode({**filters, key: number}) if number else ""
+
+    numbers = [event.row.sequence for event in page.events] or [0]
+    return Pager(
+        text=f"{numbers[0]} to {numbers[-1]}",
+        previous=url("after", page.newer),
+        next=url("before", page.older),
+        previous_label="Newer",
+        next_label="Older",
     )
 
 

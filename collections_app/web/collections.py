@@ -1,12 +1,10 @@
 """Looking: clusters, databases, collections, one collection."""
 
-import heapq
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -28,25 +26,26 @@ from ..audit.events import intent_of
 from ..audit.queries import recent_operations
 from ..milvus.errors import Denied, MilvusError
 from ..milvus.types import (
+    CollectionDetail,
     CollectionSummary,
     Kind,
     Load,
     Partition,
     Partitions,
-    Table,
     Target,
     Unread,
 )
+from ..models import Claim
 from ..operations.claims import claims_in
+from ..operations.kinds.base import other
 from ..operations.kinds.drop_partition import undroppable
 from ..operations.strict import operation_of
 from ..rehearsal.record import standing
+from . import links
 from .errors import Problem, come_back, looks_again, of_milvus
+from .facts import stored_rows
 from .http import look_into, named, open_cluster, page_or_part
-
-PAGE = 50
-SORTED_FROM = 0.1  # a page further back than this share of all costs less by sorting them
-SORTS = ("name", "-name", "created", "-created", "state", "-state")
+from .tables import PAGE, CollectionRow, ListView, PartitionRow, RowAct
 
 
 @require_safe
@@ -100,66 +99,6 @@ def _seen(request: HttpRequest, cluster: str, names: list[str]) -> list[str]:
     return [name for name, place in places if may(actor_of(request), Action.VIEW, place)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListView:
-    """What the address says about a list: search, order, page."""
-
-    q: str
-    sort: str
-    page: int
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> "ListView":
-        sort, page = request.GET.get("sort", "name"), request.GET.get("page", "1")
-        return cls(
-            q=request.GET.get("q", "")[:255],
-            sort=sort if sort in SORTS else "name",
-            page=int(page) if page.isdecimal() and len(page) < 9 else 1,
-        )
-
-    def pages(self, table: Table, places: Sequence[int]) -> "Pages":
-        """Those of the places in a table that are searched for, in the order asked for."""
-        wanted, names = self.q.casefold(), table.names
-        found = [at for at in places if wanted in names[at].casefold()] if wanted else places
-        keys: dict[str, Callable[[int], Any]] = {
-            "name": names.__getitem__,
-            "created": lambda at: (table.age(at), names[at]),
-            "state": lambda at: (_loadedness(table.load(at)), names[at]),
-        }
-        return Pages(found, keys[self.sort.lstrip("-")], descending=self.sort.startswith("-"))
-
-
-class Pages(Paginator):  # type: ignore[type-arg]  # Django's own can't be subscripted
-    """Pages of places whose order is worked out for the page asked for, no further.
-
-    To sort ten thousand names for the first fifty took longer than Milvus' answer.
-    """
-
-    def __init__(
-        self, places: Sequence[int], key: Callable[[int], Any], *, descending: bool
-    ) -> None:
-        super().__init__(places, PAGE)
-        self._places, self._key, self._descending = places, key, descending
-
-    def page(self, number: int | str) -> Page[int]:
-        number = self.validate_number(number)
-        end = number * PAGE
-        return Page(self._first(end)[end - PAGE :], number, self)
-
-    def _first(self, count: int) -> list[int]:
-        if count > self.count * SORTED_FROM:
-            return sorted(self._places, key=self._key, reverse=self._descending)[:count]
-        first = heapq.nlargest if self._descending else heapq.nsmallest
-        return first(count, self._places, key=self._key)
-
-
-def _loadedness(load: Load | Unread) -> int:
-    """Loaded first, then loading, then not loaded, then unknown."""
-    if isinstance(load, Unread):
-        return 1000
-    return 500 if load.percent is None else 100 - load.percent
-
-
 @require_safe
 def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     """The collections of a database. `details=1` adds what has to be read row by row."""
@@ -176,28 +115,36 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     summaries: dict[str, CollectionSummary] = {}
     if detailed:
         summaries = milvus.gateway.summaries(database, [row.name for row in rows])
-    under_way = _under_way(cluster, database)
     lite, standby = milvus.gateway.lite(database), milvus.gateway.is_standby(database)
+    act = _collection_acts(request, cluster, database)
+    url = partial(links.collections, cluster, database)
     context = {
         "cluster": milvus.cluster,
         "database": database,
         "lite": lite,
         "view": view,
-        "page": page,
+        "count": page.paginator.count,
         "rows": [
-            (
-                row,
-                summaries.get(row.name),
-                _drop(request, cluster, database, row.name) | {"claim": under_way(row.name)},
+            CollectionRow(
+                name=row.name,
+                url=links.collection(cluster, database, row.name),
+                load=row.load,
+                created=row.identity.created,
+                summary=summaries.get(row.name),
+                act=act(row.name),
             )
             for row in rows
         ],
         "detailed": detailed,
+        "details_url": ""
+        if detailed
+        else url(q=view.q, sort=view.sort, page=page.number, details=1),
         "total": len(places),
         "partial": "*" not in seen,
         # Also asked when all is hidden by rules: the answer must not tell that there is more.
         "lists_everything": bool(places) or milvus.gateway.lists_everything(database),
-        "columns": _columns(view),
+        "columns": view.columns(url),
+        "pager": view.pager(page, url),
         "standby": standby,
         "may_drop": not standby and may_somewhere(actor_of(request), Action.DROP_COLLECTION),
         "title": f"Collections in {database}",
@@ -211,11 +158,11 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
     )
 
 
-def _under_way(cluster: str, database: str) -> Callable[..., object]:
+def _claims(cluster: str, database: str) -> Callable[..., Claim | None]:
     """Whose operation holds a collection, or one of its partitions, if there is one."""
     claim = claims_in(cluster)
 
-    def on(collection: str, partition: str = "") -> object:
+    def on(collection: str, partition: str = "") -> Claim | None:
         kind = Kind.PARTITION if partition else Kind.COLLECTION
         names = {"collection": collection, "name": partition or collection}
         return claim(Target(cluster=cluster, database=database, kind=kind, **names))
@@ -223,24 +170,28 @@ def _under_way(cluster: str, database: str) -> Callable[..., object]:
     return on
 
 
-def _drop(request: HttpRequest, cluster: str, database: str, name: str) -> dict[str, Any]:
-    """Whether this person may drop it, or what keeps everybody from it."""
-    place = Place(cluster=cluster, database=database, collection=name)
-    decision = decide(actor_of(request), Action.DROP_COLLECTION, place)
-    return {"may": decision.allowed, "lock": locked_by(place)}
+def _collection_acts(request: HttpRequest, cluster: str, database: str) -> Callable[[str], RowAct]:
+    """What this person may do with each row of the list, or what keeps everybody from it."""
+    claims, actor = _claims(cluster, database), actor_of(request)
 
+    def act(name: str) -> RowAct:
+        place = Place(cluster=cluster, database=database, collection=name)
+        if claim := claims(name):
+            return RowAct(claim=claim)
+        if decide(actor, Action.DROP_COLLECTION, place).allowed:
+            target = Target(
+                cluster=cluster,
+                database=database,
+                kind=Kind.COLLECTION,
+                collection=name,
+                name=name,
+            )
+            url = links.act(Action.DROP_COLLECTION, target)
+            return RowAct(url=url, label=f"Drop {name}…")
+        lock = locked_by(place)
+        return RowAct(badge="Locked", reason=f" by {lock}") if lock else RowAct()
 
-def _columns(view: ListView) -> list[dict[str, Any]]:
-    """The sortable columns: how each is sorted now, and what a click asks for."""
-    return [
-        {
-            "key": key,
-            "label": label,
-            "next": f"-{key}" if view.sort == key else key,
-            "direction": {key: "ascending", f"-{key}": "descending"}.get(view.sort, ""),
-        }
-        for key, label in (("name", "Name"), ("state", "State"), ("created", "Created"))
-    ]
+    return act
 
 
 @require_safe
@@ -255,23 +206,35 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
     page = view.pages(known, range(len(known.rows))).get_page(view.page)
     shown = [known.rows[at] for at in page]
     rows = milvus.gateway.partition_rows(database, name, [p.name for p in shown])
-    under_way = _under_way(cluster, database)
+    claims = _claims(cluster, database)
+    target = Target(
+        cluster=cluster, database=database, kind=Kind.COLLECTION, collection=name, name=name
+    )
     lite, standby = milvus.gateway.lite(database), milvus.gateway.is_standby(database)
     actor, place = actor_of(request), Place(cluster=cluster, database=database, collection=name)
+    url = partial(links.collection, cluster, database, name)
     context = {
         "cluster": milvus.cluster,
         "database": database,
         "lite": lite,
         "collection": found,
+        "stored_rows": stored_rows(found.rows, is_exact=lite, detail=found),
         "view": view,
-        "page": page,
+        "count": page.paginator.count,
         "total": len(known.rows),
-        "columns": _columns(view),
+        "is_long": len(known.rows) > PAGE,
+        "partitions_denied": found.partitions is Unread.NOT_PERMITTED,
+        "columns": view.columns(url),
+        "pager": view.pager(page, url),
         "partitions": [
-            _partition_row(found, p, rows.get(p.name)) | {"claim": under_way(name, p.name)}
-            for p in shown
+            PartitionRow(
+                partition=partition,
+                rows=rows.get(partition.name),
+                act=_partition_act(found, target, partition, claims(name, partition.name)),
+            )
+            for partition in shown
         ],
-        "claim": under_way(name),
+        "claim": claims(name),
         "left_by": _left_by(name),
         "standby": standby,
         "may_drop_collection": not standby and may(actor, Action.DROP_COLLECTION, place),
@@ -291,6 +254,13 @@ def _left_by(name: str) -> uuid.UUID | None:
     return operation if intent and name == intent.private_name else None
 
 
-def _partition_row(found: Any, partition: Partition, rows: int | Unread | None) -> dict[str, Any]:
-    blocked = undroppable(found, partition.name)
-    return {"partition": partition, "rows": rows, "kept": blocked[0].text if blocked else ""}
+def _partition_act(
+    found: CollectionDetail, collection: Target, partition: Partition, claim: Claim | None
+) -> RowAct:
+    if claim:
+        return RowAct(claim=claim)
+    if blocked := undroppable(found, partition.name):
+        return RowAct(badge="Can't be dropped", reason=f": {blocked[0].text}")
+    target = other(collection, Kind.PARTITION, partition.name)
+    url = links.act(Action.DROP_PARTITION, target)
+    return RowAct(url=url, label=f"Drop partition {partition.name}…")

@@ -77,20 +77,20 @@ def looks_again(request: HttpRequest) -> bool:
 
 def of_milvus(exc: MilvusError) -> Problem:
     """The page for a read that failed. Nothing was changed by it."""
-    detail = f"{exc.speaker} said: {exc}" if str(exc) else ""
+    detail = f"{exc.speaker} answered: {exc}" if str(exc) else ""
     if exc.code in {PAUSED, BUSY, NO_CONNECTION}:  # Milvus was not even asked
         detail = f"{exc}."
     if isinstance(exc, NotFound):
-        text = "It may have been dropped or renamed meanwhile. Nothing was changed."
-        return Problem(status=404, title="Not there", text=text)
+        text = "It does not exist, or it was dropped or renamed. Nothing was changed."
+        return Problem(status=404, title="Not found", text=text)
     if isinstance(exc, Denied):
         text = (
-            "The account this dashboard uses at Milvus may not do that, or its token is wrong. "
-            "What it can't read is unknown, not empty. Ask whoever runs Milvus for the grant."
+            "The Milvus account of Milvus Admin lacks a privilege, or its token is wrong. What it "
+            "can't read is unknown, not empty. Ask an administrator of Milvus for the grant."
         )
-        return Problem(status=403, title="Milvus does not permit this", text=text, detail=detail)
+        return Problem(status=403, title="Milvus denied access", text=text, detail=detail)
     if isinstance(exc, Unreachable):
-        text = "What is in it is unknown until it answers. Nothing was sent that changes anything."
+        text = "Its contents are unknown until it answers. No change was sent to Milvus."
         title = "No connection to Milvus" if exc.code == NO_CONNECTION else "Milvus does not answer"
         again = math.ceil(exc.again_in)
         on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
@@ -100,70 +100,68 @@ def of_milvus(exc: MilvusError) -> Problem:
         )
     if isinstance(exc, Contradiction):
         text = (
-            "Two answers of Milvus do not agree, so what is there is unknown. This can last a "
-            "moment while somebody changes it, or longer if a proxy of Milvus answers from an old "
-            "cache. Nothing was changed. Try again in a moment."
+            "Two answers of Milvus contradict each other, so the state is unknown. This can last a "
+            "moment during a change, or longer if a Milvus proxy answers from a stale cache. "
+            "Nothing was changed. Try again in a moment."
         )
-        title = "Milvus contradicts itself"
+        title = "Contradictory answers from Milvus"
         return Problem(status=503, title=title, text=text, detail=f"{exc}.", retry=True)
     if exc.speaker != "Milvus":
         text = (
-            "Milvus Admin could not ask, or could not read the answer. What is there is unknown. "
-            "Nothing was changed. Run manage.py doctor to examine the connection."
+            "Milvus Admin could not send the request or read the answer, so the state is unknown. "
+            "Nothing was changed. Run manage.py doctor to check the connection."
         )
         return Problem(status=503, title="No usable answer from Milvus", text=text, detail=detail)
-    text = "Milvus refused the request. Nothing was changed."
-    return Problem(status=409, title="Milvus refused", text=text, detail=detail)
+    text = "Milvus refused to answer. Nothing was changed."
+    return Problem(status=409, title="Milvus refused the request", text=text, detail=detail)
 
 
 NOT_DONE = {
-    Outcome.DENIED: (403, "You may not do that"),
-    Outcome.NOT_FOUND: (404, "Already gone"),
-    Outcome.CHANGED: (409, "This is not what you were shown"),
-    Outcome.BLOCKED: (409, "Something stands in the way"),
-    Outcome.BUSY: (409, "Somebody else is at it"),
+    Outcome.DENIED: (403, "Permission denied"),
+    Outcome.NOT_FOUND: (404, "It no longer exists"),
+    Outcome.CHANGED: (409, "It changed since you opened this dialog"),
+    Outcome.BLOCKED: (409, "Blocked"),
+    Outcome.BUSY: (409, "Another operation is in progress"),
 }
 
 
 def of_not_done(exc: NotDone) -> Problem:
     """The page for an act that was stopped before anything was sent; it is on the record."""
     status, title = NOT_DONE[exc.outcome]
-    record = ", and this attempt is on the record" if exc.recorded else ""
+    record = ", and the attempt was recorded in the audit log" if exc.recorded else ""
     text = f"{exc}. Nothing was sent to Milvus{record}."
     if isinstance(exc, Busy):
         link = links.operation(str(exc.claim.operation_id))
-        return Problem(
-            status=status, title=title, text=text, link=link, link_text="See how it goes"
-        )
+        return Problem(status=status, title=title, text=text, link=link, link_text="View operation")
     return Problem(status=status, title=title, text=text.replace("..", "."))
 
 
 LOG_UNWRITABLE = Problem(
     status=503,
     title="The audit log can't be written",
-    text="Without a record nothing is dropped, so nothing was sent to Milvus. Tell whoever runs "
-    "this dashboard's database, and try again when it is back.",
+    text="Without a record nothing is dropped, so nothing was sent to Milvus. Ask an administrator "
+    "to check the database of Milvus Admin, and try again when it is available.",
 )
 DATABASE_DOWN = Problem(
     status=503,
-    title="The dashboard's own database does not answer",
-    text="Sign-in and the audit log live there, so nothing works without it. Nothing was sent "
-    "to Milvus by this request.",
+    title="The database of Milvus Admin does not answer",
+    text="Sign-in and the audit log need it, so no page works without it. This request sent "
+    "nothing to Milvus. Try again when the database is available.",
 )
 
 
 def _unrecorded(exc: OutcomeUnrecorded) -> Problem:
     return Problem(
         status=503,
-        title="Sent, but its outcome could not be recorded",
-        text="The request went to Milvus once and will not be sent again. When the audit log "
-        "can be written again, this dashboard looks what became of it and records that.",
+        title="Sent, but the outcome could not be recorded",
+        text="The request was sent to Milvus once and will not be sent again. Milvus Admin will "
+        "check the result and record it when the audit log can be written again.",
         detail=f"Operation {exc}",
     )
 
 
 class ProblemPagesMiddleware:
-    """Turn the errors of our own layers into pages, wherever a view lets them through."""
+    """Turn the errors of the layers below into pages, wherever a view lets them through."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -202,21 +200,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         return bare(request, UNKNOWN_HOST)
     text = "The address or the form could not be understood. Nothing was changed."
-    return bare(request, Problem(status=400, title="That request makes no sense", text=text))
+    return bare(request, Problem(status=400, title="Bad request", text=text))
 
 
 UNKNOWN_HOST = Problem(
     status=400,
     title="Milvus Admin does not answer to this host name",
-    text="Nothing was changed. Check the address. If it is right, whoever runs this dashboard adds "
-    "its host name to ALLOWED_HOSTS, or lets the proxy in front pass on the Host that the browser "
-    "sent. The name that arrived is in the log.",
+    text="Nothing was changed. Check the address. If it is right, an administrator must add its "
+    "host name to ALLOWED_HOSTS, or configure the proxy in front to pass on the Host header. The "
+    "name that arrived is in the log.",
 )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     text = "Your role does not include this. Nothing was changed."
-    return show(request, Problem(status=403, title="You may not do that", text=text))
+    return show(request, Problem(status=403, title="Permission denied", text=text))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -227,17 +225,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         text = (
             "The browser did not send the cookie that belongs to this form. Nothing was changed. "
             "Reload the page and try again. If that does not help, the browser blocks the cookies "
-            "of this site, or something in between takes them away."
+            "of this site, or a proxy removes them."
         )
-        title = "This form came without its cookie"
+        title = "The cookie for this form is missing"
         return show(request, Problem(status=403, title=title, text=text))
     if getattr(request, "actor", None) and request.path == reverse("sign-in"):
         return redirect(_after_sign_in(request))  # another tab signed in, and changed the secret
     text = (
         "The form does not belong to your session: it was open for too long, you signed in "
-        "again in another tab, or another site sent it. Nothing was changed. Reload and try again."
+        "again in another tab, or another site sent it. Nothing was changed. Reload the page and "
+        "try again."
     )
-    return show(request, Problem(status=403, title="This form is not valid any more", text=text))
+    return show(request, Problem(status=403, title="This form has expired", text=text))
 
 
 # How Django's reasons begin when what the browser says of its origin is not what arrived here.
@@ -248,13 +247,13 @@ def _other_origin(request: HttpRequest) -> Problem:
     here = f"{request.scheme}://{request.get_host()}"
     said = request.headers.get("Origin") or request.headers.get("Referer") or "nothing"
     text = (
-        f"The browser says that the form came from {readable(said)[:200]}, but what arrived here "
-        f"says that this is {here}. Nothing was changed. Another site may have sent it. If this "
-        "happens with every form, whoever runs the proxy in front has to look: it must pass on "
-        "Host with its port, or X-Forwarded-Host, and X-Forwarded-Proto, TRUST_PROXY must name "
-        "its address, and neither it nor the browser may suppress the headers Origin and Referer."
+        f"The browser sent the form from {readable(said)[:200]}, but Milvus Admin received it as "
+        f"{here}. Nothing was changed. Another site may have sent it. If this happens with every "
+        "form, the proxy in front is misconfigured: it must pass on Host with its port, or "
+        "X-Forwarded-Host, and X-Forwarded-Proto. TRUST_PROXY must name its address. Neither the "
+        "proxy nor the browser may suppress the headers Origin and Referer."
     )
-    return Problem(status=403, title="The form came from another address", text=text)
+    return Problem(status=403, title="This form came from another address", text=text)
 
 
 def _after_sign_in(request: HttpRequest) -> str:
@@ -263,17 +262,20 @@ def _after_sign_in(request: HttpRequest) -> str:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    text = "There is no page at this address, or what it was about is gone. Nothing was changed."
+    text = "There is no page at this address, or its subject no longer exists. Nothing was changed."
     detail = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
-    return show(request, Problem(status=404, title="Not here", text=text, detail=detail))
+    return show(request, Problem(status=404, title="Page not found", text=text, detail=detail))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The last resort. A database that does not answer is told apart from a bug of ours."""
+    """The last resort. A database that does not answer is told apart from a bug."""
     exc = sys.exc_info()[1]
     if isinstance(exc, LogUnwritable):
         return bare(request, LOG_UNWRITABLE)
     if isinstance(exc, DatabaseError | InterfaceError):
         return bare(request, DATABASE_DOWN)
-    text = "This is a mistake in the dashboard. If you were dropping something, look at its page."
-    return bare(request, Problem(status=500, title="Something broke here", text=text))
+    text = (
+        "This is a bug in Milvus Admin. If you were dropping something, check its outcome in the "
+        "audit log before you try again."
+    )
+    return bare(request, Problem(status=500, title="Internal error", text=text))

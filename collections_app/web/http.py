@@ -64,7 +64,7 @@ def named(request: HttpRequest, parameter: str, default: str | None = None) -> s
     """A name from the query string, exactly as sent. Http404 if it can be no name at all."""
     value = request.GET.get(parameter, default)
     if not value or len(value) > 255 or "\0" in value:
-        raise Http404(f"The address has no usable {parameter}")
+        raise Http404(f"The address has no valid {parameter}")
     return value
 
 
@@ -79,7 +79,7 @@ def refuse(request: HttpRequest, action: Action) -> NoReturn:
         actor=actor,
         origin=origin_of(request),
         outcome=log.Outcome.DENIED,
-        message=f"No rule gives this to any of these groups. Asked for {request.path}"[:300],
+        message=f"No rule grants this to these groups. Requested: {request.path}"[:300],
     )
     try:
         quotas.write(entry)
@@ -95,7 +95,7 @@ def open_cluster(request: HttpRequest, key: str) -> clusters.Milvus:
     except clusters.UnknownCluster:
         found = None
     if found is None or not may(actor_of(request), Action.VIEW, Place(cluster=key)):
-        raise Http404(f"No cluster {key} is configured here")
+        raise Http404(f"No cluster {key} is configured")
     take_seat(request, found)
     return found
 

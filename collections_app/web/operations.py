@@ -29,8 +29,10 @@ from ..operations.reconcile import can_be_asked, settle
 from . import draft, links
 from . import snippets as web_snippets
 from .errors import Problem, show
+from .facts import dialog_facts, snapshot_facts
 from .forms import ConfirmForm
 from .http import go_to, named, needs, open_cluster, page_or_part, take_seat
+from .timeline import timeline
 
 # What an act clears the way for.
 NEXT = {
@@ -39,11 +41,12 @@ NEXT = {
 }
 
 
+VERIFYING = "Unknown – verifying"
 ANOTHER = Problem(
     status=409,
-    title="This is not what you were shown",
-    text="While you signed in, something else got its name, or it changed. Nothing was sent to "
-    "Milvus. Open the dialog anew to see what is there now.",
+    title="It changed since you opened this dialog",
+    text="It changed while you signed in, or something else has its name now. Nothing was sent to "
+    "Milvus. Open the dialog again to see the current state.",
     retry=True,
 )
 
@@ -113,6 +116,7 @@ def _dialog(
         "operation": operation,
         "target": target,
         "look": look,
+        "facts": list(dialog_facts(target, look)),
         "blockers": [(b, _remedy_url(b)) for b in look.blockers],
         "form": form,
         "notice": notice,
@@ -185,14 +189,16 @@ def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResp
             request.POST.get("token", ""), action=action, target=target, actor=actor
         )
     except confirmation.Expired:
-        notice = "This dialog was open for too long. Here is what is there now. Nothing was sent."
+        notice = (
+            "This dialog was open for too long. It shows the current state now. Nothing was sent."
+        )
         return _dialog(request, action, target, notice=notice, status=409)
     except confirmation.Forged as exc:
-        protocol.refuse(action, target, actor, origin, f"The confirmation is not valid: {exc}")
-        notice = f"That confirmation is not valid: {exc}. Nothing was sent."
+        protocol.refuse(action, target, actor, origin, f"Invalid confirmation: {exc}")
+        notice = f"Invalid confirmation: {exc}. Nothing was sent."
         return _dialog(request, action, target, notice=notice, status=403)
     if sign_in_needed(actor, target.cluster):
-        notice = "Nothing was sent: this cluster asks for a fresher sign-in."
+        notice = "Nothing was sent: this cluster requires a more recent sign-in."
         return _dialog(request, action, target, bound=form, notice=notice, status=403)
     if not form.is_valid():
         return _dialog(request, action, target, bound=form, status=422)
@@ -278,6 +284,9 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
         "target": target,
         "operation": OPERATIONS[action],
         "details": details,
+        "status": VERIFYING if found.is_open else found.outcome,
+        "timeline": timeline(found.events),
+        "facts": snapshot_facts(target, details),
         "snapshot": _pretty(details.get("snapshot")),
         "section": "audit",
         "snippets": snippets(
@@ -308,8 +317,8 @@ def _no_such_operation() -> str:
     if not (last := queries.removed_until()):
         return "No such operation"
     return (
-        f"No such operation. Events 1 to {last} are not in this log any more, but in sealed files: "
-        "whoever keeps those can look there."
+        f"No such operation. Events 1 to {last} were removed from this log. Sealed files hold "
+        "them: ask the person who keeps those."
     )
 
 
@@ -325,7 +334,7 @@ def snapshot(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     """The snapshot of an intent as a file: enough to re-create the collection, empty."""
     intent = _story(request, operation_id).intent
     if intent is None:
-        raise Http404("Nothing was sent in this operation, so it has no snapshot")
+        raise Http404("This operation sent nothing, so it has no snapshot")
     body = _pretty(intent.details["snapshot"])
     response = HttpResponse(body, content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="snapshot-{operation_id}.json"'

@@ -63,4 +63,5 @@ def _through_the_proxy(request: HttpRequest) -> HttpResponse:
     if htmx:
         back, home = htmx.current_url_abs_path or "", reverse("home")
         return HttpResponseClientRedirect(back if is_ours(back) else home)
-    return render(request, "sso/not_from_the_proxy.html", {"title": "Not this way"}, status=403)
+    context = {"title": "Direct access not allowed"}
+    return render(request, "sso/not_from_the_proxy.html", context, status=403)

@@ -70,8 +70,8 @@ def test_each_action_has_its_answer_and_its_reason() -> None:
         "partition.drop",
         "partition.release",
     }
-    assert found["view"][1] == "Given by the rule of team"
-    assert found["collection.drop"] == ("no", "No rule gives this to any of these groups")
+    assert found["view"][1] == "Granted by the rule of team"
+    assert found["collection.drop"] == ("no", "No rule grants this to your groups")
 
 
 @pytest.mark.parametrize(

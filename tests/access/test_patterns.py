@@ -218,4 +218,4 @@ def test_decide_without_a_right_looks_up_no_lock(lock: Any, settings: Any) -> No
     settings.ACCESS = (rule("team", "drop", databases=("elsewhere",)),)
     lock("books")
     decision = decide(actor(groups=("team",)), Action.DROP_COLLECTION, BOOKS)
-    assert decision.why == "No rule gives this to any of these groups"
+    assert decision.why == "No rule grants this to your groups"

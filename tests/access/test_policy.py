@@ -88,7 +88,7 @@ def test_without_a_rule_for_ones_groups_nothing_is_allowed(
     for action in Action:
         decision = decide(TEAM, action, BOOKS)
         assert not decision.allowed
-        assert decision.why == "No rule gives this to any of these groups"
+        assert decision.why == "No rule grants this to your groups"
         assert not may_somewhere(TEAM, action)
         assert not may_everywhere(TEAM, action)
     assert visible(TEAM, "main", "default") == ()
@@ -103,9 +103,9 @@ def test_without_groups_no_rule_counts(settings: Any) -> None:
 def test_the_decision_says_which_rule_it_was(settings: Any) -> None:
     first = rule("team", "view")
     settings.ACCESS = (first, replace(first, source="the second one"), rule("team", "drop"))
-    assert decide(TEAM, Action.VIEW, BOOKS).why == "Given by the rule of team"
+    assert decide(TEAM, Action.VIEW, BOOKS).why == "Granted by the rule of team"
     settings.ACCESS = settings.ACCESS[1:]
-    assert decide(TEAM, Action.VIEW, BOOKS).why == "Given by the second one"
+    assert decide(TEAM, Action.VIEW, BOOKS).why == "Granted by the second one"
 
 
 CYRILLIC_A = "\u0430"

@@ -511,11 +511,11 @@ def test_the_log_its_filters_and_its_verification_go_on(
     removed(tmp_path, sealed(tmp_path))
     auditor = signed_in("auditor")
     page = auditor.get("/audit/").content.decode()
-    assert "Events 1 to 4 are not here any more" in page
+    assert "Events 1 to 4 are no longer in this log" in page
     assert "Older" not in page
-    assert "Nothing here matches" in auditor.get("/audit/?before=5").content.decode()
+    assert "No event matches" in auditor.get("/audit/?before=5").content.decode()
     found = queries.log_page(AuditEvent.objects.order_by("-sequence"), before=7)
     assert [event.row.sequence for event in found.events] == [6, 5]
     said = auditor.post("/audit/verify/").content.decode()
     assert "The chain is intact" in said
-    assert "It goes on from event 4" in said
+    assert "The chain continues from event 4" in said

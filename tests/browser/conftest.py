@@ -208,7 +208,7 @@ def make_thing(faulty: object, chain: Chain, make_collection: Seeds) -> Callable
 def settled(page: Page, url: str) -> None:
     """Go there, and wait until the table is whole."""
     page.goto(url)
-    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator(".skeleton")).to_have_count(0)
 
 
 def opened(page: Page, thing: Thing) -> Locator:

@@ -136,7 +136,7 @@ def drop_partition(page: Page, collection: str, name: str, reason: str) -> None:
     name_field(dialog).fill(name)
     dialog.get_by_label("Reason").fill(reason)
     act_button(dialog).click()
-    expect(page.get_by_text("A look afterwards shows")).to_be_visible()
+    expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
 
 
 def shoot(page: Page, name: str) -> None:
@@ -176,7 +176,7 @@ def _dialogs(page: Page) -> None:
 def _history(ada: Page, tomas: Page, chain: Chain) -> None:
     """What the log tells: successes, a refusal, and a drop that nobody knows the outcome of."""
     drop(tomas, "customized_setup_2", "A tutorial's leftover")
-    expect(tomas.get_by_text("A look afterwards shows")).to_be_visible()
+    expect(tomas.get_by_text("Verified: it no longer exists")).to_be_visible()
     drop_partition(tomas, "book", "poem", "Moved to its own collection")
     drop_partition(ada, "article_embeddings_v7", "y2024", "Older than two years, SEARCH-1175")
     chain.relay.fail("DropCollection", grpc.StatusCode.PERMISSION_DENIED, "permission deny")
@@ -184,9 +184,9 @@ def _history(ada: Page, tomas: Page, chain: Chain) -> None:
     expect(tomas.get_by_role("status")).to_have_text("refused")
     chain.relay.forward("DropCollection")
     drop(ada, "article_embeddings_v6", "v7 has proved itself, SEARCH-1182")
-    ada.get_by_role("link", name="See the record").click()
+    ada.get_by_role("link", name="View operation").click()
     shoot(ada, "operation")
     chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
     drop(ada, "faces_2024_q1_reindex_attempt_do_not_use", "As its name says")
-    expect(ada.get_by_text("It is not known yet")).to_be_visible()
+    expect(ada.get_by_text("Milvus has not confirmed")).to_be_visible()
     shoot(ada, "unknown")

@@ -166,7 +166,7 @@ def dialog_of(scene: Scene, name: str) -> Page:
 
 def dialog(scene: Scene) -> Page:
     page = dialog_of(scene, LONG)
-    the_dialog(page).get_by_text("The same as code").click()
+    the_dialog(page).get_by_text("Equivalent API calls").click()
     return page
 
 
@@ -201,7 +201,7 @@ def succeeded(scene: Scene) -> Page:
     assert scene.drop(name) is Outcome.SUCCEEDED
     page = scene.story_of(name)
     page.get_by_text("Schema and settings").click()
-    page.get_by_text("The same as code").click()
+    page.get_by_text("Equivalent API calls").click()
     return page
 
 

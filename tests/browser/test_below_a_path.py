@@ -62,7 +62,7 @@ def test_look_search_drop_and_leave(
 ) -> None:
     name, other = make_collection(), make_collection()
     page.goto(f"clusters/main/collections/?{urlencode({'database': 'default'})}")
-    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator(".skeleton")).to_have_count(0)
     page.get_by_role("searchbox").press_sequentially(name)
     expect(page).to_have_url(re.compile(f"^{served.base}clusters/main/collections/.*q={name}"))
     expect(page.get_by_text(other, exact=True)).to_have_count(0)
@@ -70,7 +70,7 @@ def test_look_search_drop_and_leave(
     name_field(the_dialog(page)).fill(name)
     act_button(the_dialog(page)).click()
     expect(page.get_by_role("status").first).to_contain_text("was dropped")
-    page.get_by_role("link", name="See the record").click()
+    page.get_by_role("link", name="View operation").click()
     expect(page).to_have_url(re.compile(f"^{served.base}operations/"))
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{served.base}signed-out/")

@@ -89,7 +89,7 @@ def test_tabs_restored_together_all_end_where_they_were_going(
     while len(tabs) < len(addresses):
         page.wait_for_timeout(50)
     for tab in tabs:
-        expect(tab.get_by_role("heading", level=1)).to_have_text("What may I do here?")
+        expect(tab.get_by_role("heading", level=1)).to_have_text("My permissions")
     assert {tab.url for tab in tabs} == set(addresses)
     assert recorded("session.refused") == []
 
@@ -108,7 +108,7 @@ def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
     provider.change("ada", groups=["ml-readers"])
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
-    expect(the_dialog(page)).to_contain_text("Not there")  # she may not even see it any more
+    expect(the_dialog(page)).to_contain_text("Not found")  # she may not even see it any more
     assert thing.there()
     assert thing.sent() == 0
     (changed,) = recorded("session.groups")
@@ -121,7 +121,9 @@ def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
     arrive: Callable[..., Page], provider: Provider, live_server: LiveServer, thing: Thing
 ) -> None:
     page = arrive("Ada Osei", thing.start)
-    expect(page.locator(".bone")).to_have_count(0)  # or filling in the table would lead to the door
+    expect(page.locator(".skeleton")).to_have_count(
+        0
+    )  # or filling in the table would lead to the door
     provider.send_logouts_to(live_server.url.replace("localhost", "127.0.0.1"))
     assert provider.end_sessions("ada")["told"]
     thing.link(page).click()
@@ -176,4 +178,4 @@ def test_what_a_reader_may_not_see_is_not_there(
     expect(page.get_by_role("heading", name="No collections")).to_be_visible()
     expect(page.get_by_text(thing.collection, exact=True)).to_have_count(0)
     page.goto(thing.dialog_address)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Not there")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")

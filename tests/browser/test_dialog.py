@@ -31,8 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def is_done(page: Page, thing: Thing) -> None:
     """The page a drop leads to says that it happened, and Milvus has the thing no more."""
     message = page.get_by_text(
-        f"{thing.kind.capitalize()} {thing.name} was dropped. "
-        "A look afterwards shows that it is gone."
+        f"{thing.kind.capitalize()} {thing.name} was dropped. Verified: it no longer exists."
     )
     expect(message).to_be_visible()
     expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
@@ -101,7 +100,7 @@ def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Th
     dialog.get_by_label("Reason").fill("Replaced by the new model")
     act_button(dialog).click()
     is_done(page, thing)
-    page.get_by_role("link", name="See the record").click()
+    page.get_by_role("link", name="View operation").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}")
     expect(page.get_by_role("status")).to_have_text("succeeded")
     expect(page.get_by_text("Reason: Replaced by the new model")).to_be_visible()
@@ -229,7 +228,7 @@ def test_the_focus_finds_its_link_in_a_table_that_was_filled_in_meanwhile(
     thing.link(page).click()
     expect(the_dialog(page)).to_be_visible()
     details[0].continue_()
-    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator(".skeleton")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(thing.link(page)).to_be_focused()
 
@@ -279,7 +278,7 @@ def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None
     thing.replace()
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
-    expect(dialog.get_by_role("heading")).to_have_text("This is not what you were shown")
+    expect(dialog.get_by_role("heading")).to_have_text("It changed since you opened this dialog")
     expect(dialog).to_contain_text("Nothing was sent to Milvus")
     nothing_happened(thing)
     dialog.get_by_role("link", name="Close").click()
@@ -354,7 +353,7 @@ def test_a_loaded_partition_is_released_first_and_then_dropped(
     dialog = opened(page, thing)
     expect(dialog).to_contain_text("Milvus refuses to drop it until it is released.")
     cleared(dialog, "Release", "Release partition", thing.name)
-    expect(dialog).to_contain_text(f"Partition {thing.name} was released. A look afterwards")
+    expect(dialog).to_contain_text(f"Partition {thing.name} was released. Verified:")
     expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop partition {thing.name}?")
     nothing_happened(thing)
     name_field(dialog).fill(thing.name)
@@ -370,9 +369,7 @@ def test_an_alias_is_dropped_first_and_then_its_collection(
     dialog = opened(page, thing)
     expect(dialog).to_contain_text(f"The alias {alias} points here.")
     cleared(dialog, "Drop", "Drop alias", alias)
-    expect(dialog).to_contain_text(
-        f"Alias {alias} was dropped. A look afterwards shows that it is gone."
-    )
+    expect(dialog).to_contain_text(f"Alias {alias} was dropped. Verified: it no longer exists.")
     expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop collection {thing.name}?")
     nothing_happened(thing)
     assert thing.chain.relay.count("DropAlias") == 1
@@ -426,7 +423,7 @@ def test_a_hostile_name_is_shown_as_it_is_and_dropped_by_what_is_shown(
     assert on_lite.exists(name)
     name_field(dialog).fill(typed)
     act_button(dialog).click()
-    expect(page.get_by_text("A look afterwards shows that it is gone.")).to_be_visible()
+    expect(page.get_by_text("Verified: it no longer exists.")).to_be_visible()
     assert not on_lite.exists(name)
 
 

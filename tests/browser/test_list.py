@@ -65,7 +65,7 @@ def test_a_click_on_a_heading_sorts_and_a_second_one_turns_round(
     for order in orders:
         heading.get_by_role("link").click()
         expect(page.locator("td.title")).to_have_text(order)
-        expect(page.locator(".bone")).to_have_count(0)
+        expect(page.locator(".skeleton")).to_have_count(0)
     sorted_by = "ascending" if column == "Name" else "descending"
     expect(heading).to_have_attribute("aria-sort", sorted_by)
     page.reload()
@@ -77,9 +77,9 @@ def test_rows_partitions_and_aliases_fill_in(page: Page, books: str) -> None:
     details = held(page, DETAILS)
     page.goto(address("collections", database=books))
     expect(page.locator("td.title")).to_have_count(3)
-    expect(page.locator(".bone")).to_have_count(6)
+    expect(page.locator(".skeleton")).to_have_count(6)
     details[0].continue_()
-    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator(".skeleton")).to_have_count(0)
     row = page.get_by_role("row", name=re.compile("novel"))
     expect(row.locator("td.number")).to_have_text(["≈ 0", "2"])
     expect(row.locator(".chip")).to_have_text(re.compile("best"))
@@ -112,7 +112,7 @@ def test_an_answer_is_not_lost_to_details_that_come_in_between(
     page.unroute(DETAILS)
     answers[0].continue_()
     expect(page.locator("td.title")).to_have_text(answer)
-    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator(".skeleton")).to_have_count(0)
     expect(page.locator("td.title")).to_have_text(answer)
 
 
@@ -146,7 +146,7 @@ def test_a_click_on_drop_survives_the_filling_in(page: Page, books: str) -> None
     page.goto(address("collections", database=books))
     page.get_by_role("link", name="Drop essay…").click()
     dialog = page.get_by_role("dialog")
-    expect(page.locator(".bone")).to_have_count(0)
+    expect(page.locator(".skeleton")).to_have_count(0)
     expect(dialog).to_contain_text("Drop collection essay?")
 
 

@@ -38,7 +38,7 @@ def test_a_wrong_name_is_refused_and_the_right_one_drops(page: Page, thing: Thin
     name_field(page).fill(thing.name)
     act_button(page).click()
     expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
-    expect(page.get_by_text("A look afterwards shows that it is gone.")).to_be_visible()
+    expect(page.get_by_text("Verified: it no longer exists.")).to_be_visible()
     assert not thing.there()
     assert thing.sent() == 1
 
@@ -78,7 +78,7 @@ def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[.
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop partition {thing.name}?")
     name_field(page).fill(thing.name)
     act_button(page).click()
-    expect(page.get_by_text("A look afterwards shows that it is gone.")).to_be_visible()
+    expect(page.get_by_text("Verified: it no longer exists.")).to_be_visible()
     assert not thing.there()
 
 
@@ -91,10 +91,10 @@ def test_an_unknown_outcome_can_be_looked_at(
     confirm_page(page, thing)
     name_field(page).fill(thing.name)
     act_button(page).click()
-    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
     chain.relay.forward(REQUEST["collection"])
     thing.seeds.server.client().drop_collection(thing.name)
-    page.get_by_role("button", name="Look now").click()
+    page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("status")).to_have_text("succeeded")
     assert thing.sent() == 1
 

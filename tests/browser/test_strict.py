@@ -34,8 +34,8 @@ def confirm(page: Page, thing: Thing) -> None:
 
 def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Thing) -> None:
     confirm(page, thing)
-    expect(page.get_by_text("A look afterwards shows that it is gone")).to_be_visible()
-    page.get_by_role("link", name="See the record").click()
+    expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
+    page.get_by_role("link", name="View operation").click()
     expect(page.get_by_role("status")).to_have_text("succeeded")
     expect(page.get_by_text(f"Strict: to be renamed to {PREFIX}")).to_be_visible()
 
@@ -46,8 +46,8 @@ def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
     chain.relay.before("RenameCollection", thing.replace)
     confirm(page, thing)
     expect(page.get_by_role("status")).to_have_text("refused")
-    expect(page.get_by_text("Another collection had its name by then")).to_be_visible()
-    expect(page.get_by_text("It has its name again")).to_be_visible()
+    expect(page.get_by_text("Another collection had taken its name")).to_be_visible()
+    expect(page.get_by_text("Its original name was restored")).to_be_visible()
     assert thing.there()
     assert thing.sent() == 0
 
@@ -57,10 +57,10 @@ def test_half_way_the_list_leads_from_the_private_name_to_the_operation(
 ) -> None:
     chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirm(page, thing)
-    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
     settled(page, list_url(q=PREFIX))
     rows = page.get_by_role("row").filter(has_text=PREFIX)
-    rows.get_by_role("link", name=re.compile("^Under way")).last.click()
+    rows.get_by_role("link", name=re.compile("^In progress")).last.click()
     expect(page.get_by_text("gives its own back")).to_be_visible()
     name = page.url.rstrip("/").rpartition("/")[2].replace("-", "")
     thing.seeds.renamed(f"{PREFIX}{name}")

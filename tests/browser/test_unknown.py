@@ -33,8 +33,8 @@ def confirmed(page: Page, thing: Thing) -> None:
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
     expect(page).to_have_url(re.compile("/operations/"))
-    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
-    expect(page.get_by_text("It is not known yet whether this happened.")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
+    expect(page.get_by_text("Milvus has not confirmed this operation.")).to_be_visible()
 
 
 def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
@@ -43,12 +43,12 @@ def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
     """The request gets through, its answer does not."""
     thing.chain.relay.before(REQUEST[thing.kind], thing.chain.proxy.stall)
     confirmed(page, thing)
-    expect(page.get_by_text("The look afterwards failed")).to_be_visible()
+    expect(page.get_by_text("The read-back failed")).to_be_visible()
     thing.chain.proxy.ok()
     three_seconds_later(page)
     expect(page.get_by_role("status")).to_have_text("succeeded")
-    expect(page.get_by_text("A look afterwards shows that it is gone")).to_be_visible()
-    expect(page.get_by_role("button", name="Look now")).to_have_count(0)
+    expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
+    expect(page.get_by_role("button", name="Check now")).to_have_count(0)
     assert not thing.there()
     assert thing.sent() == 1
 
@@ -62,7 +62,7 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
     confirmed(page, thing)
     thing.chain.relay.forward(REQUEST["collection"])
     expect(page.get_by_role("status")).to_have_text("failed", timeout=40_000)  # it looks itself
-    expect(page.get_by_text("still there, long after the deadline")).to_be_visible()
+    expect(page.get_by_text("still exists after the drop deadline")).to_be_visible()
     assert thing.there()
     assert thing.sent() == 1
 
@@ -77,16 +77,16 @@ def test_while_it_is_open_everybody_sees_who_is_at_it(
     confirmed(page, thing)
     page.goto(list_url(q=thing.name))
     expect(page.get_by_role("link", name=f"Drop {thing.name}…")).to_have_count(0)
-    page.get_by_role("link", name=re.compile("^Under way.*operator is at it")).click()
-    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    page.get_by_role("link", name=re.compile("^In progress.*operation by operator")).click()
+    expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
     page.goto(act_url("drop-collection", thing.name))
     main = page.get_by_role("main")
     expect(main.get_by_role("alert")).to_contain_text(
-        "operator has an operation on this under way."
+        "operator has an operation on it in progress."
     )
     name_field(main).fill(thing.name)
     act_button(main).click()
-    expect(main.get_by_role("heading", level=1)).to_have_text("Somebody else is at it")
-    main.get_by_role("link", name="See how it goes").click()
-    expect(page.get_by_role("status")).to_have_text("unknown, being looked at")
+    expect(main.get_by_role("heading", level=1)).to_have_text("Another operation is in progress")
+    main.get_by_role("link", name="View operation").click()
+    expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
     assert thing.sent() == 1

@@ -189,7 +189,7 @@ def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) ->
     look(_main())
     (event,) = AuditEvent.objects.all()
     assert "with 0 collections" in json.loads(event.record)["message"]
-    assert "only what the account of this dashboard was granted" in event.record
+    assert "only what the account of Milvus Admin was granted" in event.record
 
 
 def test_a_thousand_that_appear_are_a_thousand_events_and_one_chain(fake: FakeMilvus) -> None:

@@ -47,7 +47,7 @@ def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
     assert begun.look().events == {}
     gone = next(r for r in records() if r["action"] == "collection.gone")
     assert gone["details"]["identity"]["id"] == old
-    assert gone["outcome"] == "not by us"
+    assert gone["outcome"] == "external"
     assert "No operation here did that, so who did it is not known." in gone["message"]
     assert gone["actor"]["method"] == gone["origin"]["interface"] == "watch"
     assert gone["actor"]["issuer"].startswith("watch:")

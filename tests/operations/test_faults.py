@@ -143,7 +143,7 @@ def test_while_it_is_unknown_nobody_else_may_and_afterwards_they_may(
     skin: Skin,
 ) -> None:
     confirmation, grace = leave_unknown(thing, chain), actor("grace")
-    with pytest.raises(Busy, match="Ada is at it"):
+    with pytest.raises(Busy, match="Ada has an operation in progress"):
         carry_out(consent(thing.target, who=grace), grace)
     impatient()
     until(lambda: settled(confirmation) is still_there(skin))
@@ -355,7 +355,7 @@ def test_a_process_killed_between_intent_and_outcome_is_settled_without_sending_
 
 def refused_while_open(thing: Thing) -> str:
     """A second drop meets the claim, though the process that made it is dead."""
-    with pytest.raises(Busy, match="is at it"):
+    with pytest.raises(Busy, match="has an operation in progress"):
         carry_out(consent(thing.target), actor("bob"))
     return f"refused {Outcome.BUSY}"
 

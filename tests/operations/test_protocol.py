@@ -132,7 +132,7 @@ def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
 def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, chain: Chain) -> None:
     late = consent(thing.target)
     thing.remove()
-    with pytest.raises(NotDone, match="does not exist any more") as caught:
+    with pytest.raises(NotDone, match="no longer exists") as caught:
         carry_out(late)
     assert caught.value.outcome is Outcome.NOT_FOUND
     assert chain.relay.count(thing.rpc) == 0
@@ -199,7 +199,7 @@ def test_who_comes_after_another_operator_is_told_that_it_is_gone(
 ) -> None:
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
     carry_out(theirs, GRACE)
-    with pytest.raises(NotDone, match="does not exist any more"):
+    with pytest.raises(NotDone, match="no longer exists"):
         carry_out(mine)
     assert chain.relay.count(thing.rpc) == 1
     assert told() == [*SUCCEEDED, "refused not found"]
@@ -496,4 +496,7 @@ def test_a_partition_that_took_its_collection_with_it_is_told_as_that(
     chain.relay.after("DropPartition", whole.remove)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     outcome = AuditEvent.objects.get(phase="outcome")
-    assert "Its whole collection is gone, too." in json.loads(outcome.record)["details"]["seen"]
+    assert (
+        "Its whole collection no longer exists either."
+        in json.loads(outcome.record)["details"]["seen"]
+    )

@@ -171,7 +171,7 @@ def test_a_namesake_in_the_last_instant_gets_its_name_back(thing: Thing, chain: 
     assert id_of(thing, private(confirmation)) == 0
     assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (2, 0)
     assert details()["attempts"] == 0
-    assert "has its name again" in str(details()["message"])
+    assert "original name was restored" in str(details()["message"])
 
 
 def test_without_strict_mode_it_would_have_been_dropped(
@@ -282,7 +282,7 @@ def test_a_drop_that_never_arrived_is_taken_back_by_reconcile_only(
     assert settled(confirmation) is Outcome.UNKNOWN, "whoever only looks renames nothing"
     assert reconciled(confirmation) is Outcome.FAILED
     assert id_of(thing) == shown
-    assert "has its name again" in str(details()["message"])
+    assert "original name was restored" in str(details()["message"])
     assert chain.relay.count(DROP) == 1
 
 
@@ -468,7 +468,7 @@ def test_a_rename_that_comes_when_all_is_closed_is_found_and_taken_back(
     assert (id_of(thing), id_of(thing, private(closed))) == (shown, 0)
     assert told() == TAKEN_BACK
     assert "after this was closed" in str(details()["message"])
-    assert "has its name again" in str(details()["message"])
+    assert "original name was restored" in str(details()["message"])
     assert reconcile() == 0
     assert told() == TAKEN_BACK
 

@@ -81,7 +81,7 @@ def test_nobody_else_can_say_that(what: dict[str, str]) -> None:
     browser = Client()
     answer = ask(browser, **what)
     assert answer.status_code == 403
-    assert "Not this way" in answer.content.decode()
+    assert "Direct access not allowed" in answer.content.decode()
     assert nobody_is_in(browser)
     (event,) = recorded("session.refused")
     assert (event["actor"]["subject"], event["outcome"]) == ("", "denied")

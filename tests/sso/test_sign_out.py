@@ -27,7 +27,7 @@ def sign_out(browser: Client) -> Any:
 
 def where_it_leads(answer: Any) -> str:
     """The address of the page that ends the provider's session too; both ways to it agree."""
-    address = Page(answer).link("Go on")
+    address = Page(answer).link("Continue")
     assert f"0; url={address}" in [m.attrs.get("content") for m in Page(answer).find("meta")]
     return unescape(address)
 

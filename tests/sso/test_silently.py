@@ -109,7 +109,7 @@ def test_a_dialog_that_comes_back_is_for_the_same_thing_only(
     complete(browser, provider, browser.get(door.headers["Location"]), "", visitor)  # type: ignore[arg-type]
     page = Page(browser.get(url))
     assert page.status == 409
-    assert "This is not what you were shown" in page.text
+    assert "It changed since you opened this dialog" in page.text
     assert "Type books" not in page.text
 
 

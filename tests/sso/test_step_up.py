@@ -103,7 +103,7 @@ def test_without_it_nothing_is_sent(ada: Client, books: FakeMilvus) -> None:
     signed_in_long_ago(120)
     answer = send(ada, token)
     assert answer.status_code == 403
-    assert "asks for a fresher sign-in" in Page(answer).text
+    assert "requires a more recent sign-in" in Page(answer).text
     assert books.sent == []
 
 
@@ -183,7 +183,7 @@ def test_a_namesake_made_meanwhile_is_not_dropped(
     come_back(ada, forger, asked_there(ada, door))
     page = Page(ada.get(DIALOG))
     assert page.status == 409
-    assert "This is not what you were shown" in page.text
+    assert "It changed since you opened this dialog" in page.text
     assert books.sent == DROPPED  # by the test itself
     fresh = Page(ada.get(DIALOG))
     assert fresh.status == 200

@@ -142,7 +142,7 @@ def test_signing_out_without_readable_tokens_works(
     browser = Client()
     come_back(browser, forger)
     SignIn.objects.update(tokens="not to be read")
-    address = Page(browser.post("/sign-out/")).link("Go on")
+    address = Page(browser.post("/sign-out/")).link("Continue")
     assert "id_token_hint" not in address
     assert not signed_in(browser)
 

@@ -182,9 +182,9 @@ def test_the_right_name_drops_it_once_and_the_message_leads_to_the_record(
     assert events() == [("intent", ""), ("outcome", "succeeded")]
     landed = Page(client.get(answer.headers["Location"]))
     assert landed.status == 200
-    said = f"{thing.kind.capitalize()} {thing.name} was dropped. A look afterwards shows that"
+    said = f"{thing.kind.capitalize()} {thing.name} was dropped. Verified:"
     assert said in landed.text
-    record = Page(client.get(landed.link("See the record")))
+    record = Page(client.get(landed.link("View operation")))
     assert "succeeded" in record.text
     assert "Reason: Ticket 7" in record.text
     assert said not in Page(client.get(list_url())).text, "a message is said once"
@@ -259,7 +259,7 @@ def test_a_loaded_partition_is_released_and_then_dropped_in_two_recorded_acts(
     assert "Searches that use it fail" in asked.text
     followed = Page(confirm(client, release, "novels"))
     assert followed.status == 200
-    assert "Partition novels was released. A look afterwards" in followed.text
+    assert "Partition novels was released. Verified:" in followed.text
     assert followed.find("h1")[0].text == "Drop partition novels?"
     assert destroyed() == ["ReleasePartitions"]
 
@@ -277,7 +277,7 @@ def test_an_alias_is_dropped_first_and_that_leads_to_the_collection(
     name = make_collection(aliases=[alias])
     client = signed_in()
     page = Page(client.get(act_url("drop-collection", name)))
-    assert f"The alias {alias} points here. It has to be dropped first." in page.text
+    assert f"The alias {alias} points here. It Drop the alias first." in page.text
     remedy = page.link("Drop alias…")
     assert "Programs that use the name" in Page(client.get(remedy)).text
     followed = Page(confirm(client, remedy, alias))
@@ -316,9 +316,9 @@ def test_a_crafted_drop_of_what_milvus_keeps_is_refused_here_and_recorded(
     client, url = signed_in(), act_url("drop-partition", name, partition)
     page = Page(confirm(client, url, partition))
     assert page.status == 409
-    assert "Something stands in the way" in page.text
+    assert "Blocked" in page.text
     assert ("partition key, tenant" if by_key else "keeps its default partition") in page.text
-    assert "this attempt is on the record" in page.text
+    assert "the attempt was recorded in the audit log" in page.text
     assert (destroyed(), events()) == ([], [("refused", "blocked")])
 
 
@@ -338,7 +338,7 @@ def test_who_may_not_drop_is_refused_and_the_attempt_recorded(
         assert "not permitted to do this" in page.text
     else:
         assert page.status == 404
-        assert "Not there" in page.text, "who may not see it is not told that it is there"
+        assert "Not found" in page.text, "who may not see it is not told that it is there"
     tried = [("refused", "denied")] if method == "post" else []  # looking is no attempt
     assert (destroyed(), events(), thing.exists) == ([], tried, True)
     if tried:
@@ -410,7 +410,7 @@ def test_a_forged_consent_is_refused_and_recorded(
     }
     page = Page(client.post(thing.url, {**tokens[forgery](), "typed_name": thing.name}))
     assert page.status == 403
-    assert "That confirmation is not valid" in page.text
+    assert "Invalid confirmation" in page.text
     assert "Nothing was sent." in page.text
     assert (destroyed(), events(), thing.exists) == ([], [("refused", "denied")], True)
 
@@ -445,7 +445,7 @@ def test_a_namesake_created_meanwhile_survives(
         milvus.create_partition(thing.collection, thing.name)
     page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
     assert page.status == 409
-    assert "This is not what you were shown" in page.text
+    assert "It changed since you opened this dialog" in page.text
     assert (destroyed(), events(), thing.exists) == ([], [("refused", "changed")], True)
 
 
@@ -457,7 +457,7 @@ def test_what_is_gone_already_is_not_called_dropped(
     milvus.drop_collection(thing.collection)
     page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
     assert page.status == 404
-    assert "Already gone" in page.text
+    assert "It no longer exists" in page.text
     assert (destroyed(), events()) == ([], [("refused", "not found")])
 
 
@@ -474,12 +474,12 @@ def test_while_an_operation_is_open_a_second_person_is_told_whose_it_is(
     chain.relay.forward(rpc)
     other = signed_in("other")
     dialog = Page(other.get(thing.url))
-    assert "operator has an operation on this under way" in dialog.text
-    assert dialog.link("See how it goes") == open_page
+    assert "operator has an operation on it in progress" in dialog.text
+    assert dialog.link("View operation") == open_page
     page = Page(other.post(thing.url, {"token": dialog.value("token"), "typed_name": thing.name}))
     assert page.status == 409
-    assert "operator is at it" in page.text
-    assert page.link("See how it goes") == open_page
+    assert "by operator" in page.text
+    assert page.link("View operation") == open_page
     assert destroyed() == [rpc]
     assert events()[-1] == ("refused", "busy")
 
@@ -561,7 +561,7 @@ def test_a_dialog_for_what_is_not_there_is_not_found(
 ) -> None:
     page = Page(signed_in(htmx=True).get(url))
     assert page.status == 404
-    assert "Not there" in page.text
+    assert "Not found" in page.text
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])

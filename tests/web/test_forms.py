@@ -106,6 +106,7 @@ def test_every_outcome_can_be_filtered_for() -> None:
         "",
         "succeeded",
         "failed",
+        "not done so far",
         "refused",
         "unknown",
         "denied",
@@ -113,5 +114,5 @@ def test_every_outcome_can_be_filtered_for() -> None:
         "changed",
         "blocked",
         "busy",
-        "not by us",
+        "external",
     }

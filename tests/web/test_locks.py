@@ -45,7 +45,7 @@ def test_no_dialog_and_no_request_opens_a_lock(
     page = Page(getattr(signed_in("operator"), method)(url))
     assert page.status == 403
     assert REASON in page.text
-    assert ("this attempt is on the record" in page.text) == (method == "post")
+    assert ("the attempt was recorded in the audit log" in page.text) == (method == "post")
     assert milvus.sent == []
     if method == "get":
         assert not AuditEvent.objects.exists()
@@ -80,7 +80,7 @@ def test_the_page_says_so_and_has_no_button(
 ) -> None:
     page = Page(signed_in(name).get(collection_url("billing_1")))
     assert page.status == 200
-    assert "Nobody drops or releases anything in it from here: “billing_*”" in page.text
+    assert "Milvus Admin drops and releases nothing in it: “billing_*”" in page.text
     assert not page.find("section", cls="danger-zone")
     assert not page.find("a", cls="drop")
 

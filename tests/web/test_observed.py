@@ -79,14 +79,14 @@ def test_the_history_of_a_collection_tells_what_others_did_and_that_nobody_knows
     seen: None, signed_in: SignIn
 ) -> None:
     replaced, dropped, appeared = history(Page(signed_in("viewer").get(collection_url("book"))))
-    assert replaced.startswith("Replaced not by us Something else has this name now (id 2).")
+    assert replaced.startswith("Replaced external Something else has this name now (id 2).")
     assert "What had it before (id 1) was listed last at 2026-11-25 12:00:00 UTC, and is gone." in (
         replaced
     )
     assert "who did it is not known. Seen by the watch, just now" in replaced
     assert dropped.startswith("Drop collection succeeded")
     assert "not known" not in dropped
-    assert appeared.startswith("Appeared not by us It is there (id 1).")
+    assert appeared.startswith("Appeared external It is there (id 1).")
 
 
 def test_what_others_do_again_and_again_hides_nothing_of_ours(
@@ -103,7 +103,7 @@ def test_the_log_says_it_in_words_and_names_nobody(seen: None, signed_in: SignIn
     by_number = {int(row[0]): row[2:] for row in rows}
     who, what, where, outcome = by_number[5]
     assert who == "not known seen by the watch"
-    assert (what, outcome) == ("Gone: film", "not by us")
+    assert (what, outcome) == ("Gone: film", "external")
     assert where.startswith("main / default It is gone (id 3): Milvus was asked for it")
     assert by_number[1][0].startswith("the watch")
     assert (by_number[1][1], by_number[1][3]) == ("Watch began: default", "observed")
@@ -118,13 +118,13 @@ def test_the_filters_find_it_also_when_the_collection_is_gone(
     def numbers(**filters: str) -> list[int]:
         return [int(row[0]) for row in Page(browser.get(LOG, filters)).rows]
 
-    assert numbers(outcome="not by us") == [8, 7, 6, 5, 4, 2]
+    assert numbers(outcome="external") == [8, 7, 6, 5, 4, 2]
     assert numbers(what="film") == [5]
     assert numbers(what="secret") == [6]
     assert numbers(who="the watch") == [8, 7, 6, 5, 4, 2, 1]
     assert numbers(database="vault") == [8, 6]
     options = [tag.text for tag in Page(browser.get(LOG)).find("option")]
-    assert "Not by us" in options
+    assert "External" in options
 
 
 def test_who_reads_a_part_of_the_log_learns_no_other_name_by_a_rename(
@@ -146,7 +146,7 @@ def test_the_export_has_the_id_and_says_that_nobody_is_known(seen: None, signed_
         signed_in("auditor").post("/audit/export/", {"form": "csv"}).streaming_content  # type: ignore[attr-defined]
     ).decode()
     line = next(line for line in body.splitlines() if ",film,film," in line)
-    assert ",observed,collection.gone,not by us,watch:" in line
+    assert ",observed,collection.gone,external,watch:" in line
     assert ",3," in line
     assert "who did it is not known" in line
     assert AuditEvent.objects.latest("sequence").action == "audit.export"

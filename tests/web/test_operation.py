@@ -59,12 +59,12 @@ def test_it_tells_who_asked_for_what_why_and_what_became_of_it(
     assert page.status == 200
     assert page.find("h1")[0].text == f"Drop collection {name}"
     asked, done = [tag.text for tag in page.find("li")]
-    assert "operator asked for it and typed its name" in asked
+    assert "operator requested the drop and confirmed it by name" in asked
     assert "Reason: <i>tidy</i> local account, web, from 127.0.0.1" in asked
-    assert [tag.text for tag in page.find("q", cls="theirs")] == ["<i>tidy</i>"]
-    assert "recorded as event 1, before anything was sent" in asked
+    assert [tag.text for tag in page.find("q", cls="user-text")] == ["<i>tidy</i>"]
+    assert "Intent recorded as event 1 before sending." in asked
     assert "Succeeded. Sent to Milvus once." in done
-    assert "A look afterwards shows that it is gone." in done
+    assert "Verified: it no longer exists." in done
     assert not page.find("form", cls="open"), "nothing is left to look for"
 
 
@@ -82,7 +82,7 @@ def test_reason_that_imitates_the_facts_stands_apart_and_is_escaped(
             f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
         )
     )
-    (quoted,) = page.find("q", cls="theirs")
+    (quoted,) = page.find("q", cls="user-text")
     assert quoted.text == "x\\u202e · company sign-in, from 10.0.0.1\\u200b"
     assert "Op\\u202eerator" in page.text
     log = Page(signed_in("auditor").get("/audit/"))
@@ -130,7 +130,7 @@ def test_a_refused_attempt_has_a_page_and_no_snapshot(real: Any, signed_in: Sign
     page = Page(client.get(url))
     assert page.status == 200
     assert page.find("h1")[0].text == "Drop collection <b>books</b>"
-    assert "viewer tried it: denied. Nothing was sent." in page.text
+    assert "viewer Denied. Nothing was sent." in page.text
     assert not page.has_link("Download the snapshot (JSON)")
     missing = Page(client.get(f"{url}snapshot.json"))
     assert missing.status == 404
@@ -165,7 +165,7 @@ def test_an_unknown_outcome_leads_to_a_page_that_says_so_and_keeps_looking(
     url = f"/operations/{AuditEvent.objects.latest('sequence').operation_id}/"
     assert (answer.status_code, answer.headers["Location"]) == (302, url)
     page = Page(signed_in("viewer").get(url))
-    assert "It is not known yet whether this happened." in page.text
+    assert "Milvus has not confirmed this operation." in page.text
     assert "It will not be sent again." in page.text
     assert "lost on the way" in page.text
     [form] = page.find("form", cls="open")
@@ -188,8 +188,8 @@ def test_a_look_settles_it_once_it_is_gone_and_sends_nothing(
         assert (looked.status_code, looked.headers["Location"]) == (302, answer.headers["Location"])
         page = Page(client.get(looked.headers["Location"]))
     assert "succeeded" in page.text
-    assert "Found by auditor" in page.text
-    assert "It is not known yet" not in page.text
+    assert "Checked by auditor" in page.text
+    assert "Milvus has not confirmed" not in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown", "succeeded"], 0)
     assert chain.relay.count("DropCollection") == 1
 
@@ -199,7 +199,7 @@ def test_a_look_too_early_leaves_it_open(
 ) -> None:
     name, answer = lost
     page = Page(signed_in(htmx=True).post(f"{answer.headers['Location']}look/"))
-    assert "It is not known yet whether this happened." in page.text
+    assert "Milvus has not confirmed this operation." in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
     assert make_collection.exists(name)
 
@@ -211,7 +211,7 @@ def test_a_look_after_all_patience_says_that_it_did_not_happen(
     use_cluster(chain.uri, chain.token, drop_timeout=0.0, settle_after=0.0)
     page = Page(signed_in(htmx=True).post(f"{answer.headers['Location']}look/"))
     assert "failed" in page.text
-    assert "still there, long after the deadline" in page.text
+    assert "still exists after the drop deadline" in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown", "failed"], 0)
     assert chain.direct.client().has_collection(name, timeout=10)
 
@@ -235,8 +235,9 @@ def test_what_came_after_it_was_closed_ends_the_story(
     with pytest.raises(SystemExit):
         call_command("reconcile_operations")
     page = Page(signed_in("viewer").get(url))
-    assert "Afterwards. Milvus renamed it after this was closed." in page.find("li")[-1].text
-    assert "has its name again" in page.find("li")[-1].text
+    last = page.find("li")[-1].text
+    assert "Follow-up. A late rename completed after the operation closed." in last
+    assert "original name was restored" in last
     assert page.find("span", role="status")[0].text == "failed"
 
 
@@ -246,7 +247,7 @@ def test_a_look_while_milvus_is_down_guesses_nothing(
     chain.proxy.refuse()
     page = Page(signed_in(htmx=True).post(f"{lost[1].headers['Location']}look/"))
     assert page.status == 200
-    assert "It is not known yet whether this happened." in page.text
+    assert "Milvus has not confirmed this operation." in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
 
 
@@ -256,7 +257,7 @@ def test_a_page_whose_milvus_has_another_address_now_does_not_say_that_it_asks(
     url = lost[1].headers["Location"]
     use_cluster("http://127.0.0.1:1")
     page = Page(signed_in("viewer").get(url))
-    assert f"sent to, {chain.uri}, is not in the configuration any more" in page.text
+    assert f"received it, {chain.uri}, is no longer in the configuration" in page.text
     assert "This page asks Milvus" not in page.text
 
 

@@ -95,7 +95,7 @@ def test_sent_but_not_recorded_is_told_and_settled_later(
         page = Page(confirm(client, act_url("drop-collection", name), name))
     operation = AuditEvent.objects.get().operation_id
     assert page.status == 503
-    assert "Sent, but its outcome could not be recorded" in page.text
+    assert "Sent, but the outcome could not be recorded" in page.text
     assert f"Operation {operation}" in page.text
     assert "will not be sent again" in page.text
     assert not make_collection.exists(name)
@@ -116,7 +116,7 @@ def test_our_own_database_down_is_told_apart_from_milvus_and_from_a_bug(
     with failing(f'"{table}"', OperationalError):
         page = Page(client.get("/clusters/main/"))
     assert page.status in {500, 503}
-    assert "The dashboard's own database does not answer" in page.text
+    assert "The database of Milvus Admin does not answer" in page.text
     assert "Nothing was sent to Milvus by this request." in page.text
     assert "disk full" not in page.html
 
@@ -132,7 +132,7 @@ def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
     client.raise_request_exception = False
     page = Page(client.get("/"))
     assert page.status == 500
-    assert "This is a mistake in the dashboard." in page.text
+    assert "This is a bug in Milvus Admin." in page.text
     assert "inside-of-the-machine" not in page.html
 
 
@@ -143,7 +143,7 @@ def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
     page = Page(Client(headers={"Host": "evil.example"}).get("/sign-in/"))
     assert page.status == 400
     assert "Milvus Admin does not answer to this host name" in page.text
-    assert "adds its host name to ALLOWED_HOSTS" in page.text
+    assert "add its host name to ALLOWED_HOSTS" in page.text
     assert "evil.example" not in page.html
 
 
@@ -153,7 +153,7 @@ def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
 def test_an_address_without_a_page_is_not_here(address: str, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(address))
     assert page.status == 404
-    assert "Not here" in page.text
+    assert "Page not found" in page.text
 
 
 def test_a_forgotten_slash_leads_to_the_page(signed_in: SignIn) -> None:
@@ -179,7 +179,7 @@ def test_a_form_from_elsewhere_is_refused_with_a_way_on(signed_in: SignIn) -> No
     client = signed_in("auditor", enforce_csrf_checks=True)
     page = Page(client.post("/audit/verify/"))
     assert page.status == 403
-    assert "This form came without its cookie" in page.text
+    assert "The cookie for this form is missing" in page.text
     assert "Reload the page and try again." in page.text
 
 
@@ -187,7 +187,7 @@ def test_a_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn
     client = signed_in("auditor", enforce_csrf_checks=True)
     client.get("/audit/")
     page = Page(client.post("/audit/verify/", {"csrfmiddlewaretoken": "x" * 64}))
-    assert "This form is not valid any more" in page.text
+    assert "This form has expired" in page.text
     assert "you signed in again in another tab" in page.text
 
 
@@ -205,7 +205,7 @@ def test_form_from_another_origin_names_what_the_proxy_must_pass_on(
     )
     page = Page(answer)
     assert page.status == 403
-    assert f"came from {origin}, but what arrived here says that this is http://testserver" in (
+    assert f"sent the form from {origin}, but Milvus Admin received it as http://testserver" in (
         page.text
     )
     assert "it must pass on Host with its port" in page.text
@@ -246,7 +246,7 @@ def test_an_answer_that_can_not_be_read_is_not_shown_as_milvus_said(
     page = Page(signed_in("viewer").get(list_url()))
     assert page.status == 503
     assert "No usable answer from Milvus" in page.text
-    assert "gRPC said: " in page.text
+    assert "gRPC answered: " in page.text
 
 
 def test_a_connection_that_tls_forbids_is_explained(

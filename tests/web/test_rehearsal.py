@@ -65,7 +65,7 @@ def test_a_cluster_that_holds_says_so(htmx: bool, fake: FakeMilvus, signed_in: S
             {"alias": "does not hold", "list": "does not hold"},
             "2 of 3 assumptions do not hold (alias, list).",
         ),
-        ({"rename": "not run"}, "2 of 3 assumptions hold, the others were not run (rename)."),
+        ({"rename": "not run"}, "2 of 3 assumptions hold. Not run: rename."),
     ],
 )
 def test_what_does_not_hold_is_named(

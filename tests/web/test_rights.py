@@ -59,7 +59,7 @@ def test_who_one_is_and_which_rules_count(team: Client) -> None:
     facts = zip(page.find("dt"), page.find("dd"), strict=True)
     assert {dt.text: dd.text for dt, dd in facts} == {
         "Name": "outsider",
-        "Known as": "outsider",
+        "Subject": "outsider",
         "Signed in": "with a local account",
         "Groups": "team",
     }
@@ -77,8 +77,8 @@ def test_the_answer_for_a_place_names_the_rule(team: Client) -> None:
     yes = {"See", "Drop partition", "Release partition"}
     assert answers(page) == {name: "yes" if name in yes else "no" for name in ALL_YES}
     why = {row[0]: row[2] for row in page.rows}
-    assert why["Drop partition"] == "Given by the rule of team"
-    assert why["Drop collection"] == "No rule gives this to any of these groups"
+    assert why["Drop partition"] == "Granted by the rule of team"
+    assert why["Drop collection"] == "No rule grants this to your groups"
 
 
 def test_elsewhere_the_answer_is_another(team: Client) -> None:
@@ -114,7 +114,7 @@ def test_an_auditor_has_a_page_too(signed_in: Callable[..., Client]) -> None:
 def test_without_a_rule_it_says_what_to_do(signed_in: Callable[..., Client]) -> None:
     page = Page(signed_in("outsider").get(PAGE))
     assert page.status == 200
-    assert "None. Without a rule nothing is permitted." in page.text
+    assert "None. Without a rule, nothing is allowed." in page.text
     assert "No rule counts for you" in page.text
 
 

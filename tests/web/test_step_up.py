@@ -180,7 +180,7 @@ def test_a_dialog_that_grew_too_old_is_not_sent_and_comes_back_with_its_reason(
     form = {"token": token, "typed_name": typed, "reason": REASON}
     refused = Page(fresh.post(DIALOG, form, headers=headers))
     assert refused.status == 403
-    assert "Nothing was sent: this cluster asks for a fresher sign-in." in refused.text
+    assert "Nothing was sent: this cluster requires a more recent sign-in." in refused.text
     assert asks_again(refused)
     assert (milvus.sent, intents()) == ([], [])
     page = again(fresh, refused)
@@ -213,7 +213,7 @@ def test_a_namesake_made_meanwhile_is_not_what_was_shown(old: Client, milvus: Fa
     milvus.add("books")
     back = again(old, page)
     assert back.status == 409
-    assert "This is not what you were shown" in back.text
+    assert "It changed since you opened this dialog" in back.text
     assert not back.find("form", action=DIALOG)
     anew = Page(old.get(back.link("Try again")))
     assert anew.status == 200
@@ -281,7 +281,7 @@ def test_an_act_that_came_some_other_way_needs_a_fresh_one_too(
     )
     look = OPERATIONS[action].look(clusters.get("main").gateway, target)
     consent = confirmation.confirm(action, target, look, who)
-    with pytest.raises(protocol.NotDone, match="asks for a sign-in shortly before"):
+    with pytest.raises(protocol.NotDone, match="requires a recent sign-in"):
         protocol.perform(consent, actor=who, origin=ORIGIN)
     assert milvus.sent == []
     row = AuditEvent.objects.get()

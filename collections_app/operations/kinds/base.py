@@ -43,8 +43,8 @@ class Look:
 
 
 STANDBY = Blocker(
-    text="This cluster is the standby of another one, so Milvus refuses every change here. Make "
-    "the change on the primary cluster."
+    text="This cluster is the standby of another cluster, so Milvus refuses every change here. "
+    "Make the change on the primary cluster."
 )
 
 
@@ -55,7 +55,7 @@ class Operation(ABC):
     kind: Kind
     verb: str  # "Drop" or "Release"
     done_word: str  # "dropped" or "released"
-    proof = "A look afterwards shows that it is gone."
+    proof = "Verified: it no longer exists."
 
     def look(self, gateway: "Gateway", target: Target) -> Look:
         """Read the target. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""

@@ -23,7 +23,7 @@ class DropAlias(Operation):
         detail = gateway.collection(target.database, target.collection)
         if target.name not in known(detail.aliases, "The aliases"):
             raise NotFound(f"alias not found[alias={target.name}]")
-        note = f"Programs that use the name {target.name} stop finding the collection."
+        note = f"Clients that use the name {target.name} will no longer find the collection."
         return Look(
             identity=detail.identity,
             server=gateway.server(target.database),

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 # Read: docs.zilliz.com/docs/manage-external-collections-console, "Drop an external collection".
 EXTERNAL = (
-    "This is an external collection. The drop deletes its schema, its indexes and what Milvus "
-    "noted about the source. It does not delete the data outside Milvus."
+    "This is an external collection. The drop deletes its schema, its indexes and the metadata "
+    "of the source. It does not delete the data outside Milvus."
 )
 STRICT = (
-    "Strict: it is renamed to a private name, compared there, and dropped under that name. From "
-    "the rename on nobody finds it."
+    "Strict mode: Milvus Admin renames it to a temporary name, checks its id, and drops it under "
+    "that name. Clients can't find it from the rename on."
 )
-NO_RENAME = "This cluster has strict_drop, which renames a collection before it drops it."
-NOTHING_DROPPED = "Nothing is dropped here until strict_drop is off or Milvus is another version."
+NO_RENAME = "This cluster has strict_drop, which renames a collection before the drop."
+NOTHING_DROPPED = "Turn strict_drop off or change the version of Milvus to drop collections."
 
 
 class DropCollection(Operation):
@@ -82,8 +82,8 @@ def _strict_blockers(
             return ()
         why = "this server has no ids"
     except (Denied, Refused) as exc:
-        why = f"Milvus does not answer what it asks: {exc}"
-    return (Blocker(text=f"This cluster has strict_drop, and {why}. Nothing is dropped so."),)
+        why = f"Milvus rejects a request that it needs: {exc}"
+    return (Blocker(text=f"This cluster has strict_drop, and {why}. The drop is blocked."),)
 
 
 def _strict_notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
@@ -101,10 +101,10 @@ def _alias_blockers(
     if server.lite or detail.aliases is Unread.NOT_PERMITTED:
         return ()
     if isinstance(detail.aliases, Unread):
-        return (Blocker(text="Its aliases could not be read just now. Try again in a moment."),)
+        return (Blocker(text="Its aliases could not be read. Try again in a moment."),)
     return tuple(
         Blocker(
-            text=f"The alias {alias} points here. It has to be dropped first.",
+            text=f"The alias {alias} points to this collection. Drop the alias first.",
             remedy=Action.DROP_ALIAS,
             remedy_target=other(target, Kind.ALIAS, alias),
             remedy_label="Drop alias…",
@@ -116,9 +116,9 @@ def _alias_blockers(
 def _notes(detail: CollectionDetail, server: ServerInfo) -> tuple[str, ...]:
     notes = [EXTERNAL] if detail.external else []
     if detail.load == Unread.UNKNOWN or getattr(detail.load, "held", False):
-        notes.append("It is loaded: searches that use it fail from that moment on.")
+        notes.append("It is loaded: searches that use it will fail after the drop.")
     if server.lite and detail.aliases and not isinstance(detail.aliases, Unread):
-        notes.append(f"Its aliases go with it: {', '.join(detail.aliases)}.")
+        notes.append(f"Its aliases are dropped with it: {', '.join(detail.aliases)}.")
     if detail.aliases is Unread.NOT_PERMITTED:
-        notes.append("Its aliases may not be read, so nobody can say whether one is in use.")
+        notes.append("Milvus Admin is not permitted to read its aliases, so one may be in use.")
     return tuple(notes)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 DEFAULT_PARTITION = "_default"
 NOT_STRICT = (
-    "Strict mode can't cover partitions, because Milvus does not rename them. The instant between "
-    "the last look and the drop stays open."
+    "Strict mode can't cover partitions, because Milvus can't rename them. A replacement between "
+    "the last check and the drop would not be noticed."
 )
 COLLECTION_GONE = (
-    "Its whole collection is gone, too. This operation did not ask for that: find out who dropped "
-    "it, or whether Milvus did."
+    "Its whole collection no longer exists either. This operation did not request that: find out "
+    "who dropped it, or whether Milvus did."
 )
 
 
@@ -102,7 +102,7 @@ def undroppable(detail: CollectionDetail, name: str) -> tuple[Blocker, ...]:
     if detail.partition_key:
         text = (
             f"This collection is split by its partition key, {detail.partition_key}. "
-            "Milvus drops none of its partitions."
+            "Milvus can't drop its partitions one by one."
         )
         return (Blocker(text=text),)
     if name == DEFAULT_PARTITION:
@@ -127,7 +127,9 @@ def _loaded(partition: Partition, target: Target) -> tuple[Blocker, ...]:
 
 def _notes(partition: Partition, server: ServerInfo) -> tuple[str, ...]:
     if isinstance(partition.load, Unread):
-        return (f"Whether it is loaded is {partition.load.value}. Milvus refuses if it is.",)
+        return (
+            f"Its load state is {partition.load.value}. Milvus refuses the drop if it is loaded.",
+        )
     if server.lite and partition.load.held:
-        return ("It is loaded. Milvus Lite drops it all the same.",)
+        return ("It is loaded. Milvus Lite drops loaded partitions, too.",)
     return ()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
     from ...milvus.gateway import Gateway
 
-NOT_LOADED = Blocker(text="It is not loaded. There is nothing to release.")
-LITE_KEEPS = Blocker(text="Milvus Lite never releases a collection that has no index.")
+NOT_LOADED = Blocker(text="It is not loaded, so there is nothing to release.")
+LITE_KEEPS = Blocker(text="Milvus Lite can't release a collection that has no index.")
 SEARCHES_FAIL = "Searches that use it fail until it is loaded again. No data is lost."
 
 
@@ -21,7 +21,7 @@ class ReleaseCollection(Operation):
     kind = Kind.COLLECTION
     verb = "Release"
     done_word = "released"
-    proof = "A look afterwards shows that it is not loaded any more."
+    proof = "Verified: it is no longer loaded."
 
     def read(self, gateway: "Gateway", target: Target) -> Look:
         detail = gateway.collection(target.database, target.name)

@@ -22,7 +22,7 @@ class ReleasePartition(Operation):
     kind = Kind.PARTITION
     verb = "Release"
     done_word = "released"
-    proof = "A look afterwards shows that it is not loaded any more."
+    proof = "Verified: it is no longer loaded."
 
     def read(self, gateway: "Gateway", target: Target) -> Look:
         _, look = look_at_partition(gateway, target)
