@@ -1,12 +1,12 @@
 # The part of local.sh that only `make demo-sso` needs: a demo identity provider beside the
-# dashboard, and rights by the groups that it sends. Run by local.sh, in its shell.
+# web process, and permissions by the groups that it sends. Sourced by local.sh.
 # shellcheck shell=sh disable=SC2154  # $data and $port are local.sh's
 
 provider_port=${PROVIDER_PORT:-9400}
 issuer=http://127.0.0.1:$provider_port
 provider=$data/provider
 
-# Put the provider where its data is, and install its library there, once.
+# Copy the provider into its data folder, and install its library there, once.
 install_provider() {
     if ! npm --version >/dev/null 2>&1 ||
         ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then

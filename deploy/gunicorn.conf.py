@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 chdir = str(Path(__file__).resolve().parents[1])
-sys.path.insert(0, chdir)  # from whatever folder it is started
+sys.path.insert(0, chdir)  # works from any folder
 
 from milvusadmin.config import env  # noqa: E402
 from milvusadmin.config.logs import for_gunicorn  # noqa: E402
@@ -23,24 +23,24 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))  # gunicorn's own variable
 threads = 8
 preload_app = False  # Milvus clients are made after the fork
 timeout = 60
-graceful_timeout = 30  # a drop under way is finished: three calls, each with its deadline
+graceful_timeout = 30  # a drop in progress is finished: three calls, each with its deadline
 limit_request_field_size = env.header_bytes()  # HEADER_BYTES: groups come in one header
-control_socket_disable = True  # it would be made in the home directory
+control_socket_disable = True  # it would be created in the home directory
 logconfig_dict = for_gunicorn()  # LOG_FORMAT; the application writes its own line for a request
-if os.access("/dev/shm", os.W_OK):  # noqa: S108 (a sign of life per worker, in memory)
+if os.access("/dev/shm", os.W_OK):  # noqa: S108 (a heartbeat file per worker, in memory)
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
-# gunicorn itself believes no header about protocol and path: by default it does from this machine
-# and from every Unix socket. The application does, from the peers that TRUST_PROXY names.
+# gunicorn trusts no header about protocol and path; by default it would from this machine and from
+# every Unix socket. The application trusts the peers that TRUST_PROXY names.
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 header_map = "drop"  # X_Forwarded_User is not X-Forwarded-User
 
 
 def on_starting(server: Any) -> None:
-    """With METRICS_TOKEN, the workers add up what they count in a folder of this gunicorn alone.
+    """With METRICS_TOKEN, give the workers a folder of this gunicorn to sum up their counts in.
 
-    prometheus_client reads its variable when it is imported: the workers do that after the fork.
+    prometheus_client reads its variable on import, which the workers do after the fork.
     """
     if not env.secret("METRICS_TOKEN"):
         return

@@ -56,7 +56,7 @@ export SECRET_KEY_FILE="$data/secret-key" AUDIT_KEY_FILE="$data/audit-key"
 export AUDIT_LOG_FILE="$data/audit.jsonl"
 unset SECRET_KEY AUDIT_KEY DATABASE_URL DATABASE_URL_FILE DEBUG
 
-# A port that is taken should be told before anything else happens.
+# Report a port in use before doing anything else.
 want_port() {
     $python -c "
 import socket, sys
@@ -97,7 +97,7 @@ $python manage.py collectstatic --noinput --verbosity 0
 $python manage.py seed_demo $sample
 explain
 
-# One process: Milvus Lite's file has one owner. Settling runs beside it where that is possible.
+# One process: the file of Milvus Lite has one owner. Reconciliation runs beside it where possible.
 companion=
 case $mode in
 run) $python manage.py reconcile_operations --loop >/dev/null & companion=$! ;;

@@ -1,4 +1,4 @@
-"""Mark a version: its section in the change log gets a date, and git a tag. Publishes nothing.
+"""Mark a version: date its section in the change log and create the tag. Publish nothing.
 
 `make release VERSION=0.2.0` runs it. It needs Python and git, nothing else.
 """
@@ -16,7 +16,7 @@ VERSION_LINE = re.compile(r'^version = ".*"$', re.M)
 
 
 class CanNot(Exception):
-    """Why there is no release, and what to do. Nothing was changed."""
+    """The reason why no release was made, and the remedy. Nothing was changed."""
 
 
 def release(version: str) -> str:
@@ -32,7 +32,7 @@ def release(version: str) -> str:
     _write(PROJECT, VERSION_LINE.sub(f'version = "{version}"', project, count=1))
     text = f"Milvus Admin {version}, {today}\n\n{notes}\n"
     git("commit", "--quiet", "--message", f"Release {version}", str(CHANGES), str(PROJECT))
-    # Verbatim: git would take lines that begin with # for comments.
+    # Verbatim, because git treats lines that begin with # as comments.
     git("tag", "--annotate", "--cleanup=verbatim", "--file=-", f"v{version}", text=text)
     return text
 

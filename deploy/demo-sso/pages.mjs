@@ -25,7 +25,7 @@ button b { color: var(--act); }
 button span { color: var(--soft); }
 button.quiet { min-height: 2.75rem; margin: 0; border-color: transparent; text-align: center; }
 `;
-// Sends the one form of a page that only asks to go on.
+// Submits the only form of a page that just continues.
 const GO_ON = 'document.forms[0].submit();';
 
 const sha = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
@@ -69,7 +69,7 @@ function button([id, person], focused) {
 <b>Sign in as ${escape(person.name ?? id)}</b> <span>- ${escape(groupsOf(person))}</span></button>`;
 }
 
-// `current` is who has a session here already: they are asked again, and may be somebody else.
+// `current` has a session here already, is asked again, and may choose another account.
 export function loginPage(ctx, { people, current, application }) {
   const first = current ?? people.keys().next().value;
   const buttons = [...people].map((each) => button(each, each[0] === first)).join('\n');
@@ -85,7 +85,7 @@ ${buttons}
 </form>`);
 }
 
-// Goes on by itself if an application that we know asked; else a person has to press the button.
+// Continues automatically if a registered application asked; otherwise a person presses the button.
 export function logoutPage(ctx, form, byItself) {
   show(ctx, 'Sign out', `<p>This ends your session at the demo identity provider.</p>
 ${form}

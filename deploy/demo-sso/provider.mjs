@@ -33,7 +33,7 @@ if (!env.CLIENT_SECRET) {
 const store = openStore(env.STATE_FILE);
 const state = { stall: 0, noRefresh: false };
 
-// --- who and with which key ----------------------------------------------------------------------
+// --- people and keys ---------------------------------------------------------------------
 
 function signingKey(file) {
   if (file && existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
@@ -85,7 +85,7 @@ const clients = [
 
 // --- the provider --------------------------------------------------------------------------------
 
-// Somebody who was removed, but whose browser still has a session, is asked who they are.
+// A removed person whose browser still has a session is asked to sign in.
 const policy = interactionPolicy.base();
 policy.get('login').checks.add(new interactionPolicy.Check(
   'account_gone',
@@ -94,7 +94,7 @@ policy.get('login').checks.add(new interactionPolicy.Check(
   (ctx) => Boolean(ctx.oidc.session.accountId && !ctx.oidc.account),
 ));
 
-// Nobody is asked for consent: applications get what they ask for.
+// No consent page: applications get what they request.
 async function loadExistingGrant(ctx) {
   const { client, session } = ctx.oidc;
   const known = await provider.Grant.find(session.grantIdFor(client.clientId));
@@ -122,7 +122,7 @@ const provider = new Provider(issuer, {
   conformIdTokenClaims: false, // the claims are in the ID token, too
   pkce: { required: () => true },
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token') && !state.noRefresh,
-  rotateRefreshToken: true, // the strict way: one that is used twice ends them all
+  rotateRefreshToken: true, // strict: reusing one revokes them all
   interactions: { policy, url: (ctx, { uid }) => `/interaction/${uid}` },
   features: {
     devInteractions: { enabled: false }, // they load a font from elsewhere
@@ -138,7 +138,7 @@ const provider = new Provider(issuer, {
     AccessToken: 300, AuthorizationCode: 60, Grant: 86400, IdToken: 300, Interaction: 600,
     RefreshToken: 86400, Session: 86400,
   },
-  // The library calls no loopback addresses, through a dispatcher of its own. Ours are all there.
+  // The library's own dispatcher refuses loopback addresses; all addresses of the demo are loopback.
   fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
 });
 

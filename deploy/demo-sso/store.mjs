@@ -1,5 +1,5 @@
-// What the provider remembers: sessions, grants and tokens in one map, and the people.
-// Given a file, save() writes it all down, and the next start goes on from there.
+// The provider's state: sessions, grants and tokens in one map, and the people.
+// With a file, save() stores everything, and the next start continues from it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const PEOPLE = {

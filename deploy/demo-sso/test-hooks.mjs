@@ -1,4 +1,4 @@
-// What tests and the demo's curl lines may do behind everybody's back. Only with TEST_HOOKS=1.
+// Back doors for tests and for the demo's curl lines. Only with TEST_HOOKS=1.
 
 async function bodyOf(ctx) {
   let text = '';
@@ -6,8 +6,8 @@ async function bodyOf(ctx) {
   return text ? JSON.parse(text) : {};
 }
 
-// Ends the sessions of one person as the provider itself would: every application is told with a
-// logout token, and what was granted in those sessions is worth nothing any more.
+// Ends the sessions of one person as the provider itself would: every application gets a
+// logout token, and the grants of those sessions are revoked.
 async function endSessions(provider, store, name) {
   const told = [];
   const failed = [];
