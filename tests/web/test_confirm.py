@@ -89,7 +89,7 @@ def test_the_dialog_shows_the_facts_before_it_asks(
     before_the_form = page.text.partition("Type books to confirm")[0]
     assert "Rows 3 stored, in 2 partitions" in before_the_form
     assert "It can’t be undone" in before_the_form
-    assert "A namesake with the same content could not be told apart" in before_the_form
+    assert "can’t tell it from another one with the same name and content" in before_the_form
     partition = Page(signed_in().get(act_url("drop-partition", name, "novels")))
     assert "Rows 3 stored" in partition.text
     assert "collection books" in partition.text
@@ -279,7 +279,7 @@ def test_an_alias_is_dropped_first_and_that_leads_to_the_collection(
     page = Page(client.get(act_url("drop-collection", name)))
     assert f"The alias {alias} points to this collection. Drop the alias first." in page.text
     remedy = page.link("Drop alias…")
-    assert "Programs that use the name" in Page(client.get(remedy)).text
+    assert "Clients that use the name" in Page(client.get(remedy)).text
     followed = Page(confirm(client, remedy, alias))
     assert followed.is_whole
     assert followed.find("h1")[0].text == f"Drop collection {name}?"
