@@ -31,6 +31,8 @@ TESTED = env DJANGO_SETTINGS_MODULE=tests.settings TEST_DATABASE=sqlite
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint templates --lint --quiet
+	$(BIN)/djlint templates --check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(TESTED) $(BIN)/python manage.py makemigrations --check --dry-run

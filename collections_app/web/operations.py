@@ -31,7 +31,7 @@ from . import snippets as web_snippets
 from .errors import Problem, show
 from .facts import dialog_facts, snapshot_facts
 from .forms import ConfirmForm
-from .http import go_to, named, needs, open_cluster, page_or_part, take_seat
+from .http import go_to, named, needs, open_cluster, page_or_part, take_seat, wants_part
 from .timeline import timeline
 
 # What an act clears the way for.
@@ -201,7 +201,8 @@ def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResp
         notice = "Nothing was sent: this cluster requires a more recent sign-in."
         return _dialog(request, action, target, bound=form, notice=notice, status=403)
     if not form.is_valid():
-        return _dialog(request, action, target, bound=form, status=422)
+        status = 200 if wants_part(request) else 422  # htmx swaps it; the console stays clean
+        return _dialog(request, action, target, bound=form, status=status)
     try:
         outcome = protocol.perform(
             consent, actor=actor, origin=origin, reason=form.cleaned_data["reason"]

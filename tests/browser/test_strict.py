@@ -27,7 +27,7 @@ def thing(
 
 def confirm(page: Page, thing: Thing) -> None:
     dialog = opened(page, thing)
-    expect(dialog).to_contain_text("Strict: it is renamed to a private name")
+    expect(dialog).to_contain_text("Milvus Admin renames it to a temporary name")
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
 
@@ -37,7 +37,7 @@ def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Thing) -> None
     expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
     page.get_by_role("link", name="View operation").click()
     expect(page.get_by_role("status")).to_have_text("succeeded")
-    expect(page.get_by_text(f"Strict: to be renamed to {PREFIX}")).to_be_visible()
+    expect(page.get_by_text(f"Strict mode: rename to {PREFIX}")).to_be_visible()
 
 
 def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(

@@ -341,7 +341,7 @@ def test_a_comma_in_a_groups_name_gives_no_other_group(
     browser = reread({REFRESH: 'OIDCClaimDelimiter "|"'})
     page = browser.get("/access/")
     assert who(page.text) == ("Ada Osei", "a,ml-platform, b")
-    assert "No rule counts for you" in page.text
+    assert "No rule applies to you" in page.text
 
 
 def test_what_is_run_here_is_what_the_page_says() -> None:

@@ -184,13 +184,13 @@ def test_groups_are_parted_where_it_is_configured(
 
 def test_no_groups_no_rights() -> None:
     answer = ask(Client(), without="groups")
-    assert "No rule counts for you" in answer.content.decode()
+    assert "No rule applies to you" in answer.content.decode()
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "auditor"])
 def test_the_roles_of_local_accounts_are_groups_like_any_other(role: str) -> None:
     browser = Client()
-    assert "No rule counts for you" in ask(browser, groups=role).content.decode()
+    assert "No rule applies to you" in ask(browser, groups=role).content.decode()
     assert ask(browser, "/audit/", groups=role).status_code == 403
     assert ask(browser, "/clusters/main/", groups=role).status_code == 404
 

@@ -131,7 +131,7 @@ def test_an_external_collection_is_called_one_and_its_data_said_to_stay(
     assert "This is an external collection" in dialog.text
     assert "It does not delete the data outside Milvus" in dialog.text
     assert "Data outside Milvus s3://•••@lake/books" in dialog.text
-    assert "permanently deletes" not in page.text + dialog.text
+    assert "all its rows" not in page.text + dialog.text
     assert "hunter2" not in page.html + dialog.html
 
 
@@ -143,4 +143,4 @@ def test_an_ordinary_collection_is_not_called_external(
         Page(client.get(url)) for url in (collection_url(name), act_url("drop-collection", name))
     ]
     assert not [page for page in pages if "xternal" in page.text or "outside" in page.text]
-    assert "permanently deletes" in pages[1].text
+    assert "all its rows" in pages[1].text

@@ -100,7 +100,7 @@ def test_sent_but_not_recorded_is_told_and_settled_later(
     assert "will not be sent again" in page.text
     assert not make_collection.exists(name)
     assert Claim.objects.get().operation_id == operation
-    assert "not known yet" in Page(client.get(f"/operations/{operation}/")).text
+    assert "has not confirmed" in Page(client.get(f"/operations/{operation}/")).text
     assert chain.relay.count("DropCollection") == 1
 
 
@@ -117,7 +117,7 @@ def test_our_own_database_down_is_told_apart_from_milvus_and_from_a_bug(
         page = Page(client.get("/clusters/main/"))
     assert page.status in {500, 503}
     assert "The database of Milvus Admin does not answer" in page.text
-    assert "Nothing was sent to Milvus by this request." in page.text
+    assert "This request sent nothing to Milvus." in page.text
     assert "disk full" not in page.html
 
 

@@ -115,7 +115,7 @@ def test_without_a_rule_it_says_what_to_do(signed_in: Callable[..., Client]) -> 
     page = Page(signed_in("outsider").get(PAGE))
     assert page.status == 200
     assert "None. Without a rule, nothing is allowed." in page.text
-    assert "No rule counts for you" in page.text
+    assert "No rule applies to you" in page.text
 
 
 def test_what_was_asked_stays_in_the_form_as_text(team: Client) -> None:
