@@ -58,7 +58,7 @@ def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
     page = arrive("Ada Osei", thing.start)
     settings.CLUSTERS = with_reauth(settings.CLUSTERS, 0.001)
     dialog = opened(page, thing)
-    expect(dialog).to_contain_text("Test asks for a sign-in that is not older")
+    expect(dialog).to_contain_text("Test requires a sign-in that is at most")
     expect(name_field(dialog)).to_have_count(0)
     settings.CLUSTERS = with_reauth(settings.CLUSTERS, 600.0)
     dialog.get_by_role("link", name="Sign in again").click()

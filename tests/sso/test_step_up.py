@@ -54,7 +54,7 @@ def test_the_dialog_leads_to_the_provider_and_back_to_itself(
     sign_in(browser, provider, "ada", visitor=visitor)
     signed_in_long_ago(120)
     dialog = Page(browser.get(DIALOG))
-    assert "asks for a sign-in that is not older than" in dialog.text
+    assert "requires a sign-in that is at most" in dialog.text
     assert not dialog.find("button", cls="submit")
     begun: Any = browser.get(dialog.link("Sign in again"))
     asked = asked_of(begun.headers["Location"])

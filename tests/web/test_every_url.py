@@ -141,7 +141,7 @@ def closed(name: str, method: str) -> int:
 
 def test_what_an_outsider_reads_about_rights_is_that_there_are_none(signed_in: SignIn) -> None:
     page = Page(signed_in("outsider").get(EVERY["access"]))
-    assert "there is nothing here that you may see" in page.text
+    assert "Without a rule, nothing is allowed." in page.text
     assert "Test" not in page.text
     assert "main" not in page.text.lower(), "not even the name of a cluster"
 

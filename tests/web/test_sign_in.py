@@ -44,7 +44,7 @@ def sign_in(client: Client, **more: str) -> Any:
 def test_the_page_asks_for_name_and_password_and_says_what_is_kept() -> None:
     page = Page(Client().get(DOOR))
     assert page.status == 200
-    assert "kept in its audit log under your name" in page.text
+    assert "The audit log records what you do under your name." in page.text
     assert not page.has_link("Audit log")
     assert [tag.text for tag in page.find("button")][-1] == "Sign in"
 
@@ -123,7 +123,7 @@ def test_who_is_sent_to_the_door_comes_back_to_the_same_address(address: str) ->
     assert sent.headers["Location"].startswith(f"{DOOR}?next=/")
     page = Page(client.get(sent.headers["Location"]))
     assert page.value("next") == address
-    assert "then you get back to where you were" in page.text
+    assert "Sign in to return to the page you were on." in page.text
     assert sign_in(client, next=page.value("next")).headers["Location"] == address
 
 

@@ -76,7 +76,7 @@ def again(client: Client, page: Page, name: str = "operator") -> Page:
     """Sign in again the way the dialog shows, and come to where that leads."""
     door = page.link("Sign in again")
     form = Page(client.get(door))
-    assert "You get back to the same dialog." in form.text
+    assert "After it you return to the same dialog." in form.text
     answer = come_in(client, name, door, next=form.value("next"))
     return Page(client.get(answer.headers["Location"]))
 
@@ -116,7 +116,7 @@ def test_an_old_one_gets_a_dialog_that_leads_to_the_door(
     page = Page(old.get(url, headers={"HX-Request": "true"} if htmx else {}))
     assert page.status == 200
     assert asks_again(page)
-    assert "asks for a sign-in that is not older than 10 minutes" in page.text
+    assert "requires a sign-in that is at most 10 minutes old" in page.text
     assert "Yours is 11 minutes old." in page.text
     assert "Rows" in page.text, "what is there is shown all the same"
     assert page.link("Sign in again").startswith("/sign-in/?fresh=1&next=%2Fclusters%2Fmain%2Fdrop")
@@ -125,7 +125,7 @@ def test_an_old_one_gets_a_dialog_that_leads_to_the_door(
 def test_when_it_is_not_known_it_is_too_old(milvus: FakeMilvus, signed_in: SignIn) -> None:
     page = Page(signed_in("operator").get(DIALOG))
     assert asks_again(page)
-    assert "It is not known when you proved who you are." in page.text
+    assert "The time of your sign-in is not known." in page.text
 
 
 def test_looking_needs_no_fresh_one(old: Client) -> None:

@@ -8,7 +8,7 @@ from django.template import Context, Template
 from django.utils import timezone
 
 from collections_app.milvus.types import Unread
-from collections_app.templatetags import milvus as tags
+from collections_app.web import display as tags
 
 MOMENT = datetime(2026, 3, 1, 9, 8, 7, 654321, tzinfo=UTC)
 
