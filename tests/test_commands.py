@@ -113,7 +113,7 @@ FAILING: dict[str, tuple[Arrange, int, str, int]] = {
     "replaced meanwhile": (
         lambda t, c: c.relay.after("GetVersion", t.replace),
         5,
-        "not what you were shown",
+        "It changed since you opened the dialog",
         0,
     ),
     "somebody is at it": (leave_unknown, 5, "Ada has an operation in progress", 1),

@@ -502,7 +502,7 @@ def test_the_page_of_a_removed_operation_says_where_it_may_be(
     for number, reader in ((1, auditor), (2, auditor), (1, signed_in("viewer"))):
         answer = reader.get(f"/operations/{uuid.UUID(int=number)}/")
         assert answer.status_code == 404
-        assert "Events 1 to 1 are not in this log any more" in answer.content.decode()
+        assert "Events 1 to 1 were removed from this log" in answer.content.decode()
 
 
 def test_the_log_its_filters_and_its_verification_go_on(

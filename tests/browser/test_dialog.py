@@ -442,4 +442,4 @@ def test_lite_says_that_it_can_not_tell_namesakes_apart(page: Page, on_lite: See
     on_lite("book")
     dialog = opened_on_lite(page, "book")
     expect(dialog).to_contain_text("no id on this server")
-    expect(dialog).to_contain_text("A namesake with the same content could not be told apart.")
+    expect(dialog).to_contain_text("it from another one with the same name and content.")

@@ -102,7 +102,7 @@ def test_a_drop_that_an_older_server_forgot_is_closed_as_failed(
 def test_a_drop_that_came_late_is_a_follow_up_of_its_own_operation(not_done: LateDrop) -> None:
     not_done.carry_out()
     (told_to_people,) = follow_up()
-    assert "carries out a drop that it accepted" in told_to_people
+    assert "carries out every drop that it accepted" in told_to_people
     assert told() == [*CLOSED, "afterwards succeeded"]
     events = AuditEvent.objects.exclude(operation_id=not_done.confirmation.operation_id)
     assert not events.exists()

@@ -247,7 +247,7 @@ def test_what_went_by_another_hand_is_no_success_of_ours(
     assert reconciled(confirmation) is Outcome.UNKNOWN, "the rename may still come"
     hasty()
     until(lambda: reconciled(confirmation) is Outcome.FAILED)
-    assert "not by this" in str(details()["message"])
+    assert "never sent a drop" in str(details()["message"])
     assert thing.is_there()
     assert chain.relay.count(DROP) == 0
 
@@ -413,7 +413,7 @@ def test_killed_before_the_drop_it_is_no_success_if_somebody_else_drops_it(
     hasty()
     until(lambda: reconcile() == 0)
     assert told() == ["intent", "outcome failed"]
-    assert "not by this" in str(details()["message"])
+    assert "never sent a drop" in str(details()["message"])
 
 
 def test_closing_by_hand_waits_until_it_has_its_name_again(
@@ -467,7 +467,7 @@ def test_a_rename_that_comes_when_all_is_closed_is_found_and_taken_back(
     assert reconcile() == 0
     assert (id_of(thing), id_of(thing, private(closed))) == (shown, 0)
     assert told() == TAKEN_BACK
-    assert "after this was closed" in str(details()["message"])
+    assert "after the operation closed" in str(details()["message"])
     assert "original name was restored" in str(details()["message"])
     assert reconcile() == 0
     assert told() == TAKEN_BACK

@@ -153,7 +153,7 @@ def signed_in(browser: Client) -> bool:
 def turned_away(browser: Client, answer: Any, why: str) -> None:
     """A page that says so, a record that says why, and no session, neither now nor after."""
     assert answer.status_code == 403
-    assert "was refused. Nothing was changed" in Page(answer).text
+    assert "Nothing was changed, and the attempt was recorded" in Page(answer).text
     assert not signed_in(browser)
     assert browser.get("/access/").status_code == 302
     assert not SignIn.objects.exists()

@@ -227,7 +227,7 @@ def test_without_groups_there_are_no_rights_and_the_page_says_so(
     assert browser.get("/").headers["Location"] == "/access/"
     page = Page(browser.get("/access/"))
     assert "No rule applies to you" in page.text
-    assert "Your sign-in brought no groups along" in page.text
+    assert "Your sign-in brought no groups" in page.text
     assert browser.get(act_url("drop-collection", "books")).status_code == 404
     assert browser.get("/audit/").status_code == 403
     assert fake.sent == []

@@ -115,7 +115,7 @@ def test_silence_is_no_fresh_sign_in(ada: Client, forger: Forger, books: FakeMil
     """The groups were confirmed just now, but the person proved nothing."""
     later(400)
     assert ada.get("/access/").status_code == 200
-    assert "asks for a sign-in" in Page(ada.get(DIALOG)).text
+    assert "requires a sign-in" in Page(ada.get(DIALOG)).text
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_who_cancels_is_still_there_and_drops_nothing(
     begun: Any = browser.get("/sign-in/", {"fresh": "1", "next": DIALOG})
     assert complete(browser, provider, begun, "", visitor).status_code == 403
     assert browser.get("/access/").status_code == 200
-    assert "asks for a sign-in" in Page(browser.get(DIALOG)).text
+    assert "requires a sign-in" in Page(browser.get(DIALOG)).text
 
 
 def test_a_namesake_made_meanwhile_is_not_dropped(
