@@ -326,7 +326,7 @@ def test_the_buttons_of_a_long_dialog_are_on_a_small_screen(
 ) -> None:
     page = show(scene)
     page.set_viewport_size({"width": NARROW, "height": 600})
-    acts = the_dialog(page).locator(".confirm > form > .acts")
+    acts = the_dialog(page).locator(".confirm > form > .button-row")
     buttons = [acts.get_by_role("link", name="Cancel"), *acts.get_by_role("button").all()]
     assert len(buttons) == (1 if show is dialog_with_blocker else 2)
     for button in buttons:

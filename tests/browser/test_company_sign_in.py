@@ -146,7 +146,7 @@ def test_the_provider_stopped_and_started_again(
         assert thing.sent() == 0
         company(recheck=0.0)
         page.goto(thing.start)
-        expect(page.get_by_text("nothing can be dropped until it is back")).to_be_visible()
+        expect(page.get_by_text("nothing can be dropped until it answers")).to_be_visible()
         stranger = page.context.browser.new_page()  # type: ignore[union-attr]
         stranger.goto(page.url)
         expect(stranger.get_by_role("heading", level=1)).to_contain_text("does not answer")

@@ -367,7 +367,7 @@ def test_an_alias_is_dropped_first_and_then_its_collection(
     alias = unique_name("alias")
     thing = make_thing("collection", aliases=[alias])
     dialog = opened(page, thing)
-    expect(dialog).to_contain_text(f"The alias {alias} points here.")
+    expect(dialog).to_contain_text(f"The alias {alias} points to this collection.")
     cleared(dialog, "Drop", "Drop alias", alias)
     expect(dialog).to_contain_text(f"Alias {alias} was dropped. Verified: it no longer exists.")
     expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop collection {thing.name}?")
