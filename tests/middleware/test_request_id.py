@@ -78,7 +78,7 @@ def test_so_does_the_page_without_a_database(fake: Any, signed_in: SignIn) -> No
     with failing("SELECT", OperationalError):
         answer = client.get("/")
     page = Page(answer)
-    assert "database does not answer" in page.text
+    assert "database of Milvus Admin does not answer" in page.text
     assert f"In the log: request {answer.headers[HEADER]}" in page.text
 
 
