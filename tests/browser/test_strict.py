@@ -61,6 +61,6 @@ def test_half_way_the_list_leads_from_the_private_name_to_the_operation(
     settled(page, list_url(q=PREFIX))
     rows = page.get_by_role("row").filter(has_text=PREFIX)
     rows.get_by_role("link", name=re.compile("^In progress")).last.click()
-    expect(page.get_by_text("restores its original name")).to_be_visible()
+    expect(page.get_by_text("keeps its temporary name")).to_be_visible()
     name = page.url.rstrip("/").rpartition("/")[2].replace("-", "")
     thing.seeds.renamed(f"{PREFIX}{name}")
