@@ -1,4 +1,4 @@
-"""What happens behind our back: list, compare with the inventory, ask in doubt, record.
+"""Changes made outside Milvus Admin: list, compare with the inventory, confirm, record.
 
 The inventory changes in the same transaction in which the event is recorded.
 """

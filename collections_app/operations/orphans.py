@@ -117,7 +117,7 @@ def _aside(intent: Intent) -> strict.Aside | None:
 
 
 def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
-    """Said before it is done, and after. Empty if it is gone from there, or somebody else is at it.
+    """Said before it is done, and after. Empty if it is gone from there or another process does it.
 
     Raises MilvusError if nothing is certain yet.
     """

@@ -142,7 +142,7 @@ def conclude(case: Case, answer: Answer) -> Outcome:
 def _verified(case: Case, answer: Answer) -> tuple[Outcome, str]:
     """What a look shows. A refusal too may be the answer to a second copy on the way.
 
-    Without a drop that was sent it shows nothing: what is gone went by another hand.
+    Without a drop that was sent it shows nothing: what is gone was dropped by somebody else.
     """
     if answer.outcome is Outcome.FAILED or not answer.attempts:
         return answer.outcome, ""
