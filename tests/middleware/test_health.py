@@ -5,6 +5,7 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,13 +52,13 @@ def soon_ready() -> bool:
 
 
 @on_the_database
-@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has a queue of its own")
-def test_ready_while_somebody_holds_the_door_of_the_log_is_failing() -> None:
-    """A writer would wait there, so the probe does."""
-    door = f"{connection.settings_dict['NAME']}-turn"
-    with open(door, "w") as somebody_else:  # noqa: PTH123 (beside the database)
-        fcntl.flock(somebody_else, fcntl.LOCK_EX)
-        assert probe("/readyz") == (503, LOG_FAILS)
+def test_readyz_while_another_process_holds_the_lock_file_fails_on_sqlite(tmp_path: Path) -> None:
+    """A writer would wait for it, so the probe does. PostgreSQL has a queue of its own."""
+    lock_file = tmp_path / f"{connection.settings_dict['NAME']}-turn"  # SQLite's name is a path
+    fails = connection.vendor == "sqlite"
+    with lock_file.open("w") as another_process:
+        fcntl.flock(another_process, fcntl.LOCK_EX)
+        assert probe("/readyz") == ((503, LOG_FAILS) if fails else (200, ALL_WELL))
     assert soon_ready()
 
 
