@@ -17,7 +17,7 @@ from tests.infra.faultproxy import FaultProxy
 from tests.infra.gunicorn import Answer, App, ask, gunicorn
 
 PAGE = "/sign-in/"  # reads the session, so it needs the database
-DOWN = "own database does not answer"
+DOWN = "The database of Milvus Admin does not answer"
 TOKEN = "scrape-" + "0f" * 16
 real = pytest.mark.skipif(not os.environ.get("PGHOST"), reason="needs a real PostgreSQL")
 
