@@ -11,7 +11,7 @@ from django.test import Client
 from collections_app import clusters
 from collections_app.access import roles
 from collections_app.access.policy import Rule
-from collections_app.access.principals import Actor, Origin
+from collections_app.access.principals import Actor, Caller, Origin
 from collections_app.milvus.types import Cluster
 from tests.fakes import FakeMilvus, use_fake
 from tests.infra.chain import Chain
@@ -45,6 +45,11 @@ def person(name: str, role: str = "") -> Any:
 def actor(name: str = "ada", groups: tuple[str, ...] = ("operator", "auditor")) -> Actor:
     """Somebody for tests below the views; may do everything unless told otherwise."""
     return Actor(issuer="test", subject=name, display=name.capitalize(), groups=groups)
+
+
+def caller(who: str | Actor = "ada") -> Caller:
+    """The same, with an origin."""
+    return Caller(actor(who) if isinstance(who, str) else who, ORIGIN)
 
 
 def rule(group: str, *actions: str, **where: tuple[str, ...]) -> Rule:

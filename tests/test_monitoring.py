@@ -21,7 +21,7 @@ from collections_app.milvus.errors import MilvusError
 from milvusadmin.middleware import health, metrics
 from milvusadmin.middleware.cached_probe import Latest
 from tests.documents import ROOT, read
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 
 FOLDER = ROOT / "deploy" / "monitoring"
 RULES = FOLDER / "rules.yaml"
@@ -69,7 +69,7 @@ def test_the_documentation_has_every_metric_with_its_labels(
     Client().get("/sign-in/")
     heartbeat.beat(heartbeat.VERIFY)
     done = Outcome.SUCCEEDED
-    write(Entry(phase=Phase.ACCESS, action="test", actor=actor(), origin=ORIGIN, outcome=done))
+    write(Entry(phase=Phase.ACCESS, action="test", caller=caller(), outcome=done))
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.page().decode()):
         for sample in family.samples:

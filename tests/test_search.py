@@ -7,7 +7,7 @@ import pytest
 from collections_app.audit import log, queries
 from collections_app.models import AuditEvent
 from tests.audit.test_export import named
-from tests.fixtures import actor
+from tests.fixtures import actor, caller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -37,7 +37,7 @@ def seen(filters: dict[str, Any]) -> int:
 def test_filtered_person_and_object_are_found_whatever_the_case(
     name: str, part: str, count: int
 ) -> None:
-    log.write(named(name, actor=actor(name)))
+    log.write(named(name, caller=caller(name)))
     assert seen({"who": part}) == count
     assert seen({"what": part}) == count
     assert AuditEvent.objects.count() == 1

@@ -6,6 +6,7 @@ import socket
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -51,10 +52,41 @@ class Origin:
     session: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for something, and from where."""
+
+    actor: Actor
+    origin: Origin
+
+    @classmethod
+    def shell(cls) -> Self:
+        """The user who runs a management command. They hold the keys, so they hold every right."""
+        return cls(_process("shell"), Origin(interface="cli", request_id=uuid.uuid4().hex))
+
+    @classmethod
+    def watch(cls) -> Self:
+        """The drift detection. It records what it saw and did not do; it has no rights."""
+        actor = _process("watch", display="the watch")
+        return cls(actor, Origin(interface="watch", request_id=uuid.uuid4().hex))
+
+
+def _process(method: str, display: str = "") -> Actor:
+    """The operating system's user who runs this process."""
+    user = getpass.getuser()
+    issuer = f"{method}:{socket.gethostname()}"
+    return Actor(issuer=issuer, subject=user, display=display or user, method=method)
+
+
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person, as the sign-in middleware found them for this request."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
     return actor
+
+
+def caller_of(request: HttpRequest, actor: Actor | None = None) -> Caller:
+    """Who sends this request: the signed-in person, unless `actor` names another."""
+    return Caller(actor or actor_of(request), origin_of(request))
 
 
 def origin_of(request: HttpRequest) -> Origin:
@@ -80,17 +112,3 @@ def client_address(request: HttpRequest) -> str:
     The header is there only if a trusted proxy sent it: ForwardedMiddleware drops all others.
     """
     return str(request.META.get("HTTP_X_FORWARDED_FOR") or request.META.get("REMOTE_ADDR", ""))[:64]
-
-
-def at_the_shell() -> tuple[Actor, Origin]:
-    """Whoever runs a management command: they hold the keys, so they hold every right."""
-    user, host = getpass.getuser(), socket.gethostname()
-    actor = Actor(issuer=f"shell:{host}", subject=user, display=user, method="shell")
-    return actor, Origin(interface="cli", request_id=uuid.uuid4().hex)
-
-
-def watching() -> tuple[Actor, Origin]:
-    """The watch: a program that saw something, and did not do it. It has no right to anything."""
-    user, host = getpass.getuser(), socket.gethostname()
-    actor = Actor(issuer=f"watch:{host}", subject=user, display="the watch", method="watch")
-    return actor, Origin(interface="watch", request_id=uuid.uuid4().hex)

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..models import AuditEvent, Claim, RemovedSegment
 from . import integrity, log, verify
 from .export import json_lines
@@ -48,7 +48,7 @@ class Segment:
 # --- sealing ----------------------------------------------------------------------------------
 
 
-def seal(until: datetime, folder: Path, actor: Actor, origin: Origin) -> Segment:
+def seal(until: datetime, folder: Path, caller: Caller) -> Segment:
     """Write the events before `until` that are in no segment yet into a new file in `folder`.
 
     Can be repeated, also after it was killed: the file appears when it is complete, and an equal
@@ -65,7 +65,7 @@ def seal(until: datetime, folder: Path, actor: Actor, origin: Origin) -> Segment
     with log.appending():
         if sealed_until() + 1 != first:
             raise NotDone("Another process sealed them in this moment.")
-        log.append(_entry(SEALED, "Sealed", segment, actor, origin))
+        log.append(_entry(SEALED, "Sealed", segment, caller))
     return segment
 
 
@@ -111,12 +111,11 @@ def _goes_on(last: int) -> QuerySet[Any]:
     return later.values("operation_id")
 
 
-def _entry(action: str, done: str, segment: Segment, actor: Actor, origin: Origin) -> Entry:
+def _entry(action: str, done: str, segment: Segment, caller: Caller) -> Entry:
     return Entry(
         phase=Phase.ACCESS,
         action=action,
-        actor=actor,
-        origin=origin,
+        caller=caller,
         message=f"{done} events {segment.first} to {segment.last}, in {segment.file}",
         details=asdict(segment),
     )
@@ -178,7 +177,7 @@ def digest(path: Path) -> str:
 # --- removing ---------------------------------------------------------------------------------
 
 
-def remove(path: Path, sha256: str, actor: Actor, origin: Origin) -> Segment:
+def remove(path: Path, sha256: str, caller: Caller) -> Segment:
     """Remove from the log the events that are in the sealed file at `path`. On the record first.
 
     `sha256` is what a person read and typed. If it was killed, do it again: it goes on. Raises
@@ -191,18 +190,18 @@ def remove(path: Path, sha256: str, actor: Actor, origin: Origin) -> Segment:
         raise NotDone(f"{path} is not that segment: its SHA-256 is another one.")
     _stop_if_broken()
     if not RemovedSegment.objects.filter(last=segment.last).exists():
-        _record_removal(segment, actor, origin)
+        _record_removal(segment, caller)
     elif not AuditEvent.objects.filter(sequence__lte=segment.last).exists():
         raise NotDone("That segment was removed already.")
     _delete(segment.last)
     return segment
 
 
-def _record_removal(segment: Segment, actor: Actor, origin: Origin) -> None:
+def _record_removal(segment: Segment, caller: Caller) -> None:
     with log.appending():
         if segment.first != removed_until() + 1:
             raise NotDone("The oldest segment goes first, and that one is not the oldest.")
-        event = log.append(_entry(REMOVED, "Removed", segment, actor, origin))
+        event = log.append(_entry(REMOVED, "Removed", segment, caller))
         RemovedSegment.objects.create(
             first=segment.first,
             last=segment.last,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from django.db.models import QuerySet
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..models import AuditEvent
 from ..names import readable
 from .log import Entry, Phase, export_line, write
@@ -48,14 +48,13 @@ MISREAD = re.compile(
 )
 
 
-def record(form: str, filters: dict[str, str], actor: Actor, origin: Origin) -> AuditEvent:
+def record(form: str, filters: dict[str, str], caller: Caller) -> AuditEvent:
     """Put the export itself on the record, before it begins. Raises LogUnwritable."""
     return write(
         Entry(
             phase=Phase.ACCESS,
             action="audit.export",
-            actor=actor,
-            origin=origin,
+            caller=caller,
             message=f"Exported the audit log as {form}",
             details={"filters": filters, "form": form},
         )

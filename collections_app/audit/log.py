@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 from prometheus_client import Counter
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Actor, Caller
 from ..models import AuditEvent
 from .sqlite_queue import turn
 
@@ -74,8 +74,7 @@ class Entry:
 
     phase: Phase
     action: str
-    actor: Actor
-    origin: Origin
+    caller: Caller
     outcome: Outcome = Outcome.NONE
     operation_id: uuid.UUID | None = None
     target: dict[str, str] | None = None  # cluster, database, kind, collection, name
@@ -151,7 +150,7 @@ def _lock_chain() -> None:
 
 
 def _record(entry: Entry, sequence: int) -> dict[str, Any]:
-    actor = asdict(entry.actor)
+    actor = asdict(entry.caller.actor)
     del actor["stale"]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -164,7 +163,7 @@ def _record(entry: Entry, sequence: int) -> dict[str, Any]:
         "action": str(entry.action),
         "outcome": str(entry.outcome),
         "actor": actor,
-        "origin": asdict(entry.origin),
+        "origin": asdict(entry.caller.origin),
         "target": entry.target,
         "message": entry.message,
         "details": entry.details or {},

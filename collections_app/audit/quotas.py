@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import F
 from django.utils import timezone
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Actor, Caller, Origin
 from ..models import AuditEvent, Quota
 from . import log
 from .log import Entry, LogUnwritable, Outcome, Phase
@@ -53,7 +53,7 @@ def _key(entry: Entry) -> str:
     of the account's owner out of the log.
     """
     what = entry.action if entry.phase == Phase.SESSION else ""
-    parts = (entry.actor.issuer, entry.actor.subject, entry.phase, what)
+    parts = (entry.caller.actor.issuer, entry.caller.actor.subject, entry.phase, what)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -78,7 +78,7 @@ def _open(key: str, entry: Entry) -> None:
         withheld=0,
         phase=entry.phase,
         action=entry.action,
-        actor=asdict(entry.actor),
+        actor=asdict(entry.caller.actor),
     )
 
 
@@ -97,8 +97,7 @@ def _summary(quota: Quota) -> Entry:
     return Entry(
         phase=Phase(quota.phase),
         action=WITHHELD,
-        actor=actor,
-        origin=Origin(interface="log"),
+        caller=Caller(actor, Origin(interface="log")),
         outcome=Outcome.DENIED if quota.phase == Phase.REFUSED else Outcome.NONE,
         message=f"And {quota.withheld} more {what} within a minute, which have no event each",
         details={"withheld": quota.withheld, "since": quota.since.isoformat()},

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit.log import Entry, Outcome, Phase
 from .diff import Bearer, Difference, Key
 
@@ -26,8 +26,7 @@ class Watch:
     """Who records, on which cluster, and when each database was listed before and now."""
 
     cluster: str
-    actor: Actor
-    origin: Origin
+    caller: Caller
     now: datetime
     before: dict[str, datetime]  # by database
     in_vain: Mapping[Key, str] = field(default_factory=dict)  # operations: ours.in_vain
@@ -158,8 +157,7 @@ def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any)
         phase=Phase.OBSERVED,
         action=action,
         outcome=Outcome.EXTERNAL,
-        actor=watch.actor,
-        origin=watch.origin,
+        caller=watch.caller,
         target={
             "cluster": watch.cluster,
             "database": bearer.database,
@@ -185,8 +183,7 @@ def _of_database(
         phase=Phase.OBSERVED,
         action=action,
         outcome=outcome,
-        actor=watch.actor,
-        origin=watch.origin,
+        caller=watch.caller,
         target={**place, "collection": "", "name": database},
         message=text,
         details={"found": watch.now.isoformat(), **details},

@@ -7,7 +7,7 @@ from datetime import UTC
 
 from django.utils import timezone
 
-from ..access.principals import watching
+from ..access.principals import Caller
 from ..clusters import Milvus, same_server
 from ..operations.late_drops import follow_up_gone
 from . import events as drift_events
@@ -58,11 +58,9 @@ class _Round:
         return self.report
 
     def _watch(self) -> Watch:
-        actor, origin = watching()
         return Watch(
             cluster=self.store.cluster.key,
-            actor=actor,
-            origin=origin,
+            caller=Caller.watch(),
             now=timezone.now().astimezone(UTC),
             before=self.store.listed_before(),
         )
@@ -99,7 +97,7 @@ class _Round:
     def _follow_up_late(self, gone: list[Bearer]) -> None:
         """An operation that was closed as not done, and is done now, explains what is gone."""
         ids = {bearer.identity.id for bearer in gone} - {0}
-        follow_up_gone(same_server(self.store.cluster.key), ids, *watching())
+        follow_up_gone(same_server(self.store.cluster.key), ids, Caller.watch())
 
     def _complain(self, doubtful: list[Bearer]) -> None:
         if doubtful:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
 from ..access.policy import Action
-from ..access.principals import at_the_shell
+from ..access.principals import Caller
 from ..audit.log import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Kind, Target
@@ -107,12 +107,12 @@ class DropCommand(ShellCommand, ABC):
         if target.cluster not in known:
             message = f"No cluster {target.cluster} is configured. Configured: {', '.join(known)}."
             raise Error(message, returncode=2)
-        actor, origin = at_the_shell()
+        caller = Caller.shell()
         look = OPERATIONS[self.action].look(clusters.get(target.cluster).gateway, target)
         _require_id(look, options["id"])
-        consent = confirmation.confirm(self.action, target, look, actor)
+        consent = confirmation.confirm(self.action, target, look, caller.actor)
         self.operation_id = UUID(str(consent.operation_id))
-        return protocol.perform(consent, actor=actor, origin=origin, reason=options["reason"])
+        return protocol.perform(consent, caller, reason=options["reason"])
 
     def _report(self, outcome: Outcome, target: Target) -> None:
         self.facts["outcome"] = str(outcome)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 
 from .. import clusters
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit import log
 from ..audit.events import Intent
 from ..audit.log import Entry, Outcome, Phase
@@ -22,8 +22,7 @@ def finish(
     operation_id: uuid.UUID,
     outcome: Outcome,
     message: str,
-    actor: Actor,
-    origin: Origin,
+    caller: Caller,
     details: dict[str, Any],
     begun: tuple[str, Target] | None = None,
 ) -> bool:
@@ -42,8 +41,7 @@ def finish(
             Entry(
                 phase=Phase.OUTCOME,
                 action=action,
-                actor=actor,
-                origin=origin,
+                caller=caller,
                 outcome=outcome,
                 operation_id=operation_id,
                 target=target.as_dict(),

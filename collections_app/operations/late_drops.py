@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit.events import Intent, intent_of
 from ..audit.log import Outcome, Phase
 from ..clusters import UnknownCluster, same_server
@@ -31,7 +31,7 @@ DONE_BY_ANOTHER = "It no longer exists. Operation {} dropped it"
 REMEMBERED = timedelta(days=7)  # each is read for so long
 
 
-def follow_up_late_drops(actor: Actor, origin: Origin) -> list[str]:
+def follow_up_late_drops(caller: Caller) -> list[str]:
     """Read the target of each such operation, and record what is gone. Returns what was recorded.
 
     What can't be read now is logged, and left for the next time. Raises LogUnwritable.
@@ -40,18 +40,18 @@ def follow_up_late_drops(actor: Actor, origin: Origin) -> list[str]:
     for closed, intent in _not_done():
         try:
             if execution_of(intent).is_done():
-                told.append(_follow_up(closed, intent, actor, origin))
+                told.append(_follow_up(closed, intent, caller))
         except (MilvusError, UnknownCluster) as exc:
             logger.warning("operation %s can't be followed up: %s", intent.operation_id, exc)
     return list(filter(None, told))
 
 
-def follow_up_gone(clusters: list[str], ids: Collection[int], actor: Actor, origin: Origin) -> None:
+def follow_up_gone(clusters: list[str], ids: Collection[int], caller: Caller) -> None:
     """The same for collections of one server that are gone, by id. Raises LogUnwritable."""
     for closed, intent in _not_done() if ids else ():
         here = intent.target.cluster in clusters and intent.target.kind is Kind.COLLECTION
         if here and intent.identity.id in ids:
-            _follow_up(closed, intent, actor, origin)
+            _follow_up(closed, intent, caller)
 
 
 def _not_done() -> Iterator[tuple[AuditEvent, Intent]]:
@@ -66,12 +66,12 @@ def _not_done() -> Iterator[tuple[AuditEvent, Intent]]:
             yield row, intent
 
 
-def _follow_up(closed: AuditEvent, intent: Intent, actor: Actor, origin: Origin) -> str:
+def _follow_up(closed: AuditEvent, intent: Intent, caller: Caller) -> str:
     """What was recorded; empty if somebody has just recorded it."""
     another = _dropped_by_another(intent)
     outcome = Outcome.NOT_DONE if another else Outcome.SUCCEEDED
     message = DONE_BY_ANOTHER.format(another) if another else CARRIED_OUT_LATE
-    recorded = follow_up(closed, intent.target, outcome, message, actor, origin)
+    recorded = follow_up(closed, intent.target, outcome, message, caller)
     return f"{intent.operation_id}: {message}" if recorded else ""
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from .. import clusters
 from ..access.policy import Action
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit.events import Intent, intent_of
 from ..audit.log import Outcome, Phase
 from ..milvus.errors import MilvusError, NotFound, OutcomeUnknown
@@ -44,7 +44,7 @@ class Stray:
         return self.closed if self.closed.phase == Phase.AFTERWARDS else None
 
 
-def give_back_strays(actor: Actor, origin: Origin) -> list[str]:
+def give_back_strays(caller: Caller) -> list[str]:
     """Look in every database of the clusters with strict_drop. Returns what was done, in words.
 
     What stays there because its own name is taken is told once, and left to people. What can't
@@ -53,7 +53,7 @@ def give_back_strays(actor: Actor, origin: Origin) -> list[str]:
     told = []
     for stray in _all_strays():
         try:
-            told.append(_given_back(stray, actor, origin))
+            told.append(_given_back(stray, caller))
         except MilvusError as exc:
             logger.warning("%s has not got its name back: %s", stray.aside.private, exc)
     return list(filter(None, told))
@@ -116,7 +116,7 @@ def _aside(intent: Intent) -> strict.Aside | None:
     return execution.aside if isinstance(execution, TwoPhaseDrop) else None
 
 
-def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
+def _given_back(stray: Stray, caller: Caller) -> str:
     """Said before it is done, and after. Empty if it is gone from there or another process does it.
 
     Raises MilvusError if nothing is certain yet.
@@ -126,7 +126,7 @@ def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
         return ""
     other = "" if held == stray.aside.identity else f" It is another collection, id {held.id}."
     late = LATE + other
-    said = stray.said or _recorded(stray, f"{late} {RESTORING}", actor, origin)
+    said = stray.said or _recorded(stray, f"{late} {RESTORING}", caller)
     if not said:
         return ""
     back = strict.give_back(stray.aside, held)
@@ -134,10 +134,10 @@ def _given_back(stray: Stray, actor: Actor, origin: Origin) -> str:
         raise OutcomeUnknown(
             "Milvus was asked to rename it, and the read-back does not show that yet"
         )
-    ended = _recorded(replace(stray, closed=said), f"{late} {back}", actor, origin)
+    ended = _recorded(replace(stray, closed=said), f"{late} {back}", caller)
     return f"{late} {back}" if ended else ""
 
 
-def _recorded(stray: Stray, message: str, actor: Actor, origin: Origin) -> AuditEvent | None:
+def _recorded(stray: Stray, message: str, caller: Caller) -> AuditEvent | None:
     outcome = Outcome(stray.closed.outcome)
-    return follow_up(stray.closed, stray.aside.target, outcome, message, actor, origin)
+    return follow_up(stray.closed, stray.aside.target, outcome, message, caller)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from .. import clusters
 from ..access import policy
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit import log, quotas
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
@@ -46,9 +46,7 @@ class AlreadyUsed(Exception):
     """This confirmation was used before: a double click, or a replay."""
 
 
-def perform(
-    confirmation: Confirmation, *, actor: Actor, origin: Origin, reason: str = ""
-) -> Outcome:
+def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> Outcome:
     """Carry out one confirmed act, once. Returns what became of it.
 
     Raises NotDone (with why), AlreadyUsed or LogUnwritable if nothing was sent; Denied, Refused
@@ -59,11 +57,10 @@ def perform(
         confirmation=confirmation,
         operation=OPERATIONS[confirmation.action],
         milvus=clusters.get(confirmation.target.cluster),
-        actor=actor,
-        origin=origin,
+        caller=caller,
         reason=reason,
     )
-    authorize(case.confirmation.action, case.target, actor, origin)
+    authorize(case.confirmation.action, case.target, caller)
     _signed_in_lately(case)
     (before, _), patience = log.head(), Patience.begin(case.milvus.cluster)
     _stop_if_used(case)
@@ -73,9 +70,7 @@ def perform(
     return conclude(case, act_once(case, patience))
 
 
-def authorize(
-    action: policy.Action, target: Target, actor: Actor, origin: Origin, *, asked: bool = True
-) -> None:
+def authorize(action: policy.Action, target: Target, caller: Caller, *, asked: bool = True) -> None:
     """Raises NotDone after recording it, if the actor may not do this.
 
     Looking at a dialog is not `asked`, and not recorded: a link on another site can make anybody
@@ -85,13 +80,13 @@ def authorize(
     there.
     """
     place = policy.place_of(target)
-    decision = policy.decide(actor, action, place)
+    decision = policy.decide(caller.actor, action, place)
     if decision.allowed:
         return
-    message = f"{actor.display} is not permitted to do this. {decision.why}"
+    message = f"{caller.actor.display} is not permitted to do this. {decision.why}"
     if asked:
-        quotas.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
-    if not policy.may(actor, policy.Action.VIEW, place):
+        quotas.write(_refusal(action, target, caller, Outcome.DENIED, message))
+    if not policy.may(caller.actor, policy.Action.VIEW, place):
         raise NotFound("")
     problem = NotDone(Outcome.DENIED, message)
     problem.recorded = asked
@@ -100,16 +95,14 @@ def authorize(
 
 def _signed_in_lately(case: Case) -> None:
     """Raises NotDone if the cluster requires a more recent sign-in. The dialog says so before."""
-    if policy.sign_in_needed(case.actor, case.target.cluster):
+    if policy.sign_in_needed(case.caller.actor, case.target.cluster):
         message = "This cluster requires a recent sign-in, and yours is too old"
         raise _not_done(case, Outcome.DENIED, message)
 
 
-def refuse(
-    action: policy.Action, target: Target, actor: Actor, origin: Origin, message: str
-) -> None:
+def refuse(action: policy.Action, target: Target, caller: Caller, message: str) -> None:
     """Record a request that can't be honest: a forged confirmation."""
-    quotas.write(_refusal(action, target, actor, origin, Outcome.DENIED, message))
+    quotas.write(_refusal(action, target, caller, Outcome.DENIED, message))
 
 
 def _look(case: Case) -> Look:
@@ -140,9 +133,7 @@ def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = No
     }
     if look:
         details["found"] = asdict(look.identity)
-    entry = _refusal(
-        case.confirmation.action, case.target, case.actor, case.origin, outcome, message, details
-    )
+    entry = _refusal(case.confirmation.action, case.target, case.caller, outcome, message, details)
     quotas.write(entry)
     return NotDone(outcome, message, look.blockers if look else ())
 
@@ -150,8 +141,7 @@ def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = No
 def _refusal(
     action: policy.Action,
     target: Target,
-    actor: Actor,
-    origin: Origin,
+    caller: Caller,
     outcome: Outcome,
     message: str,
     details: dict[str, Any] | None = None,
@@ -159,8 +149,7 @@ def _refusal(
     return Entry(
         phase=Phase.REFUSED,
         action=action,
-        actor=actor,
-        origin=origin,
+        caller=caller,
         outcome=outcome,
         operation_id=uuid.uuid4(),
         target=target.as_dict(),
@@ -186,7 +175,7 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
                 target=digest(case.target),
                 operation_id=confirmation.operation_id,
                 cluster=case.target.cluster,
-                actor_display=case.actor.display,
+                actor_display=case.caller.actor.display,
                 claimed_at=timezone.now(),
                 sent=Sent.NOTHING,
             )
@@ -224,12 +213,11 @@ def _stop_if_used(case: Case) -> None:
 
 
 def _intent(case: Case, look: Look) -> Entry:
-    age = case.actor.sign_in_age
+    age = case.caller.actor.sign_in_age
     return Entry(
         phase=Phase.INTENT,
         action=case.confirmation.action,
-        actor=case.actor,
-        origin=case.origin,
+        caller=case.caller,
         operation_id=case.confirmation.operation_id,
         target=case.target.as_dict(),
         details={

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from .. import clusters
 from ..access.policy import Action
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit.events import Intent
 from ..audit.log import Outcome, Phase
 from ..milvus.errors import MilvusError
@@ -35,9 +35,7 @@ def open_operations() -> list[Claim]:
     return list(Claim.objects.order_by("claimed_at"))
 
 
-def settle(
-    operation_id: uuid.UUID, actor: Actor, origin: Origin, *, may_rename: bool = False
-) -> Outcome:
+def settle(operation_id: uuid.UUID, caller: Caller, *, may_rename: bool = False) -> Outcome:
     """Look once and record what is certain now. Returns the outcome, UNKNOWN while there is none.
 
     While the process that carries it out may be alive, this keeps its hands off. Gone means
@@ -56,7 +54,7 @@ def settle(
     except (MilvusError, clusters.UnknownCluster) as exc:
         logger.warning("%s can't be looked at: %s: %s", operation_id, type(exc).__name__, exc)
         return Outcome.UNKNOWN
-    return _settled(operation_id, *verdict, actor, origin) if verdict else Outcome.UNKNOWN
+    return _settled(operation_id, *verdict, caller) if verdict else Outcome.UNKNOWN
 
 
 def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
@@ -81,11 +79,9 @@ def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
     return Outcome.FAILED, "It still exists after the drop deadline, so the operation failed"
 
 
-def _settled(
-    operation_id: uuid.UUID, outcome: Outcome, message: str, actor: Actor, origin: Origin
-) -> Outcome:
+def _settled(operation_id: uuid.UUID, outcome: Outcome, message: str, caller: Caller) -> Outcome:
     details: dict[str, Any] = {"settled": True, "seen": message}
-    if finish(operation_id, outcome, message, actor, origin, details):
+    if finish(operation_id, outcome, message, caller, details):
         return outcome
     return final_outcome(operation_id)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit import log
 from ..audit.log import Entry, Outcome, Phase
 from ..audit.sqlite_queue import turn
@@ -43,8 +43,7 @@ class Case:
     confirmation: Confirmation
     operation: Operation
     milvus: clusters.Milvus
-    actor: Actor
-    origin: Origin
+    caller: Caller
     reason: str
 
     @property
@@ -130,7 +129,7 @@ def conclude(case: Case, answer: Answer) -> Outcome:
     }
     operation_id, begun = case.confirmation.operation_id, (case.confirmation.action, case.target)
     try:
-        if finish(operation_id, outcome, answer.message, case.actor, case.origin, details, begun):
+        if finish(operation_id, outcome, answer.message, case.caller, details, begun):
             return outcome
         return final_outcome(operation_id)
     except (log.LogUnwritable, DatabaseError, InterfaceError) as exc:
@@ -178,7 +177,7 @@ def _proof(case: Case) -> str:
 
 
 def follow_up(
-    closed: AuditEvent, target: Target, outcome: Outcome, message: str, actor: Actor, origin: Origin
+    closed: AuditEvent, target: Target, outcome: Outcome, message: str, caller: Caller
 ) -> AuditEvent | None:
     """Add to an operation that `closed` ended. None if something has just been added already."""
     operation_id = closed.operation_id
@@ -190,8 +189,7 @@ def follow_up(
             Entry(
                 phase=Phase.AFTERWARDS,
                 action=closed.action,
-                actor=actor,
-                origin=origin,
+                caller=caller,
                 outcome=outcome,
                 operation_id=operation_id,
                 target=target.as_dict(),

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit import log
 from ..audit.log import Entry, Outcome, Phase
 from ..clusters import same_server
@@ -54,8 +54,7 @@ class Standing:
 def write(
     action: str,
     run: Run,
-    actor: Actor,
-    origin: Origin,
+    caller: Caller,
     message: str,
     outcome: Outcome = Outcome.NONE,
     details: dict[str, Any] | None = None,
@@ -67,8 +66,7 @@ def write(
         Entry(
             phase=Phase.REHEARSAL,
             action=action,
-            actor=actor,
-            origin=origin,
+            caller=caller,
             outcome=outcome,
             target={**place, "name": run.root},
             message=message,
@@ -77,14 +75,14 @@ def write(
     )
 
 
-def began(run: Run, actor: Actor, origin: Origin) -> AuditEvent:
+def began(run: Run, caller: Caller) -> AuditEvent:
     """The first event, committed before anything is created. Raises LogUnwritable."""
     message = (
         f"A rehearsal on Milvus {run.version}. Everything that it creates is called {run.root}…, "
         "and is removed at its end."
     )
     process = {"host": socket.gethostname(), "process": os.getpid()}
-    return write(BEGAN, run, actor, origin, message, details=process)
+    return write(BEGAN, run, caller, message, details=process)
 
 
 # --- what is left to remove -----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
-from ..access.principals import Actor, Origin
+from ..access.principals import Caller
 from ..audit.log import LogUnwritable, Outcome
 from ..clusters import Milvus
 from ..milvus.scratch import root_of
@@ -36,8 +36,7 @@ def new_run(milvus: Milvus, database: str, version: str) -> Run:
 def rehearse(
     milvus: Milvus,
     run: Run,
-    actor: Actor,
-    origin: Origin,
+    caller: Caller,
     *,
     own_database: bool = True,
 ) -> Report:
@@ -46,7 +45,7 @@ def rehearse(
     Raises LogUnwritable before anything is created. A last event that can't be written is missing
     in `report.events`; the run counts as one that was killed then.
     """
-    first = record.began(run, actor, origin)
+    first = record.began(run, caller)
     report = Report(run=run, database=run.database, events=[first.sequence])
     scratch = Scratch(milvus=milvus, run=run.id, database=run.database, deadline=Deadline(SECONDS))
     with Interruption() as interruption:
@@ -57,7 +56,7 @@ def rehearse(
             report.is_interrupted = True
         interruption.is_shielded = True
         _clean_up(scratch, report)
-        _ended(scratch, report, actor, origin)
+        _ended(scratch, report, caller)
     return report
 
 
@@ -102,7 +101,7 @@ def _clean_up(scratch: Scratch, report: Report) -> None:
     report.left = cleaner.left
 
 
-def _ended(scratch: Scratch, report: Report, actor: Actor, origin: Origin) -> None:
+def _ended(scratch: Scratch, report: Report, caller: Caller) -> None:
     """The last event. After an interruption something may come late, so the next run looks."""
     report.seconds = round(scratch.deadline.elapsed, 1)
     certain = scratch.is_certain and not report.is_interrupted
@@ -116,13 +115,11 @@ def _ended(scratch: Scratch, report: Report, actor: Actor, origin: Origin) -> No
     }
     outcome = Outcome.SUCCEEDED if report.holds else Outcome.FAILED
     with suppress(LogUnwritable):
-        event = record.write(
-            record.ENDED, report.run, actor, origin, report.summary(), outcome, details
-        )
+        event = record.write(record.ENDED, report.run, caller, report.summary(), outcome, details)
         report.events.append(event.sequence)
 
 
-def sweep(milvus: Milvus, actor: Actor, origin: Origin) -> list[str]:
+def sweep(milvus: Milvus, caller: Caller) -> list[str]:
     """Remove what runs left that were killed or interrupted. What it did, in words.
 
     Raises LogUnwritable: then it is removed, and looked for again by the next run.
@@ -143,6 +140,6 @@ def sweep(milvus: Milvus, actor: Actor, origin: Origin) -> list[str]:
             "removed_everything": not cleaner.left,
         }
         outcome = Outcome.FAILED if cleaner.left else Outcome.SUCCEEDED
-        record.write(record.CLEANED, run, actor, origin, text, outcome, details)
+        record.write(record.CLEANED, run, caller, text, outcome, details)
         lines.append(f"{run.root}: {removed}{left}")
     return lines

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from ..access.policy import Action, may_everywhere
-from ..access.principals import actor_of, origin_of
+from ..access.principals import actor_of, caller_of
 from ..audit import export as audit_export
 from ..audit import integrity, queries
 from ..audit import verify as audit_verify
@@ -105,7 +105,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         return show(request, UNUSABLE_FILTERS)
     form = "csv" if request.POST.get("form") == "csv" else "jsonl"
     shown = {name: str(value) for name, value in filters.items() if value}
-    audit_export.record(form, shown, actor_of(request), origin_of(request))
+    audit_export.record(form, shown, caller_of(request))
     lines, kind = audit_export.FORMS[form]
     events = queries.filtered(filters, actor_of(request)).order_by("sequence")
     response = StreamingHttpResponse(lines(events), content_type=f"{kind}; charset=utf-8")

@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from .. import clusters
 from ..access.policy import Action, Place, may, may_somewhere
-from ..access.principals import actor_of, origin_of
+from ..access.principals import actor_of, caller_of
 from ..audit import log, quotas
 from ..milvus.errors import NotFound
 
@@ -72,12 +72,10 @@ def refuse(request: HttpRequest, action: Action) -> NoReturn:
     """Raise PermissionDenied, and record it if it was a button and not just an address."""
     if request.method != "POST":
         raise PermissionDenied(action)
-    actor = actor_of(request)
     entry = log.Entry(
         phase=log.Phase.REFUSED,
         action=action,
-        actor=actor,
-        origin=origin_of(request),
+        caller=caller_of(request),
         outcome=log.Outcome.DENIED,
         message=f"No rule grants this to these groups. Requested: {request.path}"[:300],
     )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from .. import clusters
 from ..access.policy import Action, Place, may, place_of, sign_in_needed
-from ..access.principals import actor_of, origin_of
+from ..access.principals import actor_of, caller_of
 from ..audit import queries
 from ..audit.events import Intent
 from ..audit.log import Outcome
@@ -56,7 +56,7 @@ def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
     """GET shows what would be lost and asks for the name; POST does it."""
     target = _target(request, cluster, action)
     asked = request.method == "POST" and can_exist(target)
-    protocol.authorize(action, target, actor_of(request), origin_of(request), asked=asked)
+    protocol.authorize(action, target, caller_of(request), asked=asked)
     open_cluster(request, cluster)
     if request.method != "POST":
         return _dialog(request, action, target, left=draft.take(request))
@@ -183,10 +183,10 @@ def _page_of(target: Target) -> str:
 
 def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResponse:
     form = ConfirmForm(request.POST, expected=target.name)
-    actor, origin = actor_of(request), origin_of(request)
+    caller = caller_of(request)
     try:
         consent = confirmation.read(
-            request.POST.get("token", ""), action=action, target=target, actor=actor
+            request.POST.get("token", ""), action=action, target=target, actor=caller.actor
         )
     except confirmation.Expired:
         notice = (
@@ -194,19 +194,17 @@ def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResp
         )
         return _dialog(request, action, target, notice=notice, status=409)
     except confirmation.Forged as exc:
-        protocol.refuse(action, target, actor, origin, f"Invalid confirmation: {exc}")
+        protocol.refuse(action, target, caller, f"Invalid confirmation: {exc}")
         notice = f"Invalid confirmation: {exc}. Nothing was sent."
         return _dialog(request, action, target, notice=notice, status=403)
-    if sign_in_needed(actor, target.cluster):
+    if sign_in_needed(caller.actor, target.cluster):
         notice = "Nothing was sent: this cluster requires a more recent sign-in."
         return _dialog(request, action, target, bound=form, notice=notice, status=403)
     if not form.is_valid():
         status = 200 if wants_part(request) else 422  # htmx swaps it; the console stays clean
         return _dialog(request, action, target, bound=form, status=status)
     try:
-        outcome = protocol.perform(
-            consent, actor=actor, origin=origin, reason=form.cleaned_data["reason"]
-        )
+        outcome = protocol.perform(consent, caller, reason=form.cleaned_data["reason"])
     except protocol.AlreadyUsed:
         return go_to(request, links.operation(str(consent.operation_id)))
     return _after(request, action, target, consent.operation_id, outcome)
@@ -255,7 +253,7 @@ def look_again(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     """Look whether an open operation can be settled. Sends nothing that changes Milvus."""
     found = _story(request, operation_id)
     if found.is_open and found.intent and _seated(request, found.first.row.cluster):
-        settle(operation_id, actor_of(request), origin_of(request))
+        settle(operation_id, caller_of(request))
     if not getattr(request, "htmx", False):
         return go_to(request, links.operation(str(operation_id)))
     return _show(request, operation_id)

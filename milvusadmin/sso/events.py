@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from collections_app.access.principals import Actor, Origin, origin_of
+from collections_app.access.principals import Actor, Caller, caller_of
 from collections_app.audit.log import Entry, LogUnwritable, Outcome, Phase
 from collections_app.audit.quotas import write
 
@@ -18,8 +18,7 @@ REFUSED, GROUPS, STEP_UP = "session.refused", "session.groups", "session.step_up
 
 def record(
     action: str,
-    actor: Actor,
-    origin: Origin,
+    caller: Caller,
     message: str,
     outcome: Outcome = Outcome.SUCCEEDED,
     details: dict[str, Any] | None = None,
@@ -29,8 +28,7 @@ def record(
         Entry(
             phase=Phase.SESSION,
             action=action,
-            actor=actor,
-            origin=origin,
+            caller=caller,
             outcome=outcome,
             message=message,
             details=details,
@@ -46,15 +44,15 @@ def record_groups(request: HttpRequest, actor: Actor, before: Iterable[str]) -> 
     signs = [*(f"+{g}" for g in sorted(new - old)), *(f"-{g}" for g in sorted(old - new))]
     message = f"Groups changed: {', '.join(signs)}"
     details = {"before": sorted(old), "now": sorted(new)}
-    record(GROUPS, actor, origin_of(request), message, details=details)
+    record(GROUPS, caller_of(request, actor), message, details=details)
 
 
-def refused(request: HttpRequest, why: str, actor: Actor, origin: Origin | None = None) -> None:
+def refused(caller: Caller, why: str) -> None:
     """Record a sign-in that was turned away. It stays turned away if it can't be recorded."""
-    origin = origin or origin_of(request)
-    logger.warning("sign-in refused: %s (%r, %s)", " ".join(why.split()), actor.subject, origin.ip)
+    subject, ip = caller.actor.subject, caller.origin.ip
+    logger.warning("sign-in refused: %s (%r, %s)", " ".join(why.split()), subject, ip)
     try:
-        record(REFUSED, actor, origin, why, Outcome.DENIED)
+        record(REFUSED, caller, why, Outcome.DENIED)
     except LogUnwritable as exc:
         logger.error("a refused sign-in could not be recorded: %s", exc)
 

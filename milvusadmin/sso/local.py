@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from collections_app.access.principals import Actor, client_address, origin_of
+from collections_app.access.principals import Actor, caller_of, client_address
 from collections_app.audit.log import LogUnwritable
 from collections_app.web.links import is_ours
 
@@ -61,7 +61,7 @@ class LocalLoginView(LoginView):
         self.request.session.cycle_key()  # login() leaves it as it is for the same person
         try:
             message = "Signed in with a local account"
-            events.record(action, actor, origin_of(self.request), message)
+            events.record(action, caller_of(self.request, actor), message)
         except LogUnwritable:
             self.request.session.flush()
             raise
@@ -72,7 +72,7 @@ class LocalLoginView(LoginView):
         name = form.cleaned_data.get("username", "")
         locked = getattr(self.request, "axes_locked_out", False)
         why = "Locked after too many wrong passwords" if locked else "Wrong name or password"
-        events.refused(self.request, why, _attempted(name))
+        events.refused(caller_of(self.request, _attempted(name)), why)
         return super().form_invalid(form)
 
 

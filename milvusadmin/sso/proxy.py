@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils import timezone
 
-from collections_app.access.principals import Actor, origin_of
+from collections_app.access.principals import Actor, caller_of
 from collections_app.audit.log import LogUnwritable
 from milvusadmin.config.sign_in import Proxy
 
@@ -100,9 +100,10 @@ def _refuse(request: HttpRequest, headers: dict[str, str]) -> None:
     """Who sends such headers without being the proxy is on the record; a lost visitor is not."""
     if headers["user"] or headers["groups"] or headers["secret"]:
         # Not the address in a header: whoever comes past the proxy writes that too.
-        origin = replace(origin_of(request), ip=str(request.META.get("REMOTE_ADDR", "")))
+        caller = caller_of(request, events.stranger("proxy", ISSUER))
+        origin = replace(caller.origin, ip=str(request.META.get("REMOTE_ADDR", "")))
         why = f"Headers of the proxy from somebody else, for {headers['user'][:255]!r}"
-        events.refused(request, why, events.stranger("proxy", ISSUER), origin)
+        events.refused(replace(caller, origin=origin), why)
     raise NotFromTheProxy("it did not come through the proxy")
 
 
@@ -131,13 +132,13 @@ def _row(request: HttpRequest) -> SignIn | None:
 def _begin(request: HttpRequest, actor: Actor) -> Actor:
     user = user_of(ISSUER, actor.subject, actor.display)
     if not user.is_active:
-        events.refused(request, "This user is switched off here", actor)
+        events.refused(caller_of(request, actor), "This user is switched off here")
         raise NotFromTheProxy("this user is switched off here")
     login(request, user, backend=BACKEND)
     request.session.cycle_key()
     message = f"Came through the proxy; groups: {', '.join(actor.groups) or 'none'}"
     try:
-        events.record(events.SIGN_IN, actor, origin_of(request), message)
+        events.record(events.SIGN_IN, caller_of(request, actor), message)
     except LogUnwritable:
         request.session.flush()
         raise
@@ -167,9 +168,9 @@ def _end(request: HttpRequest, why: str) -> None:
     row = _row(request)
     if row is not None:
         gone = Actor(issuer=ISSUER, subject=row.subject, display=row.display, method="proxy")
-        actor, origin = replace(gone, groups=tuple(row.groups)), origin_of(request)
+        caller = caller_of(request, replace(gone, groups=tuple(row.groups)))
         row.delete()
         request.session.flush()
-        events.record(events.ENDED, actor, origin, why)
+        events.record(events.ENDED, caller, why)
     elif request.session.session_key:
         request.session.flush()

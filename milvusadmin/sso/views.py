@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from collections_app.access.principals import actor_of, origin_of
+from collections_app.access.principals import actor_of, caller_of
 from collections_app.web.links import is_ours
 
 from . import events, flows, local
@@ -149,7 +149,8 @@ def refused(request: HttpRequest, why: str, again: str = "") -> HttpResponse:
     """Turned away, on the record, with a way to try again."""
     issuer = client.config().issuer
     actor: Any = getattr(request, "actor", None)
-    events.refused(request, f"Sign-in refused: {why}", actor or events.stranger("oidc", issuer))
+    caller = caller_of(request, actor or events.stranger("oidc", issuer))
+    events.refused(caller, f"Sign-in refused: {why}")
     context = {"why": why, "title": "Sign-in refused", "again": again}
     return render(request, "sso/refused.html", context, status=403)
 
@@ -169,11 +170,11 @@ def unavailable(request: HttpRequest, exc: Exception, again: str = "") -> HttpRe
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here, and then where it came from."""
-    actor, origin, address = actor_of(request), origin_of(request), _elsewhere(request)
+    caller, address = caller_of(request), _elsewhere(request)
     SignIn.objects.filter(session_key=request.session.session_key).delete()
     list(get_messages(request))  # what was said to this person is not for the next
     request.session.flush()  # first: who wants out gets out, also without a log
-    events.record(events.SIGN_OUT, actor, origin, "Signed out")
+    events.record(events.SIGN_OUT, caller, "Signed out")
     if not address:
         return redirect("signed-out")
     # A page that leads on: the content security policy lets no form lead to another site.
@@ -211,7 +212,8 @@ def backchannel_logout(request: HttpRequest) -> HttpResponse:
     try:
         ending = logout.read_logout_token(request.POST.get("logout_token", ""))
     except client.Refused as exc:
-        events.refused(request, str(exc), events.stranger("oidc", client.config().issuer))
+        stranger = events.stranger("oidc", client.config().issuer)
+        events.refused(caller_of(request, stranger), str(exc))
         return JsonResponse({"error": "invalid_request"}, status=400)
     except client.Unavailable:
         return JsonResponse({"error": "temporarily_unavailable"}, status=503)

@@ -11,7 +11,7 @@ from collections_app.access.principals import Actor
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
-from tests.fixtures import ORIGIN, cluster_at, rule
+from tests.fixtures import caller, cluster_at, rule
 
 pytestmark = pytest.mark.django_db
 ACTIONS = {
@@ -127,14 +127,15 @@ def seen(subject: str, display: str, *groups: str, action: str = "session.sign_i
         Entry(
             phase=Phase.SESSION,
             action=action,
-            actor=Actor(
-                issuer="https://login.example",
-                subject=subject,
-                display=display,
-                groups=groups,
-                method="oidc",
+            caller=caller(
+                Actor(
+                    issuer="https://login.example",
+                    subject=subject,
+                    display=display,
+                    groups=groups,
+                    method="oidc",
+                )
             ),
-            origin=ORIGIN,
             outcome=Outcome.SUCCEEDED,
         )
     )

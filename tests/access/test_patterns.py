@@ -21,12 +21,12 @@ from collections_app.access.policy import (
     posix,
     regex,
 )
-from collections_app.access.principals import Actor, at_the_shell
+from collections_app.access.principals import Actor, Caller
 from tests.fixtures import actor, cluster_at, rule
 
 CYRILLIC_A = "\u0430"
 BOOKS = Place(cluster="main", database="default", collection="books")
-SHELL, _ = at_the_shell()
+SHELL = Caller.shell().actor
 
 
 # --- patterns -------------------------------------------------------------------------------------

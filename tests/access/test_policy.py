@@ -25,7 +25,7 @@ from collections_app.access.policy import (
     sign_in_needed,
     visible,
 )
-from collections_app.access.principals import Actor, at_the_shell
+from collections_app.access.principals import Actor, Caller
 from collections_app.milvus.types import Kind, Target
 from milvusadmin.sso import local
 from tests.fixtures import actor, cluster_at, rule
@@ -34,7 +34,7 @@ OF_COLLECTIONS = {Action.DROP_COLLECTION, Action.RELEASE_COLLECTION, Action.DROP
 OF_PARTITIONS = {Action.DROP_PARTITION, Action.RELEASE_PARTITION}
 DESTROYING = OF_COLLECTIONS | OF_PARTITIONS
 BOOKS = Place(cluster="main", database="default", collection="books")
-SHELL, _ = at_the_shell()
+SHELL = Caller.shell().actor
 TEAM = actor(groups=("team",))
 
 

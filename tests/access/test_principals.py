@@ -12,7 +12,7 @@ from collections_app.audit import queries
 from collections_app.audit.log import Entry, Outcome, Phase, write
 from collections_app.models import AuditEvent
 from milvusadmin.config.peers import Peers
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import actor, caller
 
 DROP = "/clusters/main/drop-collection/?collection=book"
 
@@ -53,8 +53,7 @@ def test_the_log_is_filtered_by_what_people_see_and_by_the_key(who: str) -> None
             Entry(
                 phase=Phase.REFUSED,
                 action="collection.drop",
-                actor=actor(name),
-                origin=ORIGIN,
+                caller=caller(name),
                 outcome=Outcome.DENIED,
             )
         )

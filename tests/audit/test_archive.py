@@ -21,11 +21,11 @@ from collections_app.audit.archive import NotDone, Segment
 from collections_app.audit.log import Outcome, Phase, export_line
 from collections_app.models import AuditEvent, Claim, RemovedSegment
 from tests.audit.test_log import ENTRY, sql
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 SignIn = Callable[..., Client]
-ADA = actor("ada")
+ADA = caller("ada")
 
 
 def written(*messages: str, days_ago: int = 0, **changes: Any) -> list[AuditEvent]:
@@ -54,11 +54,11 @@ def claimed(number: int) -> None:
 
 
 def sealed(folder: Path, days: int = 30) -> Segment:
-    return archive.seal(timezone.now() - timedelta(days=days), folder, ADA, ORIGIN)
+    return archive.seal(timezone.now() - timedelta(days=days), folder, ADA)
 
 
 def removed(folder: Path, segment: Segment) -> None:
-    archive.remove(folder / segment.file, segment.sha256, ADA, ORIGIN)
+    archive.remove(folder / segment.file, segment.sha256, ADA)
 
 
 def intact() -> bool:
@@ -263,7 +263,7 @@ def test_what_is_not_removed(wrong: str, log: list[AuditEvent], tmp_path: Path) 
         says = "claim is gone"
     before = list(AuditEvent.objects.values_list("sequence", "hash"))
     with pytest.raises(NotDone, match=says):
-        archive.remove(path, sha256, ADA, ORIGIN)
+        archive.remove(path, sha256, ADA)
     assert list(AuditEvent.objects.values_list("sequence", "hash")) == before
 
 

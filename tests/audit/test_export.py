@@ -14,7 +14,7 @@ from collections_app.audit import log as audit_log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
 from collections_app.names import readable
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import ORIGIN, actor, caller
 from tests.infra.spreadsheet import opened
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -24,8 +24,7 @@ TARGET = {"cluster": "main", "database": "default", "kind": "collection"}
 ENTRY = Entry(
     phase=Phase.REFUSED,
     action="collection.drop",
-    actor=actor("ada"),
-    origin=ORIGIN,
+    caller=caller("ada"),
     outcome=Outcome.CHANGED,
     operation_id=uuid.UUID(int=1),
     target={**TARGET, "collection": "book", "name": "book"},
@@ -178,7 +177,7 @@ def test_an_empty_log_is_a_header() -> None:
 
 
 def test_an_event_without_a_target_has_empty_cells() -> None:
-    export.record("csv", {}, actor("ada"), ORIGIN)
+    export.record("csv", {}, caller("ada"))
     (row,) = table()
     assert (row["action"], row["name"], row["object_id"]) == ("audit.export", "", "")
 
@@ -191,8 +190,7 @@ def test_nothing_in_the_table_is_a_formula(start: str, column: str) -> None:
     audit_log.write(
         named(
             evil,
-            actor=evil_actor,
-            origin=replace(ORIGIN, ip=evil),
+            caller=replace(caller(evil_actor), origin=replace(ORIGIN, ip=evil)),
             message=evil,
             details={"reason": evil},
         )
@@ -215,7 +213,7 @@ def test_what_is_no_formula_is_left_as_it_is(harmless: str) -> None:
 
 
 def test_exporting_is_on_the_record_before_it_begins() -> None:
-    event = export.record("jsonl", {"who": "ada"}, actor("aldo"), ORIGIN)
+    event = export.record("jsonl", {"who": "ada"}, caller("aldo"))
     record = json.loads(event.record)
     assert (record["phase"], record["action"]) == ("access", "audit.export")
     assert record["actor"]["subject"] == "aldo"
@@ -246,7 +244,7 @@ def test_csv_opened_in_a_spreadsheet_shows_accents_ids_and_names_as_they_are() -
     for number, name in zip(IDS, ("mar1", "00123"), strict=True):
         details = {"reason": "zu groß – 山田", "identity": {"id": int(number)}}
         person = replace(actor("ada"), subject="113456789012345678901", display="Zoë")
-        audit_log.write(named(name, actor=person, details=details))
+        audit_log.write(named(name, caller=caller(person), details=details))
     text = "".join(export.csv_lines(AuditEvent.objects.order_by("sequence")))
     rows = opened(text.encode())
     assert [row["reason"] for row in rows] == ["zu groß – 山田"] * 2

@@ -17,7 +17,7 @@ from collections_app.audit import log as audit_log
 from collections_app.audit import triggers, verify
 from collections_app.audit.log import GENESIS, Entry, LogUnwritable, Outcome, Phase, export_line
 from collections_app.models import AuditEvent
-from tests.fixtures import ORIGIN, actor, cluster_at
+from tests.fixtures import caller, cluster_at
 from tests.operations.conftest import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -32,8 +32,7 @@ TARGET = {
 ENTRY = Entry(
     phase=Phase.REFUSED,
     action="collection.drop",
-    actor=actor("ada"),
-    origin=ORIGIN,
+    caller=caller("ada"),
     outcome=Outcome.DENIED,
     operation_id=uuid.UUID(int=7),
     target=TARGET,

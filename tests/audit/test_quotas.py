@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from collections_app.audit import quotas
 from collections_app.audit.log import Entry, LogUnwritable, Outcome, Phase
 from collections_app.models import AuditEvent, Quota
 from milvusadmin.sso.models import SESSIONS, SignIn
-from tests.fixtures import ORIGIN, actor, cluster_at
+from tests.fixtures import actor, caller, cluster_at
 from tests.sso import behind_proxy
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -24,9 +25,7 @@ SignedIn = Callable[..., Client]
 
 
 def refusal(name: str = "ada", phase: Phase = Phase.REFUSED, action: str = "audit.read") -> Entry:
-    return Entry(
-        phase=phase, action=action, actor=actor(name), origin=ORIGIN, outcome=Outcome.DENIED
-    )
+    return Entry(phase=phase, action=action, caller=caller(name), outcome=Outcome.DENIED)
 
 
 def a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,12 +87,10 @@ def test_write_another_person_and_another_kind_have_their_own_ten() -> None:
 
 def test_write_another_display_name_is_the_same_person() -> None:
     for number in range(12):
-        person = actor()
         entry = Entry(
             phase=Phase.REFUSED,
             action=f"action.{number}",
-            actor=type(person)(issuer="test", subject="ada", display=f"Ada {number}"),
-            origin=ORIGIN,
+            caller=caller(replace(actor(), display=f"Ada {number}")),
         )
         quotas.write(entry)
     assert AuditEvent.objects.count() == 10

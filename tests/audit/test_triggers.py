@@ -11,7 +11,7 @@ from collections_app.audit import log as audit_log
 from collections_app.audit import triggers, verify
 from collections_app.audit.log import Entry, Phase
 from collections_app.models import AuditEvent
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -20,7 +20,7 @@ TABLE = triggers.TABLE
 
 @pytest.fixture(autouse=True)
 def log() -> list[AuditEvent]:
-    entry = Entry(phase=Phase.ACCESS, action="audit.export", actor=actor("ada"), origin=ORIGIN)
+    entry = Entry(phase=Phase.ACCESS, action="audit.export", caller=caller("ada"))
     return [audit_log.write(entry) for _ in range(3)]
 
 
@@ -95,7 +95,7 @@ def test_the_databases_own_ways_are_refused_too(number: int) -> None:
 @pytest.mark.parametrize("same", ["hash", "sequence", "operation_id"])
 def test_a_newcomer_that_clashes_in_one_column_takes_no_ones_place(same: str) -> None:
     """What PostgreSQL calls a duplicate, SQLite's REPLACE would make room for."""
-    entry = Entry(phase=Phase.INTENT, action="x", actor=actor(), origin=ORIGIN)
+    entry = Entry(phase=Phase.INTENT, action="x", caller=caller())
     audit_log.write(replace(entry, operation_id=uuid4()))
     fresh = {"sequence": "99", "hash": f"'{'f' * 64}'", "operation_id": "NULL"}
     del fresh[same]
@@ -123,7 +123,7 @@ def test_the_model_refuses_before_the_database_has_to(log: list[AuditEvent]) -> 
 
 def test_appending_goes_on() -> None:
     assert audit_log.write(
-        Entry(phase=Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN)
+        Entry(phase=Phase.ACCESS, action="audit.export", caller=caller())
     ).sequence == len(all_rows())
 
 

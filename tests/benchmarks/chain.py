@@ -20,7 +20,7 @@ WRITE = """
 import sys, django
 django.setup()
 from collections_app import audit, verification
-from collections_app.access.principals import Actor, Origin
+from collections_app.access.principals import Actor, Caller, Origin
 from django.db import connection
 actor = Actor(issuer="bench", subject=sys.argv[2], display="Writer " + sys.argv[2])
 connection.ensure_connection()
@@ -28,7 +28,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[1])):
     audit.write(audit.Entry(phase=audit.Phase.REFUSED, action="collection.drop",
-        actor=actor, origin=Origin(interface="cli"), outcome=audit.Outcome.DENIED,
+        caller=Caller(actor, Origin(interface="cli")), outcome=audit.Outcome.DENIED,
         message=f"{sys.argv[2]}/{number}"))
 """
 

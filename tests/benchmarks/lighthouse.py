@@ -46,7 +46,7 @@ def main() -> None:
 
 def _write_events() -> None:
     """A page of them, so that the audit log is not measured empty."""
-    from collections_app.access.principals import Actor, Origin
+    from collections_app.access.principals import Actor, Caller, Origin
     from collections_app.audit import log
 
     for number in range(EVENTS):
@@ -54,8 +54,7 @@ def _write_events() -> None:
         entry = log.Entry(
             phase=log.Phase.REFUSED,
             action="collection.drop",
-            actor=person,
-            origin=Origin(interface="web"),
+            caller=Caller(person, Origin(interface="web")),
             outcome=log.Outcome.DENIED,
             operation_id=uuid.uuid4(),
             target={"cluster": f"c{COLLECTIONS}", "database": "default", "kind": "collection"}

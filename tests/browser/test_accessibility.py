@@ -15,7 +15,7 @@ from collections_app.audit.log import Outcome
 from collections_app.milvus.types import Cluster, Kind, Target
 from collections_app.operations import confirmation, protocol
 from collections_app.operations.kinds import OPERATIONS
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import actor, caller
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -66,7 +66,7 @@ class Scene:
         )
         look = OPERATIONS[act].look(milvus.gateway, target)
         shown = confirmation.confirm(act, target, look, actor())
-        return protocol.perform(shown, actor=actor(), origin=ORIGIN, reason="No longer read")
+        return protocol.perform(shown, caller(), reason="No longer read")
 
     def story_of(self, name: str) -> Page:
         """The page of the drop of that collection."""

@@ -15,13 +15,13 @@ from collections_app.health import heartbeat
 from collections_app.models import AuditEvent, Claim, Pulse
 from milvusadmin.doctor import database, examine
 from milvusadmin.doctor.findings import Finding, State
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def event() -> AuditEvent:
-    return log.write(Entry(phase=Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN))
+    return log.write(Entry(phase=Phase.ACCESS, action="audit.export", caller=caller()))
 
 
 def said() -> list[Finding]:

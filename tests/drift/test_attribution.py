@@ -18,7 +18,7 @@ from collections_app.models import AuditEvent, Claim, SeenCollection
 from collections_app.operations.claims import finish
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.strict import PREFIX, private_name
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.infra.skins import SKINS
@@ -100,7 +100,7 @@ def test_an_operation_that_failed_explains_nothing(
     begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     confirmation = left_unknown(begun, chain)
-    finish(confirmation.operation_id, Outcome.FAILED, "it did not happen", actor(), ORIGIN, {})
+    finish(confirmation.operation_id, Outcome.FAILED, "it did not happen", caller(), {})
     begun.look()
     begun.drop("book")
     begun.look()
@@ -114,7 +114,7 @@ def test_an_operation_that_sent_nothing_is_not_said_to_come_late(
 ) -> None:
     chain.proxy.refuse()
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        finish(operation, Outcome.FAILED, "no connection", actor(), ORIGIN, {"attempts": 0})
+        finish(operation, Outcome.FAILED, "no connection", caller(), {"attempts": 0})
     chain.proxy.ok()
     begun.drop("book")
     if namesake:
@@ -234,8 +234,7 @@ def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
     operation, target = uuid.uuid4(), begun.target("book").as_dict()
     common: dict[str, Any] = {
         "action": action,
-        "actor": actor(),
-        "origin": ORIGIN,
+        "caller": caller(),
         "operation_id": operation,
         "target": target,
     }
@@ -250,7 +249,7 @@ def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
         details = {"identity": {"id": id_, "created_ms": None, "fingerprint": ""}}
         log.append(Entry(phase=Phase.INTENT, details=details, **common))
     yield operation
-    finish(operation, Outcome.REFUSED, "given back", actor(), ORIGIN, {})
+    finish(operation, Outcome.REFUSED, "given back", caller(), {})
 
 
 def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
@@ -270,7 +269,7 @@ def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
 
         def give_back() -> None:
             begun.rename(private, "book")
-            finish(operation, Outcome.REFUSED, "given back", actor(), ORIGIN, {})
+            finish(operation, Outcome.REFUSED, "given back", caller(), {})
 
         chain.relay.after("ShowCollections", lambda: on_own_connection(give_back))
         begun.look()
@@ -308,7 +307,7 @@ def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -
     """Closed as failed, and left aside because its own name was taken: the drop may still come."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(operation))
-        finish(operation, Outcome.FAILED, "left aside", actor(), ORIGIN, {"settled": True})
+        finish(operation, Outcome.FAILED, "left aside", caller(), {"settled": True})
     begun.look()
     begun.drop(private)
     begun.look()

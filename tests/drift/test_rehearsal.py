@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from collections_app.access.principals import at_the_shell
+from collections_app.access.principals import Caller
 from collections_app.audit.log import Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus.scratch import root_of
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_rehearsal_under_way_is_not_what_others_did(begun: Watched, real: Milvus) -> None:
     run = new_run(real, begun.database, "v2.3.5")
-    record.began(run, *at_the_shell())
+    record.began(run, Caller.shell())
     begun.add(f"{run.root}_plain")
     begun.look()
     begun.client.drop_collection(f"{run.root}_plain", timeout=10)
@@ -29,9 +29,9 @@ def test_a_rehearsal_under_way_is_not_what_others_did(begun: Watched, real: Milv
 
 def test_what_is_there_after_a_rehearsal_cleaned_up_appeared(begun: Watched, real: Milvus) -> None:
     run = new_run(real, begun.database, "v2.3.5")
-    record.began(run, *at_the_shell())
+    record.began(run, Caller.shell())
     details = {"removed_everything": True}
-    record.write(record.ENDED, run, *at_the_shell(), "", Outcome.SUCCEEDED, details)
+    record.write(record.ENDED, run, Caller.shell(), "", Outcome.SUCCEEDED, details)
     begun.add(f"{run.root}_plain")
     begun.look()
     assert seen() == [f"appeared {run.root}_plain"]

@@ -30,7 +30,7 @@ from collections_app.operations.confirmation import Confirmation, confirm
 from collections_app.operations.kinds import OPERATIONS
 from collections_app.operations.protocol import perform
 from collections_app.operations.reconcile import settle
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import actor, caller
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
@@ -134,7 +134,7 @@ def consent(target: Target, action: Action | None = None, who: Actor | None = No
 
 
 def carry_out(confirmation: Confirmation, who: Actor | None = None, reason: str = "") -> Outcome:
-    return perform(confirmation, actor=who or actor(), origin=ORIGIN, reason=reason)
+    return perform(confirmation, caller(who or "ada"), reason=reason)
 
 
 def leave_unknown(thing: Thing, chain: Chain) -> Confirmation:
@@ -148,7 +148,7 @@ def leave_unknown(thing: Thing, chain: Chain) -> Confirmation:
 
 def settled(confirmation: Confirmation) -> Outcome:
     """One look of `settle`."""
-    return settle(confirmation.operation_id, actor("settler"), ORIGIN)
+    return settle(confirmation.operation_id, caller("settler"))
 
 
 def told() -> list[str]:

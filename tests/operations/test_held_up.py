@@ -16,7 +16,7 @@ from collections_app.models import Claim
 from collections_app.operations.claims import finish
 from collections_app.operations.kinds import OPERATIONS
 from collections_app.operations.protocol import NotDone
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds, unique_name
 
@@ -67,7 +67,7 @@ def test_what_was_settled_meanwhile_is_not_sent_and_not_said_otherwise(
     confirmation = consent(thing.target)
 
     def meanwhile() -> None:
-        finish(confirmation.operation_id, Outcome.FAILED, "given up", actor("other"), ORIGIN, {})
+        finish(confirmation.operation_id, Outcome.FAILED, "given up", caller("other"), {})
         thing.replace()
 
     with on_intent(meanwhile):

@@ -19,7 +19,7 @@ from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.late_drops import follow_up_late_drops
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
@@ -79,7 +79,7 @@ def not_done(thing: Thing, chain: Chain, impatient: Callable[[], clusters.Milvus
 
 
 def follow_up() -> list[str]:
-    return follow_up_late_drops(actor("reconciler"), ORIGIN)
+    return follow_up_late_drops(caller("reconciler"))
 
 
 def test_a_drop_that_may_still_come_is_closed_as_not_done_so_far(not_done: LateDrop) -> None:

@@ -34,7 +34,7 @@ from collections_app.operations.protocol import AlreadyUsed, NotDone
 from collections_app.operations.reconcile import open_operations, settle
 from collections_app.operations.sending import OutcomeUnrecorded
 from tests.fakes import Lost, use_fake
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import actor, caller
 from tests.operations.conftest import carry_out, consent, target_in
 from tests.operations.model import Killed, Times, WatchedMilvus, full_disk, killed_early
 
@@ -190,7 +190,7 @@ class Protocol(RuleBasedStateMachine):
         with full_disk(Phase.OUTCOME if full else None):
             for claim in open_operations():
                 with suppress(log.LogUnwritable):
-                    settle(claim.operation_id, actor("bob"), ORIGIN, may_rename=may_rename)
+                    settle(claim.operation_id, caller("bob"), may_rename=may_rename)
 
     # --- the promises -------------------------------------------------------------------------
 

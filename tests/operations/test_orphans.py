@@ -20,7 +20,7 @@ from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.orphans import give_back_strays
 from collections_app.operations.protocol import NotDone
 from tests.fakes import FakeMilvus, Lost, use_fake
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.operations.conftest import (
     carry_out,
     consent,
@@ -52,13 +52,13 @@ def strayed(fake: FakeMilvus, name: str = "book", database: str = "default") -> 
     fake.next_act = Lost.UNDONE
     assert carry_out(confirmation) is Outcome.UNKNOWN
     operation_id = confirmation.operation_id
-    assert finish(operation_id, Outcome.FAILED, "still there", actor(), ORIGIN, {})
+    assert finish(operation_id, Outcome.FAILED, "still there", caller(), {})
     fake.rename_collection(database, name, strict.private_name(operation_id))
     return confirmation
 
 
 def look_for_strays() -> list[str]:
-    return give_back_strays(actor("reconciler"), ORIGIN)
+    return give_back_strays(caller("reconciler"))
 
 
 def test_an_account_that_may_not_list_databases_finds_it_too(fake: FakeMilvus) -> None:

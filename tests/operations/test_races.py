@@ -7,7 +7,7 @@ import pytest
 from collections_app.audit import log, verify
 from collections_app.audit.log import Entry, LogUnwritable, Phase
 from collections_app.models import AuditEvent
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.operations.conftest import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -19,8 +19,7 @@ def entry(writer: int, number: int) -> Entry:
     return Entry(
         phase=Phase.ACCESS,
         action="audit.export",
-        actor=actor(f"writer{writer}"),
-        origin=ORIGIN,
+        caller=caller(f"writer{writer}"),
         details={"number": number},
     )
 

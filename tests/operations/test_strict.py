@@ -30,7 +30,7 @@ from collections_app.operations.kinds.drop_partition import NOT_STRICT, DropPart
 from collections_app.operations.protocol import Busy, NotDone
 from collections_app.operations.reconcile import settle
 from tests.fakes import FakeMilvus, use_fake
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import actor, caller
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
@@ -104,7 +104,7 @@ def details() -> dict[str, object]:
 
 def reconciled(confirmation: Confirmation) -> Outcome:
     who = actor("reconciler")
-    return settle(confirmation.operation_id, who, ORIGIN, may_rename=True)
+    return settle(confirmation.operation_id, caller(who), may_rename=True)
 
 
 # --- undisturbed --------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collections_app.access.principals import at_the_shell
+from collections_app.access.principals import Caller
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent
 from collections_app.rehearsal.report import Report
@@ -19,7 +19,7 @@ def rehearsed(milvus: Milvus, *, own_database: bool = True) -> Report:
     """One run, with a person at the shell."""
     version = milvus.gateway.server().version
     run = new_run(milvus, "default", version)
-    return rehearse(milvus, run, *at_the_shell(), own_database=own_database)
+    return rehearse(milvus, run, Caller.shell(), own_database=own_database)
 
 
 def states(report: Report) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from collections_app.access.principals import at_the_shell
+from collections_app.access.principals import Caller
 from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Refused
 from collections_app.milvus.scratch import Maker, root_of, run_of
@@ -67,7 +67,7 @@ def test_a_killed_rehearsal_is_swept_by_the_next_one(
     with shell.start("rehearse", "--yes") as process:
         try:
             assert arrived.wait(40), process.communicate(timeout=5)
-            assert sweep(faulty, *at_the_shell()) == [], "it runs: nobody else touches its things"
+            assert sweep(faulty, Caller.shell()) == [], "it runs: nobody else touches its things"
         finally:
             process.kill()
             process.wait(10)
@@ -87,7 +87,7 @@ def test_what_looks_like_a_rehearsals_and_is_in_no_log_is_left_alone(
     real: Milvus, make_collection: Seeds
 ) -> None:
     name = make_collection(f"{root_of(uuid.uuid4())}_plain")
-    assert sweep(real, *at_the_shell()) == []
+    assert sweep(real, Caller.shell()) == []
     report = rehearsed(real, own_database=False)
     assert make_collection.exists(name)
     assert not report.left
@@ -97,7 +97,7 @@ def test_a_database_with_things_of_others_in_it_is_left_and_named(
     real: Milvus, make_collection: Seeds
 ) -> None:
     run = new_run(real, "default", "v2.3.5")
-    record.began(run, *at_the_shell())
+    record.began(run, Caller.shell())
     make_collection.database(run.root)
     Maker(real.gateway).collection(run.root, f"{run.root}_plain")
     others = make_collection(database=run.root)

@@ -10,7 +10,7 @@ import pytest
 from pymilvus.grpc_gen import common_pb2
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app.access.principals import at_the_shell
+from collections_app.access.principals import Caller
 from collections_app.audit.log import LogUnwritable
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent
@@ -205,11 +205,11 @@ def test_a_drop_that_is_swallowed_does_not_hold_and_is_swept_later(
     assert report.left
     assert leftovers(milvus_server, report.run.root)
     chain.relay.forward("DropCollection")
-    lines = runs.sweep(faulty, *at_the_shell())
+    lines = runs.sweep(faulty, Caller.shell())
     assert len(lines) == 1
     assert leftovers(milvus_server, report.run.root) == []
     assert events()[-1] == "rehearsal.cleaned succeeded"
-    assert runs.sweep(faulty, *at_the_shell()) == []
+    assert runs.sweep(faulty, Caller.shell()) == []
 
 
 def test_a_refusal_in_unknown_words_does_not_hold(faulty: Milvus, chain: Chain) -> None:

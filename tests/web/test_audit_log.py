@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from collections_app.audit import log, triggers, verify
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.web import Page
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -33,8 +33,7 @@ def entry(name: str, **changes: Any) -> Entry:
     values = {
         "phase": Phase.REFUSED,
         "action": "collection.drop",
-        "actor": actor(),
-        "origin": ORIGIN,
+        "caller": caller(),
         "outcome": Outcome.DENIED,
         "operation_id": uuid.uuid4(),
         "target": target,
@@ -47,7 +46,7 @@ def entry(name: str, **changes: Any) -> Entry:
 def few() -> None:
     """Four events that differ in everything one can filter by."""
     log.write(entry("books"))
-    log.write(entry("films", actor=actor("grace"), outcome=Outcome.BUSY))
+    log.write(entry("films", caller=caller("grace"), outcome=Outcome.BUSY))
     log.write(entry("100%_real", where={"database": "archive"}))
     log.write(entry("songs", where={"cluster": "other"}, outcome=Outcome.CHANGED))
 
@@ -136,7 +135,7 @@ def test_reading_the_log_adds_nothing_to_it(few: None, signed_in: SignIn) -> Non
 
 def test_hostile_names_are_shown_as_text(signed_in: SignIn) -> None:
     hostile = '"><script>alert(1)</script>\n\u202e'
-    log.write(entry(hostile, actor=actor("<b>ada</b>"), where={"database": "<i>"}))
+    log.write(entry(hostile, caller=caller("<b>ada</b>"), where={"database": "<i>"}))
     page = Page(signed_in("auditor").get(LOG))
     assert not page.find("b") + page.find("i")
     assert r'"><script>alert(1)</script>\n\u202e' in page.text
@@ -359,7 +358,7 @@ def test_json_lines_hold_the_filtered_events_with_their_seals(few: None, signed_
 
 
 def test_csv_has_a_row_for_each_event_and_no_formula(signed_in: SignIn) -> None:
-    log.write(entry("=HYPERLINK(1)", actor=actor("@ada"), message='one, "two"\nthree'))
+    log.write(entry("=HYPERLINK(1)", caller=caller("@ada"), message='one, "two"\nthree'))
     answer = signed_in("auditor").post(EXPORT, {"form": "csv"})
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"].endswith('.csv"')

@@ -19,7 +19,7 @@ from collections_app.audit import queries, verify
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
 from tests.access.test_patterns import FITTING, NOT_FITTING
-from tests.fixtures import ORIGIN, actor, cluster_at, rule
+from tests.fixtures import actor, caller, cluster_at, rule
 from tests.web import Page
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -39,8 +39,7 @@ def entry(cluster: str, database: str, collection: str, **changes: Any) -> Entry
     values = {
         "phase": Phase.REFUSED,
         "action": "collection.drop",
-        "actor": actor(collection or "nobody"),
-        "origin": ORIGIN,
+        "caller": caller(collection or "nobody"),
         "outcome": Outcome.DENIED,
         "operation_id": uuid.uuid4(),
         "target": target,
@@ -51,9 +50,7 @@ def entry(cluster: str, database: str, collection: str, **changes: Any) -> Entry
 
 def session(action: str) -> Entry:
     """An event about no object."""
-    return Entry(
-        phase=Phase.SESSION, action=action, actor=actor("zoe"), origin=ORIGIN, message="Zoe came"
-    )
+    return Entry(phase=Phase.SESSION, action=action, caller=caller("zoe"), message="Zoe came")
 
 
 VISIBLE = {("main", "default", "team_a"), ("main", "default", "team_b")}

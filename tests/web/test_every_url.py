@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import caller
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
 from tests.web import Page, act_url, confirm
@@ -63,8 +63,7 @@ def operation(db: None) -> None:
         Entry(
             phase=Phase.REFUSED,
             action="collection.drop",
-            actor=actor(),
-            origin=ORIGIN,
+            caller=caller(),
             outcome=Outcome.DENIED,
             operation_id=OPERATION,
             target={**target, "collection": "books", "name": "books"},

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from collections_app.access.principals import watching
+from collections_app.access.principals import Caller
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.drift.diff import Bearer, Difference
@@ -17,7 +17,7 @@ from collections_app.drift.events import Watch, began, change, database_gone
 from collections_app.milvus.types import Identity
 from collections_app.models import AuditEvent
 from tests.fakes import FakeMilvus
-from tests.fixtures import ORIGIN, actor, rule
+from tests.fixtures import caller, rule
 from tests.web import Page, collection_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -30,10 +30,9 @@ def bearer(name: str, id_: int, database: str = "default") -> Bearer:
 
 
 def a_watch() -> Watch:
-    who, origin = watching()
     before = {name: datetime(2026, 11, 25, 12, tzinfo=UTC) for name in ("default", "vault")}
     now = datetime(2026, 11, 25, 12, 1, tzinfo=UTC)
-    return Watch(cluster="main", actor=who, origin=origin, now=now, before=before)
+    return Watch(cluster="main", caller=Caller.watch(), now=now, before=before)
 
 
 def observe(**sides: Any) -> None:
@@ -49,8 +48,7 @@ def ours(name: str) -> None:
         Entry(
             phase=Phase.OUTCOME,
             action="collection.drop",
-            actor=actor(),
-            origin=ORIGIN,
+            caller=caller(),
             outcome=Outcome.SUCCEEDED,
             operation_id=uuid.uuid4(),
             target={**target, "collection": name, "name": name},

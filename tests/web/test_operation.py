@@ -15,7 +15,7 @@ from collections_app.audit import log as audit_log
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from tests.fakes import FakeMilvus
-from tests.fixtures import ORIGIN, actor, rule
+from tests.fixtures import caller, rule
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import carry_out, consent, target_in
@@ -304,9 +304,7 @@ def test_each_address_takes_its_own_method_only(
 
 
 def test_an_event_without_an_operation_has_no_page(real: Any, signed_in: SignIn) -> None:
-    entry = audit_log.Entry(
-        phase=audit_log.Phase.ACCESS, action="audit.export", actor=actor(), origin=ORIGIN
-    )
+    entry = audit_log.Entry(phase=audit_log.Phase.ACCESS, action="audit.export", caller=caller())
     event = audit_log.write(entry)
     page = Page(signed_in("auditor").get("/audit/"))
     assert event.operation_id is None

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from collections_app import clusters
-from collections_app.access.principals import at_the_shell
+from collections_app.access.principals import Caller
 from collections_app.audit.log import Outcome
 from collections_app.milvus.scratch import root_of
 from collections_app.rehearsal import record
@@ -33,9 +33,9 @@ def a_run(version: str = "", **changes: Any) -> Run:
 
 
 def ended(run: Run, states: dict[str, str]) -> None:
-    record.began(run, *at_the_shell())
+    record.began(run, Caller.shell())
     details = {"states": states, "removed_everything": True}
-    record.write(record.ENDED, run, *at_the_shell(), "It ended.", Outcome.SUCCEEDED, details)
+    record.write(record.ENDED, run, Caller.shell(), "It ended.", Outcome.SUCCEEDED, details)
 
 
 def line(signed_in: SignIn, name: str = "viewer", **options: Any) -> str:
@@ -91,7 +91,7 @@ def test_at_another_address_it_is_out_of_date(fake: FakeMilvus, signed_in: SignI
 
 def test_one_that_never_ended_says_so(fake: FakeMilvus, signed_in: SignIn) -> None:
     ended(a_run(), HOLDING)
-    record.began(a_run(), *at_the_shell())
+    record.began(a_run(), Caller.shell())
     assert "it did not end." in line(signed_in)
 
 

@@ -19,7 +19,7 @@ from collections_app.models import AuditEvent
 from collections_app.operations import confirmation, protocol
 from collections_app.operations.kinds import OPERATIONS
 from tests.fakes import FakeMilvus, Lost
-from tests.fixtures import ORIGIN, actor, cluster_at, rule
+from tests.fixtures import actor, caller, cluster_at, rule
 from tests.infra.seeds import Seeds, unique_name
 from tests.web import Page, act_url, collection_url, confirm, list_url
 
@@ -337,7 +337,7 @@ def released(collection: str, database: str = "default", cluster: str = "main") 
     )
     look = OPERATIONS[Action.RELEASE_COLLECTION].look(clusters.get(cluster).gateway, target)
     consent = confirmation.confirm(Action.RELEASE_COLLECTION, target, look, boss)
-    protocol.perform(consent, actor=boss, origin=ORIGIN, reason="a reason of the boss")
+    protocol.perform(consent, caller(boss), reason="a reason of the boss")
     return consent.operation_id
 
 

@@ -18,7 +18,7 @@ from collections_app.operations import confirmation, protocol
 from collections_app.operations.kinds import OPERATIONS
 from milvusadmin.sso.local import WHEN
 from tests.fakes import FakeMilvus
-from tests.fixtures import ORIGIN, PASSWORD, actor, cluster_at
+from tests.fixtures import PASSWORD, actor, caller, cluster_at
 from tests.web import Page, act_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("people")]
@@ -282,7 +282,7 @@ def test_an_act_that_came_some_other_way_needs_a_fresh_one_too(
     look = OPERATIONS[action].look(clusters.get("main").gateway, target)
     consent = confirmation.confirm(action, target, look, who)
     with pytest.raises(protocol.NotDone, match="requires a recent sign-in"):
-        protocol.perform(consent, actor=who, origin=ORIGIN)
+        protocol.perform(consent, caller(who))
     assert milvus.sent == []
     row = AuditEvent.objects.get()
     assert (row.phase, row.outcome) == ("refused", "denied")

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit.events import Intent, intent_of
 from ...audit.log import Outcome
 from ...clusters import UnknownCluster
@@ -48,7 +48,7 @@ class Command(ShellCommand):
         details = {"settled": True, "by_hand": True, "reason": reason}
         message = f"Closed by hand: {reason}"
         outcome = Outcome(options["outcome"])
-        if not finish(operation_id, outcome, message, *at_the_shell(), details):
+        if not finish(operation_id, outcome, message, Caller.shell(), details):
             raise Error("The operation is settled already. Nothing was recorded.")
         self.say(f"Closed the operation as {outcome}.", outcome=str(outcome))
         self.say_operation(operation_id)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit import export
 from ...models import AuditEvent
 from ..shell import ShellCommand
@@ -26,7 +26,7 @@ class Command(ShellCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The export is recorded first, and is its own last event."""
-        export.record(options["form"], {}, *at_the_shell())
+        export.record(options["form"], {}, Caller.shell())
         lines, _ = export.FORMS[options["form"]]
         for line in lines(AuditEvent.objects.order_by("sequence")):
             self.stdout.write(line, ending="")

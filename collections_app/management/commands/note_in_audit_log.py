@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit.log import Entry, LogUnwritable, Phase, write
 from ..shell import Error, ShellCommand
 
@@ -19,12 +19,11 @@ class Command(ShellCommand):
         parser.add_argument("text", help="the note")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        actor, origin = at_the_shell()
+        caller = Caller.shell()
         note = Entry(
             phase=Phase.ACCESS,
             action="audit.note",
-            actor=actor,
-            origin=origin,
+            caller=caller,
             message=options["text"],
         )
         try:

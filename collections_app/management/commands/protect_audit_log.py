@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit import integrity, log, triggers
 from ...milvus.types import Target
 from ...models import AuditEvent, Claim
@@ -33,7 +33,7 @@ class Command(ShellCommand):
             raise Error("\n".join(["These problems need a person to judge them:", *problems]))
 
     def _put_back(self) -> list[str]:
-        actor, origin = at_the_shell()
+        caller = Caller.shell()
         with log.appending():
             wrong = triggers.wrong(connection)
             triggers.install(connection)
@@ -46,8 +46,7 @@ class Command(ShellCommand):
                     log.Entry(
                         phase=log.Phase.ACCESS,
                         action="audit.protect",
-                        actor=actor,
-                        origin=origin,
+                        caller=caller,
                         message="Put back what protects the log",
                         details={"put_back": put_back},
                     )

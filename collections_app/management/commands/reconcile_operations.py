@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.management import call_command
 from django.db import DatabaseError, close_old_connections
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit import quotas
 from ...audit.log import LogUnwritable, Outcome
 from ...health import heartbeat
@@ -67,8 +67,8 @@ class Command(ShellCommand):
             return
         self.strays_at = time.monotonic() + 60
         try:
-            caller = at_the_shell()
-            for told in [*give_back_strays(*caller), *follow_up_late_drops(*caller)]:
+            caller = Caller.shell()
+            for told in [*give_back_strays(caller), *follow_up_late_drops(caller)]:
                 self.say(told)
         except Exception as exc:
             self.stderr.write(f"The search for temporary names failed: {type(exc).__name__}: {exc}")
@@ -95,7 +95,7 @@ class Command(ShellCommand):
     def _settle(self, operation_id: UUID) -> Outcome:
         """Whatever goes wrong with one operation, the others get their turn."""
         try:
-            outcome = settle(operation_id, *at_the_shell(), may_rename=True)
+            outcome = settle(operation_id, Caller.shell(), may_rename=True)
         except Exception as exc:
             self.stderr.write(
                 f"Operation {operation_id} could not be verified: {type(exc).__name__}: {exc}"

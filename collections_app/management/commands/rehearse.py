@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
 
 from ... import clusters
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit.log import LogUnwritable
 from ...milvus.errors import MilvusError
 from ...rehearsal.checks import State
@@ -70,13 +70,13 @@ class Command(BaseCommand):
         plan = new_run(milvus, options["in_database"] or "default", version)
         if not options["clean_up"]:
             self._ask(plan, options)
-        actor, origin = at_the_shell()
-        left = sweep(milvus, actor, origin)
+        caller = Caller.shell()
+        left = sweep(milvus, caller)
         for line in left:
             self.stderr.write(line)
         if options["clean_up"]:
             raise SystemExit(1 if any("Left behind" in line for line in left) else 0)
-        report = rehearse(milvus, plan, actor, origin, own_database=not options["in_database"])
+        report = rehearse(milvus, plan, caller, own_database=not options["in_database"])
         self.stdout.write(as_json(report) if options["json"] else as_table(report))
         raise SystemExit(exit_code(report))
 

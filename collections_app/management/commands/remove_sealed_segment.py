@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit import archive
 from ...audit.log import LogUnwritable
 from ..shell import Error, ShellCommand
@@ -28,7 +28,7 @@ class Command(ShellCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            segment = archive.remove(options["file"], options["sha256"], *at_the_shell())
+            segment = archive.remove(options["file"], options["sha256"], Caller.shell())
         except OSError as exc:
             raise Error(f"{options['file']} can't be read, so nothing was removed: {exc}") from exc
         except LogUnwritable as exc:

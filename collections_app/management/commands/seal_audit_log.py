@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ...access.principals import at_the_shell
+from ...access.principals import Caller
 from ...audit import archive
 from ...audit.log import LogUnwritable
 from ..shell import Error, ShellCommand
@@ -29,7 +29,7 @@ class Command(ShellCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            segment = archive.seal(_moment(options), options["to"], *at_the_shell())
+            segment = archive.seal(_moment(options), options["to"], Caller.shell())
         except OSError as exc:
             raise Error(f"The file can't be written, so nothing was sealed: {exc}") from exc
         except LogUnwritable as exc:

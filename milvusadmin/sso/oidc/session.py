@@ -11,7 +11,7 @@ from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.utils import timezone
 
-from collections_app.access.principals import Actor, origin_of
+from collections_app.access.principals import Actor, caller_of
 from collections_app.audit.log import LogUnwritable
 
 from .. import crypto, events
@@ -62,7 +62,7 @@ def _record_begin(request: HttpRequest, row: SignIn, before: SignIn | None, purp
         return
     action = events.STEP_UP if purpose == "again" else events.SIGN_IN
     message = f"Signed in; groups: {', '.join(row.groups) or 'none'}"
-    events.record(action, actor_from(row), origin_of(request), message)
+    events.record(action, caller_of(request, actor_from(row)), message)
 
 
 def _row(request: HttpRequest, person: Person, kept: dict[str, Any]) -> SignIn:
@@ -126,13 +126,13 @@ def _renewed(request: HttpRequest) -> Actor | None:
 
 def _over(request: HttpRequest, row: SignIn | None, why: str) -> Actor | None:
     """End the session, and then record it. The answer is nobody."""
-    origin = origin_of(request)
+    caller = caller_of(request, actor_from(row)) if row else None  # the session is in it
     if row is not None:
         SignIn.objects.filter(session_key=row.session_key).delete()
     request.session.flush()
     request.user = AnonymousUser()
-    if row is not None:
-        events.record(events.ENDED, actor_from(row), origin, why)
+    if caller is not None:
+        events.record(events.ENDED, caller, why)
     return None
 
 
@@ -239,4 +239,4 @@ def end_all(request: HttpRequest, ending: logout.Ending) -> None:
         row.end()
     for row in ended:
         message = "Ended by the identity provider"
-        events.record(events.ENDED, actor_from(row), origin_of(request), message)
+        events.record(events.ENDED, caller_of(request, actor_from(row)), message)
