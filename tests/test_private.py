@@ -82,3 +82,34 @@ def test_refused_posts_while_the_log_is_held_leave_room_for_reading(app: App) ->
         assert len(refused) >= 6
         assert {answer.status for answer in refused} == {503}
         assert {answer.result().status for answer in answers} <= {503, 403}
+
+
+def test_sign_in_while_the_log_is_held_keeps_no_thread(app: App) -> None:
+    """Strangers with wrong passwords: the lock-out and the session are written, too."""
+    form = f"username=nobody&password=wrong&csrfmiddlewaretoken={'c' * 32}"
+    headers = (
+        ("Cookie", f"csrf={'c' * 32}"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    )
+    reader = (("Cookie", f"session={local_session(app, 'vito', 'viewer')}"),)
+
+    def guess(_: int) -> tuple[Answer, float]:
+        began = time.monotonic()
+        answer = ask(app.connection(), "/sign-in/", headers, "POST", form)
+        return answer, time.monotonic() - began
+
+    held = sqlite3.connect(app.folder / "milvusadmin.sqlite", isolation_level=None)
+    with ThreadPoolExecutor(12) as pool:
+        held.execute("BEGIN IMMEDIATE")
+        guesses = [pool.submit(guess, number) for number in range(12)]
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert ask(app.connection(), "/access/", reader).status == 200
+        assert time.monotonic() - began < 10, "twelve passwords were hashed at the same time"
+        answers = [each.result() for each in guesses]
+        held.execute("ROLLBACK")
+    assert max(seconds for _, seconds in answers) < 15
+    assert {answer.status for answer, _ in answers} == {503}
+    assert all("busy" in answer.text for answer, _ in answers)
+    assert {answer.headers["Retry-After"] for answer, _ in answers} == {"5"}
+    assert guess(0)[0].status == 200, "afterwards it is a wrong password like any other"

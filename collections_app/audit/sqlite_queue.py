@@ -7,10 +7,12 @@ log can't be written for a while, few threads of a process wait: the others have
 import fcntl
 import os
 import random
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import OperationalError, connection
 
@@ -22,6 +24,17 @@ PATIENCE, MAY_WAIT = 1.0, 1
 
 _arrivals: list[float] = []  # when each thread came that is at the door, or begins its transaction
 _guard = threading.Lock()
+
+WRITES = re.compile(r"BEGIN|INSERT|UPDATE|DELETE|REPLACE")
+LOCKED = "database is locked"  # as SQLite says it
+
+
+class _Thread(threading.local):
+    is_inside = False
+    max_wait: Callable[[], float] | None = None
+
+
+_thread = _Thread()
 
 
 @contextmanager
@@ -37,13 +50,67 @@ def turn() -> Iterator[None]:
         yield
         return
     with _counted() as arrival:
-        door = _open_door()
+        door, deadline = _open_door(), arrival + _max_wait()
         try:
-            _wait(door, arrival)
-            yield
+            _wait(door, arrival, deadline)
+            with _inside(deadline):
+                yield
         finally:
             if door is not None:
                 os.close(door)
+
+
+@contextmanager
+def all_writes_queued(max_wait: Callable[[], float]) -> Iterator[None]:
+    """In this block every write waits as the audit log's do, for `max_wait()` seconds at most.
+
+    For what others write on a request: sessions, users, the lock-out after wrong passwords. Each
+    would wait for SQLite's whole timeout, in as many threads as there are requests.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    _thread.max_wait = max_wait
+    try:
+        with connection.execute_wrapper(_queued):
+            yield
+    finally:
+        _thread.max_wait = None
+
+
+def is_busy(exc: BaseException | None) -> bool:
+    """Whether this is another process that writes, and not a database out of order."""
+    return isinstance(exc, OperationalError) and LOCKED in str(exc)
+
+
+def _queued(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+    """Around each statement. Inside a transaction the wait is over: it began with BEGIN."""
+    if _thread.is_inside or connection.in_atomic_block or not WRITES.match(sql):
+        return execute(sql, *rest)
+    with turn():
+        return execute(sql, *rest)
+
+
+def _max_wait() -> float:
+    usual = float(connection.settings_dict["OPTIONS"].get("timeout", 5))
+    return min(usual, _thread.max_wait()) if _thread.max_wait else usual
+
+
+@contextmanager
+def _inside(deadline: float) -> Iterator[None]:
+    """SQLite waits for another process until the same deadline, not for its timeout once more."""
+    _thread.is_inside = True
+    try:
+        _set_busy_timeout(max(deadline - time.monotonic(), 0.0))
+        yield
+    finally:
+        _thread.is_inside = False
+        _set_busy_timeout(float(connection.settings_dict["OPTIONS"].get("timeout", 5)))
+
+
+def _set_busy_timeout(seconds: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
 @contextmanager
@@ -65,15 +132,14 @@ def _open_door() -> int | None:
         return None
 
 
-def _wait(door: int | None, arrival: float) -> None:
-    deadline = arrival + connection.settings_dict["OPTIONS"].get("timeout", 5)
+def _wait(door: int | None, arrival: float, deadline: float) -> None:
     while True:
         if _is_one_too_many(arrival):  # first: who is inside may have to wait for SQLite itself
-            raise OperationalError("database is locked, and others wait for it already")
+            raise OperationalError(f"{LOCKED}, and others wait for it already")
         if _is_ours(door):
             return
         if time.monotonic() > deadline:
-            raise OperationalError("database is locked")
+            raise OperationalError(LOCKED)
         time.sleep(random.uniform(0.001, 0.003))  # noqa: S311 (no secret)
 
 

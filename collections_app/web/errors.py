@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from .. import clusters
 from ..audit.log import LogUnwritable, Outcome
+from ..audit.sqlite_queue import is_busy
 from ..milvus import proxied
 from ..milvus.errors import (
     BUSY,
@@ -148,6 +149,14 @@ DATABASE_DOWN = Problem(
     text="Sign-in and the audit log need it, so no page works without it. This request sent "
     "nothing to Milvus. Try again when the database is available.",
 )
+DATABASE_BUSY = Problem(
+    status=503,
+    title="The database of Milvus Admin is busy",
+    text="Another process is writing, and this request would have had to wait too long. Nothing "
+    "was changed, and nothing was sent to Milvus. Try again in a moment. If this lasts, an "
+    "administrator must find the process that keeps the database locked.",
+    again_in=5,
+)
 
 
 def _unrecorded(exc: OutcomeUnrecorded) -> Problem:
@@ -272,6 +281,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     exc = sys.exc_info()[1]
     if isinstance(exc, LogUnwritable):
         return bare(request, LOG_UNWRITABLE)
+    if is_busy(exc):
+        return come_back(request, bare(request, DATABASE_BUSY), DATABASE_BUSY)
     if isinstance(exc, DatabaseError | InterfaceError):
         return bare(request, DATABASE_DOWN)
     text = (

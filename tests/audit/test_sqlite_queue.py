@@ -19,7 +19,8 @@ from collections_app.audit.sqlite_queue import turn
 def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The door of a database that nobody else uses."""
     settings = {"NAME": str(tmp_path / "log.sqlite"), "OPTIONS": {"timeout": 0.5}}
-    sqlite = SimpleNamespace(vendor="sqlite", settings_dict=settings)
+    cursor = contextlib.nullcontext(SimpleNamespace(execute=lambda sql: None))
+    sqlite = SimpleNamespace(vendor="sqlite", settings_dict=settings, cursor=lambda: cursor)
     monkeypatch.setattr(sqlite_queue, "connection", sqlite)
     return tmp_path / "log.sqlite-turn"
 

@@ -107,13 +107,16 @@ def ask(
     path: str,
     headers: tuple[tuple[str, str], ...] = (),
     method: str = "GET",
+    body: str = "",
 ) -> Answer:
     """Send these headers as they are, doubled ones and strange spellings, too."""
     with contextlib.closing(connection):
         connection.putrequest(method, path)
         for name, value in headers:
             connection.putheader(name, value.encode())
-        connection.endheaders()
+        if body:
+            connection.putheader("Content-Length", str(len(body.encode())))
+        connection.endheaders(body.encode() or None)
         answer = connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read().decode())
 
