@@ -131,12 +131,12 @@ MIDDLEWARE = [
     "milvusadmin.middleware.health.HealthMiddleware",
     "milvusadmin.middleware.metrics.MetricsMiddleware",
     "milvusadmin.middleware.request_log.RequestLogMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",  # before all that may answer with a problem page
     "django.middleware.security.SecurityMiddleware",
     "milvusadmin.middleware.security.PolicyHeadersMiddleware",
     "milvusadmin.middleware.security.LoopbackOnlyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, against guessing by length
-    "django_htmx.middleware.HtmxMiddleware",
     "milvusadmin.middleware.writes.QueuedWritesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -147,7 +147,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "collections_app.web.errors.ProblemPagesMiddleware",
-    "collections_app.web.http.SeatsMiddleware",
+    "collections_app.web.http.SlotsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "milvusadmin.urls"

@@ -24,15 +24,16 @@ class Action(StrEnum):
     DROP_ALIAS = "alias.drop"
 
     @property
-    def destroys(self) -> bool:
+    def is_mutating(self) -> bool:
+        """Whether it changes something in Milvus."""
         return self not in {Action.VIEW, Action.READ_AUDIT}
 
 
-# What a rule can give. Releasing and dropping an alias are steps on the way to a drop, and come
+# What a rule can grant. Releasing and dropping an alias are steps on the way to a drop, and come
 # with it; so does seeing.
 _COLLECTION = {Action.DROP_COLLECTION, Action.RELEASE_COLLECTION, Action.DROP_ALIAS, Action.VIEW}
 _PARTITION = {Action.DROP_PARTITION, Action.RELEASE_PARTITION, Action.VIEW}
-GIVES = {
+GRANTS = {
     "view": {Action.VIEW},
     "drop_partition": _PARTITION,
     "drop_collection": _COLLECTION,
@@ -44,7 +45,7 @@ GIVES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Gives `actions` to `groups` on what the patterns name. `source` says where it is written."""
+    """Grants `actions` to `groups` on what the patterns name. `source` says where it is written."""
 
     source: str
     groups: frozenset[str]
@@ -53,8 +54,8 @@ class Rule:
     databases: tuple[str, ...] = ("*",)
     collections: tuple[str, ...] = ("*",)
 
-    def gives(self, action: Action) -> bool:
-        return any(action in GIVES[name] for name in self.actions)
+    def grants(self, action: Action) -> bool:
+        return any(action in GRANTS[name] for name in self.actions)
 
     def covers(self, place: "Place") -> bool:
         return (
@@ -64,7 +65,7 @@ class Rule:
         )
 
     @property
-    def gift(self) -> str:
+    def granted_actions(self) -> str:
         """The actions, for a page."""
         return ", ".join(sorted(self.actions))
 
@@ -100,23 +101,23 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
 
     Rights come first: who has none here learns nothing of locks, and makes none be looked up.
     """
-    given = _given_by(actor, action, place)
-    if not given:
+    grant = _granted_by(actor, action, place)
+    if not grant:
         return Decision(allowed=False, why="No rule grants this to your groups")
-    lock = locked_by(place) if action.destroys else ""
+    lock = locked_by(place) if action.is_mutating else ""
     if lock:
         return Decision(allowed=False, why=f"It is locked by {lock}")
-    if action.destroys and actor.stale:
+    if action.is_mutating and actor.stale:
         why = "The identity provider does not answer, so your rights can't be confirmed"
         return Decision(allowed=False, why=why)
-    return Decision(allowed=True, why=given)
+    return Decision(allowed=True, why=grant)
 
 
-def _given_by(actor: Actor, action: Action, place: Place) -> str:
-    """What gives the right there, in words; empty if nothing does."""
+def _granted_by(actor: Actor, action: Action, place: Place) -> str:
+    """What grants the right there, in words; empty if nothing does."""
     if actor.method == "shell":
         return "Shell users have full access"
-    rule = next((r for r in rules_giving(actor, action) if r.covers(place)), None)
+    rule = next((r for r in rules_granting(actor, action) if r.covers(place)), None)
     return f"Granted by {rule.source}" if rule else ""
 
 
@@ -127,17 +128,17 @@ def may(actor: Actor, action: Action, place: Place) -> bool:
 
 def may_somewhere(actor: Actor, action: Action) -> bool:
     """Whether there is any place at all where a rule gives this."""
-    return actor.method == "shell" or bool(rules_giving(actor, action))
+    return actor.method == "shell" or bool(rules_granting(actor, action))
 
 
 def may_everywhere(actor: Actor, action: Action) -> bool:
     """Whether one rule gives this on all clusters, databases and collections."""
-    return actor.method == "shell" or any(r.everywhere for r in rules_giving(actor, action))
+    return actor.method == "shell" or any(r.everywhere for r in rules_granting(actor, action))
 
 
-def rules_giving(actor: Actor, action: Action) -> list[Rule]:
+def rules_granting(actor: Actor, action: Action) -> list[Rule]:
     """The rules that give this to one of the actor's groups, somewhere."""
-    return [rule for rule in rules_of(actor) if rule.gives(action)]
+    return [rule for rule in rules_of(actor) if rule.grants(action)]
 
 
 def rules_of(actor: Actor) -> list[Rule]:
@@ -150,15 +151,41 @@ def visible(actor: Actor, cluster: str, database: str) -> tuple[str, ...]:
     if actor.method == "shell":
         return ("*",)
     place = Place(cluster=cluster, database=database)
-    rules = [rule for rule in rules_giving(actor, Action.VIEW) if rule.covers(place)]
+    rules = [rule for rule in rules_granting(actor, Action.VIEW) if rule.covers(place)]
     return tuple(sorted({pattern for rule in rules for pattern in rule.collections}))
 
 
 def databases_named(actor: Actor, cluster: str) -> list[str]:
     """The databases that the actor's rules name letter by letter, for where none can be listed."""
-    rules = [r for r in rules_giving(actor, Action.VIEW) if r.covers(Place(cluster=cluster))]
+    rules = [r for r in rules_granting(actor, Action.VIEW) if r.covers(Place(cluster=cluster))]
     patterns = {pattern for rule in rules for pattern in rule.databases}
     return sorted(pattern for pattern in patterns if not set(pattern) & set("*?"))
+
+
+class Rights:
+    """What one person may do. Each question is decided once: made anew for each request."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self._decisions: dict[tuple[Action, Place], Decision] = {}
+
+    def decide(self, action: Action, place: Place) -> Decision:
+        """As `decide`."""
+        if (action, place) not in self._decisions:
+            self._decisions[action, place] = decide(self.actor, action, place)
+        return self._decisions[action, place]
+
+    def may(self, action: Action, place: Place) -> bool:
+        """As `may`."""
+        return self.decide(action, place).allowed
+
+    def may_somewhere(self, action: Action) -> bool:
+        """As `may_somewhere`."""
+        return may_somewhere(self.actor, action)
+
+    def may_everywhere(self, action: Action) -> bool:
+        """As `may_everywhere`."""
+        return may_everywhere(self.actor, action)
 
 
 def sign_in_needed(actor: Actor, cluster: str) -> bool:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from ..access.policy import Action, may_everywhere, posix, regex, rules_giving
+from ..access.policy import Action, may_everywhere, posix, regex, rules_granting
 from ..access.principals import Actor
 from ..models import AuditEvent, Claim, RemovedSegment
 from ..names import readable
@@ -136,7 +136,7 @@ def _readable(reader: Actor) -> Q:
     if may_everywhere(reader, Action.READ_AUDIT):
         return Q()
     found = Q(pk__in=())
-    for rule in rules_giving(reader, Action.READ_AUDIT):
+    for rule in rules_granting(reader, Action.READ_AUDIT):
         found |= (
             Q(cluster__gt="")
             & _fits("cluster", rule.clusters)

@@ -3,20 +3,22 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from ..access.policy import Action, may_everywhere
-from ..access.principals import actor_of, caller_of
+from ..access.policy import Action
+from ..access.principals import caller_of
 from ..audit import export as audit_export
 from ..audit import integrity, queries
 from ..audit import verify as audit_verify
 from .errors import Problem, show
 from .forms import AuditFilterForm
-from .http import needs, page_or_part, refuse
+from .http import page_or_part, refuse
+from .request import SignedInRequest
 from .tables import Pager, audit_row
+from .view_policy import policy
 
 UNUSABLE_FILTERS = Problem(
     status=422,
@@ -26,12 +28,12 @@ UNUSABLE_FILTERS = Problem(
 
 
 @require_safe
-@needs(Action.READ_AUDIT)
-def log(request: HttpRequest) -> HttpResponse:
+@policy(Action.READ_AUDIT)
+def log(request: SignedInRequest) -> HttpResponse:
     """The log, newest first, filtered and paged by the address."""
     form, filters = _filters(request.GET)
     page = queries.log_page(
-        queries.filtered(filters, actor_of(request)),
+        queries.filtered(filters, request.actor),
         before=_number(request.GET.get("before")),
         after=_number(request.GET.get("after")),
     )
@@ -43,7 +45,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "filters": shown,
         "is_filtered": bool(shown or request.GET.get("before") or request.GET.get("after")),
         "removed": queries.removed_until(),
-        "may_verify": may_everywhere(actor_of(request), Action.READ_AUDIT),
+        "may_verify": request.rights.may_everywhere(Action.READ_AUDIT),
         "title": "Audit log",
         "section": "audit",
     }
@@ -79,10 +81,10 @@ def _number(text: str | None) -> int:
 
 
 @require_POST
-@needs(Action.READ_AUDIT)
-def verify(request: HttpRequest) -> HttpResponse:
+@policy(Action.READ_AUDIT)
+def verify(request: SignedInRequest) -> HttpResponse:
     """Check the chain from its first event to its last. For those who may read all of it."""
-    if not may_everywhere(actor_of(request), Action.READ_AUDIT):
+    if not request.rights.may_everywhere(Action.READ_AUDIT):
         refuse(request, Action.READ_AUDIT)
     verdict = audit_verify.verify()
     context = {
@@ -97,8 +99,8 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@needs(Action.READ_AUDIT)
-def export(request: HttpRequest) -> HttpResponseBase:
+@policy(Action.READ_AUDIT)
+def export(request: SignedInRequest) -> HttpResponseBase:
     """The filtered log as a file, streamed. That it was exported is recorded first."""
     filter_form, filters = _filters(request.POST)
     if not filter_form.is_valid():
@@ -107,7 +109,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     shown = {name: str(value) for name, value in filters.items() if value}
     audit_export.record(form, shown, caller_of(request))
     lines, kind = audit_export.FORMS[form]
-    events = queries.filtered(filters, actor_of(request)).order_by("sequence")
+    events = queries.filtered(filters, request.actor).order_by("sequence")
     response = StreamingHttpResponse(lines(events), content_type=f"{kind}; charset=utf-8")
     stamp = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="audit-{stamp}.{form}"'

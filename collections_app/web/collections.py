@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
@@ -14,14 +14,10 @@ from ..access.policy import (
     Action,
     Place,
     databases_named,
-    decide,
     locked_by,
     matches,
-    may,
-    may_somewhere,
     visible,
 )
-from ..access.principals import actor_of
 from ..audit.events import intent_of
 from ..audit.queries import recent_operations
 from ..milvus.errors import Denied, MilvusError
@@ -41,29 +37,33 @@ from ..operations.kinds.drop_partition import undroppable
 from ..operations.strict import operation_of
 from ..rehearsal.record import standing
 from . import links
-from .errors import Problem, come_back, looks_again, of_milvus
+from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
-from .http import look_into, named, open_cluster, page_or_part
+from .http import named, open_cluster, page_or_part, require_visible
+from .request import SignedInRequest
 from .tables import PAGE, CollectionRow, ListView, PartitionRow, RowAct
+from .view_policy import policy
 
 if TYPE_CHECKING:
     from ..models import Claim
 
 
+@policy()
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """The clusters this person may see. With a single one, straight to its databases."""
-    actor = actor_of(request)
-    if not may_somewhere(actor, Action.VIEW):
-        return redirect("audit" if may_somewhere(actor, Action.READ_AUDIT) else "access")
-    known = [c for c in clusters.all_clusters() if may(actor, Action.VIEW, Place(cluster=c.key))]
+    rights = request.rights
+    if not rights.may_somewhere(Action.VIEW):
+        return redirect("audit" if rights.may_somewhere(Action.READ_AUDIT) else "access")
+    known = [c for c in clusters.all_clusters() if rights.may(Action.VIEW, Place(cluster=c.key))]
     if len(known) == 1:
         return redirect("databases", cluster=known[0].key)
     return render(request, "collections_app/home.html", {"clusters": known, "title": "Clusters"})
 
 
+@policy()
 @require_safe
-def databases(request: HttpRequest, cluster: str) -> HttpResponse:
+def databases(request: SignedInRequest, cluster: str) -> HttpResponse:
     """The databases of one cluster; those that may not be listed are said to be so."""
     milvus = open_cluster(request, cluster)
     context: dict[str, Any] = {
@@ -77,7 +77,7 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
         found = milvus.gateway.databases()
         context |= {"server": milvus.gateway.server(), "databases": _seen(request, cluster, found)}
     except Denied as exc:
-        named = dict.fromkeys(["default", *databases_named(actor_of(request), cluster)])
+        named = dict.fromkeys(["default", *databases_named(request.actor, cluster)])
         context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, list(named))}
         context["may_name"] = True
     except MilvusError as exc:
@@ -92,21 +92,22 @@ def databases(request: HttpRequest, cluster: str) -> HttpResponse:
         context,
         problem.status if problem else 200,
     )
-    return come_back(request, response, problem) if problem else response
+    return set_retry_headers(request, response, problem) if problem else response
 
 
-def _seen(request: HttpRequest, cluster: str, names: list[str]) -> list[str]:
+def _seen(request: SignedInRequest, cluster: str, names: list[str]) -> list[str]:
     """Those of the databases that this person may see."""
     places = ((name, Place(cluster=cluster, database=name)) for name in names)
-    return [name for name, place in places if may(actor_of(request), Action.VIEW, place)]
+    return [name for name, place in places if request.rights.may(Action.VIEW, place)]
 
 
+@policy()
 @require_safe
-def listing(request: HttpRequest, cluster: str) -> HttpResponse:
+def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     """The collections of a database. `details=1` adds what has to be read row by row."""
     milvus, database = open_cluster(request, cluster), named(request, "database", "default")
-    look_into(request, cluster, database)
-    view, seen = ListView.of(request), visible(actor_of(request), cluster, database)
+    require_visible(request, Place(cluster=cluster, database=database))
+    view, seen = ListView.of(request), visible(request.actor, cluster, database)
     found = milvus.gateway.collections(database)
     places: Sequence[int] = range(len(found))
     if "*" not in seen:
@@ -148,7 +149,7 @@ def listing(request: HttpRequest, cluster: str) -> HttpResponse:
         "columns": view.columns(url),
         "pager": view.pager(page, url),
         "standby": standby,
-        "may_drop": not standby and may_somewhere(actor_of(request), Action.DROP_COLLECTION),
+        "may_drop": not standby and request.rights.may_somewhere(Action.DROP_COLLECTION),
         "title": f"Collections in {database}",
         "section": "collections",
     }
@@ -172,15 +173,17 @@ def _claims(cluster: str, database: str) -> "Callable[..., Claim | None]":
     return on
 
 
-def _collection_acts(request: HttpRequest, cluster: str, database: str) -> Callable[[str], RowAct]:
+def _collection_acts(
+    request: SignedInRequest, cluster: str, database: str
+) -> Callable[[str], RowAct]:
     """What this person may do with each row of the list, or what keeps everybody from it."""
-    claims, actor = _claims(cluster, database), actor_of(request)
+    claims = _claims(cluster, database)
 
     def act(name: str) -> RowAct:
         place = Place(cluster=cluster, database=database, collection=name)
         if claim := claims(name):
             return RowAct(claim=claim)
-        if decide(actor, Action.DROP_COLLECTION, place).allowed:
+        if request.rights.decide(Action.DROP_COLLECTION, place).allowed:
             target = Target(
                 cluster=cluster,
                 database=database,
@@ -196,12 +199,14 @@ def _collection_acts(request: HttpRequest, cluster: str, database: str) -> Calla
     return act
 
 
+@policy()
 @require_safe
-def detail(request: HttpRequest, cluster: str) -> HttpResponse:
+def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
     """One collection in full."""
     milvus, database = open_cluster(request, cluster), named(request, "database", "default")
     name = named(request, "name")
-    look_into(request, cluster, database, name)
+    place = Place(cluster=cluster, database=database, collection=name)
+    require_visible(request, place)
     found = milvus.gateway.collection(database, name)
     known = Partitions(() if isinstance(found.partitions, Unread) else found.partitions)
     view = ListView.of(request)
@@ -213,7 +218,6 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
         cluster=cluster, database=database, kind=Kind.COLLECTION, collection=name, name=name
     )
     lite, standby = milvus.gateway.lite(database), milvus.gateway.is_standby(database)
-    actor, place = actor_of(request), Place(cluster=cluster, database=database, collection=name)
     url = partial(links.collection, cluster, database, name)
     context = {
         "cluster": milvus.cluster,
@@ -239,8 +243,8 @@ def detail(request: HttpRequest, cluster: str) -> HttpResponse:
         "claim": claims(name),
         "left_by": _left_by(name),
         "standby": standby,
-        "may_drop_collection": not standby and may(actor, Action.DROP_COLLECTION, place),
-        "may_drop_partition": not standby and may(actor, Action.DROP_PARTITION, place),
+        "may_drop_collection": not standby and request.rights.may(Action.DROP_COLLECTION, place),
+        "may_drop_partition": not standby and request.rights.may(Action.DROP_PARTITION, place),
         "lock": locked_by(place),
         "may_release": isinstance(found.load, Load) and found.load.held,
         "history": recent_operations(cluster, database, name),

@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 
 from ..access.policy import Action, may_somewhere
+from .request import AppRequest
 
 
-def navigation(request: HttpRequest) -> dict[str, Any]:
+def navigation(request: AppRequest) -> dict[str, Any]:
     """Who is signed in and where they may go."""
-    actor = getattr(request, "actor", None)
+    actor = request.actor
     if actor is None:
         return {"sign_in_mode": settings.SIGN_IN}
     return {

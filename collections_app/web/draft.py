@@ -6,27 +6,27 @@ from django.http import HttpRequest
 
 from ..operations import confirmation
 
-KEY = "resume"  # in the session
+KEY = "saved_confirmation"  # in the session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class SavedConfirmation:
     """The signed confirmation of a dialog, and the reason that was typed into it."""
 
     token: str
     reason: str
 
 
-def keep(request: HttpRequest, token: str, reason: str) -> None:
-    """Remember it until the dialog is opened again. The name has to be typed again.
+def save(request: HttpRequest, token: str, reason: str) -> None:
+    """Save it until the dialog is opened again. The name has to be typed again.
 
-    Only what is one of our tokens: strangers leave nothing here.
+    Only a token that was signed here is saved: strangers leave nothing in the session.
     """
     if confirmation.genuine(token):
         request.session[KEY] = {"token": token, "reason": reason[:500]}
 
 
-def take(request: HttpRequest) -> Left | None:
-    """What was left, once."""
-    found = request.session.pop(KEY, None)
-    return Left(**found) if found else None
+def pop(request: HttpRequest) -> SavedConfirmation | None:
+    """The saved confirmation, once; None if there is none."""
+    saved = request.session.pop(KEY, None)
+    return SavedConfirmation(**saved) if saved else None

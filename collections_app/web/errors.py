@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf
 from django.shortcuts import redirect
@@ -34,7 +34,8 @@ from ..names import readable
 from ..operations.protocol import Busy, NotDone
 from ..operations.sending import OutcomeUnrecorded
 from . import links
-from .http import page_or_part, wants_part
+from .http import is_htmx_part, page_or_part
+from .request import AppRequest
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +57,15 @@ class Problem:
     link_text: str = ""
 
 
-def show(request: HttpRequest, problem: Problem) -> HttpResponse:
+def show(request: AppRequest, problem: Problem) -> HttpResponse:
     context = {"problem": problem, "title": problem.title, "looks_again": looks_again(request)}
     response = page_or_part(request, "problem.html", "_problem.html", context, problem.status)
-    return come_back(request, response, problem)
+    return set_retry_headers(request, response, problem)
 
 
-def come_back(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
+def set_retry_headers(
+    request: AppRequest, response: HttpResponse, problem: Problem
+) -> HttpResponse:
     """Tell the browser when to ask again. Nothing that was sent by a form is sent again."""
     if problem.again_in:
         response.headers["Retry-After"] = str(problem.again_in)
@@ -71,9 +74,9 @@ def come_back(request: HttpRequest, response: HttpResponse, problem: Problem) ->
     return response
 
 
-def looks_again(request: HttpRequest) -> bool:
+def looks_again(request: AppRequest) -> bool:
     """Whether this page asks again by itself: a part can't, and a form must not."""
-    return request.method == "GET" and not wants_part(request)
+    return request.method == "GET" and not is_htmx_part(request)
 
 
 def of_milvus(exc: MilvusError) -> Problem:
@@ -172,13 +175,13 @@ def _unrecorded(exc: OutcomeUnrecorded) -> Problem:
 class ProblemPagesMiddleware:
     """Turn the errors of the layers below into pages, wherever a view lets them through."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: Callable[[AppRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: AppRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
+    def process_exception(self, request: AppRequest, exc: Exception) -> HttpResponse | None:
         if isinstance(exc, MilvusError):
             if not isinstance(exc, NotFound | Refused):
                 logger.warning("milvus %s code=%s: %s", exc.kind, exc.code, exc)
@@ -194,9 +197,9 @@ class ProblemPagesMiddleware:
         return None
 
 
-def bare(request: HttpRequest, problem: Problem) -> HttpResponse:
+def bare(request: AppRequest, problem: Problem) -> HttpResponse:
     """A page (or a part, for htmx) that needs no database: no session, no navigation."""
-    template = "_problem.html" if wants_part(request) else "bare_problem.html"
+    template = "_problem.html" if is_htmx_part(request) else "bare_problem.html"
     context = {"problem": problem, "title": problem.title, "request": request}
     html = render_to_string(template, context)  # without a request: its processors ask a database
     return HttpResponse(html, status=problem.status)
@@ -205,7 +208,7 @@ def bare(request: HttpRequest, problem: Problem) -> HttpResponse:
 # --- Django's handlers ----------------------------------------------------------------------------
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: AppRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         return bare(request, UNKNOWN_HOST)
     text = "The address or the form could not be understood. Nothing was changed."
@@ -221,12 +224,12 @@ UNKNOWN_HOST = Problem(
 )
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+def forbidden(request: AppRequest, exception: Exception) -> HttpResponse:
     text = "Your role does not include this. Nothing was changed."
     return show(request, Problem(status=403, title="Permission denied", text=text))
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: AppRequest, reason: str = "") -> HttpResponse:
     """The page says whose it is to mend: the browser's, or the proxy's in front."""
     if reason.startswith(WRONG_ORIGIN):
         return show(request, _other_origin(request))
@@ -238,7 +241,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         )
         title = "The cookie for this form is missing"
         return show(request, Problem(status=403, title=title, text=text))
-    if getattr(request, "actor", None) and request.path == reverse("sign-in"):
+    if request.actor and request.path == reverse("sign-in"):
         return redirect(_after_sign_in(request))  # another tab signed in, and changed the secret
     text = (
         "The form does not belong to your session: it was open for too long, you signed in "
@@ -252,7 +255,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 WRONG_ORIGIN = ("Origin checking failed", "Referer checking failed")
 
 
-def _other_origin(request: HttpRequest) -> Problem:
+def _other_origin(request: AppRequest) -> Problem:
     here = f"{request.scheme}://{request.get_host()}"
     said = request.headers.get("Origin") or request.headers.get("Referer") or "nothing"
     text = (
@@ -265,24 +268,24 @@ def _other_origin(request: HttpRequest) -> Problem:
     return Problem(status=403, title="This form came from another address", text=text)
 
 
-def _after_sign_in(request: HttpRequest) -> str:
+def _after_sign_in(request: AppRequest) -> str:
     back = request.POST.get("next", "")
     return back if links.is_ours(back) else reverse("home")
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def not_found(request: AppRequest, exception: Exception) -> HttpResponse:
     text = "There is no page at this address, or its subject no longer exists. Nothing was changed."
     detail = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
     return show(request, Problem(status=404, title="Page not found", text=text, detail=detail))
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: AppRequest) -> HttpResponse:
     """The last resort. A database that does not answer is told apart from a bug."""
     exc = sys.exc_info()[1]
     if isinstance(exc, LogUnwritable):
         return bare(request, LOG_UNWRITABLE)
     if is_busy(exc):
-        return come_back(request, bare(request, DATABASE_BUSY), DATABASE_BUSY)
+        return set_retry_headers(request, bare(request, DATABASE_BUSY), DATABASE_BUSY)
     if isinstance(exc, DatabaseError | InterfaceError):
         return bare(request, DATABASE_DOWN)
     text = (

@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import clusters
-from ..access.policy import Action, Place, may, place_of, sign_in_needed
-from ..access.principals import actor_of, caller_of
+from ..access.policy import Action, Place, place_of, sign_in_needed
+from ..access.principals import caller_of
 from ..audit import queries
 from ..audit.events import Intent
 from ..audit.log import Outcome
@@ -31,8 +31,10 @@ from . import snippets as web_snippets
 from .errors import Problem, show
 from .facts import dialog_facts, snapshot_facts
 from .forms import ConfirmForm
-from .http import go_to, named, needs, open_cluster, page_or_part, take_seat, wants_part
+from .http import go_to, is_htmx_part, named, open_cluster, page_or_part
+from .request import SignedInRequest
 from .timeline import timeline
+from .view_policy import policy
 
 # What an act clears the way for.
 NEXT = {
@@ -51,20 +53,17 @@ ANOTHER = Problem(
 )
 
 
+@policy(reauthenticate=True, resumable=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def confirm(request: HttpRequest, cluster: str, action: Action) -> HttpResponse:
+def confirm(request: SignedInRequest, cluster: str, action: Action) -> HttpResponse:
     """GET shows what would be lost and asks for the name; POST does it."""
     target = _target(request, cluster, action)
     asked = request.method == "POST" and can_exist(target)
     protocol.authorize(action, target, caller_of(request), asked=asked)
     open_cluster(request, cluster)
     if request.method != "POST":
-        return _dialog(request, action, target, left=draft.take(request))
+        return _dialog(request, action, target, left=draft.pop(request))
     return _carry_out(request, action, target)
-
-
-confirm.stands_alone = True  # type: ignore[attr-defined]  # sign-in may lead back to it
-confirm.destroys = True  # type: ignore[attr-defined]  # its POST asks the provider once more
 
 
 def can_exist(target: Target) -> bool:
@@ -76,7 +75,7 @@ def can_exist(target: Target) -> bool:
     return is_lite or all(map(is_server_name, (target.database, target.collection, target.name)))
 
 
-def _target(request: HttpRequest, cluster: str, action: Action) -> Target:
+def _target(request: SignedInRequest, cluster: str, action: Action) -> Target:
     kind = OPERATIONS[action].kind
     collection = named(request, "collection")
     name = collection if kind is Kind.COLLECTION else named(request, "name")
@@ -85,12 +84,12 @@ def _target(request: HttpRequest, cluster: str, action: Action) -> Target:
 
 
 def _dialog(
-    request: HttpRequest,
+    request: SignedInRequest,
     action: Action,
     target: Target,
     *,
     bound: ConfirmForm | None = None,
-    left: draft.Left | None = None,
+    left: draft.SavedConfirmation | None = None,
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
@@ -105,12 +104,12 @@ def _dialog(
         return show(request, ANOTHER)
     initial = {"token": confirmation.sign(consent), "reason": reason}
     form = bound or ConfirmForm(expected=target.name, initial=initial)
-    again = sign_in_needed(actor_of(request), target.cluster) and not look.blockers
+    again = sign_in_needed(request.actor, target.cluster) and not look.blockers
     if again:
-        draft.keep(request, str(form["token"].value() or ""), str(form["reason"].value() or ""))
+        draft.save(request, str(form["token"].value() or ""), str(form["reason"].value() or ""))
     context = {
         "again": _sign_in_again(request) if again else "",
-        "sign_in_age": actor_of(request).sign_in_age,
+        "sign_in_age": request.actor.sign_in_age,
         "cluster": milvus.cluster,
         "database": target.database,
         "operation": operation,
@@ -134,10 +133,14 @@ def _dialog(
 
 
 def _consent(
-    request: HttpRequest, action: Action, target: Target, look: Look, left: draft.Left | None
+    request: SignedInRequest,
+    action: Action,
+    target: Target,
+    look: Look,
+    left: draft.SavedConfirmation | None,
 ) -> tuple[Confirmation, str]:
     """The confirmation of the dialog that was left, if it was for this; else a new one."""
-    actor = actor_of(request)
+    actor = request.actor
     if left is not None:
         with suppress(confirmation.Expired, confirmation.Forged):
             found = confirmation.read(left.token, action=action, target=target, actor=actor)
@@ -145,7 +148,7 @@ def _consent(
     return confirmation.confirm(action, target, look, actor), ""
 
 
-def _sign_in_again(request: HttpRequest) -> str:
+def _sign_in_again(request: SignedInRequest) -> str:
     """The door, leading back to this dialog as a page of its own."""
     query = urlencode({"fresh": "1", "next": request.get_full_path()})
     return f"{reverse('sign-in')}?{query}"
@@ -181,7 +184,7 @@ def _page_of(target: Target) -> str:
     return links.collection(target.cluster, target.database, target.collection)
 
 
-def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResponse:
+def _carry_out(request: SignedInRequest, action: Action, target: Target) -> HttpResponse:
     form = ConfirmForm(request.POST, expected=target.name)
     caller = caller_of(request)
     try:
@@ -201,7 +204,7 @@ def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResp
         notice = "Nothing was sent: this cluster requires a more recent sign-in."
         return _dialog(request, action, target, bound=form, notice=notice, status=403)
     if not form.is_valid():
-        status = 200 if wants_part(request) else 422  # htmx swaps it; the console stays clean
+        status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
         return _dialog(request, action, target, bound=form, status=status)
     try:
         outcome = protocol.perform(consent, caller, reason=form.cleaned_data["reason"])
@@ -211,7 +214,11 @@ def _carry_out(request: HttpRequest, action: Action, target: Target) -> HttpResp
 
 
 def _after(
-    request: HttpRequest, action: Action, target: Target, operation_id: uuid.UUID, outcome: Outcome
+    request: SignedInRequest,
+    action: Action,
+    target: Target,
+    operation_id: uuid.UUID,
+    outcome: Outcome,
 ) -> HttpResponse:
     """Success leads back to where one was, or to the next step; all else to the operation."""
     if outcome is not Outcome.SUCCEEDED:
@@ -241,28 +248,28 @@ def _next_target(action: Action, target: Target) -> Target:
 
 
 @require_safe
-@needs(Action.VIEW, Action.READ_AUDIT)
-def story(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+@policy(Action.VIEW, Action.READ_AUDIT)
+def story(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     """What happened, in time order."""
     return _show(request, operation_id)
 
 
 @require_POST
-@needs(Action.VIEW, Action.READ_AUDIT)
-def look_again(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+@policy(Action.VIEW, Action.READ_AUDIT)
+def look_again(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     """Look whether an open operation can be settled. Sends nothing that changes Milvus."""
     found = _story(request, operation_id)
-    if found.is_open and found.intent and _seated(request, found.first.row.cluster):
+    if found.is_open and found.intent and _acquired_slot(request, found.first.row.cluster):
         settle(operation_id, caller_of(request))
-    if not getattr(request, "htmx", False):
+    if not is_htmx_part(request):
         return go_to(request, links.operation(str(operation_id)))
     return _show(request, operation_id)
 
 
-def _seated(request: HttpRequest, key: str) -> bool:
+def _acquired_slot(request: SignedInRequest, key: str) -> bool:
     """Whether there is room to wait for that cluster. Without it the next look will do."""
     try:
-        take_seat(request, clusters.get(key))
+        request.slots.acquire(clusters.get(key))
     except clusters.UnknownCluster:
         return True  # settling says so
     except Unreachable:
@@ -270,7 +277,7 @@ def _seated(request: HttpRequest, key: str) -> bool:
     return True
 
 
-def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     found = _story(request, operation_id)
     row, record = found.first.row, found.first.record
     action, target = Action(row.action), Target.of(record["target"])
@@ -297,13 +304,13 @@ def _show(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
     return page_or_part(request, page, part, context)
 
 
-def _linkable(request: HttpRequest, key: str) -> Cluster | None:
+def _linkable(request: SignedInRequest, key: str) -> Cluster | None:
     """The cluster, if it is still configured and this person may open its pages."""
     place = Place(cluster=key)
-    return settings.CLUSTERS.get(key) if may(actor_of(request), Action.VIEW, place) else None
+    return settings.CLUSTERS.get(key) if request.rights.may(Action.VIEW, place) else None
 
 
-def _story(request: HttpRequest, operation_id: uuid.UUID) -> queries.Story:
+def _story(request: SignedInRequest, operation_id: uuid.UUID) -> queries.Story:
     """The operation. Http404 if there is none, or if this person may not know of it."""
     found = queries.story(operation_id)
     if found is None or not _readable(request, found):
@@ -321,15 +328,15 @@ def _no_such_operation() -> str:
     )
 
 
-def _readable(request: HttpRequest, found: queries.Story) -> bool:
+def _readable(request: SignedInRequest, found: queries.Story) -> bool:
     """What one may see, and what one may read in the log."""
-    actor, place = actor_of(request), place_of(Target.of(found.first.record["target"]))
-    return may(actor, Action.VIEW, place) or may(actor, Action.READ_AUDIT, place)
+    place = place_of(Target.of(found.first.record["target"]))
+    return any(request.rights.may(action, place) for action in (Action.VIEW, Action.READ_AUDIT))
 
 
 @require_safe
-@needs(Action.VIEW, Action.READ_AUDIT)
-def snapshot(request: HttpRequest, operation_id: uuid.UUID) -> HttpResponse:
+@policy(Action.VIEW, Action.READ_AUDIT)
+def snapshot(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     """The snapshot of an intent as a file: enough to re-create the collection, empty."""
     intent = _story(request, operation_id).intent
     if intent is None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from prometheus_client import Counter, Histogram
 
+from collections_app.web.request import AppRequest
 from milvusadmin.config.logs import request_id
 
 logger = logging.getLogger("access")
@@ -37,10 +38,10 @@ class RequestLogMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: AppRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        request.request_id = _id_of(request)  # type: ignore[attr-defined]
-        token = request_id.set(request.request_id)  # type: ignore[attr-defined]
+        request.request_id, request.actor = _id_of(request), None
+        token = request_id.set(request.request_id)
         try:
             response = self.get_response(request)
             response.headers[HEADER] = request_id.get()

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from collections_app.audit.sqlite_queue import all_writes_queued
+from collections_app.web.request import AppRequest
 
 STRANGER, SOMEBODY = 2.0, 20.0  # seconds
 
@@ -20,9 +21,9 @@ class QueuedWritesMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: AppRequest) -> HttpResponseBase:
         def max_wait() -> float:
-            return SOMEBODY if getattr(request, "actor", None) else STRANGER
+            return SOMEBODY if request.actor else STRANGER
 
         with all_writes_queued(max_wait):
             return self.get_response(request)

@@ -1,7 +1,7 @@
 """Accounts of this dashboard: for the demo, and for the day on which the provider is broken."""
 
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm
@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 from collections_app.access.principals import Actor, caller_of, client_address
 from collections_app.audit.log import LogUnwritable
 from collections_app.web.links import is_ours
+from collections_app.web.request import AppRequest
 
 from . import events
 
@@ -54,7 +55,7 @@ class LocalLoginView(LoginView):
         """Without a record nobody gets in."""
         user, now = form.get_user(), timezone.now()
         actor = actor_from(user, now.isoformat())
-        before: Any = self.request.actor  # type: ignore[attr-defined]
+        before = cast(AppRequest, self.request).actor
         again = before is not None and before.key == actor.key
         action = events.STEP_UP if again else events.SIGN_IN
         answer = super().form_valid(form)

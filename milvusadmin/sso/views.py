@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages import get_messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -18,8 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from collections_app.access.principals import actor_of, caller_of
+from collections_app.access.principals import caller_of
 from collections_app.web.links import is_ours
+from collections_app.web.request import AppRequest, SignedInRequest
+from collections_app.web.view_policy import policy
 
 from . import events, flows, local
 from .flows import Flow
@@ -54,7 +55,7 @@ def next_of(request: HttpRequest) -> str:
     return asked if is_ours(asked) else resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
-@login_not_required
+@policy(public=True)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponseBase:
@@ -99,13 +100,13 @@ def oldest_sign_in() -> float:
 # --- back from the provider -----------------------------------------------------------------------
 
 
-@login_not_required
+@policy(public=True)
 @never_cache
 @only_in("oidc")
 @require_safe
-def callback(request: HttpRequest) -> HttpResponse:
+def callback(request: AppRequest) -> HttpResponse:
     """The provider sent the browser back: with a code, or with a reason why not."""
-    flow, signed_in = flows.found(request), actor_of(request) is not None
+    flow, signed_in = flows.found(request), request.actor is not None
     if flow is None:
         if signed_in:  # an old tab, or a link of somebody who wants a refusal in her name
             return redirect(settings.LOGIN_REDIRECT_URL)
@@ -118,7 +119,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _came_back(request: HttpRequest, flow: Flow) -> HttpResponse:
+def _came_back(request: AppRequest, flow: Flow) -> HttpResponse:
     if flow.purpose == "silent" and request.GET.get("error") in NOT_SILENTLY:
         return redirect(f"{reverse('sign-in')}?{urlencode({'next': flow.next})}")
     try:
@@ -145,11 +146,10 @@ def _check_again(request: HttpRequest, person: client.Person) -> None:
         raise client.Refused("the provider did not ask you again: that sign-in is an old one")
 
 
-def refused(request: HttpRequest, why: str, again: str = "") -> HttpResponse:
+def refused(request: AppRequest, why: str, again: str = "") -> HttpResponse:
     """Turned away, on the record, with a way to try again."""
     issuer = client.config().issuer
-    actor: Any = getattr(request, "actor", None)
-    caller = caller_of(request, actor or events.stranger("oidc", issuer))
+    caller = caller_of(request, request.actor or events.stranger("oidc", issuer))
     events.refused(caller, f"Sign-in refused: {why}")
     context = {"why": why, "title": "Sign-in refused", "again": again}
     return render(request, "sso/refused.html", context, status=403)
@@ -167,8 +167,9 @@ def unavailable(request: HttpRequest, exc: Exception, again: str = "") -> HttpRe
 # --- out ------------------------------------------------------------------------------------------
 
 
+@policy(ends_session=True)
 @require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
+def sign_out(request: SignedInRequest) -> HttpResponse:
     """End the session here, and then where it came from."""
     caller, address = caller_of(request), _elsewhere(request)
     SignIn.objects.filter(session_key=request.session.session_key).delete()
@@ -182,9 +183,6 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return render(request, "sso/signing_out.html", context)
 
 
-sign_out.leaves = True  # type: ignore[attr-defined]  # nobody has to be confirmed to go
-
-
 def _elsewhere(request: HttpRequest) -> str:
     """Where the session came from, to be ended there too; empty if it came from us."""
     if settings.SIGN_IN == "proxy":
@@ -195,7 +193,7 @@ def _elsewhere(request: HttpRequest) -> str:
     return logout.sign_out_address(back, session.id_token_of(request))
 
 
-@login_not_required
+@policy(public=True)
 @require_safe
 def signed_out(request: HttpRequest) -> HttpResponse:
     """A quiet page; the door itself would sign in again at once."""
@@ -203,7 +201,7 @@ def signed_out(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-@login_not_required
+@policy(public=True)
 @never_cache
 @only_in("oidc")
 @require_POST

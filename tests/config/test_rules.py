@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from collections_app.access.policy import GIVES, Rule
+from collections_app.access.policy import GRANTS, Rule
 from milvusadmin.config.rules import STRINGS, Grant, RuleTable, rules_from
 
 KEYS = RuleTable.__struct_fields__
@@ -173,7 +173,7 @@ def test_every_action_there_is_is_taken(action: str) -> None:
 
 
 def test_actions_of_the_file_are_those_of_the_rules() -> None:
-    assert get_args(Grant) == tuple(GIVES)
+    assert get_args(Grant) == tuple(GRANTS)
 
 
 def test_a_group_is_taken_as_it_is_with_whatever_is_in_it() -> None:

@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
+from collections_app.web.view_policy import policy_of
 from tests.fixtures import caller
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
@@ -82,6 +83,30 @@ def test_the_resolver_knows_the_pages_we_know() -> None:
     """Else the tests below would walk over nothing."""
     assert {"home", "collections", "drop-partition", "operation-snapshot", "audit"} < set(EVERY)
     assert len(EVERY) == len(list(patterns())), "every address has a name of its own"
+
+
+def test_every_view_is_marked_with_its_policy() -> None:
+    unmarked = [str(p.name) for p in patterns() if not hasattr(p.callback, "policy")]
+    assert unmarked == [], "say who may open it: @policy(...), or @policy(public=True)"
+
+
+def test_the_public_views_are_the_pages_of_the_door() -> None:
+    public = {str(p.name) for p in patterns() if policy_of(p.callback).public}
+    assert public == OPEN
+    assert public == {str(p.name) for p in patterns() if not needs_login(p.callback)}
+
+
+def needs_login(view: Any) -> bool:
+    """What Django's own middleware reads."""
+    return bool(getattr(view, "login_required", True))
+
+
+def test_every_act_asks_the_provider_again_and_can_be_resumed() -> None:
+    marks = {str(p.name): policy_of(p.callback) for p in patterns()}
+    acts = {name for name in marks if name.startswith(("drop-", "release-"))}
+    assert {name for name, mark in marks.items() if mark.reauthenticate} == acts
+    assert {name for name, mark in marks.items() if mark.resumable} == acts
+    assert [name for name, mark in marks.items() if mark.ends_session] == ["sign-out"]
 
 
 # --- nobody gets in without signing in ------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,9 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from collections_app import clusters
+from collections_app.access import policy
 from collections_app.access.policy import Action
+from collections_app.access.principals import Actor
 from collections_app.audit.log import Outcome
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent
@@ -64,6 +67,27 @@ def team(people: dict[str, Any], milvus: FakeMilvus, signed_in: Open) -> Open:
     """team(htmx=True) is a browser of somebody in the team."""
     people["outsider"].groups.add(Group.objects.create(name="team"))
     return lambda **options: signed_in("outsider", **options)
+
+
+# --- one decision for each right ------------------------------------------------------------------
+
+
+DROP_DECISIONS = {list_url(): 2, collection_url("team_books"): 1, "/clusters/main/": 0}
+
+
+@pytest.mark.parametrize(("url", "drops"), DROP_DECISIONS.items())
+def test_a_page_decides_each_right_once(url: str, drops: int, team: Open, monkeypatch: Any) -> None:
+    decisions = Counter[tuple[Action, policy.Place]]()
+
+    def counted(who: Actor, action: Action, place: policy.Place) -> policy.Decision:
+        decisions[action, place] += 1
+        return decide(who, action, place)
+
+    decide = policy.decide
+    monkeypatch.setattr(policy, "decide", counted)
+    assert team().get(url).status_code == 200
+    assert set(decisions.values()) == {1}
+    assert [action for action, _ in decisions].count(Action.DROP_COLLECTION) == drops
 
 
 # --- the same answer ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from collections_app.access.principals import Actor, caller_of
 from collections_app.audit.log import LogUnwritable
+from collections_app.web.request import AppRequest
 
 from .. import crypto, events
 from ..backends import user_of
@@ -95,7 +96,7 @@ def actor_from(row: SignIn, *, stale: bool = False) -> Actor:
 # --- on every request -----------------------------------------------------------------------------
 
 
-def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
+def identify(request: AppRequest, *, fresh: bool) -> Actor | None:
     """Who this session's person is, confirmed by the provider within the time configured.
 
     `fresh` asks for a confirmation now: something is about to be destroyed. None if the session
@@ -109,17 +110,16 @@ def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
         return _over(request, row, "The session reached its greatest age")
     age = (timezone.now() - row.checked_at).total_seconds()
     due = age > client.config().recheck
-    leaving = getattr(request, "leaving", False)  # nobody has to be confirmed to go
-    if leaving or (not due and not fresh):
+    if request.leaving or (not due and not fresh):
         return actor_from(row)
     if "refresh_token" in crypto.unlock(row.tokens):
         return _confirmed(request, row, fresh=fresh, due=due)
     return _renewed(request) if due else actor_from(row)
 
 
-def _renewed(request: HttpRequest) -> Actor | None:
+def _renewed(request: AppRequest) -> Actor | None:
     """There is no refresh token: the browser has to go to the provider, in silence."""
-    request.renew = True  # type: ignore[attr-defined]
+    request.renew = True
     request.user = AnonymousUser()
     return None
 
