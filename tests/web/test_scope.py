@@ -72,7 +72,12 @@ def team(people: dict[str, Any], milvus: FakeMilvus, signed_in: Open) -> Open:
 # --- one decision for each right ------------------------------------------------------------------
 
 
-DROP_DECISIONS = {list_url(): 2, collection_url("team_books"): 1, "/clusters/main/": 0}
+DROP_DECISIONS = {
+    list_url(): 2,
+    collection_url("team_books"): 1,
+    "/clusters/main/": 0,
+    "/access/?cluster=main": 1,
+}
 
 
 @pytest.mark.parametrize(("url", "drops"), DROP_DECISIONS.items())
