@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from ..access.principals import Caller
 from ..models import AuditEvent
 from ..names import readable
+from . import quotas
 from .log import Entry, Phase, export_line, write
 
 CSV_HEADER = [
@@ -48,16 +49,33 @@ MISREAD = re.compile(
 )
 
 
+class TooManyExports(Exception):
+    """This person has exported as often as one may in a minute. `wait` is in seconds."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
 def record(form: str, filters: dict[str, str], caller: Caller) -> AuditEvent:
     """Put the export itself on the record, before it begins. Raises LogUnwritable."""
-    return write(
-        Entry(
-            phase=Phase.ACCESS,
-            action="audit.export",
-            caller=caller,
-            message=f"Exported the audit log as {form}",
-            details={"filters": filters, "form": form},
-        )
+    return write(_entry(form, filters, caller))
+
+
+def record_within_limit(form: str, filters: dict[str, str], caller: Caller) -> None:
+    """The same for a person at the web. Raises TooManyExports, and LogUnwritable."""
+    entry = _entry(form, filters, caller)
+    if quotas.write(entry, quotas.EXPORTS_A_MINUTE) is None:
+        raise TooManyExports(quotas.seconds_left(entry))
+
+
+def _entry(form: str, filters: dict[str, str], caller: Caller) -> Entry:
+    return Entry(
+        phase=Phase.ACCESS,
+        action="audit.export",
+        caller=caller,
+        message=f"Exported the audit log as {form}",
+        details={"filters": filters, "form": form},
     )
 
 

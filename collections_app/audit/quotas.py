@@ -1,10 +1,12 @@
-"""How many refusals and sign-ins of one person the log takes in a minute: nobody deletes from it.
+"""How many refusals, sign-ins and exports of one person the log takes in a minute.
 
-The first ten are events. The others are counted, and when the minute is over one event says how
-many there were. The ordinary log has a line for each request.
+Nobody deletes from the log. The first ten (exports: five) are events. The others are counted, and
+when the minute is over one event says how many there were. The ordinary log has a line for each
+request.
 """
 
 import hashlib
+import math
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -19,23 +21,36 @@ from .log import Entry, LogUnwritable, Outcome, Phase
 from .sqlite_queue import turn
 
 A_MINUTE = 10
+EXPORTS_A_MINUTE = 5  # those beyond are refused
 WINDOW = timedelta(minutes=1)
+REJECTED = {Phase.REFUSED: "refused attempts", Phase.ACCESS: "refused exports"}
 WITHHELD = "audit.withheld"  # the action of the event that says how many
 
 
-def write(entry: Entry) -> AuditEvent | None:
-    """Append the event, or count it if this person's ten of the minute are there already.
+def write(entry: Entry, limit: int | None = None) -> AuditEvent | None:
+    """Append the event, or count it if this person's ten (or `limit`) of the minute are there.
 
     Returns None if it was counted. Raises LogUnwritable if neither could be committed.
     """
-    key = _key(entry)
-    if _is_spent(key):
+    key, limit = _key(entry), limit or A_MINUTE
+    if _is_spent(key, limit):
         return None
     with log.appending():
         _close(timezone.now() - WINDOW)
-        if not Quota.objects.filter(key=key).update(written=F("written") + 1):
-            _open(key, entry)
+        ours = Quota.objects.filter(key=key)
+        if ours.filter(written__lt=limit).update(written=F("written") + 1):
+            return log.append(entry)
+        if ours.update(withheld=F("withheld") + 1):  # others were written while this one waited
+            return None
+        _open(key, entry)
         return log.append(entry)
+
+
+def seconds_left(entry: Entry) -> int:
+    """How long this person's minute of such events lasts; at least 1."""
+    since = Quota.objects.filter(key=_key(entry)).values_list("since", flat=True).first()
+    left = since + WINDOW - timezone.now() if since else timedelta()
+    return max(math.ceil(left.total_seconds()), 1)
 
 
 def close_old() -> None:
@@ -52,15 +67,15 @@ def _key(entry: Entry) -> str:
     Sign-ins and refused sign-ins have one each: who guesses passwords must not keep the sign-in
     of the account's owner out of the log.
     """
-    what = entry.action if entry.phase == Phase.SESSION else ""
+    what = entry.action if entry.phase in {Phase.SESSION, Phase.ACCESS} else ""
     parts = (entry.caller.actor.issuer, entry.caller.actor.subject, entry.phase, what)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _is_spent(key: str) -> bool:
+def _is_spent(key: str, limit: int) -> bool:
     """Count one more if nothing more is written this minute. Does not hold the chain."""
     lately = Quota.objects.filter(key=key, since__gte=timezone.now() - WINDOW)
-    spent = lately.filter(written__gte=A_MINUTE)
+    spent = lately.filter(written__gte=limit)
     try:
         if not spent.exists():
             return False
@@ -92,13 +107,13 @@ def _close(before: object) -> None:
 
 
 def _summary(quota: Quota) -> Entry:
-    what = "refused attempts" if quota.phase == Phase.REFUSED else f"events ({quota.action})"
+    what = REJECTED.get(Phase(quota.phase), f"events ({quota.action})")
     actor = Actor(**{**quota.actor, "groups": tuple(quota.actor["groups"])})
     return Entry(
         phase=Phase(quota.phase),
         action=WITHHELD,
         caller=Caller(actor, Origin(interface="log")),
-        outcome=Outcome.DENIED if quota.phase == Phase.REFUSED else Outcome.NONE,
+        outcome=Outcome.DENIED if quota.phase in REJECTED else Outcome.NONE,
         message=f"And {quota.withheld} more {what} within a minute, which have no event each",
         details={"withheld": quota.withheld, "since": quota.since.isoformat()},
     )

@@ -1,5 +1,6 @@
 """The audit log: read, verify, export."""
 
+from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,8 @@ from ..access.principals import caller_of
 from ..audit import export as audit_export
 from ..audit import integrity, queries
 from ..audit import verify as audit_verify
+from ..audit.long_reads import AlreadyRunning, LongRead
+from ..audit.quotas import EXPORTS_A_MINUTE
 from .errors import Problem, show
 from .forms import AuditFilterForm
 from .http import page_or_part, refuse
@@ -25,6 +28,24 @@ UNUSABLE_FILTERS = Problem(
     title="Invalid filters",
     text="Nothing was exported, to keep the whole log out of the file. Correct the filters first.",
 )
+ALREADY_RUNNING = Problem(
+    status=429,
+    title="The audit log is being read already",
+    text="An export or a verification reads the whole log. One person can run one at a time, and "
+    "few people can at the same time. Nothing was exported or verified. Wait until the other one "
+    "has finished, then try again.",
+    again_in=10,
+)
+
+
+def _too_many_exports(wait: int) -> Problem:
+    text = (
+        f"One person can export the audit log {EXPORTS_A_MINUTE} times a minute, because each "
+        "export is recorded for ever. This export was refused, and nothing was exported. The "
+        "audit log will contain one event with the number of refused exports. Try again in "
+        f"{wait} seconds."
+    )
+    return Problem(status=429, title="Too many exports", text=text, again_in=wait)
 
 
 @require_safe
@@ -86,7 +107,11 @@ def verify(request: SignedInRequest) -> HttpResponse:
     """Check the chain from its first event to its last. For those who may read all of it."""
     if not request.rights.may_everywhere(Action.READ_AUDIT):
         refuse(request, Action.READ_AUDIT)
-    verdict = audit_verify.verify()
+    try:
+        with closing(LongRead(request.actor)):
+            verdict = audit_verify.verify()
+    except AlreadyRunning:
+        return show(request, ALREADY_RUNNING)
     context = {
         "verdict": verdict,
         "problems": [] if verdict.broken else integrity.problems(),
@@ -107,10 +132,18 @@ def export(request: SignedInRequest) -> HttpResponseBase:
         return show(request, UNUSABLE_FILTERS)
     form = "csv" if request.POST.get("form") == "csv" else "jsonl"
     shown = {name: str(value) for name, value in filters.items() if value}
-    audit_export.record(form, shown, caller_of(request))
     lines, kind = audit_export.FORMS[form]
     events = queries.filtered(filters, request.actor).order_by("sequence")
-    response = StreamingHttpResponse(lines(events), content_type=f"{kind}; charset=utf-8")
+    try:
+        with ExitStack() as until_recorded:
+            reading = until_recorded.enter_context(closing(LongRead(request.actor, lines(events))))
+            audit_export.record_within_limit(form, shown, caller_of(request))
+            until_recorded.pop_all()  # the answer closes it
+    except AlreadyRunning:
+        return show(request, ALREADY_RUNNING)
+    except audit_export.TooManyExports as exc:
+        return show(request, _too_many_exports(exc.wait))
+    response = StreamingHttpResponse(reading, content_type=f"{kind}; charset=utf-8")
     stamp = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="audit-{stamp}.{form}"'
     return response

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from collections_app.audit import quotas
 from collections_app.audit.log import Entry, LogUnwritable, Outcome, Phase
+from collections_app.audit.long_reads import AlreadyRunning, LongRead
 from collections_app.models import AuditEvent, Quota
 from milvusadmin.sso.models import SESSIONS, SignIn
 from tests.fixtures import actor, caller, cluster_at
@@ -156,3 +158,24 @@ def test_requests_without_cookie_behind_proxy_fill_no_log(settings: Any) -> None
         assert behind_proxy.ask(Client()).status_code == 200
     assert [record["action"] for record in records()] == ["session.sign_in"] * 10
     assert SignIn.objects.count() == SESSIONS
+
+
+# --- reading the whole log ------------------------------------------------------------------------
+
+
+def test_long_read_takes_one_of_a_person_and_two_of_a_process() -> None:
+    first, second = LongRead(actor("ada")), LongRead(actor("eve"))
+    for name in ("ada", "zoe"):
+        with pytest.raises(AlreadyRunning):
+            LongRead(actor(name))
+    first.close()
+    first.close()
+    with closing(LongRead(actor("zoe"))), pytest.raises(AlreadyRunning):
+        LongRead(actor("ada"))
+    second.close()
+
+
+def test_long_read_that_got_lost_is_over() -> None:
+    LongRead(actor("ada"))
+    with closing(LongRead(actor("ada"))):
+        pass

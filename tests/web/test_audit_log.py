@@ -6,15 +6,16 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from collections_app.audit import log, triggers, verify
+from collections_app.audit import log, quotas, triggers, verify
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
 from tests.fixtures import caller
@@ -400,3 +401,41 @@ def test_the_export_buttons_take_the_filters_of_the_page_with_them(
     assert [json.loads(line)["record"]["target"]["name"] for line in lines] == ["films"]
     values = [button.attrs["value"] for button in page.find("button", name="form")]
     assert values == ["jsonl", "csv"]
+
+
+def test_export_sixth_in_a_minute_is_refused_and_counted(
+    few: None, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in("auditor")
+    for _ in range(quotas.EXPORTS_A_MINUTE):
+        body(client.post(EXPORT))
+    for _ in range(3):
+        answer = client.post(EXPORT)
+    page = Page(answer)
+    assert (page.status, answer.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert f"Try again in {answer.headers['Retry-After']} seconds." in page.text
+    assert "nothing was exported" in page.text
+    exports = AuditEvent.objects.filter(action="audit.export")
+    assert exports.count() == quotas.EXPORTS_A_MINUTE
+    later = timezone.now() + timedelta(seconds=61)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert client.post(EXPORT).status_code == 200
+    summary = json.loads(AuditEvent.objects.get(action=quotas.WITHHELD).record)
+    assert summary["message"].startswith("And 3 more refused exports within a minute")
+    assert (summary["actor"]["subject"], summary["outcome"]) == ("auditor", "denied")
+
+
+def test_export_while_another_one_runs_is_refused_without_a_record(
+    few: None, signed_in: SignIn
+) -> None:
+    client = signed_in("auditor")
+    running = client.post(EXPORT)
+    for path in (EXPORT, VERIFY):
+        page = Page(client.post(path))
+        assert page.status == 429
+        assert "Nothing was exported or verified." in page.text
+    assert AuditEvent.objects.filter(action="audit.export").count() == 1
+    running.close()
+    assert client.post(VERIFY).status_code == 200
+    assert client.post(EXPORT).status_code == 200

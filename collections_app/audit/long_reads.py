@@ -1,0 +1,44 @@
+"""Exports and verification read the whole log: few at once, so that threads are left for pages."""
+
+import threading
+from collections.abc import Iterator
+
+from ..access.principals import Actor
+
+AT_ONCE = 2  # in this process, of its eight threads
+
+_running: set[tuple[str, str]] = set()
+_guard = threading.Lock()
+
+
+class AlreadyRunning(Exception):
+    """This person reads the whole log already, or enough others do."""
+
+
+class LongRead:
+    """The right to read the whole log once. Begins when it is made; `close()` ends it.
+
+    Raises AlreadyRunning. An export is an iterator that Django closes, whatever happens to it.
+    """
+
+    def __init__(self, actor: Actor, lines: Iterator[str] | None = None) -> None:
+        self._person, self._lines = (actor.issuer, actor.subject), lines or iter(())
+        with _guard:
+            if self._person in _running or len(_running) >= AT_ONCE:
+                raise AlreadyRunning
+            _running.add(self._person)
+        self._is_open = True
+
+    def __iter__(self) -> Iterator[str]:
+        return self._lines
+
+    def close(self) -> None:
+        with _guard:
+            if self._is_open:
+                _running.discard(self._person)
+                self._is_open = False
+
+    def __del__(self) -> None:
+        """An answer that got lost before the server had it was not closed."""
+        if hasattr(self, "_is_open"):
+            self.close()
