@@ -40,17 +40,14 @@ check: setup
 	@echo "manage.py check --deploy"; $(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # COV=1 adds coverage; ARGS="-k drop" goes to pytest. Two processes, because most of the time is
-# spent waiting for deadlines; they share one Milvus, and each has its own database.
+# spent waiting for deadlines; they share one Milvus, and each has its own database. Modules that
+# start a server are one group (tests/conftest.py); every other test goes to whoever is free.
 MILVUS = $(BIN)/python -m tests.infra.with_milvus
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadscope $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
 
-# Both passes run, whatever the first one finds.
 test: setup
 	$(if $(COV),rm -f .coverage)
-	@failed=0; \
-	tests/infra/tools.sh tests/infra/databases.sh $(MILVUS) env TEST_DATABASE=postgresql $(PYTEST) || failed=1; \
-	tests/infra/tools.sh $(MILVUS) env TEST_DATABASE=sqlite $(PYTEST) -m both_databases || failed=1; \
-	exit $$failed
+	@tests/infra/tools.sh tests/infra/databases.sh $(MILVUS) tests/infra/on_both_databases.sh $(PYTEST)
 
 # For the inner loop: what needs no server, no browser and no process.
 .PHONY: test-fast

@@ -7,7 +7,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
+from collections_app.audit import triggers
 from tests.infra.chain import Chain, chain_to
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
@@ -56,10 +59,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if _shares_a_server(item):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=[item for item in items if not _is_fast(item)])
         items[:] = [item for item in items if _is_fast(item)]
+
+
+def _shares_a_server(item: pytest.Item) -> bool:
+    """Whether its module starts something for all of its tests: one process runs them all then."""
+    info = getattr(item, "_fixtureinfo", None)
+    used = info.name2fixturedefs.values() if info else ()
+    return any(fixture.scope == "module" for each in used for fixture in each)
 
 
 def _is_fast(item: pytest.Item) -> bool:
@@ -143,23 +157,51 @@ def make_collection(milvus_server: MilvusServer) -> Iterator[Seeds]:
 # --- Django -----------------------------------------------------------------------------------
 
 
+# What stops Django from emptying the tables after a test with real transactions.
+IN_THE_WAY = {
+    "postgresql": {"audit_no_truncate": triggers.TABLE, "segment_no_truncate": triggers.SEGMENTS},
+    "sqlite": {"audit_no_delete": triggers.TABLE, "segment_no_delete": triggers.SEGMENTS},
+}
+BLOCKER = pytest.StashKey[DjangoDbBlocker]()
+
+
 @pytest.fixture(autouse=True)
 def audit_triggers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lift the audit log's triggers for the moment in which Django empties the tables.
-
-    Only tests with real transactions need it. They get the triggers back when they start.
-    """
-    if not _has_real_transactions(request):
+    """Lift the audit log's triggers for the moment in which Django empties the tables."""
+    if _has_real_transactions(request):
+        request.getfixturevalue("transactional_db")  # set up before us, so it empties after us
+        request.node.stash[BLOCKER] = request.getfixturevalue("django_db_blocker")
         yield
-        return
-    request.getfixturevalue("transactional_db")  # set up before us, so it empties them after us
-    from django.db import connection
+        _lift()
+    else:
+        yield
 
-    from collections_app.audit import triggers
 
-    triggers.install(connection)
-    yield
-    triggers.remove(connection)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Once the tables are empty, put the triggers back: the next test may be of any kind."""
+    try:
+        return (yield)
+    finally:
+        blocker = item.stash.get(BLOCKER, None)
+        if blocker and nextitem:  # after the last one the database is gone
+            with blocker.unblock():
+                _put_back()
+
+
+def _lift() -> None:
+    with connection.cursor() as cursor:
+        for name, table in IN_THE_WAY[connection.vendor].items():
+            if connection.vendor == "sqlite":
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+            else:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+
+
+def _put_back() -> None:
+    """All of them: a test may have tampered with any."""
+    if triggers.wrong(connection):
+        triggers.install(connection)
 
 
 def _is_transactional(item: pytest.Item) -> bool:

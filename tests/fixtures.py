@@ -1,7 +1,7 @@
 """Fixtures of the application: people, signed-in clients, and which Milvus it talks to."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -62,12 +62,35 @@ def rule(group: str, *actions: str, **where: tuple[str, ...]) -> Rule:
     )
 
 
+class People(dict[str, Any]):
+    """Accounts by name, each made when it is asked for."""
+
+    ROLES: ClassVar = {name: name for name in roles.ROLES} | {"other": "operator", "outsider": ""}
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = person(name, self.ROLES[name])
+        return self[name]
+
+
 @pytest.fixture
-def people(db: None) -> dict[str, Any]:
+def people(db: None) -> People:
     """viewer, operator, other (a second operator), auditor, outsider (no role)."""
     roles.ensure()  # a flush between tests takes the groups away
-    named = {name: name for name in roles.ROLES} | {"other": "operator", "outsider": ""}
-    return {name: person(name, role) for name, role in named.items()}
+    return People()
+
+
+@pytest.fixture
+def accounts(people: People) -> None:
+    """All of them at once, for a test that signs in with a password."""
+    for name in people.ROLES:
+        people[name]
+
+
+@pytest.fixture
+def everyone(signed_in: Callable[..., Client], people: People) -> Client:
+    """Somebody who may do everything."""
+    people["operator"].groups.set(Group.objects.all())
+    return signed_in("operator")
 
 
 @pytest.fixture

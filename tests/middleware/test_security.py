@@ -84,7 +84,7 @@ def test_no_other_site_is_allowed_anything(signed_in: SignIn) -> None:
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
-def test_scripts_can_not_read_the_cookies(people: Any) -> None:
+def test_scripts_can_not_read_the_cookies(accounts: None) -> None:
     client = Client()
     client.post("/sign-in/", {"username": "viewer", "password": PASSWORD})
     client.get("/sign-in/")

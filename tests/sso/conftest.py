@@ -13,14 +13,13 @@ from django.contrib.auth import SESSION_KEY
 from django.test import Client
 from django.utils import timezone
 
-from collections_app.access.policy import Rule
 from collections_app.audit.log import LogUnwritable
 from collections_app.models import AuditEvent
 from milvusadmin.config.sign_in import Oidc
 from milvusadmin.sso import events
 from milvusadmin.sso.models import SignIn
 from milvusadmin.sso.oidc import client as ours
-from tests.fixtures import cluster_at
+from tests.fixtures import cluster_at, rule
 from tests.infra.forger import Forger
 from tests.infra.forger import forger as forging
 from tests.infra.provider import Provider, sign_in
@@ -28,16 +27,6 @@ from tests.infra.provider import provider as running
 from tests.web import Page
 
 RP = "http://testserver"
-
-
-def rule(group: str, *actions: str, **where: tuple[str, ...]) -> Rule:
-    """A rule of a test, with its group as its source."""
-    return Rule(
-        source=f"the rule of {group}",
-        groups=frozenset({group}),
-        actions=frozenset(actions),
-        **where,
-    )
 
 
 RULES = (

@@ -21,7 +21,7 @@ from collections_app.models import AuditEvent
 from tests.fixtures import caller
 from tests.web import Page
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 SignIn = Callable[..., Client]
 LOG, EXPORT, VERIFY = "/audit/", "/audit/export/", "/audit/verify/"
 MANY = 120

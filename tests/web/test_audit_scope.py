@@ -22,7 +22,7 @@ from tests.access.test_patterns import FITTING, NOT_FITTING
 from tests.fixtures import actor, caller, cluster_at, rule
 from tests.web import Page
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 LOG, EXPORT, VERIFY = "/audit/", "/audit/export/", "/audit/verify/"
 SignIn = Callable[..., Client]
 

@@ -131,7 +131,7 @@ def test_others_see_that_an_operation_is_under_way(
         assert not row.has_link(f"Drop {books}…")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("strict", [True, False])
 def test_what_a_drop_left_under_a_private_name_says_which_drop(
     strict: bool,

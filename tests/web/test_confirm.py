@@ -19,7 +19,7 @@ from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
 from tests.web import Page, act_url, confirm, list_url, milvus_user
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 SignIn = Callable[..., Client]
 Collections = Callable[[MilvusServer], Seeds]
 DESTROYING = {

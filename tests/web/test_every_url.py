@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -47,8 +47,6 @@ def address(pattern: URLPattern) -> str:
 EVERY = {str(p.name): address(p) for p in patterns()}
 GATED = [(name, url) for name, url in EVERY.items() if name not in OPEN]
 METHODS = ["get", "post", "put", "delete"]
-every_url = pytest.mark.parametrize(("name", "url"), EVERY.items(), ids=EVERY.keys())
-gated = pytest.mark.parametrize(("name", "url"), GATED, ids=[name for name, _ in GATED])
 
 
 @pytest.fixture
@@ -70,13 +68,6 @@ def operation(db: None) -> None:
             target={**target, "collection": "books", "name": "books"},
         )
     )
-
-
-@pytest.fixture
-def everyone(signed_in: SignIn, people: dict[str, Any]) -> Client:
-    """Somebody who may do everything."""
-    people["operator"].groups.set(Group.objects.all())
-    return signed_in("operator")
 
 
 def test_the_resolver_knows_the_pages_we_know() -> None:
@@ -112,42 +103,40 @@ def test_every_act_asks_the_provider_again_and_can_be_resumed() -> None:
 # --- nobody gets in without signing in ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
-@gated
-def test_without_signing_in_every_address_leads_to_the_door(
-    name: str, url: str, method: str, operation: None
-) -> None:
-    answer = getattr(Client(), method)(url)
-    assert answer.status_code == 302
-    if name == "sign-out":
-        assert answer.headers["Location"] == "/signed-out/", "who wants out is out"
-    else:
-        assert urlsplit(answer.headers["Location"]).path == "/sign-in/"
-        assert "next=" in answer.headers["Location"]
+def test_every_url_signed_out_leads_to_sign_in(operation: None, subtests: pytest.Subtests) -> None:
+    for (name, url), method in product(GATED, METHODS):
+        with subtests.test(name=name, method=method):
+            answer = getattr(Client(), method)(url)
+            assert answer.status_code == 302
+            if name == "sign-out":
+                assert answer.headers["Location"] == "/signed-out/", "who wants out is out"
+                continue
+            assert urlsplit(answer.headers["Location"]).path == "/sign-in/"
+            assert "next=" in answer.headers["Location"]
     assert AuditEvent.objects.count() == 1, "and nothing was done or recorded"
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
-@gated
-def test_htmx_is_sent_to_the_door_as_a_whole_page(
-    name: str, url: str, method: str, operation: None
+def test_every_url_signed_out_under_htmx_redirects_the_page(
+    operation: None, subtests: pytest.Subtests
 ) -> None:
-    answer = getattr(Client(headers={"HX-Request": "true"}), method)(url)
-    if name == "sign-out":  # a form that htmx never sends
-        assert answer.headers["Location"] == "/signed-out/"
-        return
-    assert answer.status_code == 200
-    assert answer.headers["HX-Redirect"].startswith("/sign-in/?next=/")
-    assert answer.content == b"", "no form may appear where a table was"
+    for (name, url), method in product(GATED, ["get", "post"]):
+        with subtests.test(name=name, method=method):
+            answer = getattr(Client(headers={"HX-Request": "true"}), method)(url)
+            if name == "sign-out":  # a form that htmx never sends
+                assert answer.headers["Location"] == "/signed-out/"
+                continue
+            assert answer.status_code == 200
+            assert answer.headers["HX-Redirect"].startswith("/sign-in/?next=/")
+            assert answer.content == b"", "no form may appear where a table was"
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
-@gated
-def test_without_a_role_every_address_is_closed(
-    name: str, url: str, method: str, operation: None, nobody_there: None, signed_in: SignIn
+def test_every_url_without_a_role_is_closed(
+    operation: None, nobody_there: None, signed_in: SignIn, subtests: pytest.Subtests
 ) -> None:
-    answer = getattr(signed_in("outsider"), method)(url)
-    assert answer.status_code == closed(name, method)
+    for (name, url), method in product(GATED, ["get", "post"]):
+        with subtests.test(name=name, method=method):
+            answer = getattr(signed_in("outsider"), method)(url)
+            assert answer.status_code == closed(name, method)
 
 
 def closed(name: str, method: str) -> int:
@@ -170,16 +159,18 @@ def test_what_an_outsider_reads_about_rights_is_that_there_are_none(signed_in: S
     assert "main" not in page.text.lower(), "not even the name of a cluster"
 
 
-@every_url
-def test_every_post_without_its_token_is_refused(
-    name: str, url: str, operation: None, nobody_there: None, people: Any
+def test_every_url_posted_without_a_token_is_refused(
+    operation: None, nobody_there: None, people: Any, subtests: pytest.Subtests
 ) -> None:
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(people["operator"])
-    # The provider calls one address without a browser, so without a token; it isn't here now.
-    assert Page(client.post(url)).status == (404 if name == "oidc-backchannel-logout" else 403)
-    assert client.session.get("_auth_user_id"), "not even signed out"
-    assert AuditEvent.objects.count() == 1
+    for name, url in EVERY.items():
+        with subtests.test(name=name):
+            client = Client(enforce_csrf_checks=True)
+            client.force_login(people["operator"])
+            # The provider calls one address without a browser, so without a token; not here now.
+            expected = 404 if name == "oidc-backchannel-logout" else 403
+            assert Page(client.post(url)).status == expected
+            assert client.session.get("_auth_user_id"), "not even signed out"
+            assert AuditEvent.objects.count() == 1
 
 
 # --- the door itself ------------------------------------------------------------------------------
@@ -208,31 +199,32 @@ def assert_protected(answer: Any) -> None:
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-@every_url
-def test_every_answer_is_protected_signed_in_or_not(
-    name: str,
-    url: str,
-    method: str,
+def test_every_url_answers_with_its_headers(
     htmx: bool,
     operation: None,
     nobody_there: None,
     everyone: Client,
+    signed_in: SignIn,
+    subtests: pytest.Subtests,
 ) -> None:
     headers = {"HX-Request": "true"} if htmx else {}
-    assert_protected(getattr(Client(headers=headers), method)(url))
-    assert_protected(getattr(everyone, method)(url, headers=headers))
+    for (name, url), method in product(EVERY.items(), METHODS):
+        with subtests.test(name=name, method=method):
+            assert_protected(getattr(Client(headers=headers), method)(url))
+            signed = signed_in("operator")  # anew: one of the addresses signs out
+            assert_protected(getattr(signed, method)(url, headers=headers))
 
 
-@every_url
-def test_every_page_holds_on_to_its_html_even_when_milvus_is_down(
-    name: str, url: str, operation: None, nobody_there: None, everyone: Client
+def test_every_url_while_milvus_is_down_is_a_page(
+    operation: None, nobody_there: None, everyone: Client, subtests: pytest.Subtests
 ) -> None:
-    answer = everyone.get(url)
-    assert answer.status_code < 500 or answer.status_code == 503
-    if answer.headers["Content-Type"].startswith("text/html") and answer.content:
-        assert Page(answer).find("h1"), "checked as it is made"
+    for name, url in EVERY.items():
+        with subtests.test(name=name):
+            answer = everyone.get(url)
+            assert answer.status_code < 500 or answer.status_code == 503
+            if answer.headers["Content-Type"].startswith("text/html") and answer.content:
+                assert Page(answer).find("h1"), "checked as it is made"
 
 
 # --- a walk through all that is linked ------------------------------------------------------------

@@ -15,7 +15,7 @@ from tests.fakes import FakeMilvus
 from tests.fixtures import cluster_at
 from tests.web import Page, act_url, collection_url, confirm, list_url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 ACTS = {
     act_url("drop-collection", "billing_1"): Action.DROP_COLLECTION,

@@ -18,7 +18,7 @@ from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.web import Page, act_url, collection_url, confirm
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db]
 SignIn = Callable[..., Client]
 Change = Callable[[Any], object]
 Describe = Callable[[Change], None]

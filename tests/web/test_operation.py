@@ -21,7 +21,7 @@ from tests.infra.seeds import Seeds
 from tests.operations.conftest import carry_out, consent, target_in
 from tests.web import Page, act_url, confirm
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 SignIn = Callable[..., Client]
 
 
@@ -216,6 +216,7 @@ def test_a_look_after_all_patience_says_that_it_did_not_happen(
     assert chain.direct.client().has_collection(name, timeout=10)
 
 
+@pytest.mark.django_db(transaction=True)  # the command closes its connection
 def test_what_came_after_it_was_closed_ends_the_story(
     chain: Chain,
     use_cluster: Callable[..., Any],

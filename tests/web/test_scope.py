@@ -26,7 +26,7 @@ from tests.fixtures import actor, caller, cluster_at, rule
 from tests.infra.seeds import Seeds, unique_name
 from tests.web import Page, act_url, collection_url, confirm, list_url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 ACTS = {
     "drop-collection": Action.DROP_COLLECTION,
     "drop-partition": Action.DROP_PARTITION,

@@ -19,7 +19,7 @@ from milvusadmin.config.peers import Peers
 from tests.fixtures import PASSWORD
 from tests.web import Page, act_url, list_url
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("people")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accounts")]
 SignIn = Callable[..., Client]
 DOOR = "/sign-in/"
 

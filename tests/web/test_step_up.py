@@ -21,7 +21,7 @@ from tests.fakes import FakeMilvus
 from tests.fixtures import PASSWORD, actor, caller, cluster_at
 from tests.web import Page, act_url
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("people")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accounts")]
 SignIn = Callable[..., Client]
 DIALOG = act_url("drop-collection", "books")
 REASON = "OPS-1423 <tidy & clean>"
