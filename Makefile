@@ -87,6 +87,12 @@ hashes:
 	  --python-version 3.11 --no-deps --no-header --no-annotate --quiet >> deploy/requirements.new
 	mv deploy/requirements.new deploy/requirements.txt
 
+# The digests of the images that deploy/compose.yaml builds from and starts, into deploy/.env, which compose
+# reads. Asks their registries: needs skopeo, or docker with buildx.
+.PHONY: digests
+digests:
+	@deploy/digests.sh
+
 # --- Running it on this machine ------------------------------------------------------------------
 
 .PHONY: demo demo-sso demo-reset run screenshots

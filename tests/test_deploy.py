@@ -4,7 +4,10 @@ And its files are well-formed. What was started for real, docs/deployment.md say
 """
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,13 +92,89 @@ def test_the_image_runs_as_nobody_in_particular_and_says_whether_it_lives() -> N
     assert final[-1] == 'CMD ["gunicorn", "-c", "deploy/gunicorn.conf.py"]'
 
 
-def test_images_are_pinned() -> None:
-    bases = [line.split("=")[1] for line in instructions() if line.startswith("ARG BASE")]
-    assert bases
-    services = [service["image"] for service in compose()["services"].values()]
-    used = [*bases, *services, *(c["image"] for c in containers())]
-    assert len(used) > 10
+REFERENCE = re.compile(r"\$\{([A-Z]+_IMAGE):-(.+)\}")  # what `make digests` can replace
+OWN = "milvus-admin:"
+
+
+def defaults() -> dict[str, str]:
+    """The images of compose.yaml by variable: the base, and those that are pulled."""
+    services = compose()["services"].values()
+    named = [service["image"] for service in services if not service["image"].startswith(OWN)]
+    named.append(compose()["services"]["web"]["build"]["args"]["BASE"])
+    found = [REFERENCE.fullmatch(image) for image in named]
+    assert all(found), named
+    return {match[1]: match[2] for match in found if match}
+
+
+def test_images_have_a_release_as_tag_and_a_variable_for_the_digest() -> None:
+    assert set(defaults()) == {"BASE_IMAGE", "POSTGRES_IMAGE", "MILVUS_IMAGE"}
+    used = [*defaults().values(), *(c["image"] for c in containers())]
+    assert len(used) > 6
     assert [image for image in used if not re.search(r":v?\d+\.\d+[\w.-]*$", image)] == []
+
+
+def test_image_every_stage_begins_with_the_documented_argument() -> None:
+    lines = instructions()
+    assert lines[0] == f"ARG BASE={defaults()['BASE_IMAGE']}"
+    stages = [line for line in lines if line.startswith("FROM ")]
+    assert stages == ["FROM ${BASE} AS build", "FROM ${BASE}"]
+
+
+@pytest.mark.parametrize(
+    ("base", "required", "code", "said"),
+    [
+        ("debian:12.12-slim", "0", 0, "has no digest. Run: make digests"),
+        ("debian:12.12-slim", "1", 1, "has no digest. Run: make digests"),
+        (f"debian:12.12-slim@sha256:{'0' * 64}", "1", 0, ""),
+    ],
+)
+def test_build_base_without_a_digest_is_announced_or_refused(
+    base: str, required: str, code: int, said: str, tmp_path: Path
+) -> None:
+    """The step itself, in a shell: there is no container engine here."""
+    (step,) = [line for line in instructions() if "base-image" in line and "case" in line]
+    script = step.removeprefix("RUN ").replace("/opt/milvus-admin", str(tmp_path))
+    environment = {"PATH": os.environ["PATH"], "BASE": base, "REQUIRE_DIGEST": required}
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert bool(done.stderr) == bool(said)
+    assert (tmp_path / "base-image").read_text().strip() == base
+
+
+def digests(folder: Path, answer: str) -> subprocess.CompletedProcess[str]:
+    """`make digests` in a copy of deploy/, with a registry that answers that."""
+    skopeo = folder / "skopeo"
+    skopeo.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n{answer}\n')
+    skopeo.chmod(0o755)
+    for name in ("compose.yaml", "digests.sh"):
+        shutil.copy(DEPLOY / name, folder / name)
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    command = [str(folder / "digests.sh")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_digests_of_all_images_are_written_and_other_lines_kept(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("REQUIRE_DIGEST=1\nBASE_IMAGE=old\n")
+    done = digests(tmp_path, f"echo sha256:{'a' * 64}")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = set((tmp_path / ".env").read_text().splitlines())
+    images = {f"{name}={image}@sha256:{'a' * 64}" for name, image in defaults().items()}
+    assert lines == {"REQUIRE_DIGEST=1", *images}
+    asked = (tmp_path / "asked").read_text()
+    assert all(f"docker://{image}\n" in asked for image in defaults().values())
+
+
+@pytest.mark.parametrize("answer", ["exit 1", "echo latest"])
+def test_digests_registry_without_an_answer_changes_nothing(answer: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BASE_IMAGE=old\n")
+    done = digests(tmp_path, answer)
+    assert done.returncode == 1
+    assert ".env was not changed" in done.stderr
+    assert (tmp_path / ".env").read_text() == "BASE_IMAGE=old\n"
+    assert {path.name for path in tmp_path.glob(".env*")} == {".env"}
 
 
 def test_what_the_image_copies_is_not_ignored() -> None:
@@ -139,6 +218,7 @@ def test_compose_gives_no_rights_away(name: str) -> None:
     service = compose()["services"][name]
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
     assert [port for port in service.get("ports", ()) if not port.startswith("127.0.0.1:")] == []

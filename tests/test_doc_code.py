@@ -110,6 +110,7 @@ def test_there_are_commands_to_look_at() -> None:
 ELSEWHERE = {
     *("MILVUS_TEST_URI", "TEST_DATABASE", "CHROMIUM", "PGHOST", "PGPASSWORD"),
     *("DJANGO_SETTINGS_MODULE", "REQUESTS_CA_BUNDLE"),
+    *("BASE", "REQUIRE_DIGEST"),  # arguments of the build, in the Containerfile
 }
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from collections_app import clusters
 from collections_app.milvus.types import Cluster
 
-from . import around, database, milvus
+from . import database, environment, milvus
 from .findings import Check, Finding, State, within
 
 DEADLINE = 10.0  # seconds for a check; a cluster has its own
@@ -18,12 +18,14 @@ CLUSTERS = 8  # that are looked at side by side
 
 def everything() -> list[Finding]:
     """What every check found, in the order of how much depends on it."""
-    found = _run("settings", around.checks)
+    found = _run("settings", environment.checks)
     found += _database()
     with ThreadPoolExecutor(CLUSTERS) as pool:  # those that hang, hang together
         for of_cluster in pool.map(_cluster, clusters.all_clusters()):
             found += of_cluster
-    return found + _run(around.SIGN_IN, around.sign_in) + _run(around.STATIC, around.static_files)
+    found += _run(environment.SIGN_IN, environment.sign_in)
+    found += _run(environment.STATIC, environment.static_files)
+    return found + _run(environment.IMAGE, environment.base_image)
 
 
 def _run(about: str, check: Check, seconds: float = DEADLINE) -> list[Finding]:

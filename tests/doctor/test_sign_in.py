@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from milvusadmin.config.sign_in import Oidc, Proxy
-from milvusadmin.doctor import around
+from milvusadmin.doctor import environment
 from milvusadmin.doctor.findings import Finding, State
 from milvusadmin.sso.oidc.client import _client
 from tests.infra.forger import DISCOVERY, Forger, Reply
@@ -25,7 +25,7 @@ SECRET = "s3cr3t-of-the-proxy-" * 2
 
 def said() -> list[Finding]:
     _client.cache_clear()
-    return list(around.sign_in())
+    return list(environment.sign_in())
 
 
 def one() -> Finding:

@@ -1,4 +1,4 @@
-"""The doctor on what is around: sign-in, static files, and Django's own checks."""
+"""The doctor on the environment: sign-in, static files, the image, and Django's own checks."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from milvusadmin.sso.oidc import client as oidc_client
 from .database import compared
 from .findings import Finding, ok, problem, warning
 
-SIGN_IN, STATIC = "sign-in", "static files"
+SIGN_IN, STATIC, IMAGE = "sign-in", "static files", "image"
 COLLECT = "Run: manage.py collectstatic --noinput, and restart the web processes."
 
 
@@ -137,3 +137,19 @@ def _sources() -> Iterator[tuple[str, Path]]:
     for finder in get_finders():
         for name, storage in finder.list([]):
             yield name, Path(storage.path(name))
+
+
+def base_image() -> Iterator[Finding]:
+    """Whether the image was built from a digest. Says nothing where there is no image."""
+    path = Path(settings.BASE_DIR) / "base-image"
+    if not path.exists():
+        return
+    name = path.read_text(encoding="utf-8").strip()
+    if "@sha256:" in name:
+        yield ok(IMAGE, f"built from {name}")
+        return
+    yield warning(
+        IMAGE,
+        f"the image was built from {name}, and that tag may be moved to another image",
+        "Run make digests and build again, or build with --build-arg BASE=NAME@sha256:DIGEST.",
+    )
