@@ -79,12 +79,12 @@ class RemovedSegment(models.Model):
         return f"events {self.first} to {self.last}, in {self.file}"
 
 
-class Sent(models.TextChoices):
+class SendProgress(models.TextChoices):
     """How far an operation may have got. Written before it gets there: never too little."""
 
-    NOTHING = "", "nothing"
+    NONE = "", "nothing"
     RENAME = "rename", "the rename of strict mode"
-    ACT = "act", "the act itself"
+    DROP = "drop", "the drop, or the release"
 
 
 class Claim(models.Model):
@@ -101,7 +101,7 @@ class Claim(models.Model):
     cluster = models.CharField(max_length=40)
     actor_display = models.CharField(max_length=300)
     claimed_at = models.DateTimeField()
-    sent = models.CharField(max_length=10, db_default=Sent.ACT.value)  # of Sent
+    progress = models.CharField(max_length=10, db_default=SendProgress.DROP.value)  # a SendProgress
 
     class Meta:
         default_permissions = ()

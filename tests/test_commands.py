@@ -187,7 +187,7 @@ def test_what_is_blocked_exits_with_three(
     thing = Thing(make_collection, target_in(collection, kind, name))
     code, message = failing(*thing.command)
     assert (code, "Nothing was sent" in message) == (3, True)
-    assert told() == ["refused blocked"]
+    assert told() == ["rejected blocked"]
     assert thing.is_there()
 
 

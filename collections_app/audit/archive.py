@@ -28,7 +28,7 @@ YOUNGEST = timedelta(days=1)
 BATCH = 500  # rows deleted in one transaction: who writes meanwhile waits for one batch only
 
 
-class NotDone(Exception):
+class ArchiveError(Exception):
     """Why nothing was sealed or removed, in an operator's words."""
 
 
@@ -52,19 +52,19 @@ def seal(until: datetime, folder: Path, caller: Caller) -> Segment:
     """Write the events before `until` that are in no segment yet into a new file in `folder`.
 
     Can be repeated, also after it was killed: the file appears when it is complete, and an equal
-    one is taken as it is. Raises NotDone, OSError or LogUnwritable.
+    one is taken as it is. Raises ArchiveError, OSError or LogUnwritable.
     """
     if until > timezone.now() - YOUNGEST:
-        raise NotDone("Events of the last day stay in the log.")
+        raise ArchiveError("Events of the last day stay in the log.")
     _stop_if_broken()
     first = sealed_until() + 1
     last = _last_to_seal(first, until)
     if last < first:
-        raise NotDone("Nothing to seal: there are no such events, or an operation is still open.")
+        raise ArchiveError("Nothing to seal: there are no such events, or an operation is open.")
     segment = _write_file(first, last, folder)
     with log.appending():
         if sealed_until() + 1 != first:
-            raise NotDone("Another process sealed them in this moment.")
+            raise ArchiveError("Another process sealed them in this moment.")
         log.append(_entry(SEALED, "Sealed", segment, caller))
     return segment
 
@@ -84,7 +84,7 @@ def sealed() -> list[Segment]:
 def _stop_if_broken() -> None:
     broken = verify.verify().broken
     if problems := ([broken] if broken else integrity.problems()):
-        raise NotDone(f"The log is not as it should be: {problems[0]}. See verify_audit_log.")
+        raise ArchiveError(f"The log is not as it should be: {problems[0]}. See verify_audit_log.")
 
 
 def _last_to_seal(first: int, until: datetime) -> int:
@@ -151,7 +151,9 @@ def _verified(path: Path, first: int, last: int, prev_hash: str) -> verify.Verdi
     with path.open(encoding="utf-8") as lines:
         verdict = verify.verify_export(lines, removed=lambda: {first - 1: prev_hash})
     if verdict.broken or (verdict.checked, verdict.last_sequence) != (last - first + 1, last):
-        raise NotDone(f"What was written does not verify: {verdict.broken or 'it is not whole'}.")
+        raise ArchiveError(
+            f"What was written does not verify: {verdict.broken or 'it is not whole'}."
+        )
     return verdict
 
 
@@ -160,7 +162,7 @@ def _publish(part: Path, path: Path, sha256: str) -> None:
         os.link(part, path)  # a rename would overwrite
     except FileExistsError as exc:
         if digest(path) != sha256:
-            raise NotDone(f"{path} is there already, and is not this segment.") from exc
+            raise ArchiveError(f"{path} is there already, and is not this segment.") from exc
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -181,18 +183,18 @@ def remove(path: Path, sha256: str, caller: Caller) -> Segment:
     """Remove from the log the events that are in the sealed file at `path`. On the record first.
 
     `sha256` is what a person read and typed. If it was killed, do it again: it goes on. Raises
-    NotDone, OSError or LogUnwritable.
+    ArchiveError, OSError or LogUnwritable.
     """
     segment = next((found for found in sealed() if found.sha256 == sha256), None)
     if segment is None:
-        raise NotDone("The log tells of no sealed segment with that SHA-256.")
+        raise ArchiveError("The log tells of no sealed segment with that SHA-256.")
     if digest(path) != sha256:
-        raise NotDone(f"{path} is not that segment: its SHA-256 is another one.")
+        raise ArchiveError(f"{path} is not that segment: its SHA-256 is another one.")
     _stop_if_broken()
     if not RemovedSegment.objects.filter(last=segment.last).exists():
         _record_removal(segment, caller)
     elif not AuditEvent.objects.filter(sequence__lte=segment.last).exists():
-        raise NotDone("That segment was removed already.")
+        raise ArchiveError("That segment was removed already.")
     _delete(segment.last)
     return segment
 
@@ -200,7 +202,7 @@ def remove(path: Path, sha256: str, caller: Caller) -> Segment:
 def _record_removal(segment: Segment, caller: Caller) -> None:
     with log.appending():
         if segment.first != removed_until() + 1:
-            raise NotDone("The oldest segment goes first, and that one is not the oldest.")
+            raise ArchiveError("The oldest segment goes first, and that one is not the oldest.")
         event = log.append(_entry(REMOVED, "Removed", segment, caller))
         RemovedSegment.objects.create(
             first=segment.first,

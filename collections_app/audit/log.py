@@ -39,8 +39,8 @@ class Phase(StrEnum):
 
     INTENT = "intent"  # about to be sent
     OUTCOME = "outcome"  # what became of it
-    AFTERWARDS = "afterwards"  # something more about an operation that is closed
-    REFUSED = "refused"  # stopped by us before anything was sent
+    FOLLOW_UP = "follow_up"  # something more about an operation that is closed
+    REJECTED = "rejected"  # stopped by Milvus Admin before anything was sent
     ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
     OBSERVED = "observed"  # a change in Milvus that the watch saw; Milvus Admin did not make it
     REHEARSAL = "rehearsal"  # what Milvus Admin assumes was tried on scratch collections
@@ -54,7 +54,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     NOT_DONE = "not done so far"  # Milvus may still carry it out: operations/late_drops.py
-    REFUSED = "refused"
+    REFUSED = "refused"  # by Milvus
     UNKNOWN = "unknown"
     DENIED = "denied"
     NOT_FOUND = "not found"

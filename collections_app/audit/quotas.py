@@ -23,7 +23,7 @@ from .sqlite_queue import turn
 A_MINUTE = 10
 EXPORTS_A_MINUTE = 5  # those beyond are refused
 WINDOW = timedelta(minutes=1)
-REJECTED = {Phase.REFUSED: "refused attempts", Phase.ACCESS: "refused exports"}
+REJECTED = {Phase.REJECTED: "refused attempts", Phase.ACCESS: "refused exports"}
 WITHHELD = "audit.withheld"  # the action of the event that says how many
 
 

@@ -64,7 +64,7 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
     ended = AuditEvent.objects.filter(
         cluster__in=clusters,
         sequence__gt=since,
-        phase__in=(Phase.OUTCOME, Phase.AFTERWARDS),
+        phase__in=(Phase.OUTCOME, Phase.FOLLOW_UP),
         action=Action.DROP_COLLECTION,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)

@@ -15,7 +15,7 @@ from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Kind, Target
 from ..operations import confirmation, protocol
 from ..operations.kinds import OPERATIONS
-from ..operations.kinds.base import Look
+from ..operations.kinds.base import TargetState
 from ..operations.sending import OutcomeUnrecorded
 from .shell import Error, ShellCommand
 
@@ -77,7 +77,7 @@ class DropCommand(ShellCommand, ABC):
         target = self.target(options)
         try:
             outcome = self._perform(target, options)
-        except protocol.NotDone as exc:
+        except protocol.OperationRejected as exc:
             self.facts["outcome"] = str(exc.outcome)
             if isinstance(exc, protocol.Busy):
                 self.say_operation(exc.claim.operation_id)
@@ -108,9 +108,9 @@ class DropCommand(ShellCommand, ABC):
             message = f"No cluster {target.cluster} is configured. Configured: {', '.join(known)}."
             raise Error(message, returncode=2)
         caller = Caller.shell()
-        look = OPERATIONS[self.action].look(clusters.get(target.cluster).gateway, target)
-        _require_id(look, options["id"])
-        consent = confirmation.confirm(self.action, target, look, caller.actor)
+        state = OPERATIONS[self.action].read_state(clusters.get(target.cluster).gateway, target)
+        _require_id(state, options["id"])
+        consent = confirmation.confirm(self.action, target, state, caller.actor)
         self.operation_id = UUID(str(consent.operation_id))
         return protocol.perform(consent, caller, reason=options["reason"])
 
@@ -124,10 +124,10 @@ class DropCommand(ShellCommand, ABC):
             raise Error(f"Outcome {said}", returncode=EXIT[outcome])
 
 
-def _require_id(look: Look, wanted: int | None) -> None:
-    if wanted is not None and wanted != look.identity.id:
+def _require_id(state: TargetState, wanted: int | None) -> None:
+    if wanted is not None and wanted != state.identity.id:
         message = (
-            f"Its id is {look.identity.id}, not {wanted}: it may have been dropped and created "
+            f"Its id is {state.identity.id}, not {wanted}: it may have been dropped and created "
             "again. Nothing was sent."
         )
         raise Error(message, returncode=5)

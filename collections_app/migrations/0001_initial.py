@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ("cluster", models.CharField(max_length=40)),
                 ("actor_display", models.CharField(max_length=300)),
                 ("claimed_at", models.DateTimeField()),
-                ("sent", models.CharField(db_default="act", max_length=10)),
+                ("progress", models.CharField(db_default="drop", max_length=10)),
             ],
             options={
                 "default_permissions": (),

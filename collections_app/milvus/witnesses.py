@@ -13,7 +13,7 @@ from .reads import Reads, never_unsafe
 from .types import Identity, Unread
 
 T = TypeVar("T")
-NO_SUCH_QUESTION = "1100"  # Milvus' code for an invalid parameter
+INVALID_PARAMETER = "1100"  # Milvus' code for an invalid parameter
 TRIES = 2  # something may change between the two answers
 
 
@@ -94,7 +94,7 @@ class Witnesses:
         except Denied:
             return Unread.UNKNOWN
         except Refused as exc:
-            if exc.code != NO_SUCH_QUESTION:  # refused for now only: too many requests, say
+            if exc.code != INVALID_PARAMETER:  # refused for now only: too many requests, say
                 raise
             return Unread.UNKNOWN
         return str(reply.schema.name) if reply.collectionID == collection_id else Unread.UNKNOWN

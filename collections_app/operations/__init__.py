@@ -1,4 +1,4 @@
 """Everything that destroys, by one protocol (protocol.py).
 
-authorize → look → compare → record intent → act once → look again → record outcome
+authorize → read → compare → record intent → send once → read back → record outcome
 """

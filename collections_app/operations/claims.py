@@ -4,57 +4,56 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import Q
 
 from .. import clusters
 from ..access.principals import Caller
 from ..audit import log
-from ..audit.events import Intent
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim
 from . import strict
 
 
-def finish(
-    operation_id: uuid.UUID,
-    outcome: Outcome,
-    message: str,
-    caller: Caller,
-    details: dict[str, Any],
-    begun: tuple[str, Target] | None = None,
+class Requested(Protocol):
+    """What was requested: a confirmation or an intent."""
+
+    @property
+    def operation_id(self) -> uuid.UUID: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def target(self) -> Target: ...
+
+
+def record_outcome(
+    requested: Requested, outcome: Outcome, message: str, caller: Caller, details: dict[str, Any]
 ) -> bool:
     """Record an outcome and, if it is final, free the target. False if it was settled before.
 
-    The claim decides: whoever finds it still there records the final outcome, nobody else. What
-    was begun, an action on a target, is read from the intent unless the caller knows.
+    The claim decides: only the process that finds it records the final outcome. Raises
+    LogUnwritable.
     """
     with log.appending():
-        claimed = Claim.objects.filter(operation_id=operation_id)
-        final = outcome is not Outcome.UNKNOWN
-        if not (claimed.delete()[0] if final else claimed.exists()):
+        claims = Claim.objects.filter(operation_id=requested.operation_id)
+        is_final = outcome is not Outcome.UNKNOWN
+        if not (claims.delete()[0] if is_final else claims.exists()):
             return False
-        action, target = begun or _begun(operation_id)
         log.append(
             Entry(
                 phase=Phase.OUTCOME,
-                action=action,
+                action=requested.action,
                 caller=caller,
                 outcome=outcome,
-                operation_id=operation_id,
-                target=target.as_dict(),
+                operation_id=requested.operation_id,
+                target=requested.target.as_dict(),
                 message=message,
                 details=details,
             )
         )
     return True
-
-
-def _begun(operation_id: uuid.UUID) -> tuple[str, Target]:
-    intent = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
-    return intent.action, Intent.of(intent).target
 
 
 def final_outcome(operation_id: uuid.UUID) -> Outcome:
@@ -64,28 +63,30 @@ def final_outcome(operation_id: uuid.UUID) -> Outcome:
 
 
 def last_outcome(operation_id: uuid.UUID) -> AuditEvent | None:
-    """The event that says what became of it; None if there is none."""
+    """The last event with an outcome; None if there is none."""
     events = AuditEvent.objects.filter(operation_id=operation_id).exclude(outcome="")
     return events.order_by("-sequence").first()
 
 
 def claim_on(target: Target) -> Claim | None:
     """The open operation that holds this target, if there is one; by any key of its server."""
-    held = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
-    aside = Q(operation_id=strict.operation_of(target.collection))
-    return Claim.objects.filter(held | aside).first()
+    by_target = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
+    by_temporary_name = Q(operation_id=strict.operation_of(target.collection))
+    return Claim.objects.filter(by_target | by_temporary_name).first()
 
 
 def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     """`claim_on` for many targets of a cluster, with one query."""
     keys = clusters.same_server(cluster)
     claims = list(Claim.objects.filter(cluster__in=keys))
-    held = {claim.target: claim for claim in claims}
-    aside = {strict.private_name(claim.operation_id): claim for claim in claims}
+    by_target = {claim.target: claim for claim in claims}
+    by_temporary_name = {strict.temporary_name(claim.operation_id): claim for claim in claims}
 
     def claim(target: Target) -> Claim | None:
-        found = (held[key] for key in _digests(target, keys) if key in held)
-        return (aside.get(target.collection) or next(found, None)) if claims else None
+        if not claims:
+            return None
+        candidates = (by_target[key] for key in _digests(target, keys) if key in by_target)
+        return by_temporary_name.get(target.collection) or next(candidates, None)
 
     return claim
 

@@ -11,7 +11,7 @@ from .. import clusters
 from ..access.policy import Action
 from ..access.principals import Actor
 from ..milvus.types import Identity, Target
-from .kinds.base import Look
+from .kinds.base import TargetState
 
 SALT = "milvus-admin.confirmation"
 
@@ -36,13 +36,13 @@ class Confirmation:
     actor_key: str
 
 
-def confirm(action: Action, target: Target, look: Look, actor: Actor) -> Confirmation:
-    """Bind what a look saw to the person it was shown to."""
+def confirm(action: Action, target: Target, state: TargetState, actor: Actor) -> Confirmation:
+    """Bind the state that was read to the person it was shown to."""
     return Confirmation(
         operation_id=uuid.uuid4(),
         action=action,
         target=target,
-        identity=look.identity,
+        identity=state.identity,
         endpoint=clusters.get(target.cluster).cluster.endpoint,
         actor_key=actor.key,
     )

@@ -1,6 +1,6 @@
-"""How long an act may take, and how long ago its intent was, by a clock that nobody sets.
+"""How long an operation may take, and how old its intent is, by a clock that nobody sets.
 
-A clock that was set forward must not end the patience with a drop that is still on its way.
+A clock that was set forward must not end the grace period of a drop that is still on its way.
 """
 
 import time
@@ -17,13 +17,13 @@ from ..milvus.types import Cluster
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def stamp() -> dict[str, Any]:
+def clock_stamp() -> dict[str, Any]:
     """For the intent: which start of which machine this is, and for how long it has been up."""
     return {"boot": _boot(), "uptime": _uptime()}
 
 
-def since(intent: Intent) -> timedelta:
-    """By the machine's own count, if it has run since then; else by the clocks."""
+def age_of(intent: Intent) -> timedelta:
+    """By the machine's uptime, if it has run since then; else by the clocks."""
     stamp = intent.clock
     if stamp.get("boot") and stamp["boot"] == _boot():
         return timedelta(seconds=_uptime() - stamp["uptime"])
@@ -39,21 +39,21 @@ def _boot() -> str:
 
 
 def _uptime() -> float:
-    """Seconds, those in which the machine was suspended too."""
+    """Seconds, including those in which the machine was suspended."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return round(time.clock_gettime(clock), 3)
 
 
-READS_AT_MOST = 18  # reads between the act and the end of the last look, in the worst case
+MAX_READS = 18  # between the request and the end of the last read-back, in the worst case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How old a look may be when the request goes out: as many seconds as Milvus has to answer.
+class ReadDeadline:
+    """How old a read may be when the request goes out: as many seconds as Milvus has to answer.
 
-    A process that was held up (a full pipe, a suspended machine) must not act on an old look:
-    others may have settled its operation meanwhile, and a namesake may be there. Two clocks,
-    because one may stop while the machine does and the other may be set back.
+    A process that was held up (a full pipe, a suspended machine) must not act on an old read:
+    others may have settled its operation, and a namesake may be there. Two clocks, because one
+    may stop while the machine does and the other may be set back.
     """
 
     ticks: float
@@ -61,17 +61,26 @@ class Patience:
     seconds: float
 
     @classmethod
-    def begin(cls, cluster: Cluster) -> "Patience":
+    def start(cls, cluster: Cluster) -> "ReadDeadline":
+        """Before the read: it counts from now."""
         return cls(ticks=time.monotonic(), moment=timezone.now(), seconds=cluster.drop_timeout)
 
     @property
-    def over(self) -> bool:
+    def has_expired(self) -> bool:
         elapsed = (timezone.now() - self.moment).total_seconds()
         return max(time.monotonic() - self.ticks, elapsed) > self.seconds
 
 
-def longest(cluster: Cluster, *, two_phases: bool) -> timedelta:
-    """How long after its intent a living process may still be at it."""
-    requests, reads = (3, READS_AT_MOST + 3) if two_phases else (1, READS_AT_MOST)
-    acting, looking = cluster.drop_timeout * requests, cluster.read_timeout * reads
-    return timedelta(seconds=cluster.drop_timeout + acting + looking)  # patience, act, look again
+def max_duration(cluster: Cluster, *, two_phases: bool) -> timedelta:
+    """How long after its intent a living process may still carry an operation out."""
+    requests, reads = (3, MAX_READS + 3) if two_phases else (1, MAX_READS)
+    sending, reading = cluster.drop_timeout * requests, cluster.read_timeout * reads
+    # the age of the read, the requests, the read-backs
+    return timedelta(seconds=cluster.drop_timeout + sending + reading)
+
+
+def drop_deadline(cluster: Cluster) -> timedelta:
+    """After which Milvus no longer carries out a request: it may go out as late as one deadline
+    after the read, and has another then.
+    """
+    return timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)

@@ -1,4 +1,4 @@
-"""How an operation is carried out, and how to tell that it is done: at once, or in two phases.
+"""How an operation is carried out, and how to tell that it is done: in one request or two phases.
 
 `execution_for` and `execution_of` choose; nothing else asks whether a drop is strict.
 """
@@ -13,23 +13,24 @@ from ..access.policy import Action
 from ..audit.events import Intent
 from ..audit.log import Outcome
 from ..milvus.types import Identity, Target
-from ..models import Sent
+from ..models import SendProgress
 from . import strict
 from .kinds import OPERATIONS
 from .kinds.base import Operation
 
-Note = Callable[[Sent], None]  # what goes out next is noted; raises Unreachable if it must not
+# Records what goes out next. Raises Unreachable if it must not.
+BeforeSend = Callable[[SendProgress], None]
 
 
 class Execution(Protocol):
     """All methods raise what reads of Milvus raise; `send` raises what milvus/destroy.py does."""
 
     @property
-    def private_name(self) -> str:
+    def temporary_name(self) -> str:
         """The name that only this operation uses; empty if it needs none."""
 
-    def send(self, note: Note) -> None:
-        """Send each request once, each after its note."""
+    def send(self, before_send: BeforeSend) -> None:
+        """Send each request once, each after `before_send`."""
 
     def is_done(self) -> bool:
         """Whether it is gone (or released)."""
@@ -37,25 +38,27 @@ class Execution(Protocol):
     def side_effect(self) -> str:
         """What else is gone, once it is done, in a sentence."""
 
-    def left_over(self) -> Identity | None:
-        """What a crash or an outage left under the private name."""
+    def find_orphan(self) -> Identity | None:
+        """What a crash or an outage left under the temporary name."""
 
-    def put_back(self, held: Identity, *, deadline_over: bool) -> tuple[Outcome, str] | None:
-        """Give what is left over its own name again: the outcome then, None if not certain yet."""
+    def restore_orphan(
+        self, orphan: Identity, *, deadline_passed: bool
+    ) -> tuple[Outcome, str] | None:
+        """Give it its own name again. Returns the outcome and why; None if not certain yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtOnce:
+class SingleRequest:
     """One request, and nothing to clean up."""
 
     operation: Operation
     milvus: clusters.Milvus
     target: Target
     identity: Identity
-    private_name: str = ""
+    temporary_name: str = ""
 
-    def send(self, note: Note) -> None:
-        note(Sent.ACT)
+    def send(self, before_send: BeforeSend) -> None:
+        before_send(SendProgress.DROP)
         self.operation.act(self.milvus.destroyer, self.target)
 
     def is_done(self) -> bool:
@@ -64,38 +67,40 @@ class AtOnce:
     def side_effect(self) -> str:
         return self.operation.side_effect(self.milvus.gateway, self.target, self.identity)
 
-    def left_over(self) -> None:
+    def find_orphan(self) -> None:
         return None
 
-    def put_back(self, held: Identity, *, deadline_over: bool) -> None:
+    def restore_orphan(self, orphan: Identity, *, deadline_passed: bool) -> None:
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoPhaseDrop:
-    """Rename to the private name, compare the id there, drop that name."""
+    """Rename to the temporary name, compare the id there, drop that name."""
 
-    aside: strict.Aside
+    quarantine: strict.Quarantine
 
     @property
-    def private_name(self) -> str:
-        return self.aside.private
+    def temporary_name(self) -> str:
+        return self.quarantine.temporary_name
 
-    def send(self, note: Note) -> None:
-        note(Sent.RENAME)
-        strict.take_and_drop(self.aside, lambda: note(Sent.ACT))
+    def send(self, before_send: BeforeSend) -> None:
+        before_send(SendProgress.RENAME)
+        strict.rename_and_drop(self.quarantine, lambda: before_send(SendProgress.DROP))
 
     def is_done(self) -> bool:
-        return strict.gone(self.aside)
+        return strict.is_gone(self.quarantine)
 
     def side_effect(self) -> str:
         return ""
 
-    def left_over(self) -> Identity | None:
-        return self.aside.bearer(self.aside.private)
+    def find_orphan(self) -> Identity | None:
+        return self.quarantine.identity_of(self.quarantine.temporary_name)
 
-    def put_back(self, held: Identity, *, deadline_over: bool) -> tuple[Outcome, str] | None:
-        return strict.recover(self.aside, held, patience_over=deadline_over)
+    def restore_orphan(
+        self, orphan: Identity, *, deadline_passed: bool
+    ) -> tuple[Outcome, str] | None:
+        return strict.recover(self.quarantine, orphan, deadline_passed=deadline_passed)
 
 
 def execution_for(
@@ -107,8 +112,8 @@ def execution_for(
 ) -> Execution:
     """How an operation that begins now is carried out. Milvus renames collections only."""
     two_phases = milvus.cluster.strict_drop and operation.action is Action.DROP_COLLECTION
-    private = strict.private_name(operation_id) if two_phases else ""
-    return _execution(operation, milvus, target, identity, private)
+    name = strict.temporary_name(operation_id) if two_phases else ""
+    return _execution(operation, milvus, target, identity, name)
 
 
 def execution_of(intent: Intent) -> Execution:
@@ -119,7 +124,7 @@ def execution_of(intent: Intent) -> Execution:
     if milvus.cluster.endpoint != intent.endpoint:
         raise clusters.UnknownCluster(f"{intent.target.cluster} has another address now")
     operation = OPERATIONS[Action(intent.action)]
-    return _execution(operation, milvus, intent.target, intent.identity, intent.private_name)
+    return _execution(operation, milvus, intent.target, intent.identity, intent.temporary_name)
 
 
 def _execution(
@@ -127,9 +132,11 @@ def _execution(
     milvus: clusters.Milvus,
     target: Target,
     identity: Identity,
-    private: str,
+    temporary_name: str,
 ) -> Execution:
-    if private:
-        aside = strict.Aside(milvus=milvus, target=target, identity=identity, private=private)
-        return TwoPhaseDrop(aside=aside)
-    return AtOnce(operation=operation, milvus=milvus, target=target, identity=identity)
+    if temporary_name:
+        quarantine = strict.Quarantine(
+            milvus=milvus, target=target, identity=identity, temporary_name=temporary_name
+        )
+        return TwoPhaseDrop(quarantine=quarantine)
+    return SingleRequest(operation=operation, milvus=milvus, target=target, identity=identity)

@@ -36,14 +36,14 @@ def follow_up_late_drops(caller: Caller) -> list[str]:
 
     What can't be read now is logged, and left for the next time. Raises LogUnwritable.
     """
-    told = []
+    lines = []
     for closed, intent in _not_done():
         try:
             if execution_of(intent).is_done():
-                told.append(_follow_up(closed, intent, caller))
+                lines.append(_follow_up(closed, intent, caller))
         except (MilvusError, UnknownCluster) as exc:
             logger.warning("operation %s can't be followed up: %s", intent.operation_id, exc)
-    return list(filter(None, told))
+    return list(filter(None, lines))
 
 
 def follow_up_gone(clusters: list[str], ids: Collection[int], caller: Caller) -> None:
@@ -56,7 +56,7 @@ def follow_up_gone(clusters: list[str], ids: Collection[int], caller: Caller) ->
 
 def _not_done() -> Iterator[tuple[AuditEvent, Intent]]:
     """Operations that nothing has followed yet: how they were closed, and how they began."""
-    followed = AuditEvent.objects.filter(phase=Phase.AFTERWARDS).values("operation_id")
+    followed = AuditEvent.objects.filter(phase=Phase.FOLLOW_UP).values("operation_id")
     closed = AuditEvent.objects.filter(
         recorded_at__gt=timezone.now() - REMEMBERED, phase=Phase.OUTCOME, outcome=Outcome.NOT_DONE
     ).exclude(operation_id__in=followed)

@@ -1,5 +1,5 @@
-"""A rename that Milvus carries out after all patience leaves a collection under the private name of
-a closed operation, where nobody looks for it. It gets its own back.
+"""Orphans: a rename that Milvus carries out after its operation was closed leaves a collection
+under the temporary name, where nobody looks for it. Its original name is restored.
 """
 
 import logging
@@ -27,117 +27,123 @@ logger = logging.getLogger(__name__)
 
 LATE = "A late rename completed after the operation closed. Nothing was dropped."
 RESTORING = "Its original name is being restored"
-LATELY = timedelta(days=7)  # a strict drop is remembered for so long where not all can be searched
+REMEMBERED = timedelta(days=7)  # for a strict drop, where not all databases can be searched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stray:
-    """What an operation took aside, and what became of that, as it says."""
+class Orphan:
+    """A collection under the temporary name of a closed operation."""
 
     operation_id: uuid.UUID
-    aside: strict.Aside
-    closed: AuditEvent
+    quarantine: strict.Quarantine
+    closed: AuditEvent  # the operation's last event with an outcome
 
     @property
-    def said(self) -> AuditEvent | None:
-        """The event that began to give its name back, if no other says how that ended."""
-        return self.closed if self.closed.phase == Phase.AFTERWARDS else None
+    def announcement(self) -> AuditEvent | None:
+        """The event that began to restore its name, if no other says how that ended."""
+        return self.closed if self.closed.phase == Phase.FOLLOW_UP else None
 
 
-def give_back_strays(caller: Caller) -> list[str]:
+def restore_orphans(caller: Caller) -> list[str]:
     """Look in every database of the clusters with strict_drop. Returns what was done, in words.
 
-    What stays there because its own name is taken is told once, and left to people. What can't
-    be looked at or given back now is logged, and left for the next time. Raises LogUnwritable.
+    An orphan whose own name is taken is recorded once, and left to people. What can't be read or
+    restored now is logged, and tried again the next time. Raises LogUnwritable.
     """
-    told = []
-    for stray in _all_strays():
+    lines = []
+    for orphan in _all_orphans():
         try:
-            told.append(_given_back(stray, caller))
+            lines.append(_restore(orphan, caller))
         except MilvusError as exc:
-            logger.warning("%s has not got its name back: %s", stray.aside.private, exc)
-    return list(filter(None, told))
+            name = orphan.quarantine.temporary_name
+            logger.warning("the original name of %s can't be restored yet: %s", name, exc)
+    return list(filter(None, lines))
 
 
-def _all_strays() -> list[Stray]:
-    found = []
-    for cluster in clusters.all_clusters():
-        for database in _databases(cluster):
-            found += _strays(cluster.key, database)
-    return found
+def _all_orphans() -> list[Orphan]:
+    return [
+        orphan
+        for cluster in clusters.all_clusters()
+        for database in _databases(cluster)
+        for orphan in _orphans(cluster.key, database)
+    ]
 
 
 def _databases(cluster: Cluster) -> list[str]:
-    """All, as long as it is strict; those of its strict drops lately, if nobody may list all."""
+    """All of a strict cluster; those of its recent strict drops, if nobody may list all."""
     if cluster.strict_drop:
         with suppress(MilvusError):
             return clusters.get(cluster.key).gateway.databases()
-    begun = AuditEvent.objects.filter(
-        recorded_at__gt=timezone.now() - LATELY,
+    intents = AuditEvent.objects.filter(
+        recorded_at__gt=timezone.now() - REMEMBERED,
         cluster=cluster.key,
         phase=Phase.INTENT,
         action=Action.DROP_COLLECTION,
-        record__contains=f'"private_name":"{strict.PREFIX}',
+        record__contains=f'"temporary_name":"{strict.PREFIX}',
     )
-    return sorted(set(begun.values_list("database", flat=True)))
+    return sorted(set(intents.values_list("database", flat=True)))
 
 
-def _strays(cluster: str, database: str) -> list[Stray]:
+def _orphans(cluster: str, database: str) -> list[Orphan]:
     try:
         names = clusters.get(cluster).gateway.identities(database)
-    except NotFound:  # dropped meanwhile, with all that was in it
+    except NotFound:  # the database was dropped
         return []
     except MilvusError as exc:
-        text = "%s/%s can't be searched for private names: %s"
+        text = "%s/%s can't be searched for temporary names: %s"
         logger.warning(text, cluster, database, exc)
         return []
-    return [stray for name in names if (stray := _stray((cluster, database, name)))]
+    return [orphan for name in names if (orphan := _orphan(cluster, database, name))]
 
 
-def _stray(found: tuple[str, str, str]) -> Stray | None:
-    """What is found there, if an operation of ours left it, which is closed and does not tell."""
-    *_, name = found
+def _orphan(cluster: str, database: str, name: str) -> Orphan | None:
+    """The collection of that name, if an operation left it, which is closed and does not say so."""
     operation_id = strict.operation_of(name)
     intent = intent_of(operation_id) if operation_id else None
     if not operation_id or not intent or Claim.objects.filter(operation_id=operation_id).exists():
         return None
-    aside, closed = _aside(intent), last_outcome(operation_id)
-    if aside is None or closed is None or strict.left_as(name) in closed.record:
+    quarantine, closed = _quarantine(intent), last_outcome(operation_id)
+    if quarantine is None or closed is None or strict.kept_name_note(name) in closed.record:
         return None
-    ours = (aside.target.cluster, aside.target.database, aside.private)
-    return Stray(operation_id=operation_id, aside=aside, closed=closed) if ours == found else None
+    if (quarantine.target.cluster, quarantine.target.database) != (cluster, database):
+        return None
+    if quarantine.temporary_name != name:
+        return None
+    return Orphan(operation_id=operation_id, quarantine=quarantine, closed=closed)
 
 
-def _aside(intent: Intent) -> strict.Aside | None:
+def _quarantine(intent: Intent) -> strict.Quarantine | None:
     try:
         execution = execution_of(intent)
     except clusters.UnknownCluster:  # another server has its key now
         return None
-    return execution.aside if isinstance(execution, TwoPhaseDrop) else None
+    return execution.quarantine if isinstance(execution, TwoPhaseDrop) else None
 
 
-def _given_back(stray: Stray, caller: Caller) -> str:
-    """Said before it is done, and after. Empty if it is gone from there or another process does it.
+def _restore(orphan: Orphan, caller: Caller) -> str:
+    """Announced before it is done, and recorded after. Returns what was done; empty if it has
+    another name now or another process does it.
 
     Raises MilvusError if nothing is certain yet.
     """
-    held = stray.aside.bearer(stray.aside.private)
-    if held is None:
+    quarantine = orphan.quarantine
+    identity = quarantine.orphan()
+    if identity is None:
         return ""
-    other = "" if held == stray.aside.identity else f" It is another collection, id {held.id}."
-    late = LATE + other
-    said = stray.said or _recorded(stray, f"{late} {RESTORING}", caller)
-    if not said:
+    is_shown_one = identity == quarantine.identity
+    late = LATE if is_shown_one else f"{LATE} It is another collection, id {identity.id}."
+    announcement = orphan.announcement or _record(orphan, f"{late} {RESTORING}", caller)
+    if not announcement:
         return ""
-    back = strict.give_back(stray.aside, held)
-    if back is None:
+    now = strict.restore_name(quarantine, identity)
+    if now is None:
         raise OutcomeUnknown(
             "Milvus was asked to rename it, and the read-back does not show that yet"
         )
-    ended = _recorded(replace(stray, closed=said), f"{late} {back}", caller)
-    return f"{late} {back}" if ended else ""
+    recorded = _record(replace(orphan, closed=announcement), f"{late} {now}", caller)
+    return f"{late} {now}" if recorded else ""
 
 
-def _recorded(stray: Stray, message: str, caller: Caller) -> AuditEvent | None:
-    outcome = Outcome(stray.closed.outcome)
-    return follow_up(stray.closed, stray.aside.target, outcome, message, caller)
+def _record(orphan: Orphan, message: str, caller: Caller) -> AuditEvent | None:
+    outcome = Outcome(orphan.closed.outcome)
+    return follow_up(orphan.closed, orphan.quarantine.target, outcome, message, caller)

@@ -14,27 +14,27 @@ from ..audit import log, quotas
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
-from ..models import AuditEvent, Claim, Sent
+from ..models import AuditEvent, Claim, SendProgress
 from . import deadlines
 from .claims import claim_on, digest
 from .confirmation import Confirmation
-from .deadlines import Patience
+from .deadlines import ReadDeadline
 from .kinds import OPERATIONS
-from .kinds.base import Blocker, Look
-from .sending import Case, act_once, conclude
+from .kinds.base import Blocker, TargetState
+from .sending import Case, send_once, verify_and_record
 
 
-class NotDone(Exception):
+class OperationRejected(Exception):
     """Stopped before anything was sent. `outcome` says why; it is on the record if `recorded`."""
 
-    recorded = True  # only looking at a dialog leaves no record
+    recorded = True  # only opening a dialog leaves no record
 
     def __init__(self, outcome: Outcome, message: str, blockers: tuple[Blocker, ...] = ()) -> None:
         super().__init__(message)
         self.outcome, self.blockers = outcome, blockers
 
 
-class Busy(NotDone):
+class Busy(OperationRejected):
     """Another operation holds the target. `claim` says whose it is."""
 
     def __init__(self, claim: Claim) -> None:
@@ -47,11 +47,11 @@ class AlreadyUsed(Exception):
 
 
 def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> Outcome:
-    """Carry out one confirmed act, once. Returns what became of it.
+    """Carry out one confirmed operation, once. Returns what became of it.
 
-    Raises NotDone (with why), AlreadyUsed or LogUnwritable if nothing was sent; Denied, Refused
-    or Unreachable if the target could not even be looked at; OutcomeUnrecorded if it was sent
-    and the log failed then.
+    Raises OperationRejected, AlreadyUsed or LogUnwritable if nothing was sent; Denied, Refused or
+    Unreachable if the target could not even be read; OutcomeUnrecorded if it was sent and the log
+    failed then.
     """
     case = Case(
         confirmation=confirmation,
@@ -62,19 +62,19 @@ def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> 
     )
     authorize(case.confirmation.action, case.target, caller)
     _signed_in_lately(case)
-    (before, _), patience = log.head(), Patience.begin(case.milvus.cluster)
+    (before, _), read_deadline = log.head(), ReadDeadline.start(case.milvus.cluster)
     _stop_if_used(case)
-    look = _look(case)
-    _compare(case, look)
-    _record_intent(case, look, before)
-    return conclude(case, act_once(case, patience))
+    state = _read_state(case)
+    _compare(case, state)
+    _record_intent(case, state, before)
+    return verify_and_record(case, send_once(case, read_deadline))
 
 
 def authorize(action: policy.Action, target: Target, caller: Caller, *, asked: bool = True) -> None:
-    """Raises NotDone after recording it, if the actor may not do this.
+    """Raises OperationRejected after recording it, if the actor may not do this.
 
-    Looking at a dialog is not `asked`, and not recorded: a link on another site can make anybody
-    look.
+    Opening a dialog is not `asked`, and not recorded: a link on another site can make anybody
+    open one.
 
     Raises NotFound instead if the actor may not even see it: then it must look as if it was not
     there.
@@ -85,60 +85,71 @@ def authorize(action: policy.Action, target: Target, caller: Caller, *, asked: b
         return
     message = f"{caller.actor.display} is not permitted to do this. {decision.why}"
     if asked:
-        quotas.write(_refusal(action, target, caller, Outcome.DENIED, message))
+        quotas.write(_rejection(action, target, caller, Outcome.DENIED, message))
     if not policy.may(caller.actor, policy.Action.VIEW, place):
         raise NotFound("")
-    problem = NotDone(Outcome.DENIED, message)
+    problem = OperationRejected(Outcome.DENIED, message)
     problem.recorded = asked
     raise problem
 
 
 def _signed_in_lately(case: Case) -> None:
-    """Raises NotDone if the cluster requires a more recent sign-in. The dialog says so before."""
+    """Raises OperationRejected if the cluster requires a more recent sign-in."""
     if policy.sign_in_needed(case.caller.actor, case.target.cluster):
         message = "This cluster requires a recent sign-in, and yours is too old"
-        raise _not_done(case, Outcome.DENIED, message)
+        problem = OperationRejected(Outcome.DENIED, message)
+        _record_rejection(case, problem)
+        raise problem
 
 
-def refuse(action: policy.Action, target: Target, caller: Caller, message: str) -> None:
-    """Record a request that can't be honest: a forged confirmation."""
-    quotas.write(_refusal(action, target, caller, Outcome.DENIED, message))
+def record_forgery(action: policy.Action, target: Target, caller: Caller, message: str) -> None:
+    """Record a request with a forged confirmation. Raises LogUnwritable."""
+    quotas.write(_rejection(action, target, caller, Outcome.DENIED, message))
 
 
-def _look(case: Case) -> Look:
+def _read_state(case: Case) -> TargetState:
     try:
-        return case.operation.look(case.milvus.gateway, case.target)
+        return case.operation.read_state(case.milvus.gateway, case.target)
     except NotFound as exc:
-        message = f"It no longer exists: {exc}"
-        raise _not_done(case, Outcome.NOT_FOUND, message) from exc
+        problem = OperationRejected(Outcome.NOT_FOUND, f"It no longer exists: {exc}")
+        _record_rejection(case, problem)
+        raise problem from exc
 
 
-def _compare(case: Case, look: Look) -> None:
-    """It must be what was shown, and nothing may stand in the way."""
-    shown = case.confirmation
-    if (look.identity, case.milvus.cluster.endpoint) != (shown.identity, shown.endpoint):
+def _compare(case: Case, state: TargetState) -> None:
+    """Raises OperationRejected if it is not what was shown, or there are blockers."""
+    shown, blockers = case.confirmation, state.blockers
+    if (state.identity, case.milvus.cluster.endpoint) != (shown.identity, shown.endpoint):
         message = "It changed since you opened the dialog, or something else has its name now"
-        raise _not_done(case, Outcome.CHANGED, message, look)
-    if look.blockers:
-        message = " ".join(blocker.text for blocker in look.blockers)
-        raise _not_done(case, Outcome.BLOCKED, message, look)
+        problem = OperationRejected(Outcome.CHANGED, message, blockers)
+    elif blockers:
+        message = " ".join(blocker.text for blocker in blockers)
+        problem = OperationRejected(Outcome.BLOCKED, message, blockers)
+    else:
+        return
+    _record_rejection(case, problem, state)
+    raise problem
 
 
-def _not_done(case: Case, outcome: Outcome, message: str, look: Look | None = None) -> NotDone:
-    _stop_if_used(case)  # a double click: the first one has just done it
+def _record_rejection(
+    case: Case, problem: OperationRejected, state: TargetState | None = None
+) -> None:
+    """Before `problem` is raised. Raises AlreadyUsed after a double click: the first one did it."""
+    _stop_if_used(case)
     details: dict[str, Any] = {
         "shown": asdict(case.confirmation.identity),
         "confirmation": str(case.confirmation.operation_id),
         "reason": case.reason,
     }
-    if look:
-        details["found"] = asdict(look.identity)
-    entry = _refusal(case.confirmation.action, case.target, case.caller, outcome, message, details)
-    quotas.write(entry)
-    return NotDone(outcome, message, look.blockers if look else ())
+    if state:
+        details["found"] = asdict(state.identity)
+    action, message = case.confirmation.action, str(problem)
+    quotas.write(
+        _rejection(action, case.target, case.caller, problem.outcome, message, details),
+    )
 
 
-def _refusal(
+def _rejection(
     action: policy.Action,
     target: Target,
     caller: Caller,
@@ -147,7 +158,7 @@ def _refusal(
     details: dict[str, Any] | None = None,
 ) -> Entry:
     return Entry(
-        phase=Phase.REFUSED,
+        phase=Phase.REJECTED,
         action=action,
         caller=caller,
         outcome=outcome,
@@ -161,41 +172,53 @@ def _refusal(
 # --- intent -------------------------------------------------------------------------------------
 
 
-def _record_intent(case: Case, look: Look, before: int) -> None:
-    """Commit the intent and claim the target. Only after this may anything be sent."""
-    confirmation = case.confirmation
+def _record_intent(case: Case, state: TargetState, before: int) -> None:
+    """Commit the intent and claim the target. Only after this may anything be sent.
+
+    Raises OperationRejected if another operation holds the target, or ended after event `before`.
+    """
     with log.appending():
-        outdated = False
-        if log.head()[0] != before:  # else nothing was written since this began
-            _stop_if_used(case)
-            outdated = _settled_since(case.target, before)
-        claim = claim_on(case.target)
-        if claim is None and not outdated:
-            Claim.objects.create(
-                target=digest(case.target),
-                operation_id=confirmation.operation_id,
-                cluster=case.target.cluster,
-                actor_display=case.caller.actor.display,
-                claimed_at=timezone.now(),
-                sent=Sent.NOTHING,
-            )
-            log.append(_intent(case, look))
-    if claim is not None:
-        message = f"Another operation on it is in progress, by {claim.actor_display}"
-        _not_done(case, Outcome.BUSY, message, look)
-        raise Busy(claim)
-    if outdated:
+        problem = _obstacle(case, state, before)
+        if problem is None:
+            _claim(case)
+            log.append(_intent(case, state))
+    if problem is not None:
+        _record_rejection(case, problem, state)
+        raise problem
+
+
+def _obstacle(case: Case, state: TargetState, before: int) -> OperationRejected | None:
+    """Another operation on the target. Raises AlreadyUsed."""
+    is_outdated = False
+    if log.head()[0] != before:  # else nothing was written since this began
+        _stop_if_used(case)
+        is_outdated = _settled_since(case.target, before)
+    if claim := claim_on(case.target):
+        return Busy(claim)
+    if is_outdated:
         message = "Another operation on it has just ended. Open the dialog again"
-        raise _not_done(case, Outcome.CHANGED, message, look)
+        return OperationRejected(Outcome.CHANGED, message, state.blockers)
+    return None
+
+
+def _claim(case: Case) -> None:
+    Claim.objects.create(
+        target=digest(case.target),
+        operation_id=case.confirmation.operation_id,
+        cluster=case.target.cluster,
+        actor_display=case.caller.actor.display,
+        claimed_at=timezone.now(),
+        progress=SendProgress.NONE,
+    )
 
 
 def _settled_since(target: Target, before: int) -> bool:
     """Whether an operation on it, or on its collection, got an outcome after that event.
 
-    Then the look may show what was there before, and a namesake may be there now. So it may when
-    a name was given back.
+    Then what was read may be older than that outcome, and a namesake may be there now. The same
+    holds when a name was restored.
     """
-    phases = (Phase.OUTCOME, Phase.AFTERWARDS)
+    phases = (Phase.OUTCOME, Phase.FOLLOW_UP)
     outcomes = AuditEvent.objects.filter(sequence__gt=before, phase__in=phases)
     same = outcomes.filter(
         cluster__in=clusters.same_server(target.cluster),
@@ -212,7 +235,7 @@ def _stop_if_used(case: Case) -> None:
         raise AlreadyUsed(str(operation_id))
 
 
-def _intent(case: Case, look: Look) -> Entry:
+def _intent(case: Case, state: TargetState) -> Entry:
     age = case.caller.actor.sign_in_age
     return Entry(
         phase=Phase.INTENT,
@@ -221,18 +244,18 @@ def _intent(case: Case, look: Look) -> Entry:
         operation_id=case.confirmation.operation_id,
         target=case.target.as_dict(),
         details={
-            "identity": asdict(look.identity),
-            "identity_verifiable": look.identity.verifiable,
+            "identity": asdict(state.identity),
+            "identity_verifiable": state.identity.verifiable,
             "reason": case.reason,
             "typed_name_matched": True,
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
-            "server_version": look.server.version,
-            "clock": deadlines.stamp(),
+            "server_version": state.server.version,
+            "clock": deadlines.clock_stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
-            "private_name": case.execution.private_name,  # of strict mode
-            "rows": None if isinstance(look.rows, Unread) else look.rows,
-            "load": look.load.value if isinstance(look.load, Unread) else look.load.word,
-            "snapshot": dict(look.detail.snapshot),
+            "temporary_name": case.execution.temporary_name,  # of strict mode
+            "rows": None if isinstance(state.rows, Unread) else state.rows,
+            "load": state.load.value if isinstance(state.load, Unread) else state.load.word,
+            "snapshot": dict(state.detail.snapshot),
         },
     )

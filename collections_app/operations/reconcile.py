@@ -1,9 +1,9 @@
-"""Closing what has no final outcome: by looking, never by sending again."""
+"""Closing operations without a final outcome: by read-back, never by sending again."""
 
 import logging
 import uuid
 from contextlib import suppress
-from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from django.conf import settings
@@ -15,19 +15,57 @@ from ..audit.events import Intent
 from ..audit.log import Outcome, Phase
 from ..milvus.errors import MilvusError
 from ..milvus.versions import has_durable_ddl
-from ..models import AuditEvent, Claim, Sent
-from .claims import final_outcome, finish
-from .deadlines import longest, since
+from ..models import AuditEvent, Claim, SendProgress
+from .claims import final_outcome, record_outcome
+from .deadlines import age_of, drop_deadline, max_duration
 from .execution import Execution, execution_of
 from .kinds import OPERATIONS
 
 logger = logging.getLogger(__name__)
 
+NOTHING_SENT = "The process ended before anything was sent"
 NEVER_SENT = "It no longer exists, but this operation never sent a drop"
+STILL_EXISTS = "It still exists after the drop deadline, so the operation failed"
 NOT_DONE = (
     "It still exists. Milvus {} carries out every drop that it accepted, however late, so it may "
     "still disappear. This operation will then say so"
 )
+
+
+class Shown(Enum):
+    """What the read-back shows."""
+
+    DONE = "it is gone, or released"
+    NOT_DONE = "it still exists, or is loaded"
+    ORPHAN = "something has the temporary name"
+
+
+class Verdict(Enum):
+    """What that means."""
+
+    WAIT = "not certain yet"
+    SUCCEEDED = "this operation did it"
+    NEVER_SENT = "this operation did not do it"
+    NOT_DONE = "it did not happen, and can't happen any more unless Milvus keeps the request"
+    RESTORE = "the orphan gets its name back"
+
+
+# By how far it was sent, what the read-back shows, and whether the drop deadline has passed.
+# Nothing is read where nothing was sent (SendProgress.NONE).
+VERDICTS: dict[tuple[SendProgress, Shown, bool], Verdict] = {
+    (SendProgress.RENAME, Shown.DONE, False): Verdict.WAIT,
+    (SendProgress.RENAME, Shown.DONE, True): Verdict.NEVER_SENT,
+    (SendProgress.RENAME, Shown.NOT_DONE, False): Verdict.WAIT,
+    (SendProgress.RENAME, Shown.NOT_DONE, True): Verdict.NOT_DONE,
+    (SendProgress.RENAME, Shown.ORPHAN, False): Verdict.RESTORE,
+    (SendProgress.RENAME, Shown.ORPHAN, True): Verdict.RESTORE,
+    (SendProgress.DROP, Shown.DONE, False): Verdict.SUCCEEDED,
+    (SendProgress.DROP, Shown.DONE, True): Verdict.SUCCEEDED,
+    (SendProgress.DROP, Shown.NOT_DONE, False): Verdict.WAIT,
+    (SendProgress.DROP, Shown.NOT_DONE, True): Verdict.NOT_DONE,
+    (SendProgress.DROP, Shown.ORPHAN, False): Verdict.RESTORE,
+    (SendProgress.DROP, Shown.ORPHAN, True): Verdict.RESTORE,
+}
 
 
 def open_operations() -> list[Claim]:
@@ -36,54 +74,66 @@ def open_operations() -> list[Claim]:
 
 
 def settle(operation_id: uuid.UUID, caller: Caller, *, may_rename: bool = False) -> Outcome:
-    """Look once and record what is certain now. Returns the outcome, UNKNOWN while there is none.
+    """Read once and record what is certain now. Returns the outcome, UNKNOWN while there is none.
 
-    While the process that carries it out may be alive, this keeps its hands off. Gone means
-    succeeded. Still there means failed only after the call's deadline and `settle_after` have
-    passed: until then Milvus may still be at it. `may_rename` lets it give back the name of what
-    a strict drop left half-way. Raises LogUnwritable, or AuditEvent.DoesNotExist.
+    Does nothing while the process that carries it out may be alive. `may_rename` permits giving
+    an orphan its name back. Raises LogUnwritable, or AuditEvent.DoesNotExist.
     """
     intent = Intent.of(AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT))
     claim = Claim.objects.filter(operation_id=operation_id).first()
     if claim is None:
         return final_outcome(operation_id)
     try:
-        if being_carried_out(intent):
+        if may_still_run(intent):
             return Outcome.UNKNOWN
-        verdict = _verdict(intent, Sent(claim.sent), may_rename)
+        certain = _certain_outcome(intent, SendProgress(claim.progress), may_rename)
     except (MilvusError, clusters.UnknownCluster) as exc:
-        logger.warning("%s can't be looked at: %s: %s", operation_id, type(exc).__name__, exc)
+        reason = f"{type(exc).__name__}: {exc}"
+        logger.warning("operation %s can't be read back: %s", operation_id, reason)
         return Outcome.UNKNOWN
-    return _settled(operation_id, *verdict, caller) if verdict else Outcome.UNKNOWN
+    return _record(intent, *certain, caller) if certain else Outcome.UNKNOWN
 
 
-def _verdict(intent: Intent, sent: Sent, may_rename: bool) -> tuple[Outcome, str] | None:
-    """What a look shows now; None if it is not certain yet."""
-    if sent is Sent.NOTHING:
-        return Outcome.FAILED, "The process ended before anything was sent"
-    execution, over = execution_of(intent), _patience_over(intent)
-    if held := execution.left_over():
-        return execution.put_back(held, deadline_over=over) if may_rename else None
-    if execution.is_done():
-        if sent is Sent.ACT:
+def _certain_outcome(
+    intent: Intent, progress: SendProgress, may_rename: bool
+) -> tuple[Outcome, str] | None:
+    """The outcome and why; None if it is not certain yet. Raises MilvusError or UnknownCluster."""
+    if progress is SendProgress.NONE:
+        return Outcome.FAILED, NOTHING_SENT
+    execution, passed = execution_of(intent), drop_deadline_passed(intent)
+    orphan = execution.find_orphan()
+    shown = Shown.ORPHAN if orphan else _shown(execution)
+    match VERDICTS[progress, shown, passed]:
+        case Verdict.SUCCEEDED:
             return Outcome.SUCCEEDED, _proof(intent, execution)
-        return (Outcome.FAILED, NEVER_SENT) if over else None
-    return _still_there(intent, sent) if over else None
+        case Verdict.NEVER_SENT:
+            return Outcome.FAILED, NEVER_SENT
+        case Verdict.NOT_DONE:
+            return _not_done(intent, progress)
+        case Verdict.RESTORE if orphan and may_rename:
+            return execution.restore_orphan(orphan, deadline_passed=passed)
+    return None
 
 
-def _still_there(intent: Intent, sent: Sent) -> tuple[Outcome, str]:
-    """Certain where Milvus forgets a request at its deadline; else it may come yet."""
-    destroys = OPERATIONS[Action(intent.action)].destroys
-    if sent is Sent.ACT and destroys and has_durable_ddl(intent.server_version):
+def _shown(execution: Execution) -> Shown:
+    return Shown.DONE if execution.is_done() else Shown.NOT_DONE
+
+
+def _not_done(intent: Intent, progress: SendProgress) -> tuple[Outcome, str]:
+    """Final where Milvus forgets a request at its deadline; else it may still be carried out."""
+    is_irreversible = OPERATIONS[Action(intent.action)].is_irreversible
+    was_sent = progress is SendProgress.DROP
+    if was_sent and is_irreversible and has_durable_ddl(intent.server_version):
         return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
-    return Outcome.FAILED, "It still exists after the drop deadline, so the operation failed"
+    return Outcome.FAILED, STILL_EXISTS
 
 
-def _settled(operation_id: uuid.UUID, outcome: Outcome, message: str, caller: Caller) -> Outcome:
+def _record(intent: Intent, outcome: Outcome, message: str, caller: Caller) -> Outcome:
+    """What is on the record then: another process may have settled it."""
     details: dict[str, Any] = {"settled": True, "seen": message}
-    if finish(operation_id, outcome, message, caller, details):
+    if record_outcome(intent, outcome, message, caller, details):
         return outcome
-    return final_outcome(operation_id)
+    return final_outcome(intent.operation_id)
 
 
 def _proof(intent: Intent, execution: Execution) -> str:
@@ -99,18 +149,16 @@ def can_be_asked(intent: Intent) -> bool:
     return False
 
 
-def being_carried_out(intent: Intent) -> bool:
+def may_still_run(intent: Intent) -> bool:
     """No outcome yet, and the process that carries it out may be alive."""
     if intent.target.cluster not in settings.CLUSTERS:
         return False
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
-    return since(intent) < longest(
-        clusters.get(intent.target.cluster).cluster, two_phases=bool(intent.private_name)
-    )
-
-
-def _patience_over(intent: Intent) -> bool:
-    """The request may go out as late as one deadline after the look, and has another then."""
     cluster = clusters.get(intent.target.cluster).cluster
-    return since(intent) >= timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)
+    return age_of(intent) < max_duration(cluster, two_phases=bool(intent.temporary_name))
+
+
+def drop_deadline_passed(intent: Intent) -> bool:
+    """Whether Milvus can't carry out the request any more, unless it keeps accepted requests."""
+    return age_of(intent) >= drop_deadline(clusters.get(intent.target.cluster).cluster)

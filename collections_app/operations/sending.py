@@ -1,4 +1,4 @@
-"""From the committed intent to the recorded outcome: act once, look again, record."""
+"""From the committed intent to the recorded outcome: send once, read back, record."""
 
 import time
 import uuid
@@ -20,20 +20,20 @@ from ..milvus.errors import (
     Unreachable,
 )
 from ..milvus.types import Target
-from ..models import AuditEvent, Claim, Sent
-from .claims import final_outcome, finish, last_outcome
+from ..models import AuditEvent, Claim, SendProgress
+from .claims import final_outcome, last_outcome, record_outcome
 from .confirmation import Confirmation
-from .deadlines import Patience
+from .deadlines import ReadDeadline
 from .execution import Execution, execution_for
 from .kinds.base import Operation
 
 # After an OK, Milvus may need a moment before the name is gone.
-LOOKS_AFTER_OK, SECONDS_BETWEEN = 4, 0.3
-LOOKING_SECONDS = 10.0  # no look begins later than that after the first one
+READ_BACK_ATTEMPTS, SECONDS_BETWEEN_READS = 4, 0.3
+READ_BACK_SECONDS = 10.0  # no read-back begins later than that after the first one
 
 
 class OutcomeUnrecorded(Exception):
-    """It was sent, and then the log could not be written. `settle` finds out what became of it."""
+    """It was sent, and then the log could not be written. `settle` records what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SendResult:
     """What came back from the one request."""
 
     outcome: Outcome  # NONE: Milvus answered OK, which proves nothing yet
@@ -67,11 +67,11 @@ class Answer:
     attempts: int = 1  # how often the act was sent
 
 
-def act_once(case: Case, patience: Patience) -> Answer:
+def send_once(case: Case, read_deadline: ReadDeadline) -> SendResult:
     """The one request. Whatever is raised, it is never sent again."""
     started, attempts = time.monotonic(), 1
     try:
-        case.execution.send(lambda sent: _last_check(case, patience, sent))
+        case.execution.send(lambda progress: _last_check(case, read_deadline, progress))
         outcome, message, code = Outcome.NONE, "Milvus answered OK", "0"
     except MilvusError as exc:
         outcome, message, code = _outcome_of(exc), str(exc), exc.code
@@ -79,7 +79,7 @@ def act_once(case: Case, patience: Patience) -> Answer:
     except Exception as exc:  # a bug here must not hide that something was sent
         outcome, message, code = Outcome.UNKNOWN, f"Unexpected error: {type(exc).__name__}", ""
     duration_ms = round((time.monotonic() - started) * 1000)
-    return Answer(
+    return SendResult(
         outcome=outcome, message=message, code=code, duration_ms=duration_ms, attempts=attempts
     )
 
@@ -90,68 +90,68 @@ def _outcome_of(exc: MilvusError) -> Outcome:
     return Outcome.FAILED if isinstance(exc, Unreachable) else Outcome.UNKNOWN
 
 
-def _last_check(case: Case, patience: Patience, next_sent: Sent) -> None:
-    """Note what goes out next, durably. Raises Unreachable (it does not go out then) if the look
-    is too old, or the claim gone.
+def _last_check(case: Case, read_deadline: ReadDeadline, progress: SendProgress) -> None:
+    """Record durably what goes out next. Raises Unreachable (it does not go out then) if the
+    read is too old, or the claim gone.
     """
-    _still_in_time(patience)
+    _stop_if_expired(read_deadline)
     try:
-        ours = _noted(case.confirmation.operation_id, next_sent)
+        is_open = _record_progress(case.confirmation.operation_id, progress)
     except (DatabaseError, InterfaceError) as exc:
         raise Unreachable("the next step could not be recorded") from exc
-    if not ours:
+    if not is_open:
         raise Unreachable("the operation was already closed")
-    _still_in_time(patience)
+    _stop_if_expired(read_deadline)
 
 
-def _still_in_time(patience: Patience) -> None:
-    if patience.over:
+def _stop_if_expired(read_deadline: ReadDeadline) -> None:
+    if read_deadline.has_expired:
         raise Unreachable("the read before the drop is too old")
 
 
-def _noted(operation_id: uuid.UUID, sent: Sent) -> bool:
+def _record_progress(operation_id: uuid.UUID, progress: SendProgress) -> bool:
     with turn():
-        return bool(Claim.objects.filter(operation_id=operation_id).update(sent=sent))
+        return bool(Claim.objects.filter(operation_id=operation_id).update(progress=progress))
 
 
-def conclude(case: Case, answer: Answer) -> Outcome:
-    """Look again and record what the look shows; Milvus' OK is no proof.
+def verify_and_record(case: Case, result: SendResult) -> Outcome:
+    """Read back and record what that shows; Milvus' OK is no proof.
 
-    Returns what is on the record: if somebody settled it meanwhile, theirs. Raises
+    Returns what is on the record: if another process settled it, its outcome. Raises
     OutcomeUnrecorded.
     """
-    outcome, seen = _verified(case, answer)
+    outcome, seen = _verified(case, result)
     details = {
-        "attempts": answer.attempts,
-        "code": answer.code,
-        "duration_ms": answer.duration_ms,
+        "attempts": result.attempts,
+        "code": result.code,
+        "duration_ms": result.duration_ms,
         "seen": seen,
     }
-    operation_id, begun = case.confirmation.operation_id, (case.confirmation.action, case.target)
+    operation_id = case.confirmation.operation_id
     try:
-        if finish(operation_id, outcome, answer.message, case.caller, details, begun):
+        if record_outcome(case.confirmation, outcome, result.message, case.caller, details):
             return outcome
         return final_outcome(operation_id)
     except (log.LogUnwritable, DatabaseError, InterfaceError) as exc:
-        if answer.outcome is Outcome.FAILED:
+        if result.outcome is Outcome.FAILED:
             raise log.LogUnwritable("nothing was sent") from exc
         raise OutcomeUnrecorded(str(operation_id)) from exc
 
 
-def _verified(case: Case, answer: Answer) -> tuple[Outcome, str]:
-    """What a look shows. A refusal too may be the answer to a second copy on the way.
+def _verified(case: Case, result: SendResult) -> tuple[Outcome, str]:
+    """What a read-back shows. A refusal too may be the answer to a second copy on the way.
 
     Without a drop that was sent it shows nothing: what is gone was dropped by somebody else.
     """
-    if answer.outcome is Outcome.FAILED or not answer.attempts:
-        return answer.outcome, ""
-    done, seen = _look_again(case, LOOKS_AFTER_OK if answer.outcome is Outcome.NONE else 1)
-    return Outcome.SUCCEEDED if done else answer.outcome or Outcome.UNKNOWN, seen
+    if result.outcome is Outcome.FAILED or not result.attempts:
+        return result.outcome, ""
+    done, seen = _read_back(case, READ_BACK_ATTEMPTS if result.outcome is Outcome.NONE else 1)
+    return Outcome.SUCCEEDED if done else result.outcome or Outcome.UNKNOWN, seen
 
 
-def _look_again(case: Case, times: int) -> tuple[bool, str]:
-    seen, until = "", time.monotonic() + LOOKING_SECONDS
-    for left in reversed(range(times)):
+def _read_back(case: Case, attempts: int) -> tuple[bool, str]:
+    seen, until = "", time.monotonic() + READ_BACK_SECONDS
+    for attempts_left in reversed(range(attempts)):
         try:
             if case.execution.is_done():
                 return True, _proof(case)
@@ -160,18 +160,18 @@ def _look_again(case: Case, times: int) -> tuple[bool, str]:
             seen = f"The read-back failed: {exc}"
         except MilvusError as exc:
             return False, f"The read-back failed: {exc}"
-        except Exception as exc:  # a bug in looking must not keep the record from being closed
+        except Exception as exc:  # a bug in reading must not keep the record from being closed
             return False, f"The read-back failed: {type(exc).__name__}"
-        if not left or time.monotonic() > until:
+        if not attempts_left or time.monotonic() > until:
             break
-        time.sleep(SECONDS_BETWEEN)
+        time.sleep(SECONDS_BETWEEN_READS)
     return False, seen
 
 
 def _proof(case: Case) -> str:
     try:
         more = case.execution.side_effect()
-    except Exception:  # what was asked for is done
+    except Exception:  # what was requested is done
         more = "Whether anything else was dropped with it could not be read."
     return f"{case.operation.proof} {more}".strip()
 
@@ -187,7 +187,7 @@ def follow_up(
             return None
         return log.append(
             Entry(
-                phase=Phase.AFTERWARDS,
+                phase=Phase.FOLLOW_UP,
                 action=closed.action,
                 caller=caller,
                 outcome=outcome,

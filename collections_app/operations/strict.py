@@ -1,7 +1,7 @@
 """Strict mode: a drop that can't hit a namesake, although Milvus drops by name only.
 
-rename to a private name → compare the id there → drop that name. Nobody else uses that name, so
-what bears it stays the same thing. What was caught by mistake gets its name back.
+rename to a temporary name → compare the id there → drop that name. Nobody else uses that name, so
+it keeps naming the same collection. A collection that was renamed by mistake gets its name back.
 """
 
 import uuid
@@ -17,139 +17,157 @@ from ..milvus.types import Identity, Target
 PREFIX = "_milvusadmin_drop_"
 
 
-class Kept(Refused):
-    """It was renamed but not dropped. Says how it is called now."""
+class RenamedNotDropped(Refused):
+    """It was renamed but not dropped. The message says what its name is now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aside:
-    """A collection that one operation takes aside. `identity` is what was shown."""
+class Quarantine:
+    """A collection under the temporary name of one operation. `identity` is what was shown."""
 
     milvus: clusters.Milvus
     target: Target
     identity: Identity
-    private: str
+    temporary_name: str
 
-    def bearer(self, name: str) -> Identity | None:
-        """Who bears this name now. Raises Denied, Refused or Unreachable."""
+    def identity_of(self, name: str) -> Identity | None:
+        """Of the collection that has this name now. Raises Denied, Refused or Unreachable."""
         return self.milvus.gateway.collection_identity(self.target.database, name)
+
+    def orphan(self) -> Identity | None:
+        """What has the temporary name now. Raises as `identity_of`."""
+        return self.identity_of(self.temporary_name)
 
     def rename(self, old: str, new: str) -> None:
         self.milvus.destroyer.rename_collection(self.target.database, old, new)
 
 
-def private_name(operation_id: uuid.UUID) -> str:
+def temporary_name(operation_id: uuid.UUID) -> str:
     """One for each operation, and valid on every server."""
     return f"{PREFIX}{operation_id.hex}"
 
 
 def operation_of(name: str) -> uuid.UUID | None:
-    """The operation whose private name this is, letter by letter, or None."""
+    """The operation whose temporary name this is, letter by letter, or None."""
     with suppress(ValueError):
-        found = uuid.UUID(name.removeprefix(PREFIX))
-        return found if private_name(found) == name else None
+        operation_id = uuid.UUID(name.removeprefix(PREFIX))
+        return operation_id if temporary_name(operation_id) == name else None
     return None
 
 
-def left_as(private: str) -> str:
-    """In the outcome of an operation: it stays there, and people know."""
-    return f"called {private} now"
+def kept_name_note(name: str) -> str:
+    """In the outcome of an operation whose collection keeps its temporary name."""
+    return f"called {name} now"
 
 
-def take_and_drop(aside: Aside, last_check: Callable[[], None]) -> None:
-    """Raises Unreachable, Refused, Denied or NotFound: nothing changed; Kept; or OutcomeUnknown."""
+def rename_and_drop(quarantine: Quarantine, last_check: Callable[[], None]) -> None:
+    """Raises Unreachable, Refused, Denied or NotFound: nothing changed; RenamedNotDropped;
+    or OutcomeUnknown.
+    """
     try:
-        held = _take(aside)
+        renamed = _rename(quarantine)
     except MilvusError as exc:
         exc.sent = False
         raise
-    if held != aside.identity:
-        why = f"Another collection had taken its name, id {held.id}"
-        raise _kept(aside, held, why, sent=False)
+    if renamed != quarantine.identity:
+        why = f"Another collection had taken its name, id {renamed.id}"
+        raise _renamed_not_dropped(quarantine, renamed, why, sent=False)
     try:
         last_check()
-        aside.milvus.destroyer.drop_collection(aside.target.database, aside.private)
+        quarantine.milvus.destroyer.drop_collection(
+            quarantine.target.database, quarantine.temporary_name
+        )
     except (Refused, Denied, NotFound, Unreachable) as exc:
-        raise _kept(aside, held, str(exc), sent=exc.sent) from exc
+        raise _renamed_not_dropped(quarantine, renamed, str(exc), sent=exc.sent) from exc
 
 
-def _take(aside: Aside) -> Identity:
-    """Give it its private name, sent once. Returns who bears that now: the look tells."""
-    answer = None
+def _rename(quarantine: Quarantine) -> Identity:
+    """Give it its temporary name, sent once. Returns what has that name now, by read-back."""
+    error = None
     try:
-        aside.rename(aside.target.name, aside.private)
+        quarantine.rename(quarantine.target.name, quarantine.temporary_name)
     except Unreachable:
         raise
     except MilvusError as exc:  # a refusal too may be the answer to a second copy on the way
-        answer = exc
+        error = exc
     try:
-        held = aside.bearer(aside.private)
+        renamed = quarantine.orphan()
     except MilvusError as exc:
-        text = f"It was to be renamed to {aside.private}, and the read-back failed: {exc}"
+        name = quarantine.temporary_name
+        text = f"It was to be renamed to {name}, and the read-back failed: {exc}"
         raise OutcomeUnknown(text, exc.code) from exc
-    if held is None:
-        raise answer or OutcomeUnknown("Milvus answered OK to the rename, but did not rename it")
-    return held
+    if renamed is None:
+        raise error or OutcomeUnknown("Milvus answered OK to the rename, but did not rename it")
+    return renamed
 
 
-def _kept(aside: Aside, held: Identity, why: str, *, sent: bool) -> MilvusError:
-    """Give back what was not dropped, and say so. `sent` is whether the drop went out."""
-    back = give_back(aside, held)
+def _renamed_not_dropped(
+    quarantine: Quarantine, renamed: Identity, why: str, *, sent: bool
+) -> MilvusError:
+    """Restore the name. Returns what to raise; `sent` is whether the drop went out."""
+    now = restore_name(quarantine, renamed)
     why = why.rstrip(".")
-    later = f"It is called {aside.private} until reconcile_operations restores its original name"
-    problem = (
-        Kept(f"{why}. Nothing was dropped. {back}") if back else OutcomeUnknown(f"{why}. {later}")
+    problem: MilvusError = OutcomeUnknown(
+        f"{why}. It is called {quarantine.temporary_name} until reconcile_operations restores its "
+        "original name"
     )
+    if now:
+        problem = RenamedNotDropped(f"{why}. Nothing was dropped. {now}")
     problem.sent = sent
     return problem
 
 
-def give_back(aside: Aside, held: Identity) -> str | None:
-    """Rename it back, sent once, and look. How it is called now; None if that is not certain.
+def restore_name(quarantine: Quarantine, renamed: Identity) -> str | None:
+    """Rename it back, sent once, and read back. What its name is now; None if that is not certain.
 
     Sending this again later is safe: nothing but this operation's collection has that name.
     """
-    said = ""
+    answer = ""
     try:
-        aside.rename(aside.private, aside.target.name)
+        quarantine.rename(quarantine.temporary_name, quarantine.target.name)
     except MilvusError as exc:
-        said = str(exc)
+        answer = str(exc)
     try:
-        now = aside.bearer(aside.target.name)
-        if now == held:
+        now = quarantine.identity_of(quarantine.target.name)
+        if now == renamed:
             return "Its original name was restored"
-        taken = now is not None or "duplicated" in said
-        if taken and aside.bearer(aside.private) == held:
-            return f"Its original name is taken, so it is still {left_as(aside.private)}"
+        is_taken = now is not None or "duplicated" in answer
+        if is_taken and quarantine.orphan() == renamed:
+            note = kept_name_note(quarantine.temporary_name)
+            return f"Its original name is taken, so it is still {note}"
     except MilvusError:
         pass
     return None
 
 
-def gone(aside: Aside) -> bool:
-    """Nothing bears the private name, its own name is free or another's, and the id is unknown.
+def is_gone(quarantine: Quarantine) -> bool:
+    """Whether nothing has the temporary name, its own name is free or another's, and the id is
+    unknown.
 
-    Raises Denied, Refused or Unreachable. In this order: it goes from its name to the private one
-    and perhaps back, so names alone might miss it on the way.
+    Raises Denied, Refused or Unreachable. In this order: it goes from its name to the
+    temporary one and perhaps back, so names alone might miss it on the way.
     """
-    if aside.bearer(aside.private) or aside.bearer(aside.target.name) == aside.identity:
+    own_name = quarantine.target.name
+    if quarantine.orphan() or quarantine.identity_of(own_name) == quarantine.identity:
         return False
-    found = aside.milvus.gateway.name_of(aside.target.database, aside.identity.id)
-    return found is None
+    name = quarantine.milvus.gateway.name_of(quarantine.target.database, quarantine.identity.id)
+    return name is None
 
 
-def recover(aside: Aside, held: Identity, *, patience_over: bool) -> tuple[Outcome, str] | None:
-    """What a crash or an outage left under the private name gets its name back.
+def recover(
+    quarantine: Quarantine, orphan: Identity, *, deadline_passed: bool
+) -> tuple[Outcome, str] | None:
+    """Restore the name of what a crash or an outage left under the temporary name.
 
-    The outcome then, in words; None if it is not certain yet. The right one is given back only
-    when the drop can't come any more; a namesake at once, because somebody uses it.
+    Returns the outcome and why; None if it is not certain yet. The collection that was shown gets
+    its name back only when the drop can't come any more; a namesake at once, because it is in use.
     """
-    ours = held == aside.identity
-    if ours and not patience_over:
+    is_shown_one = orphan == quarantine.identity
+    if is_shown_one and not deadline_passed:
         return None
-    back = give_back(aside, held)
-    if back is None:
+    now = restore_name(quarantine, orphan)
+    if now is None:
         return None
-    if ours:
-        return Outcome.FAILED, f"It was renamed but not dropped. {back}"
-    return Outcome.REFUSED, f"Another collection had taken its name. Nothing was dropped. {back}"
+    if is_shown_one:
+        return Outcome.FAILED, f"It was renamed but not dropped. {now}"
+    return Outcome.REFUSED, f"Another collection had taken its name. Nothing was dropped. {now}"

@@ -155,18 +155,18 @@ def recreated(scratch: Scratch) -> Observed:
 
 
 def _carried_out(scratch: Scratch, action: Action, target: Target, word: str) -> Observed:
-    """Look, act once, look again: as the protocol does, without the pages and the claim."""
+    """Read, send once, read back: as the protocol does, without the pages and the claim."""
     operation = OPERATIONS[action]
-    look = operation.look(scratch.gateway, target)
-    if look.blockers:
-        return Observed(False, f"Blocked: {' '.join(blocker.text for blocker in look.blockers)}")
+    state = operation.read_state(scratch.gateway, target)
+    if state.blockers:
+        return Observed(False, f"Blocked: {' '.join(blocker.text for blocker in state.blockers)}")
     operation.act(scratch.destroyer, target)
     seconds = scratch.seconds_until(
-        lambda: operation.is_done(scratch.gateway, target, look.identity)
+        lambda: operation.is_done(scratch.gateway, target, state.identity)
     )
     if seconds is None:
         return Observed(False, f"OK, and not {word} after {GONE_WITHIN:.0f} s.")
-    more = operation.side_effect(scratch.gateway, target, look.identity)
+    more = operation.side_effect(scratch.gateway, target, state.identity)
     return Observed(not more, f"OK; {word} {seconds * 1000:.0f} ms after it. {more}".rstrip())
 
 
@@ -191,9 +191,9 @@ def rename(scratch: Scratch) -> Observed:
 
 
 def strict_drop(scratch: Scratch) -> Observed:
-    aside = _aside(scratch, "strict")
-    strict.take_and_drop(aside, lambda: None)
-    seconds = scratch.seconds_until(lambda: strict.gone(aside))
+    quarantine = _quarantine(scratch, "strict")
+    strict.rename_and_drop(quarantine, lambda: None)
+    seconds = scratch.seconds_until(lambda: strict.is_gone(quarantine))
     if seconds is None:
         return Observed(False, f"OK, and not gone after {GONE_WITHIN:.0f} s.")
     return Observed(True, f"Renamed, compared, dropped; gone {seconds * 1000:.0f} ms after it.")
@@ -201,23 +201,25 @@ def strict_drop(scratch: Scratch) -> Observed:
 
 def strict_keeps(scratch: Scratch) -> Observed:
     """The dialog showed another collection: what has the name now must not be dropped."""
-    aside = _aside(scratch, "kept")
-    there = aside.identity
+    quarantine = _quarantine(scratch, "kept")
+    there = quarantine.identity
     try:
-        strict.take_and_drop(replace(aside, identity=replace(there, id=there.id + 1)), lambda: None)
-    except strict.Kept:
-        kept = scratch.bearer(aside.target.name)
+        strict.rename_and_drop(
+            replace(quarantine, identity=replace(there, id=there.id + 1)), lambda: None
+        )
+    except strict.RenamedNotDropped:
+        kept = scratch.bearer(quarantine.target.name)
         return Observed(kept == there, f"Not dropped; under its own name: {shown(kept)}.")
     return Observed(False, "A collection with another id than the one shown was dropped.")
 
 
-def _aside(scratch: Scratch, purpose: str) -> strict.Aside:
+def _quarantine(scratch: Scratch, purpose: str) -> strict.Quarantine:
     target = scratch.collection(purpose)
-    return strict.Aside(
+    return strict.Quarantine(
         milvus=scratch.milvus,
         target=target,
         identity=_with_id(scratch, target),
-        private=scratch.name(f"{purpose}_aside"),
+        temporary_name=scratch.name(f"{purpose}_aside"),
     )
 
 

@@ -31,7 +31,7 @@ from ..milvus.errors import (
 )
 from ..milvus.tls_errors import NO_CONNECTION
 from ..names import readable
-from ..operations.protocol import Busy, NotDone
+from ..operations.protocol import Busy, OperationRejected
 from ..operations.sending import OutcomeUnrecorded
 from . import links
 from .http import is_htmx_part, page_or_part
@@ -129,7 +129,7 @@ NOT_DONE = {
 }
 
 
-def of_not_done(exc: NotDone) -> Problem:
+def of_rejection(exc: OperationRejected) -> Problem:
     """The page for an act that was stopped before anything was sent; it is on the record."""
     status, title = NOT_DONE[exc.outcome]
     record = ", and the attempt was recorded in the audit log" if exc.recorded else ""
@@ -186,8 +186,8 @@ class ProblemPagesMiddleware:
             if not isinstance(exc, NotFound | Refused):
                 logger.warning("milvus %s code=%s: %s", exc.kind, exc.code, exc)
             return show(request, of_milvus(exc))
-        if isinstance(exc, NotDone):
-            return show(request, of_not_done(exc))
+        if isinstance(exc, OperationRejected):
+            return show(request, of_rejection(exc))
         if isinstance(exc, LogUnwritable):
             logger.error("audit log unwritable: %s", exc)
             return bare(request, LOG_UNWRITABLE)

@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 
 from ..milvus.types import CollectionDetail, Index, Kind, Target, Unread
 from ..names import readable
-from ..operations.kinds.base import Look
+from ..operations.kinds.base import TargetState
 from .display import ago, at, in_full, name, state
 
 
@@ -20,7 +20,7 @@ class Fact:
     value: str
 
 
-def dialog_facts(target: Target, look: Look) -> Iterator[Fact]:
+def dialog_facts(target: Target, look: TargetState) -> Iterator[Fact]:
     """What would be lost."""
     yield Fact(label="Rows", value=", ".join(_size(target, look)))
     created = look.identity.created
@@ -40,7 +40,7 @@ def stored_rows(rows: int | Unread, *, is_exact: bool, detail: CollectionDetail)
     return in_full(rows, is_exact) + (" stored" if is_stored else "")
 
 
-def _size(target: Target, look: Look) -> Iterator[str]:
+def _size(target: Target, look: TargetState) -> Iterator[str]:
     yield stored_rows(look.rows, is_exact=look.server.lite, detail=look.detail)
     partitions = look.detail.partitions
     if target.kind is Kind.COLLECTION and not isinstance(partitions, Unread):

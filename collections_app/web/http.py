@@ -55,7 +55,7 @@ def refuse(request: SignedInRequest, action: Action) -> NoReturn:
     if request.method != "POST":
         raise PermissionDenied(action)
     entry = log.Entry(
-        phase=log.Phase.REFUSED,
+        phase=log.Phase.REJECTED,
         action=action,
         caller=caller_of(request),
         outcome=log.Outcome.DENIED,

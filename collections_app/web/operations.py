@@ -24,7 +24,7 @@ from ..names import is_server_name
 from ..operations import claims, confirmation, protocol
 from ..operations.confirmation import Confirmation
 from ..operations.kinds import OPERATIONS
-from ..operations.kinds.base import Look
+from ..operations.kinds.base import TargetState
 from ..operations.reconcile import can_be_asked, settle
 from . import draft, links
 from . import snippets as web_snippets
@@ -98,7 +98,7 @@ def _dialog(
     `left` is a dialog that was left for signing in: what it showed still has to be there.
     """
     milvus, operation = open_cluster(request, target.cluster), OPERATIONS[action]
-    look = operation.look(milvus.gateway, target)
+    look = operation.read_state(milvus.gateway, target)
     consent, reason = _consent(request, action, target, look, left)
     if consent.identity != look.identity:
         return show(request, ANOTHER)
@@ -136,7 +136,7 @@ def _consent(
     request: SignedInRequest,
     action: Action,
     target: Target,
-    look: Look,
+    look: TargetState,
     left: draft.SavedConfirmation | None,
 ) -> tuple[Confirmation, str]:
     """The confirmation of the dialog that was left, if it was for this; else a new one."""
@@ -197,7 +197,7 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
         )
         return _dialog(request, action, target, notice=notice, status=409)
     except confirmation.Forged as exc:
-        protocol.refuse(action, target, caller, f"Invalid confirmation: {exc}")
+        protocol.record_forgery(action, target, caller, f"Invalid confirmation: {exc}")
         notice = f"Invalid confirmation: {exc}. Nothing was sent."
         return _dialog(request, action, target, notice=notice, status=403)
     if sign_in_needed(caller.actor, target.cluster):

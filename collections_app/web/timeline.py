@@ -35,7 +35,7 @@ def timeline(events: list[Event]) -> list[TimelineEntry]:
 def _entry(event: Event) -> TimelineEntry:
     if event.row.phase == Phase.INTENT:
         return _requested(event)
-    if event.row.phase == Phase.AFTERWARDS:
+    if event.row.phase == Phase.FOLLOW_UP:
         return _ended(event, title=f"Follow-up. {_sentence(event.message)}")
     if event.row.phase != Phase.OUTCOME:
         return _rejected(event)
@@ -77,10 +77,9 @@ def _checks(event: Event) -> Iterator[str]:
     yield f"Intent recorded as event {event.row.sequence} before sending."
     if details.get("deadline_seconds"):
         yield f"Timeout {details['deadline_seconds']:g} s."
-    if details.get("private_name"):
-        yield (
-            f"Strict mode: rename to {details['private_name']}, check the id, drop under that name."
-        )
+    if details.get("temporary_name"):
+        name = details["temporary_name"]
+        yield f"Strict mode: rename to {name}, check the id, drop under that name."
 
 
 def _answered(event: Event) -> TimelineEntry:
@@ -103,7 +102,7 @@ def _answered(event: Event) -> TimelineEntry:
 def _sent(details: dict[str, Any]) -> str:
     if details.get("attempts") != 0:
         return "Sent to Milvus once."
-    return "No drop was sent." if details.get("private_name") else "Nothing was sent."
+    return "No drop was sent." if details.get("temporary_name") else "Nothing was sent."
 
 
 def _ended(event: Event, title: str, outcome: str = "") -> TimelineEntry:

@@ -51,7 +51,7 @@ def test_the_log_is_filtered_by_what_people_see_and_by_the_key(who: str) -> None
     for name in ("grace", "linus"):
         write(
             Entry(
-                phase=Phase.REFUSED,
+                phase=Phase.REJECTED,
                 action="collection.drop",
                 caller=caller(name),
                 outcome=Outcome.DENIED,

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from collections_app.audit import archive, integrity, queries, triggers, verify
 from collections_app.audit import log as audit_log
-from collections_app.audit.archive import NotDone, Segment
+from collections_app.audit.archive import ArchiveError, Segment
 from collections_app.audit.log import Outcome, Phase, export_line
 from collections_app.models import AuditEvent, Claim, RemovedSegment
 from tests.audit.test_log import ENTRY, sql
@@ -103,7 +103,7 @@ def test_the_next_segment_begins_where_the_last_one_ended(
     log: list[AuditEvent], tmp_path: Path
 ) -> None:
     sealed(tmp_path, days=30)
-    with pytest.raises(NotDone, match="Nothing to seal"):
+    with pytest.raises(ArchiveError, match="Nothing to seal"):
         sealed(tmp_path, days=30)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "YOUNGEST", timedelta(0))
@@ -113,7 +113,7 @@ def test_the_next_segment_begins_where_the_last_one_ended(
 
 def test_the_last_day_stays(log: list[AuditEvent], tmp_path: Path) -> None:
     """A confirmation that was used is known by its intent: it must not count once more."""
-    with pytest.raises(NotDone, match="last day"):
+    with pytest.raises(ArchiveError, match="last day"):
         sealed(tmp_path, days=0)
     assert not names(tmp_path)
 
@@ -142,22 +142,22 @@ def test_no_operation_is_torn_apart(tmp_path: Path) -> None:
 
 def test_a_log_that_is_broken_is_not_sealed(log: list[AuditEvent], tmp_path: Path) -> None:
     triggers.remove(connection)
-    with pytest.raises(NotDone, match="trigger audit_no_delete"):
+    with pytest.raises(ArchiveError, match="trigger audit_no_delete"):
         sealed(tmp_path)
     triggers.install(connection)
     operation(Phase.INTENT, Outcome.NONE, 1, days_ago=0)
-    with pytest.raises(NotDone, match="its claim is gone"):
+    with pytest.raises(ArchiveError, match="its claim is gone"):
         sealed(tmp_path)
     triggers.remove(connection)
     sql("UPDATE LOG SET actor = 'eve' WHERE sequence = 2")
-    with pytest.raises(NotDone, match="event 2"):
+    with pytest.raises(ArchiveError, match="event 2"):
         sealed(tmp_path)
     assert not names(tmp_path)
 
 
 def test_nothing_is_overwritten(log: list[AuditEvent], tmp_path: Path) -> None:
     (tmp_path / "audit-1-4.jsonl").write_text("somebody else's")
-    with pytest.raises(NotDone, match="is there already"):
+    with pytest.raises(ArchiveError, match="is there already"):
         sealed(tmp_path)
     assert (tmp_path / "audit-1-4.jsonl").read_text() == "somebody else's"
     assert AuditEvent.objects.count() == 6
@@ -184,7 +184,7 @@ def test_a_file_that_does_not_hold_what_the_log_says_is_not_published(
     """A disk that loses a line, or an event that changes while it is read."""
     lines = [export_line(event) + "\n" for event in log[:3]]
     monkeypatch.setattr(archive, "json_lines", lambda events: iter(lines))
-    with pytest.raises(NotDone, match="does not verify"):
+    with pytest.raises(ArchiveError, match="does not verify"):
         sealed(tmp_path)
     assert not names(tmp_path)
 
@@ -262,7 +262,7 @@ def test_what_is_not_removed(wrong: str, log: list[AuditEvent], tmp_path: Path) 
         operation(Phase.INTENT, Outcome.NONE, 1, days_ago=0)
         says = "claim is gone"
     before = list(AuditEvent.objects.values_list("sequence", "hash"))
-    with pytest.raises(NotDone, match=says):
+    with pytest.raises(ArchiveError, match=says):
         archive.remove(path, sha256, ADA)
     assert list(AuditEvent.objects.values_list("sequence", "hash")) == before
 
@@ -494,7 +494,7 @@ def test_the_copy_tells_lines_of_a_segment_from_lines_that_are_missing(
 def test_the_page_of_a_removed_operation_says_where_it_may_be(
     tmp_path: Path, signed_in: SignIn
 ) -> None:
-    operation(Phase.REFUSED, Outcome.DENIED, 1, days_ago=400)
+    operation(Phase.REJECTED, Outcome.DENIED, 1, days_ago=400)
     written("a")
     auditor, address = signed_in("auditor"), f"/operations/{uuid.UUID(int=1)}/"
     assert auditor.get(address).status_code == 200

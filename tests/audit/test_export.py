@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_database
 ODD = 'two\nlines, "quoted" \u2028 日本 \u202e<b>&amp;'
 TARGET = {"cluster": "main", "database": "default", "kind": "collection"}
 ENTRY = Entry(
-    phase=Phase.REFUSED,
+    phase=Phase.REJECTED,
     action="collection.drop",
     caller=caller("ada"),
     outcome=Outcome.CHANGED,
@@ -146,7 +146,7 @@ def test_the_table_says_who_did_what_to_what(log: list[AuditEvent]) -> None:
     told = {
         "sequence": "1",
         "operation_id": "00000000-0000-0000-0000-000000000001",
-        "phase": "refused",
+        "phase": "rejected",
         "action": "collection.drop",
         "outcome": "changed",
         "actor_issuer": "test",

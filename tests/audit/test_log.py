@@ -30,7 +30,7 @@ TARGET = {
     "name": "book",
 }
 ENTRY = Entry(
-    phase=Phase.REFUSED,
+    phase=Phase.REJECTED,
     action="collection.drop",
     caller=caller("ada"),
     outcome=Outcome.DENIED,

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_database
 SignedIn = Callable[..., Client]
 
 
-def refusal(name: str = "ada", phase: Phase = Phase.REFUSED, action: str = "audit.read") -> Entry:
+def refusal(name: str = "ada", phase: Phase = Phase.REJECTED, action: str = "audit.read") -> Entry:
     return Entry(phase=phase, action=action, caller=caller(name), outcome=Outcome.DENIED)
 
 
@@ -90,7 +90,7 @@ def test_write_another_person_and_another_kind_have_their_own_ten() -> None:
 def test_write_another_display_name_is_the_same_person() -> None:
     for number in range(12):
         entry = Entry(
-            phase=Phase.REFUSED,
+            phase=Phase.REJECTED,
             action=f"action.{number}",
             caller=caller(replace(actor(), display=f"Ada {number}")),
         )

@@ -27,7 +27,7 @@ connection.ensure_connection()
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[1])):
-    audit.write(audit.Entry(phase=audit.Phase.REFUSED, action="collection.drop",
+    audit.write(audit.Entry(phase=audit.Phase.REJECTED, action="collection.drop",
         caller=Caller(actor, Origin(interface="cli")), outcome=audit.Outcome.DENIED,
         message=f"{sys.argv[2]}/{number}"))
 """

@@ -52,7 +52,7 @@ def _write_events() -> None:
     for number in range(EVENTS):
         person = Actor(issuer="bench", subject=f"p{number}", display=f"Person {number}")
         entry = log.Entry(
-            phase=log.Phase.REFUSED,
+            phase=log.Phase.REJECTED,
             action="collection.drop",
             caller=Caller(person, Origin(interface="web")),
             outcome=log.Outcome.DENIED,

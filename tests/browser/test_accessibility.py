@@ -64,7 +64,7 @@ class Scene:
             collection=name,
             name=name,
         )
-        look = OPERATIONS[act].look(milvus.gateway, target)
+        look = OPERATIONS[act].read_state(milvus.gateway, target)
         shown = confirmation.confirm(act, target, look, actor())
         return protocol.perform(shown, caller(), reason="No longer read")
 
@@ -221,7 +221,7 @@ def refused(scene: Scene) -> Page:
 
 def stopped(scene: Scene) -> Page:
     """Stopped by us before anything was sent: the other kind of refusal."""
-    with pytest.raises(protocol.NotDone):
+    with pytest.raises(protocol.OperationRejected):
         scene.drop("articles")
     return scene.story_of("articles")
 

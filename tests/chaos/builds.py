@@ -21,9 +21,9 @@ from collections_app.operations import protocol, reconcile, sending, strict
 from . import points
 
 
-def outcome_without_a_look() -> None:
-    """An outcome is recorded without looking what Milvus shows."""
-    sending._look_again = lambda case, times: (True, "")
+def outcome_without_read_back() -> None:
+    """An outcome is recorded without a read-back."""
+    sending._read_back = lambda case, attempts: (True, "")
 
 
 def sent_again() -> None:
@@ -41,54 +41,54 @@ def sent_again() -> None:
 
 def not_compared() -> None:
     """What is there now is not compared with what was shown."""
-    protocol._compare = lambda case, look: None
+    protocol._compare = lambda case, state: None
 
 
 def intent_after_the_call() -> None:
     """The intent is committed when the request has been sent."""
-    record, act, kept = protocol._record_intent, protocol.act_once, threading.local()
+    record, send, kept = protocol._record_intent, protocol.send_once, threading.local()
 
     def later(*args: Any) -> None:
         kept.args = args
 
-    def act_first(*args: Any) -> Any:
-        answer = act(*args)
+    def send_first(*args: Any) -> Any:
+        result = send(*args)
         record(*kept.args)
-        return answer
+        return result
 
-    protocol._record_intent, protocol.act_once = later, act_first
-    sending._last_check = lambda case, patience, next_sent: None
+    protocol._record_intent, protocol.send_once = later, send_first
+    sending._last_check = lambda case, read_deadline, progress: None
 
 
-def patience_by_the_clock() -> None:
+def age_by_the_clock() -> None:
     """How long ago an intent was is what the clock says, which may be set."""
-    reconcile.since = lambda intent: timezone.now() - intent.recorded_at
+    reconcile.age_of = lambda intent: timezone.now() - intent.recorded_at
 
 
 def renamed_and_not_compared() -> None:
     """Strict mode drops what it renamed, whatever that was."""
-    take = strict._take
+    rename = strict._rename
 
-    def taken(aside: strict.Aside) -> Identity:
-        take(aside)
-        return aside.identity
+    def renamed(quarantine: strict.Quarantine) -> Identity:
+        rename(quarantine)
+        return quarantine.identity
 
-    strict._take = taken
+    strict._rename = renamed
 
 
-def strays_left() -> None:
-    """Nobody looks for what a late rename left under a private name."""
-    reconcile_operations.give_back_strays = lambda *who: []
+def orphans_left() -> None:
+    """Nobody looks for what a late rename left under a temporary name."""
+    reconcile_operations.restore_orphans = lambda *who: []
 
 
 BUILDS: dict[str, Callable[[], None]] = {
-    "outcome_without_a_look": outcome_without_a_look,
+    "outcome_without_read_back": outcome_without_read_back,
     "sent_again": sent_again,
     "not_compared": not_compared,
     "intent_after_the_call": intent_after_the_call,
-    "patience_by_the_clock": patience_by_the_clock,
+    "age_by_the_clock": age_by_the_clock,
     "renamed_and_not_compared": renamed_and_not_compared,
-    "strays_left": strays_left,
+    "orphans_left": orphans_left,
 }
 
 

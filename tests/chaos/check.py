@@ -99,7 +99,7 @@ def _boasted(rows: list[Row]) -> int:
 
 def _renamed(world: World, there: dict[int, str], rows: list[Row]) -> int:
     """What has another name than it was given, and no outcome says so: its own was taken then."""
-    tell = {"outcome", "afterwards"}
+    tell = {"outcome", "follow_up"}
     told = "\n".join(row.record["message"] for row in rows if row.record["phase"] in tell)
     return sum(
         name != world.made[number] and f"called {name.partition('/')[0]} now" not in told

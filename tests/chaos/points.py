@@ -40,11 +40,13 @@ def install(*, settler: bool = False) -> None:
     _around_append("settled" if settler else "outcome")
     _before(protocol, "perform", "begun", lambda confirmation, **_: confirmation.target.collection)
     _before(protocol, "_intent", "claim", lambda case, *_: case.target.collection)
-    _before(protocol, "act_once", "intended", lambda case, *_: case.target.collection)
+    _before(protocol, "send_once", "intended", lambda case, *_: case.target.collection)
     _before(Destroyer, "_send_once", "sending", lambda _, database, rpc, request, *names: names[0])
-    _around_conclude()
+    _around_verify_and_record()
     if settler:
-        _before(reconcile, "_verdict", "settling", lambda intent, *_: intent.target.collection)
+        _before(
+            reconcile, "_certain_outcome", "settling", lambda intent, *_: intent.target.collection
+        )
 
 
 def _before(owner: Any, function: str, point: str, name_in: Callable[..., str]) -> None:
@@ -57,16 +59,16 @@ def _before(owner: Any, function: str, point: str, name_in: Callable[..., str]) 
     setattr(owner, function, stopping)
 
 
-def _around_conclude() -> None:
-    conclude = protocol.conclude
+def _around_verify_and_record() -> None:
+    original = protocol.verify_and_record
 
     def stopping(case: Any, answer: Any) -> Any:
         stop_at("answered", case.target.collection)
-        outcome = conclude(case, answer)
+        outcome = original(case, answer)
         stop_at("recorded", case.target.collection)
         return outcome
 
-    protocol.conclude = stopping
+    protocol.verify_and_record = stopping
 
 
 def _around_append(outcome: str) -> None:

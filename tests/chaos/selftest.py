@@ -9,20 +9,20 @@ import subprocess
 import sys
 
 CAUGHT_BY = {
-    "outcome_without_a_look": "outcomes_not_as_milvus_shows",
+    "outcome_without_read_back": "outcomes_not_as_milvus_shows",
     "sent_again": "sent_more_than_once",
     "not_compared": "dropped_another_than_shown",
     "intent_after_the_call": "sent_without_intent",
-    "patience_by_the_clock": "outcomes_not_as_milvus_shows",
+    "age_by_the_clock": "outcomes_not_as_milvus_shows",
     "renamed_and_not_compared": "window_hit",
-    "strays_left": "private_names_left",
+    "orphans_left": "private_names_left",
 }
 FOCUS = {
-    "patience_by_the_clock": "clock",
+    "age_by_the_clock": "clock",
     "renamed_and_not_compared": "replaced",
-    "strays_left": "late",
+    "orphans_left": "late",
 }
-STRICT = {"renamed_and_not_compared", "strays_left"}
+STRICT = {"renamed_and_not_compared", "orphans_left"}
 
 
 def main() -> int:

@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from collections_app.access.policy import Action
 from collections_app.audit import log
+from collections_app.audit.events import intent_of
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, Claim, SeenCollection
-from collections_app.operations.claims import finish
+from collections_app.operations.claims import record_outcome
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.strict import PREFIX, private_name
+from collections_app.operations.strict import PREFIX, temporary_name
 from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
@@ -100,7 +101,7 @@ def test_an_operation_that_failed_explains_nothing(
     begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     confirmation = left_unknown(begun, chain)
-    finish(confirmation.operation_id, Outcome.FAILED, "it did not happen", caller(), {})
+    record_outcome(confirmation, Outcome.FAILED, "it did not happen", caller(), {})
     begun.look()
     begun.drop("book")
     begun.look()
@@ -114,7 +115,7 @@ def test_an_operation_that_sent_nothing_is_not_said_to_come_late(
 ) -> None:
     chain.proxy.refuse()
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        finish(operation, Outcome.FAILED, "no connection", caller(), {"attempts": 0})
+        end(operation, Outcome.FAILED, "no connection", attempts=0)
     chain.proxy.ok()
     begun.drop("book")
     if namesake:
@@ -228,6 +229,12 @@ def test_a_drop_of_ours_between_the_list_and_the_comparison_is_seen_by_the_next_
 # --- strict mode takes a collection aside under a private name ------------------------------------
 
 
+def end(operation: uuid.UUID, outcome: Outcome, message: str, **details: Any) -> None:
+    intent = intent_of(operation)
+    assert intent
+    record_outcome(intent, outcome, message, caller(), details)
+
+
 @contextmanager
 def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
     """An operation of ours on `book` that is open meanwhile, and refused in the end."""
@@ -249,12 +256,12 @@ def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
         details = {"identity": {"id": id_, "created_ms": None, "fingerprint": ""}}
         log.append(Entry(phase=Phase.INTENT, details=details, **common))
     yield operation
-    finish(operation, Outcome.REFUSED, "given back", caller(), {})
+    end(operation, Outcome.REFUSED, "given back")
 
 
 def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := temporary_name(operation))
         begun.look()
         begun.rename(private, "book")
     begun.look()
@@ -265,11 +272,11 @@ def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
     begun: Watched, chain: Chain
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := temporary_name(operation))
 
         def give_back() -> None:
             begun.rename(private, "book")
-            finish(operation, Outcome.REFUSED, "given back", caller(), {})
+            end(operation, Outcome.REFUSED, "given back")
 
         chain.relay.after("ShowCollections", lambda: on_own_connection(give_back))
         begun.look()
@@ -284,7 +291,7 @@ def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name
     begun.drop("book")
     begun.add("book")
     with claimed(begun, Action.DROP_COLLECTION, shown) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := temporary_name(operation))
         begun.look()
         assert seen() == []
         begun.rename(private, "book")
@@ -295,7 +302,7 @@ def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name
 def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched) -> None:
     """Its operation tells why it is called like that. What others do to it then is theirs."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := temporary_name(operation))
     begun.look()
     assert seen() == []
     begun.drop(private)
@@ -306,8 +313,8 @@ def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched
 def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -> None:
     """Closed as failed, and left aside because its own name was taken: the drop may still come."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
-        finish(operation, Outcome.FAILED, "left aside", caller(), {"settled": True})
+        begun.rename("book", private := temporary_name(operation))
+        end(operation, Outcome.FAILED, "left aside", settled=True)
     begun.look()
     begun.drop(private)
     begun.look()
@@ -319,7 +326,7 @@ def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_othe
     begun: Watched,
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        private = private_name(operation)
+        private = temporary_name(operation)
     begun.rename("book", private)
     begun.look()
     begun.rename(private, "book")
@@ -329,7 +336,7 @@ def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_othe
 
 def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := temporary_name(operation))
     begun.look()
     begun.rename(private, "book_kept")
     begun.look()
@@ -337,7 +344,7 @@ def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
 
 
 def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
-    begun.rename("book", private := private_name(uuid.uuid4()))
+    begun.rename("book", private := temporary_name(uuid.uuid4()))
     begun.look()
     assert seen() == ["renamed book", f"renamed {private}"]
 
@@ -356,7 +363,7 @@ def test_a_stranger_hides_nothing_under_a_private_name_of_ours(
     """Who sees Milvus sees such names, and the operation only ever renamed `book`."""
     begun.add("payroll")
     begun.look()
-    begun.rename("payroll", private := private_name(ended))
+    begun.rename("payroll", private := temporary_name(ended))
     begun.look()
     assert seen() == ["appeared payroll", "renamed payroll", f"renamed {private}"]
     begun.rename(private, "book_2")
@@ -370,7 +377,7 @@ def test_a_private_name_of_ours_means_nothing_elsewhere(
     elsewhere = Watched(make_collection, make_collection.database())
     elsewhere.add("book")
     elsewhere.look()
-    elsewhere.rename("book", private := private_name(ended))
+    elsewhere.rename("book", private := temporary_name(ended))
     elsewhere.look()
     assert seen() == ["renamed book", f"renamed {private}"]
 

@@ -129,7 +129,7 @@ def thing(request: pytest.FixtureRequest, make_collection: Seeds) -> Thing:
 def consent(target: Target, action: Action | None = None, who: Actor | None = None) -> Confirmation:
     """What the dialog gives to somebody who looks now."""
     action = action or DROP[target.kind]
-    look = OPERATIONS[action].look(clusters.get(target.cluster).gateway, target)
+    look = OPERATIONS[action].read_state(clusters.get(target.cluster).gateway, target)
     return confirm(action, target, look, who or actor())
 
 

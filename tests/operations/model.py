@@ -102,7 +102,7 @@ def killed_early() -> Iterator[None]:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "act_once", die)
+        patch.setattr(protocol, "send_once", die)
         yield
 
 

@@ -22,7 +22,7 @@ from collections_app.milvus.connection import Connection
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations.protocol import Busy, NotDone
+from collections_app.operations.protocol import Busy, OperationRejected
 from collections_app.operations.sending import OutcomeUnrecorded
 from tests.fixtures import actor
 from tests.infra.chain import Chain
@@ -255,7 +255,7 @@ def test_a_refusal_that_can_not_be_recorded_is_no_silent_one(thing: Thing) -> No
     thing.remove()
     with read_only_database(), pytest.raises(LogUnwritable):
         carry_out(stale)
-    with pytest.raises(NotDone):
+    with pytest.raises(OperationRejected):
         carry_out(stale)
 
 
@@ -357,7 +357,7 @@ def refused_while_open(thing: Thing) -> str:
     """A second drop meets the claim, though the process that made it is dead."""
     with pytest.raises(Busy, match="has an operation in progress"):
         carry_out(consent(thing.target), actor("bob"))
-    return f"refused {Outcome.BUSY}"
+    return f"rejected {Outcome.BUSY}"
 
 
 def reconcile() -> int:

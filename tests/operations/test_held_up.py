@@ -13,9 +13,9 @@ from collections_app.audit.log import Outcome
 from collections_app.audit.verify import verify
 from collections_app.milvus.types import Kind
 from collections_app.models import Claim
-from collections_app.operations.claims import finish
+from collections_app.operations.claims import record_outcome
 from collections_app.operations.kinds import OPERATIONS
-from collections_app.operations.protocol import NotDone
+from collections_app.operations.protocol import OperationRejected
 from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds, unique_name
@@ -67,7 +67,7 @@ def test_what_was_settled_meanwhile_is_not_sent_and_not_said_otherwise(
     confirmation = consent(thing.target)
 
     def meanwhile() -> None:
-        finish(confirmation.operation_id, Outcome.FAILED, "given up", caller("other"), {})
+        record_outcome(confirmation, Outcome.FAILED, "given up", caller("other"), {})
         thing.replace()
 
     with on_intent(meanwhile):
@@ -115,7 +115,7 @@ def test_aliases_that_could_not_be_read_block_the_drop(
     collection = make_collection(aliases=[unique_name("alias")])
     confirmation = consent(target_in(collection, Kind.COLLECTION))
     chain.relay.fail("ListAliases", grpc.StatusCode.DEADLINE_EXCEEDED, "too slow")
-    with pytest.raises(NotDone) as stopped:
+    with pytest.raises(OperationRejected) as stopped:
         carry_out(confirmation)
     assert stopped.value.outcome is Outcome.BLOCKED
     assert chain.relay.count("DropCollection") == 0

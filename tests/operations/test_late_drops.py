@@ -141,5 +141,5 @@ def test_the_watch_records_a_late_drop_as_its_operations_and_not_as_external(
     look(milvus, ("default",))
     look(milvus, ("default",))
     about = AuditEvent.objects.filter(name=thing.target.name).order_by("sequence")
-    assert about.last().phase == "afterwards"
+    assert about.last().phase == "follow_up"
     assert set(about.values_list("operation_id", flat=True)) == {late.confirmation.operation_id}

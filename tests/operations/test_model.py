@@ -30,7 +30,7 @@ from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.protocol import AlreadyUsed, NotDone
+from collections_app.operations.protocol import AlreadyUsed, OperationRejected
 from collections_app.operations.reconcile import open_operations, settle
 from collections_app.operations.sending import OutcomeUnrecorded
 from tests.fakes import Lost, use_fake
@@ -52,7 +52,7 @@ SEARCH = settings(
     else [Search.generate],  # shrinking takes minutes
     suppress_health_check=list(HealthCheck),
 )
-STOPPED = (NotDone, AlreadyUsed, MilvusError, log.LogUnwritable, OutcomeUnrecorded)
+STOPPED = (OperationRejected, AlreadyUsed, MilvusError, log.LogUnwritable, OutcomeUnrecorded)
 FINAL = {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.REFUSED}
 PATIENCE = 4.0  # seconds: of the fake's cluster, with a drop
 LONG_TIME = 3600.0  # seconds: after that nothing is on its way any more

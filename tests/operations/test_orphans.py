@@ -15,10 +15,10 @@ from collections_app.audit.verify import verify
 from collections_app.milvus.errors import Denied, NotFound
 from collections_app.milvus.types import Identity, Kind, ServerInfo
 from collections_app.operations import strict
-from collections_app.operations.claims import final_outcome, finish
+from collections_app.operations.claims import final_outcome, record_outcome
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.orphans import give_back_strays
-from collections_app.operations.protocol import NotDone
+from collections_app.operations.orphans import restore_orphans
+from collections_app.operations.protocol import OperationRejected
 from tests.fakes import FakeMilvus, Lost, use_fake
 from tests.fixtures import caller
 from tests.operations.conftest import (
@@ -52,20 +52,20 @@ def strayed(fake: FakeMilvus, name: str = "book", database: str = "default") -> 
     fake.next_act = Lost.UNDONE
     assert carry_out(confirmation) is Outcome.UNKNOWN
     operation_id = confirmation.operation_id
-    assert finish(operation_id, Outcome.FAILED, "still there", caller(), {})
-    fake.rename_collection(database, name, strict.private_name(operation_id))
+    assert record_outcome(confirmation, Outcome.FAILED, "still there", caller(), {})
+    fake.rename_collection(database, name, strict.temporary_name(operation_id))
     return confirmation
 
 
-def look_for_strays() -> list[str]:
-    return give_back_strays(caller("reconciler"))
+def restored() -> list[str]:
+    return restore_orphans(caller("reconciler"))
 
 
 def test_an_account_that_may_not_list_databases_finds_it_too(fake: FakeMilvus) -> None:
     strayed(fake)
     strayed(fake, "film", "search")
     fake.denied("databases")
-    look_for_strays()
+    restored()
     assert fake.collection_identity("default", "book")
     assert fake.collection_identity("search", "film")
 
@@ -85,14 +85,14 @@ def test_a_database_that_can_not_be_listed_does_not_hide_the_others(
         return listed(database)
 
     monkeypatch.setattr(fake, "identities", identities)
-    look_for_strays()
+    restored()
     assert fake.collection_identity("search", "film")
 
 
 def test_one_that_can_not_be_looked_at_does_not_hide_the_others(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hidden = strict.private_name(strayed(fake).operation_id)
+    hidden = strict.temporary_name(strayed(fake).operation_id)
     strayed(fake, "film")
     known = fake.collection_identity
 
@@ -102,7 +102,7 @@ def test_one_that_can_not_be_looked_at_does_not_hide_the_others(
         return known(database, name)
 
     monkeypatch.setattr(fake, "collection_identity", identity)
-    look_for_strays()
+    restored()
     assert known("default", "film")
 
 
@@ -111,7 +111,7 @@ def test_it_is_found_though_strict_mode_was_switched_off(
 ) -> None:
     strayed(fake)
     be_strict(monkeypatch, False)
-    look_for_strays()
+    restored()
     assert fake.collection_identity("default", "book")
 
 
@@ -119,11 +119,11 @@ def test_one_whose_name_can_not_be_given_back_is_told_of(
     fake: FakeMilvus, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the operation, once, and in the ordinary log as long as it lasts."""
-    private = strict.private_name(strayed(fake).operation_id)
+    private = strict.temporary_name(strayed(fake).operation_id)
     fake.denied("rename_collection")
     for _ in range(2):
         caplog.clear()
-        assert look_for_strays() == []
+        assert restored() == []
         assert f"{private} has not got its name back" in caplog.text
         assert told() == [*CLOSED, "afterwards failed"]
 
@@ -141,9 +141,9 @@ def test_it_is_on_the_record_before_its_name_is_given_back(
 
     monkeypatch.setattr(fake, "rename_collection", look)
     with read_only_database(), pytest.raises(LogUnwritable):
-        look_for_strays()
+        restored()
     assert seen == []
-    assert len(look_for_strays()) == 1
+    assert len(restored()) == 1
     assert seen == [[*CLOSED, "afterwards failed"]]
     assert told() == [*CLOSED, "afterwards failed", "afterwards failed"]
     assert final_outcome(confirmation.operation_id) is Outcome.FAILED
@@ -159,7 +159,7 @@ def test_a_look_made_before_a_name_is_given_back_is_worth_nothing_after_it(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its name was another's, who goes in this moment: a plain drop would take what comes back."""
-    private = strict.private_name(strayed(fake).operation_id)
+    private = strict.temporary_name(strayed(fake).operation_id)
     stray = fake.collection_identity("default", private)
     get = clusters.get
     monkeypatch.setattr(clusters, "get", lambda key: plain(get(key)))
@@ -168,10 +168,10 @@ def test_a_look_made_before_a_name_is_given_back_is_worth_nothing_after_it(
 
     def meanwhile(database: str) -> ServerInfo:
         fake.drop_collection("default", "book")
-        look_for_strays()
+        restored()
         return server(database)
 
     monkeypatch.setattr(fake, "server", meanwhile)
-    with pytest.raises(NotDone):
+    with pytest.raises(OperationRejected):
         carry_out(mine)
     assert fake.collection_identity("default", "book") == stray

@@ -19,7 +19,7 @@ from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.claims import claim_on, claims_in
 from collections_app.operations.kinds import OPERATIONS
-from collections_app.operations.protocol import AlreadyUsed, Busy, NotDone
+from collections_app.operations.protocol import AlreadyUsed, Busy, OperationRejected
 from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
@@ -99,12 +99,12 @@ def test_the_intent_keeps_what_it_takes_to_make_it_again(thing: Thing, skin: Ski
 def test_a_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain) -> None:
     stale = consent(thing.target)
     thing.replace()
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(stale)
     assert caught.value.outcome is Outcome.CHANGED
     assert thing.is_there()
     assert chain.relay.count(thing.rpc) == 0
-    assert told() == ["refused changed"]
+    assert told() == ["rejected changed"]
     details = json.loads(AuditEvent.objects.get().record)["details"]
     assert details["shown"]["id"] == stale.identity.id != details["found"]["id"]
 
@@ -115,7 +115,7 @@ def test_a_copy_of_the_server_under_its_key_is_not_what_was_shown(
     """Restored from the other one's backup it has the same ids."""
     shown = consent(thing.target)
     use_cluster(milvus_server.uri, milvus_server.token)
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(shown)
     assert (caught.value.outcome, thing.is_there()) == (Outcome.CHANGED, True)
 
@@ -132,11 +132,11 @@ def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
 def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, chain: Chain) -> None:
     late = consent(thing.target)
     thing.remove()
-    with pytest.raises(NotDone, match="no longer exists") as caught:
+    with pytest.raises(OperationRejected, match="no longer exists") as caught:
         carry_out(late)
     assert caught.value.outcome is Outcome.NOT_FOUND
     assert chain.relay.count(thing.rpc) == 0
-    assert told() == ["refused not found"]
+    assert told() == ["rejected not found"]
     assert not Claim.objects.exists()
 
 
@@ -183,14 +183,14 @@ def test_of_two_operators_at_once_one_drops_and_the_other_is_told_who_is_at_it(
     """The first request waits at the server until the other one has been told."""
     people = [actor("ada"), actor("grace")]
     consents = [consent(thing.target, who=who) for who in people]
-    chain.relay.before(thing.rpc, lambda: until(lambda: "refused busy" in on_own_connection(told)))
+    chain.relay.before(thing.rpc, lambda: until(lambda: "rejected busy" in on_own_connection(told)))
     results = at_once(*(lambda i=i: carry_out(consents[i], people[i]) for i in (0, 1)))
     winner = results.index(Outcome.SUCCEEDED)
     refusal = results[1 - winner]
     assert isinstance(refusal, Busy)
     assert refusal.claim.actor_display == people[winner].display in str(refusal)
     assert chain.relay.count(thing.rpc) == 1
-    assert told() == ["intent", "refused busy", "outcome succeeded"]
+    assert told() == ["intent", "rejected busy", "outcome succeeded"]
     assert not verify().broken
 
 
@@ -199,10 +199,10 @@ def test_who_comes_after_another_operator_is_told_that_it_is_gone(
 ) -> None:
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
     carry_out(theirs, GRACE)
-    with pytest.raises(NotDone, match="no longer exists"):
+    with pytest.raises(OperationRejected, match="no longer exists"):
         carry_out(mine)
     assert chain.relay.count(thing.rpc) == 1
-    assert told() == [*SUCCEEDED, "refused not found"]
+    assert told() == [*SUCCEEDED, "rejected not found"]
 
 
 def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
@@ -216,7 +216,7 @@ def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
         thing.add_namesake()
 
     chain.relay.after("GetVersion", meanwhile)
-    with pytest.raises(NotDone):
+    with pytest.raises(OperationRejected):
         carry_out(mine)
     assert thing.is_there()
     assert chain.relay.count(thing.rpc) == 1
@@ -256,7 +256,7 @@ def test_a_look_made_before_a_drop_under_the_other_key_is_worth_nothing_after_it
         thing.add_namesake()
 
     chain.relay.after("GetVersion", meanwhile)
-    with pytest.raises(NotDone):
+    with pytest.raises(OperationRejected):
         carry_out(mine)
     assert thing.is_there()
     assert chain.relay.count(thing.rpc) == 1
@@ -271,11 +271,11 @@ def test_without_the_right_it_is_recorded_and_milvus_is_not_even_asked(
     viewer = actor("vera", groups=("viewer", "auditor"))
     confirmation = consent(thing.target, who=viewer)
     asked = chain.relay.calls
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(confirmation, viewer)
     assert caught.value.outcome is Outcome.DENIED
     assert chain.relay.calls == asked
-    assert told() == ["refused denied"]
+    assert told() == ["rejected denied"]
     assert "Vera" in last_message()
     assert thing.is_there()
 
@@ -289,7 +289,7 @@ def test_the_right_to_one_is_no_right_to_the_other(
 ) -> None:
     settings.ACCESS = (rule("limited", right),)
     thing, limited = Thing.make(make_collection, kind), actor(groups=("limited",))
-    with pytest.raises(NotDone, match="not permitted"):
+    with pytest.raises(OperationRejected, match="not permitted"):
         carry_out(consent(thing.target, who=limited), limited)
     assert thing.is_there()
 
@@ -384,12 +384,12 @@ def test_what_milvus_would_not_drop_is_blocked_recorded_and_not_sent(
     obstacle: Obstacle, make_collection: Seeds, chain: Chain
 ) -> None:
     thing = Thing(make_collection, obstacle.target(make_collection))
-    with pytest.raises(NotDone, match=obstacle.says) as caught:
+    with pytest.raises(OperationRejected, match=obstacle.says) as caught:
         carry_out(consent(thing.target))
     assert caught.value.outcome is Outcome.BLOCKED
     assert caught.value.blockers
     assert chain.relay.count(thing.rpc) == 0
-    assert told() == ["refused blocked"]
+    assert told() == ["rejected blocked"]
     assert obstacle.says in last_message()
     assert thing.is_there()
 
@@ -403,7 +403,7 @@ def test_the_remedy_is_an_act_of_its_own_and_then_the_drop_goes_through(
     obstacle: Obstacle, remedy: Action, make_collection: Seeds, chain: Chain
 ) -> None:
     thing = Thing(make_collection, obstacle.target(make_collection))
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(consent(thing.target))
     (blocker,) = caught.value.blockers
     assert blocker.remedy is remedy
@@ -413,7 +413,7 @@ def test_the_remedy_is_an_act_of_its_own_and_then_the_drop_goes_through(
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert not thing.is_there()
     assert [chain.relay.count(RPC[act]) for act in (remedy, thing.action)] == [1, 1]
-    assert told() == ["refused blocked", *SUCCEEDED, *SUCCEEDED]
+    assert told() == ["rejected blocked", *SUCCEEDED, *SUCCEEDED]
     actions = AuditEvent.objects.order_by("sequence").values_list("action", flat=True)
     assert list(actions) == [thing.action, remedy, remedy, thing.action, thing.action]
 
@@ -441,7 +441,7 @@ def test_releasing_and_dropping_an_alias_go_the_same_way(
     assert chain.relay.count(RPC[action]) == 1
     assert told() == SUCCEEDED
     assert make_collection.exists(target.collection)
-    with pytest.raises((NotDone, NotFound)):
+    with pytest.raises((OperationRejected, NotFound)):
         carry_out(consent(target, action))
     assert chain.relay.count(RPC[action]) == 1
 
@@ -458,11 +458,11 @@ def test_what_was_shown_holds_for_them_too(
         client.drop_alias(alias, timeout=10)
     client.drop_collection(target.collection, timeout=10)
     make_collection(target.collection, partitions=[PARTITION], aliases=aliases)
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(stale)
     assert caught.value.outcome is Outcome.CHANGED
     assert chain.relay.count(RPC[action]) == 0
-    assert told() == ["refused changed"]
+    assert told() == ["rejected changed"]
 
 
 # --- Milvus Lite --------------------------------------------------------------------------------
@@ -478,13 +478,13 @@ def test_without_ids_a_changed_fingerprint_stops_the_drop_and_the_same_one_lets_
     thing = Thing.make(collections_on(lite_server), kind)
     stale = consent(thing.target)
     lite_server.client().create_partition(thing.target.collection, "added_since")
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(stale)
     assert caught.value.outcome is Outcome.CHANGED
     assert thing.is_there()
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert not thing.is_there()
-    assert told() == ["refused changed", *SUCCEEDED]
+    assert told() == ["rejected changed", *SUCCEEDED]
 
 
 def test_a_partition_that_took_its_collection_with_it_is_told_as_that(

@@ -13,7 +13,7 @@ from collections_app.audit.log import Outcome
 from collections_app.clusters import Milvus
 from collections_app.milvus import connection
 from collections_app.milvus.types import Kind
-from collections_app.operations.protocol import NotDone
+from collections_app.operations.protocol import OperationRejected
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import Thing, carry_out, consent, told
@@ -121,7 +121,7 @@ def test_a_promoted_standby_drops_again(
     refuse_as_standby(chain, thing.rpc)
     carry_out(refused)
     chain.relay.forward(thing.rpc)
-    with pytest.raises(NotDone, match="primary cluster"):
+    with pytest.raises(OperationRejected, match="primary cluster"):
         carry_out(consent(thing.target))
     monkeypatch.setattr(connection, "STANDBY_FOR", 0.0)  # a refusal counts for two minutes
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED

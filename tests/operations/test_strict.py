@@ -27,7 +27,7 @@ from collections_app.operations.claims import claim_on, claims_in
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.kinds.drop_collection import STRICT, DropCollection
 from collections_app.operations.kinds.drop_partition import NOT_STRICT, DropPartition
-from collections_app.operations.protocol import Busy, NotDone
+from collections_app.operations.protocol import Busy, OperationRejected
 from collections_app.operations.reconcile import settle
 from tests.fakes import FakeMilvus, use_fake
 from tests.fixtures import actor, caller
@@ -68,7 +68,7 @@ def strictly(
     yield
     for intent in AuditEvent.objects.filter(phase="intent"):
         assert intent.operation_id
-        make_collection.renamed(strict.private_name(intent.operation_id))
+        make_collection.renamed(strict.temporary_name(intent.operation_id))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def id_of(thing: Thing, name: str = "") -> int:
 
 
 def private(confirmation: Confirmation) -> str:
-    return strict.private_name(confirmation.operation_id)
+    return strict.temporary_name(confirmation.operation_id)
 
 
 def details() -> dict[str, object]:
@@ -149,13 +149,13 @@ def test_in_another_database_it_stays_there_until_it_is_gone(
 
 def test_the_dialog_says_so_and_the_intent_keeps_the_private_name(thing: Thing) -> None:
     gateway = clusters.get("main").gateway
-    assert STRICT in DropCollection().look(gateway, thing.target).notes
+    assert STRICT in DropCollection().read_state(gateway, thing.target).notes
     partition = target_in(thing.target.name, Kind.PARTITION, "novels")
-    assert NOT_STRICT in DropPartition().look(gateway, partition).notes
+    assert NOT_STRICT in DropPartition().read_state(gateway, partition).notes
     confirmation = consent(thing.target)
     carry_out(confirmation)
     intent = json.loads(AuditEvent.objects.get(phase="intent").record)
-    assert intent["details"]["private_name"] == private(confirmation)
+    assert intent["details"]["temporary_name"] == private(confirmation)
 
 
 # --- a namesake in the last instant -------------------------------------------------------------
@@ -303,10 +303,10 @@ def test_on_another_server_under_its_key_nothing_is_renamed(
 
 
 def settle_is_early(confirmation: Confirmation) -> bool:
-    from collections_app.operations.reconcile import Intent, _patience_over
+    from collections_app.operations.reconcile import Intent, drop_deadline_passed
 
     intent = AuditEvent.objects.get(operation_id=confirmation.operation_id, phase="intent")
-    return not _patience_over(Intent.of(intent))
+    return not drop_deadline_passed(Intent.of(intent))
 
 
 def test_a_drop_that_milvus_refuses_gives_the_name_back(thing: Thing, chain: Chain) -> None:
@@ -387,7 +387,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
     assert chain.relay.count(DROP) <= 1
     operation_id = AuditEvent.objects.get(phase="intent").operation_id
     assert operation_id
-    assert not id_of(thing, strict.private_name(operation_id))
+    assert not id_of(thing, strict.temporary_name(operation_id))
 
 
 def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
@@ -513,7 +513,7 @@ def test_with_milvus_gone_it_is_found_the_next_time(
 def test_a_name_that_only_looks_like_ours_is_left_alone(
     make_collection: Seeds, thing: Thing, chain: Chain
 ) -> None:
-    name = make_collection(strict.private_name(uuid.uuid4()))
+    name = make_collection(strict.temporary_name(uuid.uuid4()))
     partition = consent(target_in(make_collection(partitions=["p"]), Kind.PARTITION, "p"))
     assert carry_out(partition) is Outcome.SUCCEEDED, "an operation without a private name"
     other = make_collection(private(partition))
@@ -553,9 +553,9 @@ def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite
     client = Connection(milvus.cluster).client("default")
     client.create_collection("book", dimension=4)
     target = target_in("book", Kind.COLLECTION)
-    look = DropCollection().look(milvus.gateway, target)
+    look = DropCollection().read_state(milvus.gateway, target)
     assert "strict_drop" in look.blockers[0].text
-    with pytest.raises(NotDone, match="strict_drop"):
+    with pytest.raises(OperationRejected, match="strict_drop"):
         carry_out(consent(target))
     assert client.has_collection("book")
 
@@ -578,6 +578,6 @@ def test_where_the_account_could_not_look_afterwards_nothing_begins(
         monkeypatch.setattr(fake, "collection_identity", only_book)
     else:
         fake.denied("name_of")
-    with pytest.raises(NotDone, match="strict_drop"):
+    with pytest.raises(OperationRejected, match="strict_drop"):
         carry_out(consent(target_in("book", Kind.COLLECTION)))
     assert fake.sent == []

@@ -18,7 +18,7 @@ from collections_app.clusters import Milvus
 from collections_app.milvus.types import Kind
 from collections_app.milvus.versions import LOSES, ON_LITE, RENAME, UNREADABLE
 from collections_app.operations.kinds.drop_collection import DropCollection
-from collections_app.operations.protocol import NotDone
+from collections_app.operations.protocol import OperationRejected
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.operations.conftest import Thing, carry_out, consent, target_in, told
@@ -49,7 +49,7 @@ def sent(chain: Chain) -> list[str]:
 
 
 def looked_at(thing: Thing) -> Any:
-    return DropCollection().look(clusters.get("main").gateway, thing.target)
+    return DropCollection().read_state(clusters.get("main").gateway, thing.target)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_strict_drop_on_refused_version_is_blocked_and_sends_nothing(
         call_command(*thing.command)
     assert caught.value.returncode == 3
     assert reason.rstrip(".") in str(caught.value)
-    assert (sent(chain), told()) == ([], ["refused blocked"])
+    assert (sent(chain), told()) == ([], ["rejected blocked"])
     assert thing.is_there()
 
 
@@ -91,10 +91,10 @@ def test_server_replaced_by_refused_version_after_the_dialog_gets_no_rename(
 ) -> None:
     confirmation = consent(thing.target)
     answer_version(chain, "v2.5.14")
-    with pytest.raises(NotDone) as caught:
+    with pytest.raises(OperationRejected) as caught:
         carry_out(confirmation)
     assert caught.value.outcome is Outcome.BLOCKED
-    assert (sent(chain), told()) == ([], ["refused blocked"])
+    assert (sent(chain), told()) == ([], ["rejected blocked"])
 
 
 def test_drop_without_strict_mode_on_refused_version_is_sent(
@@ -149,6 +149,6 @@ def test_strict_drop_on_milvus_lite_says_that_it_has_no_ids(
 ) -> None:
     milvus = use_cluster(lite_uri, strict_drop=True)
     milvus.gateway._connection.client("default").create_collection("book", dimension=4)
-    look = DropCollection().look(milvus.gateway, target_in("book", Kind.COLLECTION))
+    look = DropCollection().read_state(milvus.gateway, target_in("book", Kind.COLLECTION))
     (blocker,) = look.blockers
     assert ON_LITE.text in blocker.text

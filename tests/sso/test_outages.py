@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 ComeIn = Callable[..., Client]
 DIALOG = act_url("drop-collection", "books")
 HTMX = {"HX-Request": "true"}
-DENIED = ("refused", "collection.drop", "denied")
+DENIED = ("rejected", "collection.drop", "denied")
 BANNER = "can’t be confirmed"
 
 

@@ -32,7 +32,7 @@ def entry(name: str, **changes: Any) -> Entry:
     where = {"cluster": "main", "database": "default", **changes.pop("where", {})}
     target = {**where, "kind": "collection", "collection": name, "name": name}
     values = {
-        "phase": Phase.REFUSED,
+        "phase": Phase.REJECTED,
         "action": "collection.drop",
         "caller": caller(),
         "outcome": Outcome.DENIED,
@@ -83,7 +83,7 @@ def test_the_log_is_for_auditors(
     assert getattr(signed_in(name), method)(path).status_code == status
     new = AuditEvent.objects.filter(sequence__gt=before)
     exported = [("access", "audit.export", "")] if path == EXPORT else []
-    denied = [("refused", "audit.read", "denied")] if method == "post" else []
+    denied = [("rejected", "audit.read", "denied")] if method == "post" else []
     expected = exported if status == 200 else denied
     assert list(new.values_list("phase", "action", "outcome")) == expected
 

@@ -37,7 +37,7 @@ def entry(cluster: str, database: str, collection: str, **changes: Any) -> Entry
         "name": collection,
     }
     values = {
-        "phase": Phase.REFUSED,
+        "phase": Phase.REJECTED,
         "action": "collection.drop",
         "caller": caller(collection or "nobody"),
         "outcome": Outcome.DENIED,
@@ -205,7 +205,7 @@ def test_who_sees_a_part_verifies_nothing_and_the_attempt_is_on_the_record(
     assert answer.status_code == 403
     assert "intact" not in Page(answer).text
     last = AuditEvent.objects.latest("sequence")
-    assert (last.phase, last.action, last.outcome) == ("refused", "audit.read", "denied")
+    assert (last.phase, last.action, last.outcome) == ("rejected", "audit.read", "denied")
     assert last.actor == "outsider|local|outsider"
     assert "Verify the chain" in Page(signed_in("auditor").get(LOG)).text
     assert signed_in("auditor").post(VERIFY).status_code == 200

@@ -319,7 +319,7 @@ def test_a_crafted_drop_of_what_milvus_keeps_is_refused_here_and_recorded(
     assert "Blocked" in page.text
     assert ("partition key, tenant" if by_key else "keeps its default partition") in page.text
     assert "the attempt was recorded in the audit log" in page.text
-    assert (destroyed(), events()) == ([], [("refused", "blocked")])
+    assert (destroyed(), events()) == ([], [("rejected", "blocked")])
 
 
 # --- who ------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_who_may_not_drop_is_refused_and_the_attempt_recorded(
     else:
         assert page.status == 404
         assert "Not found" in page.text, "who may not see it is not told that it is there"
-    tried = [("refused", "denied")] if method == "post" else []  # looking is no attempt
+    tried = [("rejected", "denied")] if method == "post" else []  # looking is no attempt
     assert (destroyed(), events(), thing.exists) == ([], tried, True)
     if tried:
         assert json.loads(AuditEvent.objects.get().record)["actor"]["subject"] == name
@@ -356,7 +356,7 @@ def test_the_right_to_drop_partitions_is_not_the_right_to_drop_collections(
         assert client.post(act_url(act, name), {"typed_name": name}).status_code == 403
     assert client.post(act_url("drop-alias", name, "x"), {"typed_name": "x"}).status_code == 403
     assert destroyed() == []
-    assert events() == [("refused", "denied")] * 3
+    assert events() == [("rejected", "denied")] * 3
 
 
 def test_without_signing_in_there_is_no_dialog(thing: Thing, faulty: Any, destroyed: Any) -> None:
@@ -412,7 +412,7 @@ def test_a_forged_consent_is_refused_and_recorded(
     assert page.status == 403
     assert "Invalid confirmation" in page.text
     assert "Nothing was sent." in page.text
-    assert (destroyed(), events(), thing.exists) == ([], [("refused", "denied")], True)
+    assert (destroyed(), events(), thing.exists) == ([], [("rejected", "denied")], True)
 
 
 def test_a_dialog_left_open_too_long_is_shown_afresh(
@@ -446,7 +446,7 @@ def test_a_namesake_created_meanwhile_survives(
     page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
     assert page.status == 409
     assert "It changed since you opened this dialog" in page.text
-    assert (destroyed(), events(), thing.exists) == ([], [("refused", "changed")], True)
+    assert (destroyed(), events(), thing.exists) == ([], [("rejected", "changed")], True)
 
 
 def test_what_is_gone_already_is_not_called_dropped(
@@ -458,7 +458,7 @@ def test_what_is_gone_already_is_not_called_dropped(
     page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
     assert page.status == 404
     assert "It no longer exists" in page.text
-    assert (destroyed(), events()) == ([], [("refused", "not found")])
+    assert (destroyed(), events()) == ([], [("rejected", "not found")])
 
 
 # --- Milvus in trouble ----------------------------------------------------------------------------
@@ -481,7 +481,7 @@ def test_while_an_operation_is_open_a_second_person_is_told_whose_it_is(
     assert "operator has an operation in progress" in page.text
     assert page.link("View operation") == open_page
     assert destroyed() == [rpc]
-    assert events()[-1] == ("refused", "busy")
+    assert events()[-1] == ("rejected", "busy")
 
 
 def test_milvus_refusing_leads_to_a_page_that_says_so(

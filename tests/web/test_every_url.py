@@ -60,7 +60,7 @@ def operation(db: None) -> None:
     target = {"cluster": "main", "database": "default", "kind": "collection"}
     log.write(
         Entry(
-            phase=Phase.REFUSED,
+            phase=Phase.REJECTED,
             action="collection.drop",
             caller=caller(),
             outcome=Outcome.DENIED,

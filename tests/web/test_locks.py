@@ -51,7 +51,7 @@ def test_no_dialog_and_no_request_opens_a_lock(
         assert not AuditEvent.objects.exists()
         return
     row = AuditEvent.objects.get()
-    assert (row.phase, row.action, row.outcome) == ("refused", action, "denied")
+    assert (row.phase, row.action, row.outcome) == ("rejected", action, "denied")
 
 
 def test_a_lock_that_came_while_the_dialog_was_open_counts(
@@ -111,4 +111,4 @@ def test_the_shell_opens_no_lock_either(command: list[str], milvus: FakeMilvus) 
     assert caught.value.returncode == 3
     assert milvus.sent == []
     row = AuditEvent.objects.get()
-    assert (row.phase, row.outcome) == ("refused", "denied")
+    assert (row.phase, row.outcome) == ("rejected", "denied")

@@ -207,7 +207,7 @@ def test_a_hidden_dialog_is_no_dialog_and_the_attempt_is_recorded(
     if method == "get":
         assert not AuditEvent.objects.exists(), "looking is no attempt"
     elif hidden[2] != "team_front":
-        assert not AuditEvent.objects.exclude(phase="refused", outcome="denied").exists()
+        assert not AuditEvent.objects.exclude(phase="rejected", outcome="denied").exists()
         if hidden[0] == "second":  # what names no cluster at all leaves no record
             assert AuditEvent.objects.count() == len(ACTS)
         else:
@@ -225,7 +225,7 @@ def test_the_record_says_who_reached_for_what(
     assert team().post(url).status_code == 404
     row = AuditEvent.objects.get()
     name = spot[2] if slug.endswith("-collection") else spot[3]
-    assert (row.phase, row.action, row.outcome) == ("refused", action, "denied")
+    assert (row.phase, row.action, row.outcome) == ("rejected", action, "denied")
     assert (row.cluster, row.database, row.collection, row.name) == (*spot[:3], name)
     assert row.actor == "outsider|local|outsider"
 
@@ -364,7 +364,7 @@ def released(collection: str, database: str = "default", cluster: str = "main") 
         collection=collection,
         name=collection,
     )
-    look = OPERATIONS[Action.RELEASE_COLLECTION].look(clusters.get(cluster).gateway, target)
+    look = OPERATIONS[Action.RELEASE_COLLECTION].read_state(clusters.get(cluster).gateway, target)
     consent = confirmation.confirm(Action.RELEASE_COLLECTION, target, look, boss)
     protocol.perform(consent, caller(boss), reason="a reason of the boss")
     return consent.operation_id

@@ -279,13 +279,13 @@ def test_an_act_that_came_some_other_way_needs_a_fresh_one_too(
     target = Target(
         cluster="main", database="default", kind=Kind.COLLECTION, collection="books", name="books"
     )
-    look = OPERATIONS[action].look(clusters.get("main").gateway, target)
+    look = OPERATIONS[action].read_state(clusters.get("main").gateway, target)
     consent = confirmation.confirm(action, target, look, who)
-    with pytest.raises(protocol.NotDone, match="requires a recent sign-in"):
+    with pytest.raises(protocol.OperationRejected, match="requires a recent sign-in"):
         protocol.perform(consent, caller(who))
     assert milvus.sent == []
     row = AuditEvent.objects.get()
-    assert (row.phase, row.outcome) == ("refused", "denied")
+    assert (row.phase, row.outcome) == ("rejected", "denied")
 
 
 # --- a session that ended meanwhile ---------------------------------------------------------------

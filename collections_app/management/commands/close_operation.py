@@ -9,9 +9,9 @@ from ...audit.events import Intent, intent_of
 from ...audit.log import Outcome
 from ...clusters import UnknownCluster
 from ...milvus.errors import MilvusError
-from ...operations.claims import finish
+from ...operations.claims import record_outcome
 from ...operations.execution import execution_of
-from ...operations.reconcile import being_carried_out
+from ...operations.reconcile import may_still_run
 from ..shell import Error, ShellCommand
 
 
@@ -39,7 +39,7 @@ class Command(ShellCommand):
         intent = intent_of(operation_id)
         if intent is None:
             raise Error("There is no such operation. Nothing was recorded. Check the id.")
-        if being_carried_out(intent):
+        if may_still_run(intent):
             raise Error(
                 "The operation may still be carried out, so its outcome can't be recorded yet. "
                 "Wait a minute, then run manage.py reconcile_operations."
@@ -48,7 +48,7 @@ class Command(ShellCommand):
         details = {"settled": True, "by_hand": True, "reason": reason}
         message = f"Closed by hand: {reason}"
         outcome = Outcome(options["outcome"])
-        if not finish(operation_id, outcome, message, Caller.shell(), details):
+        if not record_outcome(intent, outcome, message, Caller.shell(), details):
             raise Error("The operation is settled already. Nothing was recorded.")
         self.say(f"Closed the operation as {outcome}.", outcome=str(outcome))
         self.say_operation(operation_id)
@@ -57,12 +57,12 @@ class Command(ShellCommand):
         """Once it is closed, its name would not be restored. If Milvus can't be asked, go on."""
         try:
             execution = execution_of(intent)
-            left = execution.left_over()
+            left = execution.find_orphan()
         except (MilvusError, UnknownCluster):
             return
         if left:
             raise Error(
-                f"The collection still has its temporary name, {execution.private_name}. "
+                f"The collection still has its temporary name, {execution.temporary_name}. "
                 "Nothing was recorded. Run manage.py reconcile_operations, which restores the "
                 "name, or rename the collection yourself first."
             )

@@ -13,7 +13,7 @@ from ...audit import quotas
 from ...audit.log import LogUnwritable, Outcome
 from ...health import heartbeat
 from ...operations.late_drops import follow_up_late_drops
-from ...operations.orphans import give_back_strays
+from ...operations.orphans import restore_orphans
 from ...operations.reconcile import open_operations, settle
 from ...web import links
 from ..shell import ShellCommand
@@ -27,7 +27,7 @@ class Command(ShellCommand):
     )
     ends_with = "Leave out --loop."
 
-    tidy_at = strays_at = 0.0  # monotonic seconds
+    tidy_at = orphans_at = 0.0  # monotonic seconds
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -43,7 +43,7 @@ class Command(ShellCommand):
         while True:
             self._tidy_up()
             still_open = self._once()
-            self._look_for_strays()
+            self._restore_orphans()
             if not options["loop"]:
                 if not still_open:
                     self.say("No operation is open.")
@@ -61,20 +61,20 @@ class Command(ShellCommand):
         except DatabaseError as exc:
             self.stderr.write(f"Old sessions could not be removed: {type(exc).__name__}")
 
-    def _look_for_strays(self) -> None:
+    def _restore_orphans(self) -> None:
         """Once a minute: it lists every database."""
-        if time.monotonic() < self.strays_at:
+        if time.monotonic() < self.orphans_at:
             return
-        self.strays_at = time.monotonic() + 60
+        self.orphans_at = time.monotonic() + 60
         try:
             caller = Caller.shell()
-            for told in [*give_back_strays(caller), *follow_up_late_drops(caller)]:
-                self.say(told)
+            for line in [*restore_orphans(caller), *follow_up_late_drops(caller)]:
+                self.say(line)
         except Exception as exc:
             self.stderr.write(f"The search for temporary names failed: {type(exc).__name__}: {exc}")
 
     def _once(self) -> int:
-        """Look at each open operation once. Returns how many stay open."""
+        """Read back each open operation once. Returns how many stay open."""
         close_old_connections()
         try:
             outcomes = [self._settle(claim.operation_id) for claim in open_operations()]

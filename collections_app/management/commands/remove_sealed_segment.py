@@ -40,7 +40,7 @@ class Command(ShellCommand):
                 f"The database stopped the removal: {exc} Part of the segment may be removed. Run "
                 "this again to continue."
             ) from exc
-        except archive.NotDone as exc:
+        except archive.ArchiveError as exc:
             raise Error(str(exc)) from exc
         self.say(
             f"Removed events {segment.first} to {segment.last} from the database.",

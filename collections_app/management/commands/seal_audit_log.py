@@ -36,7 +36,7 @@ class Command(ShellCommand):
             raise Error(
                 "The audit log can't be written, so nothing was sealed. Run manage.py doctor."
             ) from exc
-        except archive.NotDone as exc:
+        except archive.ArchiveError as exc:
             raise Error(str(exc)) from exc
         path = options["to"] / segment.file
         events = f"events {segment.first} to {segment.last}"

@@ -1,4 +1,4 @@
-"""What every operation says about itself: how to look, how to act, how to tell that it is done."""
+"""What every operation says about itself: how to read it, to act, to tell that it is done."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Blocker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class TargetState:
     """One fresh read of a target: what the dialog shows and the intent keeps."""
 
     identity: Identity
@@ -55,16 +55,17 @@ class Operation(ABC):
     kind: Kind
     verb: str  # "Drop" or "Release"
     done_word: str  # "dropped" or "released"
+    is_irreversible: bool  # whether what is done can't be undone
     proof = "Verified: it no longer exists."
 
-    def look(self, gateway: "Gateway", target: Target) -> Look:
+    def read_state(self, gateway: "Gateway", target: Target) -> TargetState:
         """Read the target. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""
-        look = self.read(gateway, target)
-        return replace(look, blockers=(STANDBY,)) if gateway.is_standby(target.database) else look
+        state = self._read(gateway, target)
+        return replace(state, blockers=(STANDBY,)) if gateway.is_standby(target.database) else state
 
     @abstractmethod
-    def read(self, gateway: "Gateway", target: Target) -> Look:
-        """What is special about this kind of target. Raises as `look`."""
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
+        """What is special about this kind of target. Raises as `read_state`."""
 
     @abstractmethod
     def act(self, destroyer: "Destroyer", target: Target) -> None:
@@ -72,19 +73,14 @@ class Operation(ABC):
 
     @abstractmethod
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
-        """Whether the thing of this identity is gone (or released). Raises as `look`."""
+        """Whether the thing of this identity is gone (or released). Raises as `read_state`."""
 
     def side_effect(self, gateway: "Gateway", target: Target, identity: Identity) -> str:
-        """What else is gone, once it is done, in a sentence; empty if nothing is. Raises as `look`.
+        """What else is gone, once it is done, in a sentence; empty if nothing is.
 
-        Not a question of success, so it is asked after that.
+        Raises as `read_state`. Not a question of success, so it is asked after that.
         """
         return ""
-
-    @property
-    def destroys(self) -> bool:
-        """Whether what is done can't be undone."""
-        return self.verb == "Drop"
 
 
 def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ...access.policy import Action
 from ...milvus.errors import NotFound
 from ...milvus.types import Identity, Kind, Target
-from .base import Look, Operation, known
+from .base import Operation, TargetState, known
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -17,14 +17,15 @@ class DropAlias(Operation):
     kind = Kind.ALIAS
     verb = "Drop"
     done_word = "dropped"
+    is_irreversible = True
 
-    def read(self, gateway: "Gateway", target: Target) -> Look:
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         """The identity compared is the collection's: an alias has none of its own."""
         detail = gateway.collection(target.database, target.collection)
         if target.name not in known(detail.aliases, "The aliases"):
             raise NotFound(f"alias not found[alias={target.name}]")
         note = f"Clients that use the name {target.name} will no longer find the collection."
-        return Look(
+        return TargetState(
             identity=detail.identity,
             server=gateway.server(target.database),
             detail=detail,

@@ -7,7 +7,7 @@ from ...milvus.errors import Denied, Refused
 from ...milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
 from ...milvus.versions import Safety, rename_verdict
 from ..strict import PREFIX
-from .base import Blocker, Look, Operation, other, strict_notes
+from .base import Blocker, Operation, TargetState, other, strict_notes
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -32,11 +32,12 @@ class DropCollection(Operation):
     kind = Kind.COLLECTION
     verb = "Drop"
     done_word = "dropped"
+    is_irreversible = True
 
-    def read(self, gateway: "Gateway", target: Target) -> Look:
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         detail = gateway.collection(target.database, target.name)
         server = gateway.server(target.database)
-        return Look(
+        return TargetState(
             identity=detail.identity,
             server=server,
             detail=detail,
@@ -78,7 +79,7 @@ def _strict_blockers(
     try:
         if detail.identity.verifiable:
             gateway.name_of(target.database, detail.identity.id)
-            gateway.collection_identity(target.database, f"{PREFIX}may_we_look")
+            gateway.collection_identity(target.database, f"{PREFIX}may_read")
             return ()
         why = "this server has no ids"
     except (Denied, Refused) as exc:

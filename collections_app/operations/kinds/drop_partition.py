@@ -15,7 +15,7 @@ from ...milvus.types import (
     Target,
     Unread,
 )
-from .base import Blocker, Look, Operation, collection_now, known, strict_notes
+from .base import Blocker, Operation, TargetState, collection_now, known, strict_notes
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -37,16 +37,17 @@ class DropPartition(Operation):
     kind = Kind.PARTITION
     verb = "Drop"
     done_word = "dropped"
+    is_irreversible = True
 
-    def read(self, gateway: "Gateway", target: Target) -> Look:
-        partition, look = look_at_partition(gateway, target)
-        blockers = undroppable(look.detail, partition.name)
-        if not blockers and not look.server.lite:
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
+        partition, state = read_partition(gateway, target)
+        blockers = undroppable(state.detail, partition.name)
+        if not blockers and not state.server.lite:
             blockers = _loaded(partition, target)
         return replace(
-            look,
+            state,
             blockers=blockers,
-            notes=_notes(partition, look.server) + strict_notes(gateway, NOT_STRICT),
+            notes=_notes(partition, state.server) + strict_notes(gateway, NOT_STRICT),
         )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
@@ -61,8 +62,8 @@ class DropPartition(Operation):
         return "" if there else COLLECTION_GONE
 
 
-def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Look]:
-    """The partition inside its collection. Raises as `look` does: unreadable is not gone.
+def read_partition(gateway: "Gateway", target: Target) -> tuple[Partition, TargetState]:
+    """The partition inside its collection. Raises as `read_state` does: unreadable is not gone.
 
     On Milvus Lite partitions have no identity, so the collection's fingerprint stands in.
     """
@@ -74,7 +75,7 @@ def look_at_partition(gateway: "Gateway", target: Target) -> tuple[Partition, Lo
     rows = gateway.partition_rows(target.database, target.collection, [target.name])
     own = replace(partition.identity, collection_id=detail.identity.id)
     identity = own if own.verifiable else detail.identity
-    return partition, Look(
+    return partition, TargetState(
         identity=identity,
         server=gateway.server(target.database),
         detail=detail,

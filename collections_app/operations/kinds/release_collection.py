@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Kind, Load, Target
-from .base import Blocker, Look, Operation, collection_now
+from .base import Blocker, Operation, TargetState, collection_now
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -21,19 +21,20 @@ class ReleaseCollection(Operation):
     kind = Kind.COLLECTION
     verb = "Release"
     done_word = "released"
+    is_irreversible = False
     proof = "Verified: it is no longer loaded."
 
-    def read(self, gateway: "Gateway", target: Target) -> Look:
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         detail = gateway.collection(target.database, target.name)
-        look = Look(
+        state = TargetState(
             identity=detail.identity,
             server=gateway.server(target.database),
             detail=detail,
             rows=detail.rows,
             notes=(SEARCHES_FAIL,),
         )
-        keeps = look.server.lite and not detail.indexes
-        return replace(look, blockers=(LITE_KEEPS,) if keeps else unless_loaded(look))
+        keeps = state.server.lite and not detail.indexes
+        return replace(state, blockers=(LITE_KEEPS,) if keeps else unless_loaded(state))
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.release_collection(target.database, target.name)
@@ -43,5 +44,5 @@ class ReleaseCollection(Operation):
         return name is None or not gateway.load(target.database, name).held
 
 
-def unless_loaded(look: Look) -> tuple[Blocker, ...]:
-    return (NOT_LOADED,) if isinstance(look.load, Load) and not look.load.held else ()
+def unless_loaded(state: TargetState) -> tuple[Blocker, ...]:
+    return (NOT_LOADED,) if isinstance(state.load, Load) and not state.load.held else ()

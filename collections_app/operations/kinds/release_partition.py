@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from ...access.policy import Action
 from ...milvus.errors import Unreachable
 from ...milvus.types import Identity, Kind, Target, Unread
-from .base import Blocker, Look, Operation
-from .drop_partition import look_at_partition, partition_now
+from .base import Blocker, Operation, TargetState
+from .drop_partition import partition_now, read_partition
 from .release_collection import SEARCHES_FAIL, unless_loaded
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ class ReleasePartition(Operation):
     kind = Kind.PARTITION
     verb = "Release"
     done_word = "released"
+    is_irreversible = False
     proof = "Verified: it is no longer loaded."
 
-    def read(self, gateway: "Gateway", target: Target) -> Look:
-        _, look = look_at_partition(gateway, target)
-        blockers = (LITE,) if look.server.lite else unless_loaded(look)
-        return replace(look, blockers=blockers, notes=(SEARCHES_FAIL,))
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
+        _, state = read_partition(gateway, target)
+        blockers = (LITE,) if state.server.lite else unless_loaded(state)
+        return replace(state, blockers=blockers, notes=(SEARCHES_FAIL,))
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.release_partition(target.database, target.collection, target.name)
