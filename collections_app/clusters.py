@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from .milvus.guard import Guard
+from .milvus.bulkhead import Bulkhead
+from .milvus.circuit_breaker import CircuitBreaker
 from .milvus.types import Cluster
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Milvus:
     cluster: Cluster
     gateway: "Gateway"
     destroyer: "Destroyer"
-    guard: Guard
+    bulkhead: Bulkhead
+    breaker: CircuitBreaker
 
 
 class UnknownCluster(LookupError):
@@ -54,4 +56,5 @@ def _open(cluster: Cluster) -> Milvus:
     from .milvus.gateway import Gateway  # noqa: PLC0415
 
     connection = Connection(cluster)
-    return Milvus(cluster, Gateway(connection), Destroyer(connection), connection.guard)
+    gateway, destroyer = Gateway(connection), Destroyer(connection)
+    return Milvus(cluster, gateway, destroyer, connection.bulkhead, connection.breaker)

@@ -15,10 +15,17 @@ import pytest
 from django.conf import settings
 
 from collections_app import clusters
+from collections_app.milvus.bulkhead import Bulkhead
+from collections_app.milvus.circuit_breaker import CircuitBreaker
 from collections_app.milvus.destroy import Destroyer
-from collections_app.milvus.errors import Denied, NotFound, OutcomeUnknown, Refused, Unreachable
+from collections_app.milvus.errors import (
+    Denied,
+    MilvusRejected,
+    NotFound,
+    OutcomeUnknown,
+    Unreachable,
+)
 from collections_app.milvus.gateway import Gateway, readable
-from collections_app.milvus.guard import Guard
 from collections_app.milvus.types import (
     Cluster,
     CollectionDetail,
@@ -116,7 +123,7 @@ class FakeMilvus:
         """A new collection, like `Seeds` makes one; its name comes back."""
         found = self._databases.setdefault(database, FakeDatabase())
         if name in found.collections or name in found.aliases:
-            raise Refused(f"duplicated collection name {name}", "65535")
+            raise MilvusRejected(f"duplicated collection name {name}", "65535")
         names = [f"_default_{n}" for n in range(64)] if partition_key else [DEFAULT_PARTITION]
         counts = {names[0]: rows} if isinstance(rows, int) else rows
         found.collections[name] = FakeCollection(
@@ -272,7 +279,7 @@ class FakeMilvus:
         def drop() -> None:
             known = self._databases.get(database, FakeDatabase())
             if name in known.aliases:
-                raise Refused(f"cannot drop the collection via alias = {name}", "65535")
+                raise MilvusRejected(f"cannot drop the collection via alias = {name}", "65535")
             known.collections.pop(name, None)
 
         self._act(drop, "drop_collection", database, name)
@@ -284,7 +291,7 @@ class FakeMilvus:
                 text = f"duplicated new collection name {database}:{new} with other collection name"
                 raise OutcomeUnknown(text, "65535")
             if name not in known.collections:
-                raise Refused(f"collection not found[collection={name}]", "100")
+                raise MilvusRejected(f"collection not found[collection={name}]", "100")
             known.collections[new] = known.collections.pop(name)
 
         self._act(rename, "rename_collection", database, name, new)
@@ -294,12 +301,14 @@ class FakeMilvus:
             found = self._there(database, collection)
             part = found.partitions.get(name)
             if found.partition_key:
-                raise Refused("disable drop partition if partition key mode is used", "65535")
+                raise MilvusRejected(
+                    "disable drop partition if partition key mode is used", "65535"
+                )
             if name == DEFAULT_PARTITION:
-                raise Refused("default partition cannot be deleted", "65535")
+                raise MilvusRejected("default partition cannot be deleted", "65535")
             if part and part.loaded:
                 text = "partition cannot be dropped, partition is loaded, please release it first"
-                raise Refused(text, "65535")
+                raise MilvusRejected(text, "65535")
             found.partitions.pop(name, None)
 
         self._act(drop, "drop_partition", database, collection, name)
@@ -315,7 +324,7 @@ class FakeMilvus:
         def release() -> None:
             found = self._there(database, collection)
             if name not in found.partitions:
-                raise Refused(f"partition not found[partition={name}]", "200")
+                raise MilvusRejected(f"partition not found[partition={name}]", "200")
             found.partitions[name].loaded = False
 
         self._act(release, "release_partition", database, collection, name)
@@ -330,7 +339,9 @@ class FakeMilvus:
 
     def _act(self, carry_out: Callable[[], None], method: str, *names: str) -> None:
         if any(unsafe_name(name) for name in names[1:]):
-            raise Refused("A name with a slash, or only dots, is never sent to a server.", "local")
+            raise MilvusRejected(
+                "A name with a slash, or only dots, is never sent to a server.", "local"
+            )
         self._reach(names[0])
         self.sent.append((method, *names))
         if method in self._denied:
@@ -375,7 +386,7 @@ class FakeMilvus:
         try:
             return self._found(database, name, through_alias=True)
         except NotFound as exc:
-            raise Refused(str(exc), exc.code) from exc
+            raise MilvusRejected(str(exc), exc.code) from exc
 
 
 def _load(loaded: bool) -> Load:
@@ -396,13 +407,15 @@ def _indexes(found: FakeCollection) -> tuple[Index, ...]:
 def use_fake(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> FakeMilvus:
     """A fake Milvus behind every configured cluster. `changes` are made to the clusters."""
     fake = FakeMilvus()
-    impatient = {"read_timeout": 3.0, "drop_timeout": 3.0, "settle_after": 1.0, **changes}
+    impatient = {"read_timeout": 3.0, "drop_timeout": 3.0, "unknown_timeout": 1.0, **changes}
 
     def get(key: str) -> clusters.Milvus:
         if key not in settings.CLUSTERS:
             raise clusters.UnknownCluster(key)
         cluster = fake.cluster = replace(settings.CLUSTERS[key], **impatient)
-        return clusters.Milvus(cluster, cast(Gateway, fake), cast(Destroyer, fake), Guard(cluster))
+        gateway, destroyer = cast(Gateway, fake), cast(Destroyer, fake)
+        bulkhead, breaker = Bulkhead(cluster), CircuitBreaker(cluster)
+        return clusters.Milvus(cluster, gateway, destroyer, bulkhead, breaker)
 
     monkeypatch.setattr(clusters, "get", get)
     return fake

@@ -27,8 +27,8 @@ def cluster_at(uri: str, token: str = "", **changes: Any) -> Cluster:
     settings = {
         "read_timeout": 3.0,
         "drop_timeout": 3.0,
-        "settle_after": 1.0,
-        "pause": 0.0,
+        "unknown_timeout": 1.0,
+        "breaker_cooldown": 0.0,
         **changes,
     }
     return Cluster(key="main", label="Test", uri=uri, token=token, **settings)

@@ -247,7 +247,7 @@ def test_with_nothing_open_there_is_nothing_to_do(faulty: Milvus) -> None:
 def test_what_stays_open_exits_with_one_and_what_is_settled_with_zero(
     open_drop: Confirmation, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
-    use_cluster(chain.uri, chain.token, settle_after=60.0)
+    use_cluster(chain.uri, chain.token, unknown_timeout=60.0)
     operation, address = open_drop.operation_id, f"/operations/{open_drop.operation_id}/"
     assert reconcile() == (1, f"Operation {operation} is still unknown: {address}\n")
     code, told = reconcile("--json")

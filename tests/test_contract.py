@@ -16,7 +16,13 @@ from pymilvus.exceptions import MilvusException
 
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
-from collections_app.milvus.errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused
+from collections_app.milvus.errors import (
+    Denied,
+    MilvusError,
+    MilvusRejected,
+    NotFound,
+    OutcomeUnknown,
+)
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionSummary, Load, Unread
 from tests.fakes import FakeMilvus
@@ -318,7 +324,7 @@ def test_release_makes_the_load_state_go(place: Place) -> None:
 def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
     """Milvus Lite drops loaded partitions, too, and can't release it."""
     place.add("book", partitions=["novel", "essay"], loaded=True)
-    with pytest.raises(Refused, match="partition is loaded"):
+    with pytest.raises(MilvusRejected, match="partition is loaded"):
         place.destroyer.drop_partition(place.database, "book", "novel")
     assert "novel" in place.partitions("book")
     place.destroyer.release_partition(place.database, "book", "novel")
@@ -335,7 +341,7 @@ def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> Non
 @on("lite")
 def test_lite_refuses_to_release_a_partition_and_nothing_is_unknown(place: Place) -> None:
     place.add("book", partitions=["novel"], loaded=True)
-    with pytest.raises(Refused):
+    with pytest.raises(MilvusRejected):
         place.destroyer.release_partition(place.database, "book", "novel")
 
 
@@ -344,9 +350,9 @@ def test_the_default_partition_and_those_of_a_partition_key_are_refused(place: P
     place.add("book")
     place.add("tenants", partition_key=True)
     before = place.partitions("tenants")
-    with pytest.raises(Refused):
+    with pytest.raises(MilvusRejected):
         place.destroyer.drop_partition(place.database, "book", "_default")
-    with pytest.raises(Refused):
+    with pytest.raises(MilvusRejected):
         place.destroyer.drop_partition(place.database, "tenants", before[-1])
     assert place.partitions("book") == ["_default"]
     assert place.partitions("tenants") == before
@@ -367,9 +373,9 @@ def test_ok_to_dropping_what_does_not_exist_proves_nothing(place: Place) -> None
 @everywhere
 def test_acts_on_a_missing_collection_are_refused_for_certain(place: Place) -> None:
     for act in ("drop_partition", "release_partition"):
-        with pytest.raises(Refused):
+        with pytest.raises(MilvusRejected):
             getattr(place.destroyer, act)(place.database, "nothing", "p")
-    with pytest.raises(Refused):
+    with pytest.raises(MilvusRejected):
         place.destroyer.release_collection(place.database, "nothing")
 
 
@@ -377,7 +383,7 @@ def test_acts_on_a_missing_collection_are_refused_for_certain(place: Place) -> N
 def test_a_collection_is_not_dropped_through_its_alias(place: Place) -> None:
     """Milvus Lite drops the real one: there only the look before the act protects it."""
     place.add("book", aliases=["tome"])
-    with pytest.raises(Refused):
+    with pytest.raises(MilvusRejected):
         place.destroyer.drop_collection(place.database, "tome")
     assert place.names() == ["book"]
 
@@ -385,7 +391,7 @@ def test_a_collection_is_not_dropped_through_its_alias(place: Place) -> None:
 @on(V2518, V2620, V30)
 def test_what_has_aliases_is_refused_for_certain(place: Place) -> None:
     place.add("book", aliases=["tome"])
-    with pytest.raises(Refused, match="associated aliases"):
+    with pytest.raises(MilvusRejected, match="associated aliases"):
         place.destroyer.drop_collection(place.database, "book")
     assert place.gateway.aliases(place.database, "book") == ("tome",)
     place.destroyer.drop_alias(place.database, "tome")
@@ -509,13 +515,13 @@ def acts_on(place: Place, name: str) -> None:
     """Every act, with an unsafe name in each of its places."""
     destroyer, database = place.destroyer, place.database
     for act in (destroyer.drop_collection, destroyer.release_collection, destroyer.drop_alias):
-        with pytest.raises(Refused):
+        with pytest.raises(MilvusRejected):
             act(database, name)
         with pytest.raises(MilvusError):
             act(name, "book")
     for act in (destroyer.drop_partition, destroyer.release_partition):
         for names in ((database, "book", name), (database, name, "novel")):
-            with pytest.raises(Refused):
+            with pytest.raises(MilvusRejected):
                 act(*names)
         with pytest.raises(MilvusError):
             act(name, "book", "novel")
@@ -549,8 +555,8 @@ def test_the_id_of_what_is_gone_leads_nowhere(place: Place) -> None:
 TAKEN: dict[Skin, tuple[type[MilvusError], str]] = {
     NONE: (OutcomeUnknown, "duplicated"),
     V2518: (OutcomeUnknown, "duplicated|to an existing alias"),
-    V2620: (Refused, "duplicated|name conflict"),
-    V30: (Refused, "duplicated|name conflict"),
+    V2620: (MilvusRejected, "duplicated|name conflict"),
+    V30: (MilvusRejected, "duplicated|name conflict"),
 }
 
 
@@ -567,7 +573,7 @@ def test_a_name_that_is_taken_is_not_given_and_nothing_changes(place: Place) -> 
 
 @with_ids
 def test_what_is_not_there_is_not_renamed(place: Place) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(MilvusRejected):
         place.destroyer.rename_collection(place.database, "nothing", "tome")
 
 

@@ -62,10 +62,10 @@ def test_the_documentation_has_every_metric_with_its_labels(
     use_cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "database", Latest(metrics._families, keep=0, deadline=10))
-    milvus = use_cluster("http://127.0.0.1:1", read_timeout=0.1, pause=0.05)
+    milvus = use_cluster("http://127.0.0.1:1", read_timeout=0.1, breaker_cooldown=0.05)
     with pytest.raises(MilvusError):
         milvus.gateway.databases()
-    milvus.guard._over(1.0, silent=True, tries=False)
+    milvus.breaker._open()
     Client().get("/sign-in/")
     heartbeat.beat(heartbeat.VERIFY)
     done = Outcome.SUCCEEDED

@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.utils import timezone
 
 from ..clusters import Milvus, same_server
-from ..milvus.errors import Denied, MilvusError, NotFound, Refused, Unreachable
+from ..milvus.errors import Denied, MilvusError, MilvusRejected, NotFound, Unreachable
 from ..milvus.types import Identity
 from .attribution import last_sequence, of_rehearsals
 
@@ -65,7 +65,7 @@ def _without_rehearsals(milvus: Milvus, lists: Lists, names: dict[str, T]) -> di
 def _databases(milvus: Milvus, lists: Lists) -> list[str]:
     try:
         return milvus.gateway.databases()
-    except (Denied, Refused) as exc:
+    except (Denied, MilvusRejected) as exc:
         remedy = "Grant ListDatabases, or name them with --database"
         said = remedy if isinstance(exc, Denied) else str(exc)
         lists.problems.append(f"its databases can't be listed, so new ones are not seen. {said}")

@@ -43,4 +43,4 @@ def clusters_answer() -> bool:
     if "collections_app.milvus.connection" not in sys.modules:
         return True
     keys = [cluster.key for cluster in clusters.all_clusters()]
-    return not any(clusters.get(key).guard.pause_left() for key in keys)
+    return not any(clusters.get(key).breaker.cooldown_left for key in keys)

@@ -1,16 +1,18 @@
-"""The connection to one cluster: made late, once for each process, and guarded."""
+"""The connection to one cluster: made late, once for each process."""
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from . import error_mapping
+from .bulkhead import Bulkhead
+from .circuit_breaker import CircuitBreaker
 from .client import Client
 from .errors import NotFound
-from .guard import Guard
 from .metrics import Measured
 from .sdk import grpc, pb
 from .types import Cluster, unsafe_name
@@ -33,7 +35,15 @@ class Connection:
         self.last_version = ""  # as the server said it last; empty if it was not asked
         self._refused_as_standby = float("-inf")
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process id
-        self.guard = Guard(cluster)
+        self.bulkhead, self.breaker = Bulkhead(cluster), CircuitBreaker(cluster)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Around one call that changes nothing. Raises Unreachable without making it while the
+        circuit breaker is open.
+        """
+        with self.breaker.call(), self.bulkhead.read():
+            yield
 
     def client(self, database: str) -> Client:
         """The client for one database, connected at the first call.
@@ -52,7 +62,7 @@ class Connection:
 
     def _connect(self) -> Client:
         connecting = Measured(self.cluster.key, "Connect")
-        with connecting, self.guard.call(), error_mapping.connecting(self.cluster):
+        with connecting, self.call(), error_mapping.connecting(self.cluster):
             made = Client(self.cluster)
         with self._lock:
             kept = self._clients.setdefault(os.getpid(), made)
@@ -79,11 +89,11 @@ class Connection:
     def read(self, database: str, rpc: str, request: Any) -> Any:
         """The reply to one request that changes nothing, within the cluster's `read_timeout`.
 
-        Raises NotFound, Denied, Refused or Unreachable.
+        Raises NotFound, Denied, MilvusRejected or Unreachable.
         """
         send, cluster = self.sender(database, rpc), self.cluster
         measured = Measured(cluster.key, rpc)
-        with measured, self.guard.call(), error_mapping.reading(cluster.secrets):
+        with measured, self.call(), error_mapping.reading(cluster.secrets):
             reply = _sent(send, request, cluster.read_timeout)
             error_mapping.check_status(reply.status)
             return reply

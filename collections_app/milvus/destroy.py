@@ -5,7 +5,7 @@ then the name may belong to another collection, and the second drop takes that o
 through the raw stub, which sends once. No other file may send them (tests hold it).
 
 All of them return None once Milvus has answered OK, which proves nothing: Milvus says OK to
-dropping what does not exist. They raise Denied, Refused, Unreachable (nothing was sent) or
+dropping what does not exist. They raise Denied, MilvusRejected, Unreachable (nothing was sent) or
 OutcomeUnknown (it was sent, and no clear answer came).
 """
 
@@ -61,7 +61,7 @@ class Destroyer:
             error_mapping.never("A name with a slash, or only dots, is never sent to a server.")
         cluster = self._connection.cluster
         send, lite = self._connection.sender(database, rpc), self._connection.lite(database)
-        sending, writing = self._connection.guard.sending(), error_mapping.writing
+        sending, writing = self._connection.bulkhead.write(), error_mapping.writing
         try:
             with Measured(cluster.key, rpc), sending, writing(cluster.secrets, lite=lite):
                 reply = send(request, cluster.drop_timeout)

@@ -9,9 +9,9 @@ from . import redact, tls_errors
 from .errors import (
     Denied,
     MilvusError,
+    MilvusRejected,
     NotFound,
     OutcomeUnknown,
-    Refused,
     Standby,
     Unreachable,
 )
@@ -60,7 +60,7 @@ class Answered(MilvusException):  # type: ignore[misc]
 
 @contextmanager
 def reading(secrets: tuple[str, ...]) -> Iterator[None]:
-    """Around a call that changes nothing. Raises NotFound, Denied, Refused or Unreachable."""
+    """Around a read. Raises NotFound, Denied, MilvusRejected or Unreachable."""
     try:
         yield
     except CAUGHT as exc:
@@ -92,7 +92,7 @@ def _from_connecting(exc: Exception, cluster: Cluster) -> MilvusError:
 
 @contextmanager
 def writing(secrets: tuple[str, ...], *, lite: bool) -> Iterator[None]:
-    """Around a call that destroys. Raises Denied, Refused, Unreachable or OutcomeUnknown."""
+    """Around a call that destroys. Raises Denied, MilvusRejected, Unreachable or OutcomeUnknown."""
     try:
         yield
     except CAUGHT as exc:
@@ -128,7 +128,7 @@ def _kind_of_read(exc: Exception, secrets: tuple[str, ...]) -> MilvusError:
         return Denied(_clean(denial or exc, secrets), _shown(exc))
     if code in SILENT_STATUS or code in {2, 10001} or _causes(exc) & SILENT_STATUS:
         return Unreachable(text, _shown(exc))
-    return Refused(text, _shown(exc))
+    return MilvusRejected(text, _shown(exc))
 
 
 def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> MilvusError:
@@ -143,7 +143,7 @@ def from_writing(exc: Exception, secrets: tuple[str, ...], *, lite: bool) -> Mil
     if STANDBY in _said(exc):
         return Standby(text, _shown(exc))
     if _surely_refused(exc, code) or (lite and code not in SILENT_STATUS):
-        return Refused(text, _shown(exc))
+        return MilvusRejected(text, _shown(exc))
     if _never_sent(exc):
         return Unreachable(text, _shown(exc))
     return OutcomeUnknown(text, _shown(exc))
@@ -213,4 +213,4 @@ def _clean(exc: BaseException, secrets: tuple[str, ...]) -> str:
 
 def never(message: str) -> Never:
     """Refuse here, before anything is sent."""
-    raise Refused(message, "local")
+    raise MilvusRejected(message, "local")

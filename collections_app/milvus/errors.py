@@ -34,13 +34,13 @@ class Denied(MilvusError):
     kind = "denied"
 
 
-class Refused(MilvusError):
+class MilvusRejected(MilvusError):
     """Milvus said no; nothing happened."""
 
     kind = "refused"
 
 
-class Standby(Refused):
+class Standby(MilvusRejected):
     """The standby of a CDC pair: it refuses every change until it is promoted."""
 
 

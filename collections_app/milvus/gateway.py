@@ -32,7 +32,10 @@ NOTHING_READ = CollectionSummary(
 
 
 class Gateway:
-    """The reads of one cluster. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""
+    """The reads of one cluster.
+
+    Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

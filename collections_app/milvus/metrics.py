@@ -51,6 +51,11 @@ def _result(exc: BaseException | None) -> str:
     return PAUSED if exc.code == PAUSED else exc.kind
 
 
-def paused(cluster: str, seconds: float) -> None:
-    """It is not asked for so long; 0 if it is from now on."""
-    PAUSED_UNTIL.labels(cluster).set(time.time() + seconds if seconds else 0)
+def breaker_opened(cluster: str, seconds: float) -> None:
+    """It is not called for so long."""
+    PAUSED_UNTIL.labels(cluster).set(time.time() + seconds)
+
+
+def breaker_closed(cluster: str) -> None:
+    """It is called again."""
+    PAUSED_UNTIL.labels(cluster).set(0)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from . import schema
 from .connection import Connection
-from .errors import Contradiction, Denied, MilvusError, NotFound, Refused, Unreachable
+from .errors import Contradiction, Denied, MilvusError, MilvusRejected, NotFound, Unreachable
 from .sdk import pb
 from .types import Identity, Unread, unsafe_name
 
@@ -23,7 +23,7 @@ def readable(read: Callable[[], T], silent: Callable[[], None] = lambda: None) -
         return read()
     except Denied:
         return Unread.NOT_PERMITTED
-    except (Refused, Contradiction):
+    except (MilvusRejected, Contradiction):
         return Unread.UNKNOWN
     except Unreachable:
         silent()
@@ -39,7 +39,7 @@ def detail_of(read: Callable[[], T]) -> T | Unread:
 
 
 class Reads:
-    """Every method raises NotFound, Denied, Refused, Unreachable or Contradiction."""
+    """Every method raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

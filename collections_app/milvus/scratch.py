@@ -55,8 +55,8 @@ class Raw:
 class Maker:
     """Creates, on one cluster, and looks at answers in the raw.
 
-    What creates raises NotFound, Denied, Refused or Unreachable; after Unreachable it may be there
-    all the same.
+    What creates raises NotFound, Denied, MilvusRejected or Unreachable; after Unreachable it may
+    be there all the same.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -120,7 +120,7 @@ class Maker:
     def _guarded(self, call: str) -> Iterator[None]:
         cluster = self._connection.cluster
         reading = error_mapping.reading(cluster.secrets)
-        with Measured(cluster.key, call), self._connection.guard.call(), reading:
+        with Measured(cluster.key, call), self._connection.call(), reading:
             yield
 
 

@@ -22,9 +22,9 @@ class Cluster:
     client_key_file: str = ""
     read_timeout: float = 5.0
     drop_timeout: float = 10.0
-    settle_after: float = 60.0  # an unanswered drop whose target is still there by then has failed
-    at_once: int = 4  # requests of one process that may wait for it while it gives no answers
-    pause: float = 10.0  # for so long it is not asked after it did not answer in time
+    unknown_timeout: float = 60.0  # an unanswered drop whose target still exists then has failed
+    max_concurrent: int = 4  # requests of one process that may wait while it gives no answers
+    breaker_cooldown: float = 10.0  # for so long it is not called after it did not answer in time
     locked: tuple[str, ...] = ()  # nothing that fits is destroyed from here: "name" or "db/name"
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
     strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py

@@ -8,7 +8,7 @@ DescribeCollection may come from a proxy's memory from 2.5.18 on (proxy/meta_cac
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from .errors import Contradiction, Denied, NotFound, Refused
+from .errors import Contradiction, Denied, MilvusRejected, NotFound
 from .reads import Reads, never_unsafe
 from .types import Identity, Unread
 
@@ -18,8 +18,8 @@ TRIES = 2  # something may change between the two answers
 
 
 class Witnesses:
-    """Raises Denied, Refused or Unreachable where one can't be asked; Contradiction if they differ
-    twice in a row.
+    """Raises Denied, MilvusRejected or Unreachable where one can't be asked; Contradiction if they
+    differ twice in a row.
     """
 
     def __init__(self, reads: Reads) -> None:
@@ -93,7 +93,7 @@ class Witnesses:
             return None
         except Denied:
             return Unread.UNKNOWN
-        except Refused as exc:
+        except MilvusRejected as exc:
             if exc.code != INVALID_PARAMETER:  # refused for now only: too many requests, say
                 raise
             return Unread.UNKNOWN
@@ -106,7 +106,7 @@ class Witnesses:
     def _names_elsewhere(self, database: str, collection_id: int) -> Iterator[str | None]:
         try:
             others = [name for name in self._reads.databases() if name != database]
-        except (Denied, Refused):
+        except (Denied, MilvusRejected):
             return
         for other in others:
             yield self._listed_name(other, collection_id)

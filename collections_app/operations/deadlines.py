@@ -83,4 +83,4 @@ def drop_deadline(cluster: Cluster) -> timedelta:
     """After which Milvus no longer carries out a request: it may go out as late as one deadline
     after the read, and has another then.
     """
-    return timedelta(seconds=2 * cluster.drop_timeout + cluster.settle_after)
+    return timedelta(seconds=2 * cluster.drop_timeout + cluster.unknown_timeout)

@@ -49,9 +49,9 @@ class AlreadyUsed(Exception):
 def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> Outcome:
     """Carry out one confirmed operation, once. Returns what became of it.
 
-    Raises OperationRejected, AlreadyUsed or LogUnwritable if nothing was sent; Denied, Refused or
-    Unreachable if the target could not even be read; OutcomeUnrecorded if it was sent and the log
-    failed then.
+    Raises OperationRejected, AlreadyUsed or LogUnwritable if nothing was sent; Denied,
+    MilvusRejected or Unreachable if the target could not even be read; OutcomeUnrecorded if it
+    was sent and the log failed then.
     """
     case = Case(
         confirmation=confirmation,

@@ -15,8 +15,8 @@ from ..milvus.errors import (
     Contradiction,
     Denied,
     MilvusError,
+    MilvusRejected,
     NotFound,
-    Refused,
     Unreachable,
 )
 from ..milvus.types import Target
@@ -85,7 +85,7 @@ def send_once(case: Case, read_deadline: ReadDeadline) -> SendResult:
 
 
 def _outcome_of(exc: MilvusError) -> Outcome:
-    if isinstance(exc, Refused | Denied | NotFound):
+    if isinstance(exc, MilvusRejected | Denied | NotFound):
         return Outcome.REFUSED
     return Outcome.FAILED if isinstance(exc, Unreachable) else Outcome.UNKNOWN
 

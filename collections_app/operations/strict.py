@@ -11,13 +11,20 @@ from dataclasses import dataclass
 
 from .. import clusters
 from ..audit.log import Outcome
-from ..milvus.errors import Denied, MilvusError, NotFound, OutcomeUnknown, Refused, Unreachable
+from ..milvus.errors import (
+    Denied,
+    MilvusError,
+    MilvusRejected,
+    NotFound,
+    OutcomeUnknown,
+    Unreachable,
+)
 from ..milvus.types import Identity, Target
 
 PREFIX = "_milvusadmin_drop_"
 
 
-class RenamedNotDropped(Refused):
+class RenamedNotDropped(MilvusRejected):
     """It was renamed but not dropped. The message says what its name is now."""
 
 
@@ -31,7 +38,7 @@ class Quarantine:
     temporary_name: str
 
     def identity_of(self, name: str) -> Identity | None:
-        """Of the collection that has this name now. Raises Denied, Refused or Unreachable."""
+        """Of what has this name now. Raises Denied, MilvusRejected or Unreachable."""
         return self.milvus.gateway.collection_identity(self.target.database, name)
 
     def orphan(self) -> Identity | None:
@@ -61,7 +68,7 @@ def kept_name_note(name: str) -> str:
 
 
 def rename_and_drop(quarantine: Quarantine, last_check: Callable[[], None]) -> None:
-    """Raises Unreachable, Refused, Denied or NotFound: nothing changed; RenamedNotDropped;
+    """Raises Unreachable, MilvusRejected, Denied or NotFound: nothing changed; RenamedNotDropped;
     or OutcomeUnknown.
     """
     try:
@@ -77,7 +84,7 @@ def rename_and_drop(quarantine: Quarantine, last_check: Callable[[], None]) -> N
         quarantine.milvus.destroyer.drop_collection(
             quarantine.target.database, quarantine.temporary_name
         )
-    except (Refused, Denied, NotFound, Unreachable) as exc:
+    except (MilvusRejected, Denied, NotFound, Unreachable) as exc:
         raise _renamed_not_dropped(quarantine, renamed, str(exc), sent=exc.sent) from exc
 
 
@@ -144,7 +151,7 @@ def is_gone(quarantine: Quarantine) -> bool:
     """Whether nothing has the temporary name, its own name is free or another's, and the id is
     unknown.
 
-    Raises Denied, Refused or Unreachable. In this order: it goes from its name to the
+    Raises Denied, MilvusRejected or Unreachable. In this order: it goes from its name to the
     temporary one and perhaps back, so names alone might miss it on the way.
     """
     own_name = quarantine.target.name

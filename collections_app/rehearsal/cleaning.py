@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..clusters import Milvus
-from ..milvus.errors import Contradiction, Denied, MilvusError, NotFound, Refused
+from ..milvus.errors import Contradiction, Denied, MilvusError, MilvusRejected, NotFound
 from ..milvus.scratch import Maker, root_of, run_of
 from .scratch import BETWEEN, GONE_WITHIN, NAMES
 
@@ -95,7 +95,10 @@ class Cleaner:
             return self.milvus.gateway.collection_identity(database, name) is not None
         except Contradiction:
             return True
-        except (Denied, Refused):  # nothing says that it is there, and the list says that it is not
+        except (
+            Denied,
+            MilvusRejected,
+        ):  # nothing says that it is there, and the list says that it is not
             return False
 
     def _try(self, what: str, step: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..access.policy import Action
-from ..milvus.errors import Denied, MilvusError, NotFound, Refused
+from ..milvus.errors import Denied, MilvusError, MilvusRejected, NotFound
 from ..milvus.types import Identity, Kind, Target
 from ..milvus.versions import Safety, rename_verdict
 from ..operations import strict
@@ -13,7 +13,7 @@ from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, Observed, answer
 from .reading import shown
 from .scratch import GONE_WITHIN, NotRun, Scratch
 
-CERTAIN = (Refused, NotFound)  # Milvus said no; nothing happened. Denied: nothing was tried
+CERTAIN = (MilvusRejected, NotFound)  # Milvus said no; nothing happened. Denied: nothing was tried
 
 
 # --- refused by Milvus ----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..clusters import Milvus
-from ..milvus.errors import Contradiction, MilvusError, Refused, Unreachable
+from ..milvus.errors import Contradiction, MilvusError, MilvusRejected, Unreachable
 from ..milvus.scratch import Maker, root_of
 from ..milvus.types import Identity, Kind, Target
 
@@ -171,5 +171,5 @@ class Scratch:
         except Unreachable:
             self.is_certain = False
             raise
-        except Refused as exc:  # what was to be tried is not there: nothing was seen yet
+        except MilvusRejected as exc:  # what was to be tried is not there: nothing was seen yet
             raise NotRun(f"Milvus refused to create what this needs: {exc}") from exc

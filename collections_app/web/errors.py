@@ -25,8 +25,8 @@ from ..milvus.errors import (
     Contradiction,
     Denied,
     MilvusError,
+    MilvusRejected,
     NotFound,
-    Refused,
     Unreachable,
 )
 from ..milvus.tls_errors import NO_CONNECTION
@@ -183,7 +183,7 @@ class ProblemPagesMiddleware:
 
     def process_exception(self, request: AppRequest, exc: Exception) -> HttpResponse | None:
         if isinstance(exc, MilvusError):
-            if not isinstance(exc, NotFound | Refused):
+            if not isinstance(exc, NotFound | MilvusRejected):
                 logger.warning("milvus %s code=%s: %s", exc.kind, exc.code, exc)
             return show(request, of_milvus(exc))
         if isinstance(exc, OperationRejected):

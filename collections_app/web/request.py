@@ -23,7 +23,7 @@ class Slots:
     def acquire(self, milvus: clusters.Milvus) -> None:
         """Hold a slot until the request is over. Raises Unreachable if too many wait there."""
         if milvus.cluster.key not in self._clusters:
-            self._stack.enter_context(milvus.guard.seat())
+            self._stack.enter_context(milvus.bulkhead.slot())
             self._clusters.add(milvus.cluster.key)
 
 

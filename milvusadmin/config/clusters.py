@@ -29,11 +29,11 @@ KINDS: dict[str, Any] = dict.fromkeys(SETTABLE, Text) | {
     "color": Annotated[Color, Meta(description=f"one of {', '.join(COLORS)}")],
     "read_timeout": Time,
     "drop_timeout": Time,
-    "settle_after": Time,
-    "pause": Annotated[
+    "unknown_timeout": Time,
+    "breaker_cooldown": Annotated[
         float, Meta(ge=0, le=FINITE, description="a number of seconds, or 0 for none")
     ],
-    "at_once": Annotated[int, Meta(ge=1, description="a whole number above 0")],
+    "max_concurrent": Annotated[int, Meta(ge=1, description="a whole number above 0")],
     "locked": Annotated[tuple[Trimmed, ...], Meta(description=STRINGS)],
     "strict_drop": Annotated[bool, Meta(description="true or false")],
 }

@@ -11,7 +11,7 @@ from django.conf import settings
 from collections_app.access.policy import matches
 from collections_app.milvus import privileges, visibility
 from collections_app.milvus.connection import Connection
-from collections_app.milvus.errors import Denied, NotFound, Refused
+from collections_app.milvus.errors import Denied, MilvusRejected, NotFound
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.privileges import Rights
 
@@ -57,7 +57,7 @@ def _listed(connection: Connection) -> list[str]:
     """All databases that the account is shown; empty if it may not list them."""
     try:
         return Gateway(connection).databases()
-    except (Denied, NotFound, Refused):
+    except (Denied, NotFound, MilvusRejected):
         return []
 
 

@@ -127,7 +127,7 @@ def _came_back(request: AppRequest, flow: Flow) -> HttpResponse:
         if flow.purpose == "again":
             _check_again(request, person)
         session.begin(request, person, kept, flow.purpose)
-    except client.Refused as exc:
+    except client.SignInRejected as exc:
         return refused(request, str(exc), flow.next)
     except client.Unavailable as exc:
         return unavailable(request, exc, flow.next)
@@ -135,15 +135,17 @@ def _came_back(request: AppRequest, flow: Flow) -> HttpResponse:
 
 
 def _check_again(request: HttpRequest, person: client.Person) -> None:
-    """The same person, and asked just now. Raises Refused."""
+    """The same person, and asked just now. Raises SignInRejected."""
     row = SignIn.objects.filter(session_key=request.session.session_key or "").first()
     if row is None or row.subject != person.subject:
-        raise client.Refused("somebody else signed in than the one who was asked to")
+        raise client.SignInRejected("somebody else signed in than the one who was asked to")
     if person.authenticated_at is None:
-        raise client.Refused("the provider does not say when you signed in (no auth_time)")
+        raise client.SignInRejected("the provider does not say when you signed in (no auth_time)")
     age = (timezone.now() - person.authenticated_at).total_seconds()
     if not -client.LEEWAY <= age <= oldest_sign_in() + client.LEEWAY:
-        raise client.Refused("the provider did not ask you again: that sign-in is an old one")
+        raise client.SignInRejected(
+            "the provider did not ask you again: that sign-in is an old one"
+        )
 
 
 def refused(request: AppRequest, why: str, again: str = "") -> HttpResponse:
@@ -209,7 +211,7 @@ def backchannel_logout(request: HttpRequest) -> HttpResponse:
     """The provider ends sessions: OpenID Connect Back-Channel Logout 1.0."""
     try:
         ending = logout.read_logout_token(request.POST.get("logout_token", ""))
-    except client.Refused as exc:
+    except client.SignInRejected as exc:
         stranger = events.stranger("oidc", client.config().issuer)
         events.refused(caller_of(request, stranger), str(exc))
         return JsonResponse({"error": "invalid_request"}, status=400)

@@ -104,7 +104,7 @@ def scene(
     make_collection: Seeds,
     settings: Any,
 ) -> Scene:
-    use_cluster(chain.uri, chain.token, color="red", settle_after=600.0)
+    use_cluster(chain.uri, chain.token, color="red", unknown_timeout=600.0)
     return Scene(page, browse, chain, make_collection, settings, lasting)
 
 

@@ -89,7 +89,7 @@ def test_an_unknown_outcome_can_be_looked_at(
     page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     thing = make_thing("collection")
-    use_cluster(chain.uri, chain.token, drop_timeout=0.5, settle_after=0.1)
+    use_cluster(chain.uri, chain.token, drop_timeout=0.5, unknown_timeout=0.1)
     chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirm_page(page, thing)
     name_field(page).fill(thing.name)

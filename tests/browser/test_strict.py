@@ -21,7 +21,7 @@ def thing(
     make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
 ) -> Thing:
     made = make_thing("collection")
-    use_cluster(chain.uri, chain.token, strict_drop=True, settle_after=600.0)
+    use_cluster(chain.uri, chain.token, strict_drop=True, unknown_timeout=600.0)
     return made
 
 

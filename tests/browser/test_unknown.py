@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def impatient(use_cluster: Callable[..., object], faulty: object, chain: Chain) -> None:
     """The application gives Milvus a second."""
-    use_cluster(chain.uri, chain.token, read_timeout=1.0, drop_timeout=0.5, settle_after=0.1)
+    use_cluster(chain.uri, chain.token, read_timeout=1.0, drop_timeout=0.5, unknown_timeout=0.1)
 
 
 def three_seconds_later(page: Page) -> None:
@@ -57,7 +57,7 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
     page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     thing = make_thing("collection")
-    use_cluster(chain.uri, chain.token, drop_timeout=0.2, settle_after=6.0)
+    use_cluster(chain.uri, chain.token, drop_timeout=0.2, unknown_timeout=6.0)
     thing.chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirmed(page, thing)
     thing.chain.relay.forward(REQUEST["collection"])
@@ -72,7 +72,7 @@ def test_while_it_is_open_everybody_sees_who_is_at_it(
 ) -> None:
     """In the list, in the dialog of somebody who had its address, and when it is confirmed."""
     thing = make_thing("collection")
-    use_cluster(chain.uri, chain.token, settle_after=600.0)
+    use_cluster(chain.uri, chain.token, unknown_timeout=600.0)
     chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirmed(page, thing)
     page.goto(list_url(q=thing.name))

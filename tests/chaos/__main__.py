@@ -45,9 +45,9 @@ uri = "{uri}"
 token = "{token}"
 read_timeout = 1.5
 drop_timeout = 3
-settle_after = 3
-pause = 0
-at_once = 32
+unknown_timeout = 3
+breaker_cooldown = 0
+max_concurrent = 32
 """
 
 

@@ -103,7 +103,7 @@ def test_two_clusters_keep_their_order_and_each_its_own(load: Load, tmp_path: Pa
         color = "red"
         read_timeout = 2
         drop_timeout = 20.5
-        settle_after = 90
+        unknown_timeout = 90
 
         [clusters.a-2]
         uri = "./lite.db"
@@ -117,7 +117,7 @@ def test_two_clusters_keep_their_order_and_each_its_own(load: Load, tmp_path: Pa
         color="red",
         read_timeout=2,
         drop_timeout=20.5,
-        settle_after=90,
+        unknown_timeout=90,
     )
     assert found["a-2"] == Cluster(key="a-2", label="a-2", uri="./lite.db")
 
@@ -158,8 +158,8 @@ def test_locks_and_the_age_of_a_sign_in_belong_to_a_cluster(load: Load) -> None:
 
 
 def test_a_pause_of_zero_is_taken(load: Load) -> None:
-    found = load(f'[clusters.a]\nuri = "{URI}"\nat_once = 2\npause = 0')["a"]
-    assert (found.at_once, found.pause) == (2, 0.0)
+    found = load(f'[clusters.a]\nuri = "{URI}"\nmax_concurrent = 2\nbreaker_cooldown = 0')["a"]
+    assert (found.max_concurrent, found.breaker_cooldown) == (2, 0.0)
 
 
 def test_the_environment_can_lock_and_ask_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,9 +210,10 @@ WRONG = {
     "no table": ("[clusters]\na = 1", "[clusters.a] must be a table."),
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
-        "[clusters.a] url is not a setting. Known: at_once, ca_file, client_cert_file, "
-        "client_key_file, color, drop_timeout, label, locked, password, password_file, pause, "
-        "read_timeout, reauth, server_name, settle_after, strict_drop, token, token_file, uri, "
+        "[clusters.a] url is not a setting. Known: breaker_cooldown, ca_file, "
+        "client_cert_file, client_key_file, color, drop_timeout, label, locked, max_concurrent, "
+        "password, password_file, read_timeout, reauth, server_name, strict_drop, token, "
+        "token_file, unknown_timeout, uri, "
         "user.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
@@ -221,11 +222,23 @@ WRONG = {
     "number for a file": ("[clusters.a]\ntoken_file = 1", "token_file must be a string."),
     "no time": ('[clusters.a]\nread_timeout = "5"', "read_timeout must be a number of seconds"),
     "no time at all": ("[clusters.a]\ndrop_timeout = 0", "drop_timeout must be a number of"),
-    "time backwards": ("[clusters.a]\nsettle_after = -1.0", "settle_after must be a number of"),
+    "time backwards": (
+        "[clusters.a]\nunknown_timeout = -1.0",
+        "unknown_timeout must be a number of",
+    ),
     "endless": ("[clusters.a]\nread_timeout = inf", "read_timeout must be a number of seconds"),
-    "no number of seats": ("[clusters.a]\nat_once = 1.5", "at_once must be a whole number above 0"),
-    "no seat": ("[clusters.a]\nat_once = 0", "at_once must be a whole number above 0"),
-    "pause backwards": ("[clusters.a]\npause = -1", "pause must be a number of seconds, or 0"),
+    "fraction of a request": (
+        "[clusters.a]\nmax_concurrent = 1.5",
+        "max_concurrent must be a whole number above 0",
+    ),
+    "no request": (
+        "[clusters.a]\nmax_concurrent = 0",
+        "max_concurrent must be a whole number above 0",
+    ),
+    "cooldown backwards": (
+        "[clusters.a]\nbreaker_cooldown = -1",
+        "breaker_cooldown must be a number of seconds, or 0",
+    ),
     "yes for a time": ("[clusters.a]\nread_timeout = true", "read_timeout must be a number of"),
     "colour": (
         '[clusters.a]\ncolor = "pink"',

@@ -27,7 +27,7 @@ KID = "the-key"
 class Reply:
     """What one address answers instead of the truth. Text is sent as it is, all else as JSON.
 
-    With `pause` each byte comes that many seconds after the one before.
+    With `breaker_cooldown` each byte comes that many seconds after the one before.
     """
 
     body: Any = ""

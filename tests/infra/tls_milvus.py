@@ -63,7 +63,7 @@ def reached(
         "server_name": name,
         "client_cert_file": str(pair.cert if pair else ""),
         "client_key_file": str(pair.key if pair else ""),
-        "pause": 0.0,
+        "breaker_cooldown": 0.0,
     }
     return Connection(Cluster(key="tls", label="TLS", uri=uri, **settings | more))
 

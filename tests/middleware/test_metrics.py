@@ -79,7 +79,7 @@ def test_a_drop_counts_once_with_what_became_of_it(
 def test_a_cluster_that_hangs_is_paused_until_it_answers(
     use_cluster: Callable[..., Milvus], chain: Chain
 ) -> None:
-    milvus = use_cluster(chain.uri, chain.token, read_timeout=0.5, pause=1.0)
+    milvus = use_cluster(chain.uri, chain.token, read_timeout=0.5, breaker_cooldown=1.0)
     milvus.gateway.databases()
     before = calls("ListDatabases", "unreachable"), calls("ListDatabases", "paused")
     chain.proxy.stall()

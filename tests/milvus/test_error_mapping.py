@@ -17,9 +17,9 @@ from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import (
     Denied,
     MilvusError,
+    MilvusRejected,
     NotFound,
     OutcomeUnknown,
-    Refused,
     Standby,
     Unreachable,
 )
@@ -119,18 +119,18 @@ def test_credentials_that_milvus_repeats_are_not_told(wire: Wire) -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (1, Refused),
+        (1, MilvusRejected),
         (2, Unreachable),
-        (4, Refused),
-        (8, Refused),
+        (4, MilvusRejected),
+        (8, MilvusRejected),
         (100, NotFound),
         (200, NotFound),
         (800, NotFound),
-        (1100, Refused),
+        (1100, MilvusRejected),
         (1401, Denied),
         (1600, NotFound),
         (10001, Unreachable),
-        (65535, Refused),
+        (65535, MilvusRejected),
     ],
 )
 def test_codes_of_a_read(wire: Wire, code: int, kind: type[MilvusError]) -> None:
@@ -146,20 +146,20 @@ def test_codes_of_a_read(wire: Wire, code: int, kind: type[MilvusError]) -> None
         (1, OutcomeUnknown),
         (2, OutcomeUnknown),
         (5, OutcomeUnknown),
-        (8, Refused),  # rate limit
-        (9, Refused),  # quota
-        (10, Refused),  # not implemented
-        (100, Refused),
-        (108, Refused),  # replicated from elsewhere
-        (200, Refused),
-        (800, Refused),
-        (1100, Refused),
-        (1101, Refused),
-        (1102, Refused),
+        (8, MilvusRejected),  # rate limit
+        (9, MilvusRejected),  # quota
+        (10, MilvusRejected),  # not implemented
+        (100, MilvusRejected),
+        (108, MilvusRejected),  # replicated from elsewhere
+        (200, MilvusRejected),
+        (800, MilvusRejected),
+        (1100, MilvusRejected),
+        (1101, MilvusRejected),
+        (1102, MilvusRejected),
         (1401, Denied),
-        (1600, Refused),
-        (1601, Refused),
-        (1602, Refused),
+        (1600, MilvusRejected),
+        (1601, MilvusRejected),
+        (1602, MilvusRejected),
         (10000, OutcomeUnknown),  # cancelled
         (10001, OutcomeUnknown),  # time-out inside Milvus
         (4242, OutcomeUnknown),  # a code of tomorrow
@@ -175,14 +175,17 @@ def test_codes_of_an_act(wire: Wire, code: int, kind: type[MilvusError]) -> None
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("partition cannot be dropped, partition is loaded, please release it first", Refused),
-        ("cannot drop the collection via alias = a", Refused),
-        ("default partition cannot be deleted", Refused),
-        ("disable drop partition if partition key mode is used", Refused),
+        (
+            "partition cannot be dropped, partition is loaded, please release it first",
+            MilvusRejected,
+        ),
+        ("cannot drop the collection via alias = a", MilvusRejected),
+        ("default partition cannot be deleted", MilvusRejected),
+        ("disable drop partition if partition key mode is used", MilvusRejected),
         (
             "unable to drop the collection [X] because it has associated aliases [a], please "
             "remove all aliases before dropping the collection",
-            Refused,
+            MilvusRejected,
         ),
         ("proxy TaskCondition context Done", OutcomeUnknown),
         ("context deadline exceeded", OutcomeUnknown),
@@ -203,7 +206,7 @@ def test_a_status_of_an_old_server_without_a_code_is_no_success(wire: Wire) -> N
     assert type(kind_of(wire.act)) is OutcomeUnknown
     reply = pb.ShowCollectionsResponse(status=old)
     wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
-    assert type(kind_of(wire.read)) is Refused
+    assert type(kind_of(wire.read)) is MilvusRejected
 
 
 MISSING_SINCE_2518 = common_pb2.Status(
@@ -216,9 +219,9 @@ NOT_PRIMARY = common_pb2.Status(code=65535, reason="cluster is not primary, cann
 @pytest.mark.parametrize(
     ("said", "read", "act", "code"),
     [
-        (MISSING_SINCE_2518, NotFound, Refused, "error_code 4"),
-        (TOO_MANY, Refused, OutcomeUnknown, "4"),
-        (NOT_PRIMARY, Refused, Standby, "65535"),
+        (MISSING_SINCE_2518, NotFound, MilvusRejected, "error_code 4"),
+        (TOO_MANY, MilvusRejected, OutcomeUnknown, "4"),
+        (NOT_PRIMARY, MilvusRejected, Standby, "65535"),
     ],
     ids=["missing since 2.5.18", "too many requests", "standby"],
 )
@@ -243,7 +246,7 @@ READS = {
     S.DEADLINE_EXCEEDED: Unreachable,
     S.UNAVAILABLE: Unreachable,
 }
-ACTS = {S.PERMISSION_DENIED: Denied, S.UNAUTHENTICATED: Denied, S.UNIMPLEMENTED: Refused}
+ACTS = {S.PERMISSION_DENIED: Denied, S.UNAUTHENTICATED: Denied, S.UNIMPLEMENTED: MilvusRejected}
 every_status = pytest.mark.parametrize("code", [s for s in S if s is not S.OK], ids=str)
 
 
@@ -251,7 +254,7 @@ every_status = pytest.mark.parametrize("code", [s for s in S if s is not S.OK], 
 def test_statuses_of_a_read(wire: Wire, code: grpc.StatusCode) -> None:
     wire.chain.relay.fail("ShowCollections", code, "said by gRPC")
     exc = kind_of(wire.read)
-    assert (type(exc), str(exc)) == (READS.get(code, Refused), "said by gRPC")
+    assert (type(exc), str(exc)) == (READS.get(code, MilvusRejected), "said by gRPC")
 
 
 @every_status

@@ -30,7 +30,9 @@ NOBODY = "http://127.0.0.1:1"
 
 
 def cluster_at(uri: str, token: str = "") -> Cluster:
-    return Cluster(key="t", label="T", uri=uri, token=token, read_timeout=READ_TIMEOUT, pause=0.0)
+    return Cluster(
+        key="t", label="T", uri=uri, token=token, read_timeout=READ_TIMEOUT, breaker_cooldown=0.0
+    )
 
 
 def gateway_at(uri: str, token: str = "") -> Gateway:

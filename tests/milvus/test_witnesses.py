@@ -7,7 +7,7 @@ import pytest
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from collections_app.milvus.connection import Connection
-from collections_app.milvus.errors import Contradiction, Denied, NotFound, Refused
+from collections_app.milvus.errors import Contradiction, Denied, MilvusRejected, NotFound
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster
 from tests.infra.chain import Chain, chain_to
@@ -147,7 +147,7 @@ def test_an_answer_by_id_that_is_refused_for_now_is_no_answer(
     if answered:  # there are none by id on this server: the list decides
         assert gateway.name_of("default", 7) is None
     else:
-        with pytest.raises(Refused):
+        with pytest.raises(MilvusRejected):
             gateway.name_of("default", 7)
 
 

@@ -190,7 +190,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 def impatient(use_cluster: Callable[..., Any], chain: Chain) -> Callable[[], clusters.Milvus]:
     """impatient() lets the time pass after which `settle` may judge."""
     return lambda: use_cluster(
-        chain.uri, chain.token, drop_timeout=0.1, settle_after=0.1, read_timeout=0.2
+        chain.uri, chain.token, drop_timeout=0.1, unknown_timeout=0.1, read_timeout=0.2
     )
 
 

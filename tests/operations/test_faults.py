@@ -123,7 +123,7 @@ def test_a_lost_request_is_unknown_and_failed_only_after_the_patience_is_over(
     chain.relay.before(thing.rpc, lambda: lose(chain))
     assert carry_out(confirmation) is Outcome.UNKNOWN
     chain.proxy.ok()
-    use_cluster(chain.uri, chain.token, settle_after=60.0)
+    use_cluster(chain.uri, chain.token, unknown_timeout=60.0)
     asked = len(chain.relay.calls)
     until(lambda: settled(confirmation) is Outcome.UNKNOWN and len(chain.relay.calls) > asked)
     assert told() == UNKNOWN, "it is seen to be there, and that is no reason to call it failed yet"

@@ -16,7 +16,7 @@ from collections_app.access.policy import Action
 from collections_app.audit.log import LogUnwritable, Outcome
 from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
-from collections_app.milvus.errors import Refused
+from collections_app.milvus.errors import MilvusRejected
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations import deadlines
@@ -57,7 +57,7 @@ def open_drop(thing: Thing, chain: Chain) -> Confirmation:
 def test_still_there_within_the_patience_stays_open(
     open_drop: Confirmation, use_cluster: Callable[..., Milvus], chain: Chain
 ) -> None:
-    use_cluster(chain.uri, chain.token, settle_after=60.0)
+    use_cluster(chain.uri, chain.token, unknown_timeout=60.0)
     assert settled(open_drop) is Outcome.UNKNOWN
     assert told() == UNKNOWN
     assert open_operations()
@@ -81,7 +81,7 @@ def test_the_patience_begins_when_the_deadline_of_the_request_is_over(
     thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     """It may go out late, after a log that was slow, and has its whole deadline then."""
-    use_cluster(chain.uri, chain.token, drop_timeout=2.0, settle_after=0.5)
+    use_cluster(chain.uri, chain.token, drop_timeout=2.0, unknown_timeout=0.5)
     confirmation, sent = consent(thing.target), []
     chain.relay.before(thing.rpc, lambda: sent.append(time.monotonic()) or chain.relay.hold())
     with on_intent(lambda: time.sleep(1)):
@@ -244,7 +244,7 @@ def test_a_server_with_another_address_is_not_asked_what_became_of_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is not there, and that proves nothing: the one that it was sent to still has it."""
-    use_cluster(lite_uri, drop_timeout=0.1, settle_after=0.1)
+    use_cluster(lite_uri, drop_timeout=0.1, unknown_timeout=0.1)
     assert settled(open_drop) is Outcome.UNKNOWN
     assert (told(), thing.is_there()) == (UNKNOWN, True)
     assert "main has another address now" in caplog.text
@@ -340,7 +340,7 @@ def test_a_drop_whose_id_can_not_be_asked_for_now_stays_unknown(
     fake.add("book")
 
     def refuse(database: str, collection_id: int) -> str | None:
-        raise Refused("too many requests", "8")
+        raise MilvusRejected("too many requests", "8")
 
     monkeypatch.setattr(fake, "name_of", refuse)
     assert carry_out(consent(target_in("book", Kind.COLLECTION))) is Outcome.UNKNOWN

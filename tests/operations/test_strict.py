@@ -74,7 +74,7 @@ def strictly(
 @pytest.fixture
 def hasty(use_cluster: Callable[..., Milvus], chain: Chain) -> Callable[[], Milvus]:
     """hasty() lets the time pass after which anybody may settle, and names be given back."""
-    quick = {"drop_timeout": 0.2, "settle_after": 0.1, "read_timeout": 0.2}
+    quick = {"drop_timeout": 0.2, "unknown_timeout": 0.1, "read_timeout": 0.2}
     return lambda: use_cluster(chain.uri, chain.token, strict_drop=True, **quick)
 
 
@@ -296,7 +296,7 @@ def test_on_another_server_under_its_key_nothing_is_renamed(
     confirmation, shown = consent(thing.target), id_of(thing)
     chain.relay.answer(DROP, lambda _: UNREADABLE)
     assert carry_out(confirmation) is Outcome.UNKNOWN
-    quick = {"drop_timeout": 0.0, "settle_after": 0.0}
+    quick = {"drop_timeout": 0.0, "unknown_timeout": 0.0}
     use_cluster(milvus_server.uri, milvus_server.token, strict_drop=True, **quick)
     assert reconciled(confirmation) is Outcome.UNKNOWN
     assert id_of(thing, private(confirmation)) == shown

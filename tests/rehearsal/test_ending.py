@@ -11,7 +11,7 @@ import pytest
 
 from collections_app.access.principals import Caller
 from collections_app.clusters import Milvus
-from collections_app.milvus.errors import Refused
+from collections_app.milvus.errors import MilvusRejected
 from collections_app.milvus.scratch import Maker, root_of, run_of
 from collections_app.models import AuditEvent
 from collections_app.rehearsal import record
@@ -130,7 +130,7 @@ def test_no_other_name_is_created_or_dropped(name: str, faulty: Milvus, chain: C
         lambda: maker.drop_database(name),
         lambda: maker.collection("default", name),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(MilvusRejected):
             act()
     assert not [call for call in chain.relay.calls if "Database" in call or "Create" in call]
 

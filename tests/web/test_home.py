@@ -216,7 +216,7 @@ def test_pages_to_look_at_take_no_other_method(
 def test_a_page_of_a_cluster_that_hangs_looks_again_by_itself(
     path: str, use_cluster: Callable[..., Any], chain: Chain, signed_in: SignIn
 ) -> None:
-    use_cluster(chain.uri, chain.token, read_timeout=0.3, pause=7.0)
+    use_cluster(chain.uri, chain.token, read_timeout=0.3, breaker_cooldown=7.0)
     client = signed_in("viewer")
     assert client.get(path).status_code == 200
     chain.proxy.stall()
@@ -241,7 +241,7 @@ def test_who_refuses_a_connection_is_not_waited_for(nobody_there: Any, signed_in
 def test_what_a_form_sent_is_not_asked_for_again(
     use_cluster: Callable[..., Any], chain: Chain, signed_in: SignIn
 ) -> None:
-    use_cluster(chain.uri, chain.token, read_timeout=0.3, pause=7.0)
+    use_cluster(chain.uri, chain.token, read_timeout=0.3, breaker_cooldown=7.0)
     client, dialog = signed_in("operator"), act_url("drop-collection", "films")
     assert client.get(list_url()).status_code == 200
     chain.proxy.stall()

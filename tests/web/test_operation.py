@@ -208,7 +208,7 @@ def test_a_look_after_all_patience_says_that_it_did_not_happen(
     lost: tuple[str, Any], chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     name, answer = lost
-    use_cluster(chain.uri, chain.token, drop_timeout=0.0, settle_after=0.0)
+    use_cluster(chain.uri, chain.token, drop_timeout=0.0, unknown_timeout=0.0)
     page = Page(signed_in(htmx=True).post(f"{answer.headers['Location']}look/"))
     assert "failed" in page.text
     assert "still exists after the drop deadline" in page.text
@@ -224,7 +224,7 @@ def test_what_came_after_it_was_closed_ends_the_story(
     signed_in: SignIn,
 ) -> None:
     """A rename of strict mode that Milvus carries out when nobody waits for it any more."""
-    use_cluster(chain.uri, chain.token, strict_drop=True, drop_timeout=0.5, settle_after=0.0)
+    use_cluster(chain.uri, chain.token, strict_drop=True, drop_timeout=0.5, unknown_timeout=0.0)
     name = make_collection()
     chain.relay.fail("RenameCollection", grpc.StatusCode.UNAVAILABLE, "lost on the way")
     url = confirm(signed_in(), act_url("drop-collection", name), name).headers["Location"]

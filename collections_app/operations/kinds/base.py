@@ -59,7 +59,7 @@ class Operation(ABC):
     proof = "Verified: it no longer exists."
 
     def read_state(self, gateway: "Gateway", target: Target) -> TargetState:
-        """Read the target. Raises NotFound, Denied, Refused, Unreachable or Contradiction."""
+        """Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
         state = self._read(gateway, target)
         return replace(state, blockers=(STANDBY,)) if gateway.is_standby(target.database) else state
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ...access.policy import Action
-from ...milvus.errors import Denied, Refused
+from ...milvus.errors import Denied, MilvusRejected
 from ...milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
 from ...milvus.versions import Safety, rename_verdict
 from ..strict import PREFIX
@@ -82,7 +82,7 @@ def _strict_blockers(
             gateway.collection_identity(target.database, f"{PREFIX}may_read")
             return ()
         why = "this server has no ids"
-    except (Denied, Refused) as exc:
+    except (Denied, MilvusRejected) as exc:
         why = f"Milvus rejects a request that it needs: {exc}"
     return (Blocker(text=f"This cluster has strict_drop, and {why}. The drop is blocked."),)
 

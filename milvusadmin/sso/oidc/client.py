@@ -43,7 +43,7 @@ class Unavailable(Exception):
     tokens: dict[str, Any] | None = None
 
 
-class Refused(Exception):
+class SignInRejected(Exception):
     """The provider said no, or what came in its name is not from it. Its text is one line."""
 
     def __init__(self, why: str) -> None:
@@ -201,9 +201,9 @@ def _signed_userinfo(app: DjangoOAuth2App, token: str) -> dict[str, Any]:
     """Some providers sign what they say of a person (OpenID Connect Core, 5.3.2)."""
     claims = dict(decode(app, token.strip()).claims)
     if claims.get("iss") != config().issuer:
-        raise Refused("the userinfo is another issuer's")
+        raise SignInRejected("the userinfo is another issuer's")
     if claims.get("aud") not in (config().client_id, [config().client_id]):
-        raise Refused("the userinfo is for somebody else")
+        raise SignInRejected("the userinfo is for somebody else")
     return claims
 
 

@@ -13,7 +13,7 @@ from .client import (
     LEEWAY,
     MALFORMED,
     Person,
-    Refused,
+    SignInRejected,
     Unavailable,
     _Answer,
     client,
@@ -35,9 +35,9 @@ def authorization(flow: Flow, redirect_uri: str, **extra: Any) -> str:
 
 
 def exchange(request: HttpRequest, flow: Flow, redirect_uri: str) -> tuple[Person, dict[str, Any]]:
-    """The person who came back to the callback, and the tokens. Raises Unavailable or Refused."""
+    """The person who came back, and the tokens. Raises Unavailable or SignInRejected."""
     if request.GET.get("iss", config().issuer) != config().issuer:
-        raise Refused("the answer is another issuer's")
+        raise SignInRejected("the answer is another issuer's")
     with waiting():
         return _exchanged(_Answer.of(request, flow, redirect_uri), client())
 
@@ -53,7 +53,7 @@ def _exchanged(answer: _Answer, app: DjangoOAuth2App) -> tuple[Person, dict[str,
 def refresh(tokens: dict[str, str], subject: str) -> tuple[Person, dict[str, Any]]:
     """What the provider says about the same person now, and the tokens to go on with.
 
-    Raises Unavailable, or Refused if it does not vouch for them any more.
+    Raises Unavailable, or SignInRejected if it does not vouch for them any more.
     """
     app, fresh = client(), dict[str, Any]()
     try:
@@ -83,7 +83,7 @@ def _translated(exc: Exception) -> Exception:
     """An answer is a refusal; no answer, or half of one, is not."""
     if isinstance(exc, requests.HTTPError) and exc.response is not None:
         if exc.response.status_code in NO:
-            return Refused(f"it answered {exc.response.status_code}")  # not its body
+            return SignInRejected(f"it answered {exc.response.status_code}")  # not its body
         return Unavailable(f"it answered {exc.response.status_code}")
     if isinstance(exc, requests.RequestException):
         return Unavailable(type(exc).__name__)
@@ -91,4 +91,4 @@ def _translated(exc: Exception) -> Exception:
         return Unavailable(exc.error)
     if isinstance(exc, MALFORMED):
         return Unavailable(f"{type(exc).__name__}: {exc}"[:300])
-    return Refused(str(exc))
+    return SignInRejected(str(exc))

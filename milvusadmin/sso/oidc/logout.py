@@ -9,7 +9,7 @@ import requests
 from joserfc import jwt
 from joserfc.errors import JoseError
 
-from .client import LEEWAY, MALFORMED, Refused, Unavailable, client, config, decode
+from .client import LEEWAY, MALFORMED, SignInRejected, Unavailable, client, config, decode
 
 LOGOUT_AGE = 300  # seconds for which a logout token counts
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -34,7 +34,7 @@ class Ending:
 
 
 def read_logout_token(token: str) -> Ending:
-    """What a back-channel logout token says. Raises Refused if any part of it is not right."""
+    """What a back-channel logout token says. Raises SignInRejected if a part of it is wrong."""
     app = client()
     try:
         decoded = decode(app, token)
@@ -50,7 +50,7 @@ def read_logout_token(token: str) -> Ending:
     except requests.RequestException as exc:
         raise Unavailable(type(exc).__name__) from exc
     except (JoseError, *MALFORMED) as exc:
-        raise Refused(f"the logout token can't be used: {exc}") from exc
+        raise SignInRejected(f"the logout token can't be used: {exc}") from exc
 
 
 def _ending(claims: dict[str, Any]) -> Ending:

@@ -30,13 +30,13 @@ CALLS = 4  # discovery, keys, tokens, userinfo: what confirming may take, each w
 
 
 def begin(request: HttpRequest, person: Person, kept: dict[str, Any], purpose: str) -> None:
-    """Sign the person in. Raises Refused for a user switched off here, and LogUnwritable.
+    """Sign the person in. Raises SignInRejected for a user switched off here, and LogUnwritable.
 
     The session gets a new key, so that nobody who knew the old one comes along.
     """
     user = user_of(client.config().issuer, person.subject, person.display)
     if not user.is_active:
-        raise client.Refused("this user is switched off here")
+        raise client.SignInRejected("this user is switched off here")
     before = SignIn.objects.filter(session_key=request.session.session_key or "").first()
     if before is None or before.subject != person.subject:
         list(get_messages(request))  # what was said to somebody else
@@ -147,7 +147,7 @@ def _confirmed(request: HttpRequest, row: SignIn, *, fresh: bool, due: bool) -> 
     row = now
     try:
         person, kept = exchange.refresh(crypto.unlock(row.tokens), row.subject)
-    except client.Refused as exc:
+    except client.SignInRejected as exc:
         return _over(request, row, f"The provider does not vouch for it any more: {exc}")
     except client.Unavailable as exc:
         return _in_grace(request, row, exc, due=due, fresh=fresh)
