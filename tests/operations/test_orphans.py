@@ -124,7 +124,7 @@ def test_one_whose_name_can_not_be_given_back_is_told_of(
     for _ in range(2):
         caplog.clear()
         assert restored() == []
-        assert f"{private} has not got its name back" in caplog.text
+        assert f"the original name of {private} can't be restored yet" in caplog.text
         assert told() == [*CLOSED, "afterwards failed"]
 
 

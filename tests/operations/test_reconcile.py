@@ -181,7 +181,7 @@ def test_an_unreachable_server_settles_nothing(
     chain.proxy.refuse()
     assert settled(open_drop) is Outcome.UNKNOWN
     assert told() == UNKNOWN
-    assert "can't be looked at: Unreachable" in caplog.text
+    assert "can't be read back: Unreachable" in caplog.text
     chain.proxy.ok()
     until(lambda: settled(open_drop) is Outcome.SUCCEEDED)
 
