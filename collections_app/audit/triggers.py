@@ -1,11 +1,11 @@
-# ruff: noqa: S608 (statements are made of constants only)
-"""Triggers that refuse to change the audit log, for SQLite and PostgreSQL.
+"""Triggers that refuse to change the audit log: sql/postgresql.sql and sql/sqlite.sql.
 
 They stop a mistake and the application's own account. Whoever owns the database can remove
 them; the chain (verify.py) and the copy on the `audit` logger are for that.
 """
 
-from collections.abc import Iterator
+import re
+from pathlib import Path
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,120 +14,76 @@ TABLE = "collections_app_auditevent"
 SEGMENTS = "collections_app_removedsegment"
 MESSAGE = "audit events are never changed or deleted"
 
-# Only what is in a removed segment may be deleted; and a segment is removed only if an event says
-# so, the oldest first. {in_} is PostgreSQL's schema: no temporary table stands in for ours.
-REMOVED = f"COALESCE((SELECT MAX(last) FROM {{in_}}{SEGMENTS}), 0)"
-KEPT = f"OLD.sequence > {REMOVED}"
-UNRECORDED = f"""NEW.first <> {REMOVED} + 1 OR NEW.last < NEW.first
-    OR NOT EXISTS (SELECT 1 FROM {{in_}}{TABLE} WHERE sequence = NEW.last AND hash = NEW.head)
-    OR NOT EXISTS (SELECT 1 FROM {{in_}}{TABLE}
-        WHERE sequence = NEW.event AND action = 'audit.remove')"""
-# REPLACE deletes what stands in its way, and SQLite tells no DELETE trigger of it.
-IN_THE_WAY = f"""EXISTS (SELECT 1 FROM {TABLE} WHERE sequence = NEW.sequence OR hash = NEW.hash
-    OR (NEW.phase = 'intent' AND phase = 'intent' AND operation_id = NEW.operation_id))"""
-
-Guard = tuple[str, str, str]  # table, verb, when it refuses
-GUARDS: dict[str, Guard] = {
-    "audit_no_update": (TABLE, "UPDATE", "TRUE"),
-    "audit_no_delete": (TABLE, "DELETE", KEPT),
-    "segment_no_update": (SEGMENTS, "UPDATE", "TRUE"),
-    "segment_no_delete": (SEGMENTS, "DELETE", "TRUE"),
-    "segment_on_record": (SEGMENTS, "INSERT", UNRECORDED),
-}
-OF_VENDOR: dict[str, dict[str, Guard]] = {
-    "sqlite": {"audit_no_replace": (TABLE, "INSERT", IN_THE_WAY)},
-    "postgresql": {
-        "audit_no_truncate": (TABLE, "TRUNCATE", "TRUE"),
-        "segment_no_truncate": (SEGMENTS, "TRUNCATE", "TRUE"),
-    },
-}
-RETURNS = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD", "TRUNCATE": "NULL"}
-TYPES = {"INSERT": 7, "DELETE": 11, "UPDATE": 19, "TRUNCATE": 34}  # pg_trigger.tgtype, all BEFORE
+SQL = Path(__file__).with_name("sql")
+SECTION = re.compile(r"^-- \[(\w+)\]\n(.*?)(?=^-- \[|\Z)", re.S | re.M)
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Make the log append-only. Safe to repeat. Raises KeyError on another database."""
+    """Make the log append-only. Safe to repeat. Raises OSError on another database."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for name, guard in _guards(connection).items():
-            for statement in _create(connection, name, guard):
-                cursor.execute(statement)
+        for name, section in _sections(connection).items():
+            if connection.vendor == "sqlite":  # which has no CREATE OR REPLACE
+                cursor.execute(_drop(connection, name, section))
+            cursor.execute(section)
 
 
 def remove(connection: BaseDatabaseWrapper) -> None:
     """For migrations backwards, and for tests that empty the tables."""
     with connection.cursor() as cursor:
-        for name, guard in _guards(connection).items():
-            cursor.execute(_drop(connection, name, guard))
+        for name, section in _sections(connection).items():
+            cursor.execute(_drop(connection, name, section))
 
 
 def wrong(connection: BaseDatabaseWrapper) -> list[str]:
-    """Triggers that are missing, switched off, not as they should be, or not ours: their names."""
+    """Names of triggers that are missing, disabled, changed, or not Milvus Admin's."""
     expected = {
-        name: _expected(connection, name, guard) for name, guard in _guards(connection).items()
+        name: _described(connection, section) for name, section in _sections(connection).items()
     }
-    found = _found(connection)
-    return sorted(name for name in expected | found if expected.get(name) != found.get(name))
+    installed = _installed(connection)
+    names = expected | installed
+    return sorted(name for name in names if expected.get(name) != installed.get(name))
 
 
-def _guards(connection: BaseDatabaseWrapper) -> dict[str, Guard]:
-    return GUARDS | OF_VENDOR[connection.vendor]
+def _sections(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """The statements of each trigger, by its name."""
+    text = (SQL / f"{connection.vendor}.sql").read_text(encoding="utf-8")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT quote_ident(current_schema())")
+            text = text.replace("{schema}", cursor.fetchone()[0])
+    return {name: section.strip() for name, section in SECTION.findall(text)}
 
 
-def _create(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> Iterator[str]:
-    if connection.vendor == "sqlite":
-        yield _drop(connection, name, guard)
-        yield _expected(connection, name, guard)
-        return
-    table, verb, _ = guard
-    each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
-    yield (
-        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
-        f" AS $${_body(connection, guard)}$$"
-    )
-    yield (
-        f"CREATE OR REPLACE TRIGGER {name} BEFORE {verb} ON {table}"
-        f" FOR EACH {each} EXECUTE FUNCTION {name}()"
-    )
-
-
-def _drop(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> str:
-    on = "" if connection.vendor == "sqlite" else f" ON {guard[0]}"
+def _drop(connection: BaseDatabaseWrapper, name: str, section: str) -> str:
+    table = SEGMENTS if f" ON {SEGMENTS}" in section else TABLE
+    on = "" if connection.vendor == "sqlite" else f" ON {table}"
     return f"DROP TRIGGER IF EXISTS {name}{on}"
 
 
 # --- as the database describes them -----------------------------------------------------------
 
 
-def _expected(connection: BaseDatabaseWrapper, name: str, guard: Guard) -> str:
-    table, verb, _ = guard
-    if connection.vendor == "postgresql":
-        return f"{table} {TYPES[verb]} O {name} {_body(connection, guard)}"
-    refuse = f"SELECT RAISE(ABORT, '{MESSAGE}');"
-    when = guard[2].format(in_="")
-    return f"CREATE TRIGGER {name} BEFORE {verb} ON {table} WHEN {when} BEGIN {refuse} END"
+def _described(connection: BaseDatabaseWrapper, section: str) -> str:
+    """How the database describes a trigger that was installed from this section."""
+    if connection.vendor == "sqlite":
+        return section
+    _, body, trigger = section.split("$$")
+    definition = trigger.strip("; \n").replace("CREATE OR REPLACE", "CREATE")
+    return f"{definition} O {body}"
 
 
-def _found(connection: BaseDatabaseWrapper) -> dict[str, str]:
+def _installed(connection: BaseDatabaseWrapper) -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(DESCRIBE[connection.vendor])
         return dict(cursor.fetchall())
 
 
 DESCRIBE = {
-    "sqlite": "SELECT name, sql FROM sqlite_master"
+    "sqlite": "SELECT name, sql FROM sqlite_master"  # noqa: S608 (made of constants only)
     f" WHERE type = 'trigger' AND tbl_name IN ('{TABLE}', '{SEGMENTS}')",
-    # A condition or a list of columns would let something through.
-    "postgresql": f"""SELECT tgname, concat_ws(' ', relname, tgtype, tgenabled, proname, prosrc,
-            pg_get_expr(tgqual, tgrelid), NULLIF(tgattr::text, ''))
-        FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid
-        WHERE tgrelid IN ('{TABLE}'::regclass, '{SEGMENTS}'::regclass) AND NOT tgisinternal""",
+    # tgenabled is O for one that is enabled.
+    "postgresql": f"""SELECT tgname,
+            concat_ws(' ', pg_get_triggerdef(pg_trigger.oid, true), tgenabled, prosrc)
+        FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE tgrelid IN ('{TABLE}'::regclass, '{SEGMENTS}'::regclass) AND NOT tgisinternal""",  # noqa: S608
 }
-
-
-def _body(connection: BaseDatabaseWrapper, guard: Guard) -> str:
-    _, verb, when = guard
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT quote_ident(current_schema())")
-        (schema,) = cursor.fetchone()
-    when = when.format(in_=f"{schema}.")
-    return f"BEGIN IF {when} THEN RAISE EXCEPTION '{MESSAGE}'; END IF; RETURN {RETURNS[verb]}; END"
