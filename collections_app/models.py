@@ -165,12 +165,12 @@ class SeenCollection(models.Model):
         return f"{self.name} ({self.collection_id})"
 
 
-class Pulse(models.Model):
-    """When a task ran last, and whether it went well. Only `health/heartbeat.py` writes here."""
+class TaskRun(models.Model):
+    """When a task ran last, and whether it succeeded. Only `health/heartbeat.py` writes here."""
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()
-    well = models.BooleanField()
+    ok = models.BooleanField()
 
     class Meta:
         default_permissions = ()

@@ -276,7 +276,7 @@ def test_each_round_is_noted(faulty: Milvus) -> None:
     with pytest.raises(SystemExit):
         run("reconcile_operations")
     (task,) = heartbeat.all_tasks()
-    assert (task.name, task.well) == ("reconcile", True)
+    assert (task.name, task.ok) == ("reconcile", True)
     assert before < task.at < timezone.now()
 
 
@@ -289,7 +289,7 @@ def test_each_look_of_the_watch_is_noted_and_whether_all_was_read(
         with pytest.raises(SystemExit) as ended:
             run("watch", "--once")
         (task,) = heartbeat.all_tasks()
-        assert (ended.value.code, task.name, task.well) == (0 if well else 1, "watch", well)
+        assert (ended.value.code, task.name, task.ok) == (0 if well else 1, "watch", well)
 
 
 def test_the_loop_looks_again_after_a_pause(
@@ -378,10 +378,10 @@ def test_that_it_was_verified_is_noted_and_with_what_result(log: None, tmp_path:
     assert heartbeat.all_tasks() == []
     run("verify_audit_log")
     (first,) = heartbeat.all_tasks()
-    assert (first.name, first.well) == ("verify", True)
+    assert (first.name, first.ok) == ("verify", True)
     failing("verify_audit_log", "--head", "0" * 64)
     (second,) = heartbeat.all_tasks()
-    assert not second.well
+    assert not second.ok
     assert second.at > first.at
 
 

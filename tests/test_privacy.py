@@ -15,7 +15,7 @@ PAGE = read("docs/privacy.md")
 NOBODY = {
     "auth_group",
     "auth_permission",
-    "collections_app_pulse",
+    "collections_app_taskrun",
     "collections_app_removedsegment",
     "collections_app_seencollection",
     "collections_app_watcheddatabase",

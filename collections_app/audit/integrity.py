@@ -48,11 +48,11 @@ def _operations() -> Iterator[str]:
         yield f"operation {operation_id} has two intents"
     for operation_id in _twice(_final(AuditEvent.objects.all())):
         yield f"operation {operation_id} has two final outcomes"
-    for claim in _stray_claims()[:10]:
+    for claim in _claims_without_operation()[:10]:
         yield f"the claim of operation {claim.operation_id} belongs to no open operation"
 
 
-def _stray_claims() -> QuerySet[Claim]:
+def _claims_without_operation() -> QuerySet[Claim]:
     begun = _intents().filter(operation_id=OuterRef("operation_id"))
     return Claim.objects.filter(~Exists(begun) | Exists(_final_outcome()))
 

@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from ..access.principals import Actor, Caller
 from ..models import AuditEvent
-from .sqlite_queue import turn
+from .sqlite_queue import writer_slot
 
 logger = logging.getLogger("audit")
 FAILURES = Counter("milvusadmin_audit_failures", "Events that could not be committed.")
@@ -122,21 +122,21 @@ def write(entry: Entry) -> AuditEvent:
         return append(entry)
 
 
-def try_appending() -> None:
+def check_writable() -> None:
     """What stands between an event and the log, without an event. Raises DatabaseError.
 
     Outside a transaction: each statement ends by itself, and so does the lock. A probe that is
     held up never holds the chain. On SQLite it waits for its turn, as every writer does.
     """
     table = connection.ops.quote_name(AuditEvent._meta.db_table)
-    with turn():
+    with writer_slot():
         _lock_chain()
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
 
 
 def _hold_chain(stack: ExitStack) -> None:
-    with turn():
+    with writer_slot():
         stack.enter_context(transaction.atomic(durable=True))
     _lock_chain()
 

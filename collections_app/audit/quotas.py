@@ -18,7 +18,7 @@ from ..access.principals import Actor, Caller, Origin
 from ..models import AuditEvent, Quota
 from . import log
 from .log import Entry, LogUnwritable, Outcome, Phase
-from .sqlite_queue import turn
+from .sqlite_queue import writer_slot
 
 A_MINUTE = 10
 EXPORTS_A_MINUTE = 5  # those beyond are refused
@@ -79,7 +79,7 @@ def _is_spent(key: str, limit: int) -> bool:
     try:
         if not spent.exists():
             return False
-        with turn():
+        with writer_slot():
             return bool(spent.update(withheld=F("withheld") + 1))
     except (DatabaseError, InterfaceError) as exc:
         raise LogUnwritable(type(exc).__name__) from exc

@@ -1,7 +1,9 @@
-"""SQLite has no queue: who just wrote writes again, while others ask ever more rarely and starve.
+"""SQLite writers queue on a lock file, because SQLite's own busy handler is unfair.
 
-So the writers of the audit log wait at a door of their own, a file beside the database. When the
-log can't be written for a while, few threads of a process wait: the others have pages to serve.
+The process that wrote last writes again, while the others ask ever more rarely and starve.
+
+When the log can't be written for a while, few threads of a process wait: the others have pages to
+serve.
 """
 
 import fcntl
@@ -18,19 +20,19 @@ from django.db import OperationalError, connection
 
 from ..private import open_private
 
-# Once somebody has waited for so many seconds, so many may wait beside the one who is inside. All
-# others are told at once.
-PATIENCE, MAY_WAIT = 1.0, 1
+# Once a thread has waited for so many seconds, so many may wait beside the one that has the slot.
+# All others fail at once.
+LONG_WAIT, MAX_WAITERS = 1.0, 1
 
-_arrivals: list[float] = []  # when each thread came that is at the door, or begins its transaction
-_guard = threading.Lock()
+_arrivals: list[float] = []  # when each thread came that waits for the slot, or has it
+_arrivals_lock = threading.Lock()
 
 WRITES = re.compile(r"BEGIN|INSERT|UPDATE|DELETE|REPLACE")
 LOCKED = "database is locked"  # as SQLite says it
 
 
 class _Thread(threading.local):
-    is_inside = False
+    has_slot = False
     max_wait: Callable[[], float] | None = None
 
 
@@ -38,26 +40,26 @@ _thread = _Thread()
 
 
 @contextmanager
-def turn() -> Iterator[None]:
-    """Only who is inside may begin. Leave when the transaction has begun: then the next one waits
-    for its end, and whoever ends it comes after. On PostgreSQL, which has a queue, nobody waits.
+def writer_slot() -> Iterator[None]:
+    """Only the writer that has the slot may begin a transaction. Leave when it has begun: then the
+    next writer waits for its end. On PostgreSQL, which has a queue, nobody waits.
 
     Raises OperationalError when it takes longer than SQLite's own timeout, or when enough others
-    wait already for what does not come. Without a door (its folder can't be written, or its owner
-    keeps us out) there is no order, but those who are at it are counted all the same.
+    wait already. Without a lock file (its folder can't be written, or its owner denies access)
+    there is no order, but the waiters are counted.
     """
     if connection.vendor != "sqlite":
         yield
         return
     with _counted() as arrival:
-        door, deadline = _open_door(), arrival + _max_wait()
+        lock_file, deadline = _open_lock_file(), arrival + _max_wait()
         try:
-            _wait(door, arrival, deadline)
-            with _inside(deadline):
+            _wait(lock_file, arrival, deadline)
+            with _holding(deadline):
                 yield
         finally:
-            if door is not None:
-                os.close(door)
+            if lock_file is not None:
+                os.close(lock_file)
 
 
 @contextmanager
@@ -85,9 +87,9 @@ def is_busy(exc: BaseException | None) -> bool:
 
 def _queued(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
     """Around each statement. Inside a transaction the wait is over: it began with BEGIN."""
-    if _thread.is_inside or connection.in_atomic_block or not WRITES.match(sql):
+    if _thread.has_slot or connection.in_atomic_block or not WRITES.match(sql):
         return execute(sql, *rest)
-    with turn():
+    with writer_slot():
         return execute(sql, *rest)
 
 
@@ -97,14 +99,14 @@ def _max_wait() -> float:
 
 
 @contextmanager
-def _inside(deadline: float) -> Iterator[None]:
+def _holding(deadline: float) -> Iterator[None]:
     """SQLite waits for another process until the same deadline, not for its timeout once more."""
-    _thread.is_inside = True
+    _thread.has_slot = True
     try:
         _set_busy_timeout(max(deadline - time.monotonic(), 0.0))
         yield
     finally:
-        _thread.is_inside = False
+        _thread.has_slot = False
         _set_busy_timeout(float(connection.settings_dict["OPTIONS"].get("timeout", 5)))
 
 
@@ -116,27 +118,27 @@ def _set_busy_timeout(seconds: float) -> None:
 @contextmanager
 def _counted() -> Iterator[float]:
     arrival = time.monotonic()
-    with _guard:
+    with _arrivals_lock:
         _arrivals.append(arrival)
     try:
         yield arrival
     finally:
-        with _guard:
+        with _arrivals_lock:
             _arrivals.remove(arrival)
 
 
-def _open_door() -> int | None:
+def _open_lock_file() -> int | None:
     try:
-        return open_private(f"{connection.settings_dict['NAME']}-turn")
+        return open_private(f"{connection.settings_dict['NAME']}-writer.lock")
     except OSError:
         return None
 
 
-def _wait(door: int | None, arrival: float, deadline: float) -> None:
+def _wait(lock_file: int | None, arrival: float, deadline: float) -> None:
     while True:
-        if _is_one_too_many(arrival):  # first: who is inside may have to wait for SQLite itself
+        if _is_one_too_many(arrival):  # first: the one that has the slot may wait for SQLite itself
             raise OperationalError(f"{LOCKED}, and others wait for it already")
-        if _is_ours(door):
+        if _try_lock(lock_file):
             return
         if time.monotonic() > deadline:
             raise OperationalError(LOCKED)
@@ -144,17 +146,17 @@ def _wait(door: int | None, arrival: float, deadline: float) -> None:
 
 
 def _is_one_too_many(arrival: float) -> bool:
-    with _guard:
-        longest = time.monotonic() - min(_arrivals)
+    with _arrivals_lock:
+        longest_wait = time.monotonic() - min(_arrivals)
         before = sum(other < arrival for other in _arrivals)
-    return longest > PATIENCE and before >= MAY_WAIT
+    return longest_wait > LONG_WAIT and before >= MAX_WAITERS
 
 
-def _is_ours(door: int | None) -> bool:
-    if door is None:
+def _try_lock(lock_file: int | None) -> bool:
+    if lock_file is None:
         return True
     try:
-        fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

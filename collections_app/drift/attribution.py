@@ -1,4 +1,4 @@
-"""What our own drops explain, as the audit log and the claims tell it."""
+"""Which differences Milvus Admin's own drops explain, by the audit log and the claims."""
 
 import json
 import uuid
@@ -14,36 +14,36 @@ from ..audit.log import Outcome, Phase
 from ..milvus.scratch import root_of, run_of
 from ..models import AuditEvent, Claim
 from ..operations.strict import operation_of
-from .diff import Bearer, Difference, Key, key_of
+from .diff import CollectionEntry, Difference, Key, key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ours:
-    """Collections that drops of ours were aimed at, by key.
+class OwnOperations:
+    """Collections that Milvus Admin's own drops target, by key.
 
-    `clusters` are the keys of this one server. `dropped`: gone by an operation that succeeded
-    since the lists before these. `busy`: an operation is open, or it ended while these were read;
-    so they may show it half-way.
+    `clusters` are the keys of this one server. `dropped`: by an operation that succeeded since
+    the lists before these. `in_flight`: an operation is open, or ended while these lists were
+    read, so they may show it half-way.
     """
 
     clusters: list[str]
     dropped: frozenset[Key]
-    busy: frozenset[Key]
-    busy_operations: frozenset[uuid.UUID]
+    in_flight: frozenset[Key]
+    in_flight_operations: frozenset[uuid.UUID]
 
-    def is_busy(self, difference: Difference) -> bool:
-        """Whether nothing can be said about it yet."""
-        sides = [side for side in (difference.was, difference.now) if side]
-        if any(side.key in self.busy for side in sides):
+    def is_in_flight(self, difference: Difference) -> bool:
+        """Whether an operation that is not over may explain it."""
+        sides = [side for side in (difference.before, difference.after) if side]
+        if any(side.key in self.in_flight for side in sides):
             return True
-        return any(operation_of(side.name) in self.busy_operations for side in sides)
+        return any(operation_of(side.name) in self.in_flight_operations for side in sides)
 
-    def moved(self, was: Bearer | None, now: Bearer) -> bool:
-        """Whether an operation of ours took it from its name, or gave that back."""
-        aside = _taken_from(self.clusters, now)
-        if aside:  # new under a private name: created and taken between two lists
-            return was is None or was.place == aside
-        return was is not None and _taken_from(self.clusters, was) == now.place
+    def explains_rename(self, before: CollectionEntry | None, after: CollectionEntry) -> bool:
+        """Whether an operation gave it its temporary name, or restored its own."""
+        original = _original_place(self.clusters, after)
+        if original:  # new under a temporary name: created and renamed between two lists
+            return before is None or before.place == original
+        return before is not None and _original_place(self.clusters, before) == after.place
 
 
 def last_sequence() -> int:
@@ -51,10 +51,10 @@ def last_sequence() -> int:
     return AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
 
 
-def ours(clusters: list[str], *, since: int, position: int) -> Ours:
+def own_operations(clusters: list[str], *, since: int, position: int) -> OwnOperations:
     """Read after the lists, and after all that Milvus was asked because of them.
 
-    A drop of ours that they show had its intent before. So either its claim is still there, or
+    A drop that they show had its intent before. So either its claim is still there, or
     its outcome is, later than `position`, the log's end when the lists were begun. `since` is
     that of the lists before. Claims are read first: what is settled in between has an outcome.
     `clusters` are the keys under which this one server is configured.
@@ -68,19 +68,19 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
         action=Action.DROP_COLLECTION,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
-    busy = claimed | {operation for operation in lately if operation}
+    in_flight = claimed | {operation for operation in lately if operation}
     succeeded = ended.filter(outcome=Outcome.SUCCEEDED)
-    return Ours(
+    return OwnOperations(
         clusters=clusters,
         dropped=_aimed_at(succeeded.values("operation_id")),
-        busy=_aimed_at(busy),
-        busy_operations=frozenset(busy),
+        in_flight=_aimed_at(in_flight),
+        in_flight_operations=frozenset(in_flight),
     )
 
 
-def in_vain(clusters: list[str], gone: Iterable[Bearer]) -> dict[Key, str]:
-    """Operations that sent a drop of these, and were closed as failed: still there then."""
-    own = [place for b in gone for place in (b.place, _taken_from(clusters, b)) if place]
+def failed_drops_of(clusters: list[str], gone: Iterable[CollectionEntry]) -> dict[Key, str]:
+    """Operations that sent a drop of these and were closed as failed: they existed then."""
+    own = [place for b in gone for place in (b.place, _original_place(clusters, b)) if place]
     names = {name[:255] for _, name in own}  # all that fits into the column
     if not names:
         return {}
@@ -133,14 +133,14 @@ def _key(row: AuditEvent) -> Key:
     return key_of(intent.identity.id, intent.target.database, intent.target.collection)
 
 
-def _taken_from(clusters: list[str], bearer: Bearer) -> tuple[str, str] | None:
-    """The place from which an operation of ours gave it this private name; None if none did.
+def _original_place(clusters: list[str], collection: CollectionEntry) -> tuple[str, str] | None:
+    """The place from which an operation gave it this temporary name; None if none did.
 
     Anybody can write a name that looks like it.
     """
-    operation = operation_of(bearer.name)
+    operation = operation_of(collection.name)
     if operation is None:
         return None
     row = _intents().filter(operation_id=operation, cluster__in=clusters).first()
     target = Intent.of(row).target if row else None
-    return target.place if target and target.database == bearer.database else None
+    return target.place if target and target.database == collection.database else None

@@ -1,4 +1,4 @@
-"""What is certain about a difference: proof from Milvus, and our own record, before any event."""
+"""What is certain about a difference: proof from Milvus and the own record, before any event."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,61 +7,68 @@ from ..clusters import Milvus
 from ..milvus.types import Kind, Target, Unread
 from ..operations.kinds.drop_collection import collection_gone
 from . import events
-from .attribution import Ours
-from .diff import Bearer, Difference
+from .attribution import OwnOperations
+from .diff import CollectionEntry, Difference
 from .events import Change, Watch
 
 Proofs = Mapping[int, bool | Unread]  # by row: whether Milvus knows neither the name nor the id
 
 
-def ask(milvus: Milvus, missing: list[Bearer]) -> Proofs:
+def prove_gone(milvus: Milvus, missing: list[CollectionEntry]) -> Proofs:
     """Whether each is gone. A list may be short: of rights, or because a server is starting."""
 
-    def gone(bearer: Bearer) -> bool:
+    def is_gone(collection: CollectionEntry) -> bool:
         target = Target(
             cluster=milvus.cluster.key,
-            database=bearer.database,
+            database=collection.database,
             kind=Kind.COLLECTION,
-            collection=bearer.name,
-            name=bearer.name,
+            collection=collection.name,
+            name=collection.name,
         )
-        return collection_gone(milvus.gateway, target, bearer.identity)
+        return collection_gone(milvus.gateway, target, collection.identity)
 
-    rows = [bearer.row for bearer in missing]
-    return dict(zip(rows, milvus.gateway.each(gone, missing), strict=True))
+    rows = [collection.row for collection in missing]
+    return dict(zip(rows, milvus.gateway.each(is_gone, missing), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
-    """All that a verdict needs."""
+class Classifier:
+    """Decides what the inventory and the log make of a difference."""
 
     proofs: Proofs
-    ours: Ours
+    own: OwnOperations
     watch: Watch
 
-    def parts(self, found: Iterable[Difference]) -> Iterator[Difference]:
-        """A namesake of what is not known to be taken away by others is news of its own."""
-        for difference in found:
-            was, now = difference.was, difference.now
-            if was and now and not difference.renamed and not self._taken_away(was):
-                yield Difference(was=was)
-                if difference.new:
-                    yield Difference(now=now, new=True)
+    def split_replacements(self, differences: Iterable[Difference]) -> Iterator[Difference]:
+        """Treat a replacement as new, unless the old collection is proven dropped externally."""
+        for difference in differences:
+            before, after = difference.before, difference.after
+            if (
+                before
+                and after
+                and not difference.is_renamed
+                and not self._is_dropped_externally(before)
+            ):
+                yield Difference(before=before)
+                if difference.is_new:
+                    yield Difference(after=after, is_new=True)
             else:
                 yield difference
 
-    def _taken_away(self, was: Bearer) -> bool:
-        return self.proofs[was.row] is True and was.key not in self.ours.dropped
+    def _is_dropped_externally(self, before: CollectionEntry) -> bool:
+        return self.proofs[before.row] is True and before.key not in self.own.dropped
 
-    def verdict(self, difference: Difference) -> Change | None:
+    def classify(self, difference: Difference) -> Change | None:
         """How inventory and log follow; None if nothing is certain yet."""
-        was, now = difference.was, difference.now
-        missing = was if not difference.renamed else None
-        if missing and missing.key in self.ours.dropped:
+        before, after = difference.before, difference.after
+        missing = before if not difference.is_renamed else None
+        if missing and missing.key in self.own.dropped:
             return Change(remove=(missing,))
-        if self.ours.is_busy(difference) or (missing and not self._taken_away(missing)):
+        if self.own.is_in_flight(difference) or (
+            missing and not self._is_dropped_externally(missing)
+        ):
             return None
         change = events.change(difference, self.watch)
-        if now and self.ours.moved(was, now):  # the operation tells why
+        if after and self.own.explains_rename(before, after):  # the operation says why
             return Change(remove=change.remove, add=change.add)
         return change

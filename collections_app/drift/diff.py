@@ -11,7 +11,7 @@ Lists = Mapping[str, Mapping[str, Identity]]  # by database: who bears which nam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bearer:
+class CollectionEntry:
     """A collection under its name: listed now, or known from before (then `row` is its row)."""
 
     database: str
@@ -36,40 +36,40 @@ def key_of(id_: int, database: str, name: str) -> Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Only `now`: new. Only `was`: missing. Both: renamed, or `now` is a namesake of `was`.
+    """Only `after`: new. Only `before`: missing. Both: renamed, or a replacement.
 
-    `new` says that `now` has no row in the inventory yet.
+    `is_new`: `after` has no row in the inventory yet.
     """
 
-    was: Bearer | None = None
-    now: Bearer | None = None
-    new: bool = False
+    before: CollectionEntry | None = None
+    after: CollectionEntry | None = None
+    is_new: bool = False
 
     @property
-    def renamed(self) -> bool:
-        return bool(self.was and self.now and self.was.key == self.now.key)
+    def is_renamed(self) -> bool:
+        return bool(self.before and self.after and self.before.key == self.after.key)
 
 
-def differences(known: Iterable[Bearer], lists: Lists) -> list[Difference]:
+def differences(known: Iterable[CollectionEntry], lists: Lists) -> list[Difference]:
     """What is known of a database that was not listed stays, unless it is seen in another one."""
-    before = {bearer.key: bearer for bearer in known}
-    now = {bearer.key: bearer for bearer in listed(lists)}
-    names = {bearer.place: bearer for bearer in now.values()}
-    found, told = [], set(before)
-    for key, was in before.items():
-        if key in now and was.place != now[key].place:
-            found.append(Difference(was=was, now=now[key]))
-        elif key not in now and was.database in lists:
-            namesake = names.get(was.place)
-            new = namesake is not None and namesake.key not in told
-            found.append(Difference(was=was, now=namesake, new=new))
-            told |= {namesake.key} if namesake else set()
-    found += [Difference(now=bearer, new=True) for key, bearer in now.items() if key not in told]
-    return found
+    former = {collection.key: collection for collection in known}
+    current = {collection.key: collection for collection in listed(lists)}
+    by_place = {collection.place: collection for collection in current.values()}
+    result, reported = [], set(former)
+    for key, before in former.items():
+        if key in current and before.place != current[key].place:
+            result.append(Difference(before=before, after=current[key]))
+        elif key not in current and before.database in lists:
+            namesake = by_place.get(before.place)
+            is_new = namesake is not None and namesake.key not in reported
+            result.append(Difference(before=before, after=namesake, is_new=is_new))
+            reported |= {namesake.key} if namesake else set()
+    new = [collection for key, collection in current.items() if key not in reported]
+    return result + [Difference(after=collection, is_new=True) for collection in new]
 
 
-def listed(lists: Lists) -> Iterable[Bearer]:
+def listed(lists: Lists) -> Iterable[CollectionEntry]:
     """Everything on the lists."""
     for database, names in lists.items():
         for name, identity in names.items():
-            yield Bearer(database=database, name=name, identity=identity)
+            yield CollectionEntry(database=database, name=name, identity=identity)

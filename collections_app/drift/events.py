@@ -7,7 +7,7 @@ from typing import Any
 
 from ..access.principals import Caller
 from ..audit.log import Entry, Outcome, Phase
-from .diff import Bearer, Difference, Key
+from .diff import CollectionEntry, Difference, Key
 
 NOBODY = "No operation here did that, so who did it is not known."
 MAYBE_LATE = (
@@ -18,7 +18,7 @@ NO_IDS = "This server has no ids: things are told apart by name only."
 GRANTED_ONLY = (
     "Milvus lists only what the account of Milvus Admin was granted; there may be others."
 )
-MARGIN = timedelta(minutes=1)  # by which Milvus' clock and ours may differ
+MARGIN = timedelta(minutes=1)  # by which the clocks of Milvus and Milvus Admin may differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,77 +27,87 @@ class Watch:
 
     cluster: str
     caller: Caller
-    now: datetime
-    before: dict[str, datetime]  # by database
-    in_vain: Mapping[Key, str] = field(default_factory=dict)  # operations: ours.in_vain
+    listed_at: datetime
+    listed_before: dict[str, datetime]  # by database
+    failed_drops: Mapping[Key, str] = field(
+        default_factory=dict
+    )  # operations: attribution.failed_drops_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Rows that leave the inventory and that enter it, and what the log says of it, together."""
 
-    remove: tuple[Bearer, ...] = ()
-    add: tuple[Bearer, ...] = ()
+    remove: tuple[CollectionEntry, ...] = ()
+    add: tuple[CollectionEntry, ...] = ()
     entries: tuple[Entry, ...] = ()
 
     @property
     def databases(self) -> set[str]:
-        return {bearer.database for bearer in (*self.remove, *self.add)}
+        return {collection.database for collection in (*self.remove, *self.add)}
 
 
 def change(difference: Difference, watch: Watch) -> Change:
-    """How the inventory and the log follow a difference that nothing of ours explains."""
-    was, now = difference.was, difference.now
-    adds = difference.new or difference.renamed
+    """How the inventory and the log follow a difference that no operation explains."""
+    before, after = difference.before, difference.after
+    adds = difference.is_new or difference.is_renamed
     return Change(
-        remove=(was,) if was else (),
-        add=(now,) if now and adds else (),
+        remove=(before,) if before else (),
+        add=(after,) if after and adds else (),
         entries=_entries(difference, watch),
     )
 
 
 def _entries(difference: Difference, watch: Watch) -> tuple[Entry, ...]:
-    was, now = difference.was, difference.now
-    if was and now:
-        return _renamed(was, now, watch) if difference.renamed else (_replaced(was, now, watch),)
-    if was:
-        return (_gone(was, watch),)
-    return (_appeared(now, watch),) if now else ()
+    before, after = difference.before, difference.after
+    if before and after:
+        return (
+            _renamed(before, after, watch)
+            if difference.is_renamed
+            else (_replaced(before, after, watch),)
+        )
+    if before:
+        return (_gone(before, watch),)
+    return (_appeared(after, watch),) if after else ()
 
 
-def _appeared(now: Bearer, watch: Watch) -> Entry:
-    before, created = watch.before[now.database], now.identity.created
-    text = f"It is there{_called(now)}. The list of {at(before)} did not have it."
-    if created and created < before - MARGIN:
+def _appeared(after: CollectionEntry, watch: Watch) -> Entry:
+    listed_before, created = watch.listed_before[after.database], after.identity.created
+    text = f"It is there{_called(after)}. The list of {at(listed_before)} did not have it."
+    if created and created < listed_before - MARGIN:
         text += " It was created before that, so until now it could not be seen."
-    return _entry("collection.appeared", now, text, watch, listed_before=before.isoformat())
-
-
-def _gone(was: Bearer, watch: Watch) -> Entry:
-    text = (
-        f"It is gone{_called(was)}: Milvus was asked for it, and does not know it. It was "
-        f"{_listed(was, watch)}."
+    return _entry(
+        "collection.appeared", after, text, watch, listed_before=listed_before.isoformat()
     )
-    return _entry("collection.gone", was, text, watch, **_window(was, watch), **_late(was, watch))
 
 
-def _replaced(was: Bearer, now: Bearer, watch: Watch) -> Entry:
+def _gone(before: CollectionEntry, watch: Watch) -> Entry:
     text = (
-        f"Something else has this name now{_called(now)}. What had it before{_called(was)} was "
-        f"{_listed(was, watch)}, and is gone."
+        f"It is gone{_called(before)}: Milvus was asked for it, and does not know it. It was "
+        f"{_listed(before, watch)}."
     )
-    more = {**_window(was, watch), **_late(was, watch), "was": _identity(was)}
-    return _entry("collection.replaced", now, text, watch, **more)
+    return _entry(
+        "collection.gone", before, text, watch, **_window(before, watch), **_late(before, watch)
+    )
 
 
-def _renamed(was: Bearer, now: Bearer, watch: Watch) -> tuple[Entry, ...]:
+def _replaced(before: CollectionEntry, after: CollectionEntry, watch: Watch) -> Entry:
+    text = (
+        f"Something else has this name now{_called(after)}. "
+        f"What had it before{_called(before)} was {_listed(before, watch)}, and is gone."
+    )
+    more = {**_window(before, watch), **_late(before, watch), "before": _identity(before)}
+    return _entry("collection.replaced", after, text, watch, **more)
+
+
+def _renamed(before: CollectionEntry, after: CollectionEntry, watch: Watch) -> tuple[Entry, ...]:
     """Two events, one for each place: who may see only one of them learns nothing of the other."""
-    more = _window(was, watch)
-    away = f"It has another name or database now{_called(was)}. The next event says which."
-    here = f"It came under this name{_called(now)}. The event before says which it had."
+    more = _window(before, watch)
+    away = f"It has another name or database now{_called(before)}. The next event says which."
+    here = f"It came under this name{_called(after)}. The event before says which it had."
     return (
-        _entry("collection.renamed", was, away, watch, **more, side="from"),
-        _entry("collection.renamed", now, here, watch, **more, side="to"),
+        _entry("collection.renamed", before, away, watch, **more, side="from"),
+        _entry("collection.renamed", after, here, watch, **more, side="to"),
     )
 
 
@@ -117,7 +127,7 @@ def began(
 
 def database_gone(database: str, watch: Watch) -> Entry:
     text = f"Milvus knows no database of this name any more. {NOBODY}"
-    listed = {"last_listed": watch.before[database].isoformat()}
+    listed = {"last_listed": watch.listed_before[database].isoformat()}
     return _of_database("database.gone", database, text, watch, Outcome.EXTERNAL, listed)
 
 
@@ -128,30 +138,32 @@ def at(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _called(bearer: Bearer) -> str:
-    return f" (id {bearer.identity.id})" if bearer.identity.verifiable else ""
+def _called(collection: CollectionEntry) -> str:
+    return f" (id {collection.identity.id})" if collection.identity.verifiable else ""
 
 
-def _listed(was: Bearer, watch: Watch) -> str:
-    return f"listed last at {at(was.last_listed or watch.before[was.database])}"
+def _listed(before: CollectionEntry, watch: Watch) -> str:
+    return f"listed last at {at(before.last_listed or watch.listed_before[before.database])}"
 
 
-def _window(was: Bearer, watch: Watch) -> dict[str, str]:
-    return {"last_listed": (was.last_listed or watch.before[was.database]).isoformat()}
+def _window(before: CollectionEntry, watch: Watch) -> dict[str, str]:
+    return {"last_listed": (before.last_listed or watch.listed_before[before.database]).isoformat()}
 
 
-def _late(was: Bearer, watch: Watch) -> dict[str, str]:
+def _late(before: CollectionEntry, watch: Watch) -> dict[str, str]:
     """The operation that may have done it after all."""
-    operation = watch.in_vain.get(was.key)
-    return {"asked_in_vain": operation} if operation else {}
+    operation = watch.failed_drops.get(before.key)
+    return {"failed_drop": operation} if operation else {}
 
 
-def _identity(bearer: Bearer) -> dict[str, Any]:
-    return asdict(bearer.identity)
+def _identity(collection: CollectionEntry) -> dict[str, Any]:
+    return asdict(collection.identity)
 
 
-def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any) -> Entry:
-    verifiable, late = bearer.identity.verifiable, details.get("asked_in_vain")
+def _entry(
+    action: str, collection: CollectionEntry, text: str, watch: Watch, **details: Any
+) -> Entry:
+    verifiable, late = collection.identity.verifiable, details.get("failed_drop")
     more = "" if verifiable else NO_IDS, NOBODY, MAYBE_LATE.format(late) if late else ""
     return Entry(
         phase=Phase.OBSERVED,
@@ -160,16 +172,16 @@ def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any)
         caller=watch.caller,
         target={
             "cluster": watch.cluster,
-            "database": bearer.database,
+            "database": collection.database,
             "kind": "collection",
-            "collection": bearer.name,
-            "name": bearer.name,
+            "collection": collection.name,
+            "name": collection.name,
         },
         message=" ".join(filter(None, (text, *more))),
         details={
-            "identity": _identity(bearer),
+            "identity": _identity(collection),
             "identity_verifiable": verifiable,
-            "found": watch.now.isoformat(),
+            "found": watch.listed_at.isoformat(),
             **details,
         },
     )
@@ -186,5 +198,5 @@ def _of_database(
         caller=watch.caller,
         target={**place, "collection": "", "name": database},
         message=text,
-        details={"found": watch.now.isoformat(), **details},
+        details={"found": watch.listed_at.isoformat(), **details},
     )

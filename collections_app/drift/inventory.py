@@ -9,7 +9,7 @@ from ..audit import log
 from ..audit.log import Entry
 from ..milvus.types import Cluster, Identity
 from ..models import SeenCollection, WatchedDatabase
-from .diff import Bearer
+from .diff import CollectionEntry
 from .events import Change
 from .listing import Lists
 
@@ -29,13 +29,13 @@ class Store:
         found = WatchedDatabase.objects.filter(cluster=cluster.key)
         self.watched = {watched.database: watched for watched in found}
 
-    def known(self) -> list[Bearer]:
+    def known(self) -> list[CollectionEntry]:
         """Every collection in the inventory."""
         rows = SeenCollection.objects.filter(watched__cluster=self.cluster.key).values_list(
             "watched__database", "name", "collection_id", "created_ms", "pk", "last_listed_at"
         )
         return [
-            Bearer(
+            CollectionEntry(
                 database=database,
                 name=name,
                 identity=Identity(id=id_, created_ms=ms),
@@ -104,7 +104,7 @@ class Store:
         with log.appending():
             for database in set().union(*(change.databases for change in changes)):
                 self._claim(database)
-            gone = [bearer.row for change in changes for bearer in change.remove]
+            gone = [collection.row for change in changes for collection in change.remove]
             SeenCollection.objects.filter(pk__in=gone).delete()
             SeenCollection.objects.bulk_create(
                 _seen(self.watched[new.database], new.name, new.identity)
@@ -134,7 +134,9 @@ class Store:
             log.append(entry)
         return True
 
-    def end(self, lists: Lists, missing: Collection[Bearer], back: Collection[Bearer]) -> None:
+    def end(
+        self, lists: Lists, missing: Collection[CollectionEntry], back: Collection[CollectionEntry]
+    ) -> None:
         """Nothing of these lists is left to record, but for what is `missing` without proof."""
         rows = [self.watched[name] for name in lists.read]
         seen = SeenCollection.objects

@@ -1,4 +1,4 @@
-"""One look at a cluster: what changed since the last one, and was not done by us."""
+"""One scan of a cluster: what changed since the last one, and no operation explains."""
 
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -11,28 +11,28 @@ from ..access.principals import Caller
 from ..clusters import Milvus, same_server
 from ..operations.late_drops import follow_up_gone
 from . import events as drift_events
-from .attribution import in_vain, ours
-from .classify import Judge, ask
-from .diff import Bearer, Difference, differences
+from .attribution import failed_drops_of, own_operations
+from .classify import Classifier, prove_gone
+from .diff import CollectionEntry, Difference, differences
 from .events import Change, Watch
 from .inventory import Store
 from .listing import read
 
-AT_ONCE = 100  # changes in one transaction: every drop waits for the log that long
+MAX_CHANGES = 100  # changes in one transaction: every drop waits for the log that long
 
 
 @dataclass(kw_only=True)
 class Report:
-    """What one look came to: events by action, and what could not be read."""
+    """What one scan found: events by action, and what could not be read."""
 
     events: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
 
-def look(
+def scan(
     milvus: Milvus, only: Collection[str] = (), stopping: Callable[[], bool] = lambda: False
 ) -> Report:
-    """List, compare, ask in doubt, record. What is not recorded now will be by the next look.
+    """List, compare, ask in doubt, record. What is not recorded now will be by the next scan.
 
     Raises MilvusError, LogUnwritable, DatabaseError or Overtaken.
     """
@@ -49,11 +49,11 @@ class _Round:
     def run(self) -> Report:
         self._begin()
         known = self.store.known()
-        changes, undecided = self._judge(differences(known, self.lists.read))
-        for start in range(0, len(changes), AT_ONCE):
+        changes, undecided = self._classify(differences(known, self.lists.read))
+        for start in range(0, len(changes), MAX_CHANGES):
             if self.stopping():
                 return self.report
-            self._record(changes[start : start + AT_ONCE])
+            self._record(changes[start : start + MAX_CHANGES])
         self._end(known, undecided)
         return self.report
 
@@ -61,8 +61,8 @@ class _Round:
         return Watch(
             cluster=self.store.cluster.key,
             caller=Caller.watch(),
-            now=timezone.now().astimezone(UTC),
-            before=self.store.listed_before(),
+            listed_at=timezone.now().astimezone(UTC),
+            listed_before=self.store.listed_before(),
         )
 
     def _begin(self) -> None:
@@ -77,29 +77,29 @@ class _Round:
                 self.store.begin(database, self.lists, entry)
                 self.report.events[entry.action] += 1
 
-    def _judge(self, found: list[Difference]) -> tuple[list[Change], list[Bearer]]:
-        """What is certain, and what is missing without proof. Milvus first, then our own record."""
-        missing = [d.was for d in found if d.was and not d.renamed]
-        proofs = ask(self.milvus, missing)
+    def _classify(self, found: list[Difference]) -> tuple[list[Change], list[CollectionEntry]]:
+        """What is certain, and what is missing without proof. Milvus first, then the own record."""
+        missing = [d.before for d in found if d.before and not d.is_renamed]
+        proofs = prove_gone(self.milvus, missing)
         self._follow_up_late([b for b in missing if proofs[b.row] is True])
         since, position = self.store.position(self.lists.read), self.lists.position
         keys = same_server(self.store.cluster.key)
-        explained = ours(keys, since=since, position=position)
-        watch = replace(self._watch(), in_vain=in_vain(keys, missing))
-        judge = Judge(proofs=proofs, ours=explained, watch=watch)
-        parts = list(judge.parts(found))
-        changes = [change for part in parts if (change := judge.verdict(part))]
-        left = {bearer.row for change in changes for bearer in change.remove}
-        undecided = [bearer for bearer in missing if bearer.row not in left]
-        self._complain([b for b in undecided if proofs[b.row] is not True])
+        own = own_operations(keys, since=since, position=position)
+        watch = replace(self._watch(), failed_drops=failed_drops_of(keys, missing))
+        classifier = Classifier(proofs=proofs, own=own, watch=watch)
+        parts = list(classifier.split_replacements(found))
+        changes = [change for part in parts if (change := classifier.classify(part))]
+        left = {collection.row for change in changes for collection in change.remove}
+        undecided = [collection for collection in missing if collection.row not in left]
+        self._report_doubtful([b for b in undecided if proofs[b.row] is not True])
         return changes, undecided
 
-    def _follow_up_late(self, gone: list[Bearer]) -> None:
+    def _follow_up_late(self, gone: list[CollectionEntry]) -> None:
         """An operation that was closed as not done, and is done now, explains what is gone."""
-        ids = {bearer.identity.id for bearer in gone} - {0}
+        ids = {collection.identity.id for collection in gone} - {0}
         follow_up_gone(same_server(self.store.cluster.key), ids, Caller.watch())
 
-    def _complain(self, doubtful: list[Bearer]) -> None:
+    def _report_doubtful(self, doubtful: list[CollectionEntry]) -> None:
         if doubtful:
             self.report.problems.append(
                 f"{len(doubtful)} known collections are in no list, such as {doubtful[0].name!r}, "
@@ -110,7 +110,7 @@ class _Round:
         self.store.record(changes)
         self.report.events.update(c.entries[0].action for c in changes if c.entries)
 
-    def _end(self, known: list[Bearer], undecided: list[Bearer]) -> None:
+    def _end(self, known: list[CollectionEntry], undecided: list[CollectionEntry]) -> None:
         back = [b for b in known if b.last_listed and self._is_listed(b)]
         self.store.end(self.lists, undecided, back)
         for database in self.lists.gone:
@@ -118,5 +118,7 @@ class _Round:
             if self.store.forget(database, entry):
                 self.report.events[entry.action] += 1
 
-    def _is_listed(self, bearer: Bearer) -> bool:
-        return self.lists.read.get(bearer.database, {}).get(bearer.name) == bearer.identity
+    def _is_listed(self, collection: CollectionEntry) -> bool:
+        return (
+            self.lists.read.get(collection.database, {}).get(collection.name) == collection.identity
+        )

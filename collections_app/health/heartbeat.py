@@ -1,38 +1,38 @@
-"""When something that must go on did so last, for whoever watches. No part of the record."""
+"""The heartbeats of background tasks: when each ran last, and whether it succeeded. Not audited."""
 
 import logging
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from ..models import Pulse
+from ..models import TaskRun
 
 logger = logging.getLogger(__name__)
 
 READY, RECONCILE, VERIFY, WATCH = "ready", "reconcile", "verify", "watch"
 
-# One statement that commits by itself: no process that is held up keeps others waiting.
+# One statement that commits by itself: a process that is held up keeps no other waiting.
 UPSERT = """
-    INSERT INTO collections_app_pulse (name, at, well) VALUES (%s, %s, %s)
-    ON CONFLICT (name) DO UPDATE SET at = excluded.at, well = excluded.well
+    INSERT INTO collections_app_taskrun (name, at, ok) VALUES (%s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET at = excluded.at, ok = excluded.ok
 """
 
 
-def beat(name: str, *, well: bool = True) -> None:
-    """It ran just now, and well or not. Raises DatabaseError."""
+def record_run(task: str, *, ok: bool = True) -> None:
+    """The task ran just now. Raises DatabaseError."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT, [name, now, well])
+        cursor.execute(UPSERT, [task, now, ok])
 
 
-def note(name: str, *, well: bool = True) -> None:
-    """The same for a task, which does not fail for it: then it looks as if it had not run."""
+def try_record_run(task: str, *, ok: bool = True) -> None:
+    """The same for a task that must not fail for it: it then looks as if it had not run."""
     try:
-        beat(name, well=well)
+        record_run(task, ok=ok)
     except (DatabaseError, InterfaceError) as exc:
-        logger.error("that %s ran could not be noted: %s", name, exc)
+        logger.error("the run of %s could not be recorded: %s", task, exc)
 
 
-def all_tasks() -> list[Pulse]:
-    """Every task that ever ran, by name; without the beats of readiness."""
-    return list(Pulse.objects.exclude(name=READY).order_by("name"))
+def all_tasks() -> list[TaskRun]:
+    """Every task that ever ran, by name; without readiness."""
+    return list(TaskRun.objects.exclude(name=READY).order_by("name"))

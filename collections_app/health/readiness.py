@@ -23,13 +23,13 @@ def database_answers() -> bool:
 
 
 def log_is_writable() -> bool:
-    """True, or raises DatabaseError. No event is written: see `audit.try_appending`.
+    """True, or raises DatabaseError. No event is written: see `audit.check_writable`.
 
     Then something is committed after all: the row that says when this was.
     """
     try:
-        log.try_appending()
-        heartbeat.beat(heartbeat.READY)
+        log.check_writable()
+        heartbeat.record_run(heartbeat.READY)
     finally:
         connection.close()
     return True

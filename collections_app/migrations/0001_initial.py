@@ -37,11 +37,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Pulse",
+            name="TaskRun",
             fields=[
                 ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ("at", models.DateTimeField()),
-                ("well", models.BooleanField()),
+                ("ok", models.BooleanField()),
             ],
             options={
                 "default_permissions": (),

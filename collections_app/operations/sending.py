@@ -10,7 +10,7 @@ from .. import clusters
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.log import Entry, Outcome, Phase
-from ..audit.sqlite_queue import turn
+from ..audit.sqlite_queue import writer_slot
 from ..milvus.errors import (
     Contradiction,
     Denied,
@@ -110,7 +110,7 @@ def _stop_if_expired(read_deadline: ReadDeadline) -> None:
 
 
 def _record_progress(operation_id: uuid.UUID, progress: SendProgress) -> bool:
-    with turn():
+    with writer_slot():
         return bool(Claim.objects.filter(operation_id=operation_id).update(progress=progress))
 
 

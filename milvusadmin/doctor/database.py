@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from collections_app.audit import log, triggers, verify
 from collections_app.health import heartbeat
-from collections_app.models import AuditEvent, Claim, Pulse
+from collections_app.models import AuditEvent, Claim, TaskRun
 
 from .findings import Finding, ok, problem, warning
 
@@ -70,7 +70,7 @@ def append_only() -> Iterator[Finding]:
 
 
 def writable() -> Iterator[Finding]:
-    log.try_appending()
+    log.check_writable()
     yield ok(LOG, "events can be written (tried without writing one)")
 
 
@@ -120,7 +120,7 @@ def settling() -> Iterator[Finding]:
     yield from _unsettled(oldest)
     yield _loop(beats.get(heartbeat.RECONCILE))
     for name in (heartbeat.WATCH, heartbeat.VERIFY):
-        if name in beats and not beats[name].well:
+        if name in beats and not beats[name].ok:
             yield problem(
                 LOOPS, f"{name} ran and did not go well", "Look at what it wrote when it ran."
             )
@@ -138,7 +138,7 @@ def _unsettled(oldest: Claim | None) -> Iterator[Finding]:
     )
 
 
-def _loop(beat: Pulse | None) -> Finding:
+def _loop(beat: TaskRun | None) -> Finding:
     remedy = "Keep this running beside the web processes: manage.py reconcile_operations --loop"
     if beat is None:
         return warning(LOOPS, "reconcile_operations never ran", remedy)

@@ -139,7 +139,7 @@ def _tasks() -> list[Metric]:
     )
     for task in heartbeat.all_tasks():
         ran.add_metric([task.name], task.at.timestamp())
-        well.add_metric([task.name], task.well)
+        well.add_metric([task.name], task.ok)
     return [ran, well]
 
 

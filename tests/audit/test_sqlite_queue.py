@@ -1,4 +1,4 @@
-"""The writers of the audit log on SQLite wait at a door, and nobody comes twice before another."""
+"""Writers of the audit log on SQLite queue, and nobody writes twice before another."""
 
 import contextlib
 import fcntl
@@ -12,26 +12,26 @@ import pytest
 from django.db import OperationalError
 
 from collections_app.audit import sqlite_queue
-from collections_app.audit.sqlite_queue import turn
+from collections_app.audit.sqlite_queue import writer_slot
 
 
 @pytest.fixture(autouse=True)
-def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The door of a database that nobody else uses."""
+def lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lock file of a database that nobody else uses."""
     settings = {"NAME": str(tmp_path / "log.sqlite"), "OPTIONS": {"timeout": 0.5}}
     cursor = contextlib.nullcontext(SimpleNamespace(execute=lambda sql: None))
     sqlite = SimpleNamespace(vendor="sqlite", settings_dict=settings, cursor=lambda: cursor)
     monkeypatch.setattr(sqlite_queue, "connection", sqlite)
-    return tmp_path / "log.sqlite-turn"
+    return tmp_path / "log.sqlite-writer.lock"
 
 
-def test_one_at_a_time(door: Path) -> None:
+def test_one_at_a_time(lock_file: Path) -> None:
     sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 20}
     inside, most, all_of_them = 0, 0, 0
 
     def write() -> None:
         nonlocal inside, most, all_of_them
-        with turn():
+        with writer_slot():
             inside += 1
             most, all_of_them = max(most, inside), all_of_them + 1
             time.sleep(0.01)
@@ -47,62 +47,66 @@ def test_one_at_a_time(door: Path) -> None:
 
 def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
     began = time.monotonic()
-    with turn(), pytest.raises(OperationalError, match="database is locked"), turn():
+    with writer_slot(), pytest.raises(OperationalError, match="database is locked"), writer_slot():
         pass
     assert 0.5 <= time.monotonic() - began < 5
-    with turn():
+    with writer_slot():
         pass
 
 
-def test_turn_when_it_does_not_come_few_wait_and_the_others_are_told_at_once(door: Path) -> None:
+def test_turn_when_it_does_not_come_few_wait_and_the_others_are_told_at_once(
+    lock_file: Path,
+) -> None:
     sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 4}
     waited: list[float] = []
 
     def write() -> None:
         began = time.monotonic()
-        with contextlib.suppress(OperationalError), turn():
+        with contextlib.suppress(OperationalError), writer_slot():
             pass
         waited.append(time.monotonic() - began)
 
-    with door.open("w") as somebody_else:
+    with lock_file.open("w") as somebody_else:
         fcntl.flock(somebody_else, fcntl.LOCK_EX)
         threads = [threading.Thread(target=write) for _ in range(8)]
         for thread in threads:
             thread.start()
-        time.sleep(sqlite_queue.PATIENCE + 0.5)
+        time.sleep(sqlite_queue.LONG_WAIT + 0.5)
         write()
         assert waited.pop() < 0.2, "who comes now does not wait at all"
-        assert len(waited) == 8 - sqlite_queue.MAY_WAIT
+        assert len(waited) == 8 - sqlite_queue.MAX_WAITERS
         for thread in threads:
             thread.join()
-    assert sum(seconds > sqlite_queue.PATIENCE + 1 for seconds in waited) == sqlite_queue.MAY_WAIT
+    assert (
+        sum(seconds > sqlite_queue.LONG_WAIT + 1 for seconds in waited) == sqlite_queue.MAX_WAITERS
+    )
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_turn_leaves_a_door_that_nobody_else_can_hold(door: Path, existing: bool) -> None:
+def test_turn_leaves_a_door_that_nobody_else_can_hold(lock_file: Path, existing: bool) -> None:
     if existing:
-        door.touch()
-        door.chmod(0o644)
+        lock_file.touch()
+        lock_file.chmod(0o644)
     before = os.umask(0)
     try:
-        with turn():
+        with writer_slot():
             pass
     finally:
         os.umask(before)
-    assert door.stat().st_mode & 0o777 == 0o600
+    assert lock_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_on_postgresql_nobody_waits_here(door: Path) -> None:
+def test_on_postgresql_nobody_waits_here(lock_file: Path) -> None:
     sqlite_queue.connection.vendor = "postgresql"
-    with turn(), turn():
+    with writer_slot(), writer_slot():
         pass
-    assert not door.exists()
+    assert not lock_file.exists()
 
 
 def test_without_a_door_there_is_no_order_and_that_is_all(
-    door: Path, monkeypatch: pytest.MonkeyPatch
+    lock_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door.mkdir()
-    with turn(), turn():
+    lock_file.mkdir()
+    with writer_slot(), writer_slot():
         pass
-    assert door.is_dir()
+    assert lock_file.is_dir()

@@ -284,7 +284,7 @@ def test_a_trigger_that_does_not_stop_it_any_more_is_named_and_put_back(
     assert said_of() == ""
     event = AuditEvent.objects.latest("sequence")
     assert (event.action, event.phase) == ("audit.protect", "access")
-    assert json.loads(event.record)["details"] == {"put_back": ["trigger audit_no_delete"]}
+    assert json.loads(event.record)["details"] == {"restored": ["trigger audit_no_delete"]}
     with pytest.raises(DatabaseError, match=triggers.MESSAGE):
         sql("DELETE FROM LOG WHERE sequence = 1")
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from collections_app.audit import log, triggers
 from collections_app.audit.log import Entry, Phase
 from collections_app.health import heartbeat
-from collections_app.models import AuditEvent, Claim, Pulse
+from collections_app.models import AuditEvent, Claim, TaskRun
 from milvusadmin.doctor import database, examine
 from milvusadmin.doctor.findings import Finding, State
 from tests.fixtures import caller
@@ -41,7 +41,7 @@ def claim(age: timedelta) -> Claim:
 
 def test_a_healthy_one_is_healthy_and_nothing_is_written() -> None:
     event()
-    heartbeat.beat(heartbeat.RECONCILE)
+    heartbeat.record_run(heartbeat.RECONCILE)
     assert {finding.state for finding in said()} == {State.OK}
     assert any("AUDIT_KEY verifies the last 1 events" in f.text for f in said())
     assert AuditEvent.objects.count() == 1
@@ -85,7 +85,7 @@ def test_only_the_last_events_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_log_that_can_not_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "try_appending", _fails)
+    monkeypatch.setattr(log, "check_writable", _fails)
     assert any("this check failed: DatabaseError: disk full" in text for text in bad())
 
 
@@ -120,14 +120,14 @@ def claim_again(age: timedelta) -> Claim:
 
 def test_a_loop_that_never_ran_or_stopped_is_noted() -> None:
     assert any("reconcile_operations never ran" in finding.text for finding in said())
-    heartbeat.beat(heartbeat.RECONCILE)
+    heartbeat.record_run(heartbeat.RECONCILE)
     assert any("reconcile_operations is running" in finding.text for finding in said())
-    Pulse.objects.update(at=timezone.now() - timedelta(minutes=7))
+    TaskRun.objects.update(at=timezone.now() - timedelta(minutes=7))
     assert any("reconcile_operations ran last 7 min ago" in f.text for f in said())
 
 
 def test_a_verification_that_went_wrong_is_a_problem() -> None:
-    heartbeat.beat(heartbeat.VERIFY, well=False)
+    heartbeat.record_run(heartbeat.VERIFY, ok=False)
     assert bad() == [f"{heartbeat.VERIFY} ran and did not go well"]
 
 

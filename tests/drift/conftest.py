@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collections_app import clusters
-from collections_app.drift.scan import Report, look
+from collections_app.drift.scan import Report, scan
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent
 from tests.infra.chain import Chain
@@ -24,7 +24,7 @@ class Watched:
 
     def look(self, *more: str) -> Report:
         """One round, of this database and perhaps others."""
-        return look(clusters.get("main"), (self.database, *more))
+        return scan(clusters.get("main"), (self.database, *more))
 
     @property
     def client(self) -> Any:

@@ -2,14 +2,14 @@
 
 import pytest
 
-from collections_app.drift.diff import Bearer, differences
+from collections_app.drift.diff import CollectionEntry, differences
 from collections_app.milvus.types import Identity
 
 A, B = "a", "b"  # databases
 
 
-def bearer(database: str, name: str, id_: int) -> Bearer:
-    return Bearer(database=database, name=name, identity=Identity(id=id_), row=1)
+def a_collection(database: str, name: str, id_: int) -> CollectionEntry:
+    return CollectionEntry(database=database, name=name, identity=Identity(id=id_), row=1)
 
 
 def told(known: list[tuple[str, str, int]], lists: dict[str, dict[str, int]]) -> list[str]:
@@ -18,11 +18,11 @@ def told(known: list[tuple[str, str, int]], lists: dict[str, dict[str, int]]) ->
         database: {name: Identity(id=id_) for name, id_ in names.items()}
         for database, names in lists.items()
     }
-    found = differences([bearer(*each) for each in known], identities)
-    return sorted(f"{_side(d.was)} > {_side(d.now)}{'+' if d.new else ''}" for d in found)
+    found = differences([a_collection(*each) for each in known], identities)
+    return sorted(f"{_side(d.before)} > {_side(d.after)}{'+' if d.is_new else ''}" for d in found)
 
 
-def _side(side: Bearer | None) -> str:
+def _side(side: CollectionEntry | None) -> str:
     return f"{side.database}.{side.name}.{side.identity.id}" if side else "-"
 
 

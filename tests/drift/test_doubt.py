@@ -9,7 +9,7 @@ from pymilvus.grpc_gen import milvus_pb2 as pb
 
 from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
-from collections_app.drift.scan import look
+from collections_app.drift.scan import scan
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from tests.fakes import FakeMilvus
 from tests.infra.chain import Chain
@@ -165,10 +165,10 @@ def test_databases_that_may_not_be_listed_leave_the_known_ones(
     fake.add("book")
     fake.add("film", database="second")
     cluster = _main()
-    look(cluster)
+    scan(cluster)
     fake.denied("databases")
     fake.drop_collection("second", "film")
-    report = look(cluster)
+    report = scan(cluster)
     assert report.events == {"collection.gone": 1}
     assert "Grant ListDatabases" in report.problems[0]
     assert "--database" in report.problems[0]
@@ -177,26 +177,26 @@ def test_databases_that_may_not_be_listed_leave_the_known_ones(
 def test_a_cluster_that_does_not_answer_at_all_is_left_alone(fake: FakeMilvus) -> None:
     from collections_app.milvus.errors import Unreachable
 
-    look(_main())
+    scan(_main())
     fake.unreachable = True
     with pytest.raises(Unreachable):
-        look(_main())
+        scan(_main())
     assert AuditEvent.objects.count() == 1
 
 
 def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) -> None:
     fake.all_listed = False
-    look(_main())
+    scan(_main())
     (event,) = AuditEvent.objects.all()
     assert "with 0 collections" in json.loads(event.record)["message"]
     assert "only what the account of Milvus Admin was granted" in event.record
 
 
 def test_a_thousand_that_appear_are_a_thousand_events_and_one_chain(fake: FakeMilvus) -> None:
-    look(_main())
+    scan(_main())
     for number in range(1000):
         fake.add(f"c{number}")
-    assert look(_main()).events == {"collection.appeared": 1000}
+    assert scan(_main()).events == {"collection.appeared": 1000}
     assert SeenCollection.objects.count() == 1000
     verdict = verify()
     assert (verdict.checked, verdict.broken) == (1001, "")

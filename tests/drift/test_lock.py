@@ -22,7 +22,7 @@ from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
 from collections_app.drift.inventory import Overtaken
 from collections_app.drift.lock import DatabaseLock, FileLock, lock
-from collections_app.drift.scan import look
+from collections_app.drift.scan import scan
 from collections_app.management.commands import watch
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
@@ -378,14 +378,14 @@ def test_on_milvus_lite_names_are_all_there_is_and_the_log_says_so(
 ) -> None:
     with seeds_on(lite_server) as seeds:
         book = seeds("book")
-        look(lite)
+        scan(lite)
         seeds("film")
         lite_server.client().drop_collection(book)
-        look(lite)
+        scan(lite)
         assert sorted(seen()) == ["appeared film", "gone book"]
         for event in AuditEvent.objects.all():
             record = json.loads(event.record)
             assert "This server has no ids: things are told apart by name only" in record["message"]
             assert record["details"]["identity_verifiable"] is False
         carry_out(consent(target_in("film", Kind.COLLECTION)))
-        assert look(lite).events == {}
+        assert scan(lite).events == {}

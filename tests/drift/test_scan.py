@@ -8,7 +8,7 @@ import pytest
 from collections_app import clusters
 from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
-from collections_app.drift.scan import look
+from collections_app.drift.scan import scan
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from tests.infra.seeds import Seeds, unique_name
 from tests.infra.skins import SKINS
@@ -71,7 +71,7 @@ def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) 
     begun.look()
     assert seen() == ["replaced book"]
     details = records()[-1]["details"]
-    assert (details["was"]["id"], details["identity"]["id"]) == (old, new)
+    assert (details["before"]["id"], details["identity"]["id"]) == (old, new)
     assert begun.look().events == {}
 
 
@@ -166,7 +166,7 @@ def test_a_database_that_was_only_at_the_former_address_is_not_gone_here(
     use_cluster(former.replace("127.0.0.1", "localhost"), milvus_server.token)
     begun.drop("book")
     begun.seeds.server.client().drop_database(begun.database, timeout=10)
-    look(clusters.get("main"), ())
+    scan(clusters.get("main"), ())
     assert begun.database not in {r["target"]["database"] for r in records()[1:]}
     assert other in {r["target"]["database"] for r in records()[1:]}
 
@@ -179,7 +179,7 @@ def test_one_database_costs_one_call(begun: Watched, faulty: Milvus, chain: Any)
 
 
 def test_without_a_limit_every_database_is_watched(begun: Watched, faulty: Milvus) -> None:
-    look(faulty)
+    scan(faulty)
     assert {"default", begun.database} <= set(
         WatchedDatabase.objects.values_list("database", flat=True)
     )

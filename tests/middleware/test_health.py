@@ -16,7 +16,7 @@ from django.test import Client
 from collections_app.audit import log
 from collections_app.health import heartbeat, readiness
 from collections_app.milvus.circuit_breaker import State
-from collections_app.models import AuditEvent, Pulse
+from collections_app.models import AuditEvent, TaskRun
 from milvusadmin.middleware import health
 from milvusadmin.middleware.cached_probe import Latest
 from tests.infra.faultproxy import FaultProxy
@@ -55,7 +55,9 @@ def soon_ready() -> bool:
 @on_the_database
 def test_readyz_while_another_process_holds_the_lock_file_fails_on_sqlite(tmp_path: Path) -> None:
     """A writer would wait for it, so the probe does. PostgreSQL has a queue of its own."""
-    lock_file = tmp_path / f"{connection.settings_dict['NAME']}-turn"  # SQLite's name is a path
+    lock_file = (
+        tmp_path / f"{connection.settings_dict['NAME']}-writer.lock"
+    )  # SQLite's name is a path
     fails = connection.vendor == "sqlite"
     with lock_file.open("w") as another_process:
         fcntl.flock(another_process, fcntl.LOCK_EX)
@@ -88,7 +90,7 @@ def test_only_looking_is_answered(path: str) -> None:
 def test_it_is_ready_and_the_log_is_as_it_was() -> None:
     assert probe("/readyz") == (200, ALL_WELL)
     assert not AuditEvent.objects.exists()
-    assert Pulse.objects.get(name=heartbeat.READY).well
+    assert TaskRun.objects.get(name=heartbeat.READY).ok
 
 
 @on_the_database

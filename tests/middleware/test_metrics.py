@@ -130,10 +130,10 @@ def test_an_event_that_can_not_be_recorded_counts(
 
 
 def test_tasks_say_when_they_ran_and_whether_it_went_well() -> None:
-    heartbeat.beat(heartbeat.READY)
-    heartbeat.beat(heartbeat.RECONCILE)
-    heartbeat.beat(heartbeat.VERIFY)
-    heartbeat.beat(heartbeat.VERIFY, well=False)
+    heartbeat.record_run(heartbeat.READY)
+    heartbeat.record_run(heartbeat.RECONCILE)
+    heartbeat.record_run(heartbeat.VERIFY)
+    heartbeat.record_run(heartbeat.VERIFY, ok=False)
     assert abs(time.time() - number("task_last_run_timestamp_seconds", task="reconcile")) < 30
     assert number("task_last_run_ok", task="reconcile") == 1
     assert number("task_last_run_ok", task="verify") == 0

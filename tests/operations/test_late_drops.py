@@ -14,7 +14,7 @@ from pymilvus.grpc_gen import milvus_pb2 as pb
 from collections_app import clusters
 from collections_app.audit.log import Outcome
 from collections_app.audit.verify import verify
-from collections_app.drift.scan import look
+from collections_app.drift.scan import scan
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent
 from collections_app.operations.confirmation import Confirmation
@@ -135,11 +135,11 @@ def test_the_watch_records_a_late_drop_as_its_operations_and_not_as_external(
     thing = Thing.make(make_collection, Kind.COLLECTION)
     late = drop_without_answer(thing, chain, "v2.6.20")
     milvus = impatient()
-    look(milvus, ("default",))
+    scan(milvus, ("default",))
     close(late, Outcome.NOT_DONE)
     late.carry_out()
-    look(milvus, ("default",))
-    look(milvus, ("default",))
+    scan(milvus, ("default",))
+    scan(milvus, ("default",))
     about = AuditEvent.objects.filter(name=thing.target.name).order_by("sequence")
     assert about.last().phase == "follow_up"
     assert set(about.values_list("operation_id", flat=True)) == {late.confirmation.operation_id}

@@ -12,7 +12,7 @@ from django.test import Client
 from collections_app.access.principals import Caller
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
-from collections_app.drift.diff import Bearer, Difference
+from collections_app.drift.diff import CollectionEntry, Difference
 from collections_app.drift.events import Watch, began, change, database_gone
 from collections_app.milvus.types import Identity
 from collections_app.models import AuditEvent
@@ -25,14 +25,16 @@ SignIn = Callable[..., Client]
 LOG = "/audit/"
 
 
-def bearer(name: str, id_: int, database: str = "default") -> Bearer:
-    return Bearer(database=database, name=name, identity=Identity(id=id_, created_ms=1), row=id_)
+def a_collection(name: str, id_: int, database: str = "default") -> CollectionEntry:
+    return CollectionEntry(
+        database=database, name=name, identity=Identity(id=id_, created_ms=1), row=id_
+    )
 
 
 def a_watch() -> Watch:
     before = {name: datetime(2026, 11, 25, 12, tzinfo=UTC) for name in ("default", "vault")}
     now = datetime(2026, 11, 25, 12, 1, tzinfo=UTC)
-    return Watch(cluster="main", caller=Caller.watch(), now=now, before=before)
+    return Watch(cluster="main", caller=Caller.watch(), listed_at=now, listed_before=before)
 
 
 def observe(**sides: Any) -> None:
@@ -61,11 +63,11 @@ def seen(fake: FakeMilvus) -> None:
     """Of `book`: there, another one, gone, and one dropped by us in between; and two others."""
     fake.add("book")
     log.write(began("default", 2, False, None, a_watch()))
-    observe(now=bearer("book", 1), new=True)
+    observe(after=a_collection("book", 1), is_new=True)
     ours("book")
-    observe(was=bearer("book", 1), now=bearer("book", 2), new=True)
-    observe(was=bearer("film", 3))
-    observe(was=bearer("secret", 4, "vault"), now=bearer("open", 4))
+    observe(before=a_collection("book", 1), after=a_collection("book", 2), is_new=True)
+    observe(before=a_collection("film", 3))
+    observe(before=a_collection("secret", 4, "vault"), after=a_collection("open", 4))
     log.write(database_gone("vault", a_watch()))
 
 
@@ -91,7 +93,9 @@ def test_what_others_do_again_and_again_hides_nothing_of_ours(
     seen: None, signed_in: SignIn
 ) -> None:
     for number in range(5, 45):
-        observe(was=bearer("book", number), now=bearer("book", number + 1), new=True)
+        observe(
+            before=a_collection("book", number), after=a_collection("book", number + 1), is_new=True
+        )
     lines = history(Page(signed_in("viewer").get(collection_url("book"))))
     assert [line.partition(" ")[0] for line in lines] == [*["Replaced"] * 5, "Drop"]
 

@@ -22,36 +22,36 @@ class Command(ShellCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            put_back = self._put_back()
+            restored = self._restore()
         except log.LogUnwritable as exc:
             raise Error(
                 "The audit log can't be written, so nothing was restored. Run manage.py doctor."
             ) from exc
-        text = f"Restored: {', '.join(put_back)}." if put_back else "Nothing had to be restored."
-        self.say(text, restored=put_back)
+        text = f"Restored: {', '.join(restored)}." if restored else "Nothing had to be restored."
+        self.say(text, restored=restored)
         if problems := integrity.problems():
             raise Error("\n".join(["These problems need a person to judge them:", *problems]))
 
-    def _put_back(self) -> list[str]:
+    def _restore(self) -> list[str]:
         caller = Caller.shell()
         with log.appending():
             wrong = triggers.wrong(connection)
             triggers.install(connection)
-            mended = set(wrong) - set(triggers.wrong(connection))
+            fixed = set(wrong) - set(triggers.wrong(connection))
             claims = [_claim(intent) for intent in integrity.unclaimed()]
-            put_back = [f"trigger {name}" for name in sorted(mended)]
-            put_back += [f"claim of {claim.operation_id}" for claim in claims if claim]
-            if put_back:
+            restored = [f"trigger {name}" for name in sorted(fixed)]
+            restored += [f"claim of {claim.operation_id}" for claim in claims if claim]
+            if restored:
                 log.append(
                     log.Entry(
                         phase=log.Phase.ACCESS,
                         action="audit.protect",
                         caller=caller,
-                        message="Put back what protects the log",
-                        details={"put_back": put_back},
+                        message="Restored what protects the log",
+                        details={"restored": restored},
                     )
                 )
-        return put_back
+        return restored
 
 
 def _claim(intent: AuditEvent) -> Claim | None:

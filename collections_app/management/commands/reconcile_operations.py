@@ -82,7 +82,7 @@ class Command(ShellCommand):
             self.stderr.write(f"The database does not answer: {type(exc).__name__}")
             return 1
         self._close_quotas()
-        heartbeat.note(heartbeat.RECONCILE)
+        heartbeat.try_record_run(heartbeat.RECONCILE)
         return outcomes.count(Outcome.UNKNOWN)
 
     def _close_quotas(self) -> None:

@@ -50,7 +50,7 @@ class Command(ShellCommand):
             self._check(options)
             intact = True
         finally:
-            heartbeat.note(heartbeat.VERIFY, well=intact)
+            heartbeat.try_record_run(heartbeat.VERIFY, ok=intact)
 
     def _check(self, options: dict[str, Any]) -> None:
         """Report every problem, not only the first."""

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from ... import clusters
 from ...drift.lock import Lock, lock
-from ...drift.scan import Report, look
+from ...drift.scan import Report, scan
 from ...health import heartbeat
 from ...milvus.types import Cluster
 from ..shell import Error, ShellCommand
@@ -86,15 +86,15 @@ class Command(ShellCommand):
     def _loop(self, held: Lock) -> None:
         while not self.stopped.is_set():
             ours = self._is_ours(held)
-            whole = ours and min(map(self._look, self.clusters))  # all of them: no short cut
+            whole = ours and min(map(self._scan, self.clusters))  # all of them: no short cut
             if ours:
-                heartbeat.note(heartbeat.WATCH, well=whole)
+                heartbeat.try_record_run(heartbeat.WATCH, ok=whole)
             if self.options["once"] and (ours or not self.options["wait"]):
                 raise SystemExit(0 if whole else 1)
             self.stopped.wait(self.options["every"])
 
     def _is_ours(self, held: Lock) -> bool:
-        """Asked before each look: a lock that was lost may be somebody else's by now."""
+        """Asked before each scan: a lock that was lost may be somebody else's by now."""
         close_old_connections()
         try:
             if held.take():
@@ -111,13 +111,13 @@ class Command(ShellCommand):
             self.stderr.write(f"Another watch is running: {holder}. Standing by.")
         self.standing_by = True
 
-    def _look(self, cluster: Cluster) -> bool:
+    def _scan(self, cluster: Cluster) -> bool:
         """Whatever goes wrong with one cluster, the others get their turn. Whether all was read."""
         if self.stopped.is_set():
             return False
         try:
             milvus, only = clusters.get(cluster.key), self.options["database"] or ()
-            report = look(milvus, only, self.stopped.is_set)
+            report = scan(milvus, only, self.stopped.is_set)
         except Exception as exc:
             report = Report(problems=[f"nothing was recorded: {type(exc).__name__}: {exc}"])
         if report.problems and is_embedded(cluster):
