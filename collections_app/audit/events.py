@@ -24,7 +24,7 @@ class Intent:
     identity: Identity
     endpoint: str
     server_version: str
-    temporary_name: str  # of a strict drop; empty for any other
+    private_name: str  # of a strict drop; empty for any other
     clock: dict[str, Any]  # as operations/deadlines.py stamped it
     recorded_at: datetime
 
@@ -40,7 +40,7 @@ class Intent:
             identity=Identity(**details["identity"]),
             endpoint=details.get("endpoint", ""),
             server_version=details.get("server_version", ""),
-            temporary_name=details.get("temporary_name") or "",
+            private_name=details.get("private_name") or "",
             clock=details.get("clock", {}),
             recorded_at=row.recorded_at,
         )

@@ -71,8 +71,8 @@ def last_outcome(operation_id: uuid.UUID) -> AuditEvent | None:
 def claim_on(target: Target) -> Claim | None:
     """The open operation that holds this target, if there is one; by any key of its server."""
     by_target = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
-    by_temporary_name = Q(operation_id=strict.operation_of(target.collection))
-    return Claim.objects.filter(by_target | by_temporary_name).first()
+    by_private_name = Q(operation_id=strict.operation_of(target.collection))
+    return Claim.objects.filter(by_target | by_private_name).first()
 
 
 def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
@@ -80,13 +80,13 @@ def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     keys = clusters.same_server(cluster)
     claims = list(Claim.objects.filter(cluster__in=keys))
     by_target = {claim.target: claim for claim in claims}
-    by_temporary_name = {strict.temporary_name(claim.operation_id): claim for claim in claims}
+    by_private_name = {strict.private_name(claim.operation_id): claim for claim in claims}
 
     def claim(target: Target) -> Claim | None:
         if not claims:
             return None
         candidates = (by_target[key] for key in _digests(target, keys) if key in by_target)
-        return by_temporary_name.get(target.collection) or next(candidates, None)
+        return by_private_name.get(target.collection) or next(candidates, None)
 
     return claim
 

@@ -26,7 +26,7 @@ class Execution(Protocol):
     """All methods raise what reads of Milvus raise; `send` raises what milvus/destroy.py does."""
 
     @property
-    def temporary_name(self) -> str:
+    def private_name(self) -> str:
         """The name that only this operation uses; empty if it needs none."""
 
     def send(self, before_send: BeforeSend) -> None:
@@ -55,7 +55,7 @@ class SingleRequest:
     milvus: clusters.Milvus
     target: Target
     identity: Identity
-    temporary_name: str = ""
+    private_name: str = ""
 
     def send(self, before_send: BeforeSend) -> None:
         before_send(SendProgress.DROP)
@@ -81,8 +81,8 @@ class TwoPhaseDrop:
     quarantine: strict.Quarantine
 
     @property
-    def temporary_name(self) -> str:
-        return self.quarantine.temporary_name
+    def private_name(self) -> str:
+        return self.quarantine.private_name
 
     def send(self, before_send: BeforeSend) -> None:
         before_send(SendProgress.RENAME)
@@ -95,7 +95,7 @@ class TwoPhaseDrop:
         return ""
 
     def find_orphan(self) -> Identity | None:
-        return self.quarantine.identity_of(self.quarantine.temporary_name)
+        return self.quarantine.identity_of(self.quarantine.private_name)
 
     def restore_orphan(
         self, orphan: Identity, *, deadline_passed: bool
@@ -112,7 +112,7 @@ def execution_for(
 ) -> Execution:
     """How an operation that begins now is carried out. Milvus renames collections only."""
     two_phases = milvus.cluster.strict_drop and operation.action is Action.DROP_COLLECTION
-    name = strict.temporary_name(operation_id) if two_phases else ""
+    name = strict.private_name(operation_id) if two_phases else ""
     return _execution(operation, milvus, target, identity, name)
 
 
@@ -124,7 +124,7 @@ def execution_of(intent: Intent) -> Execution:
     if milvus.cluster.endpoint != intent.endpoint:
         raise clusters.UnknownCluster(f"{intent.target.cluster} has another address now")
     operation = OPERATIONS[Action(intent.action)]
-    return _execution(operation, milvus, intent.target, intent.identity, intent.temporary_name)
+    return _execution(operation, milvus, intent.target, intent.identity, intent.private_name)
 
 
 def _execution(
@@ -132,11 +132,11 @@ def _execution(
     milvus: clusters.Milvus,
     target: Target,
     identity: Identity,
-    temporary_name: str,
+    private_name: str,
 ) -> Execution:
-    if temporary_name:
+    if private_name:
         quarantine = strict.Quarantine(
-            milvus=milvus, target=target, identity=identity, temporary_name=temporary_name
+            milvus=milvus, target=target, identity=identity, private_name=private_name
         )
         return TwoPhaseDrop(quarantine=quarantine)
     return SingleRequest(operation=operation, milvus=milvus, target=target, identity=identity)

@@ -55,7 +55,7 @@ def restore_orphans(caller: Caller) -> list[str]:
         try:
             lines.append(_restore(orphan, caller))
         except MilvusError as exc:
-            name = orphan.quarantine.temporary_name
+            name = orphan.quarantine.private_name
             logger.warning("the original name of %s can't be restored yet: %s", name, exc)
     return list(filter(None, lines))
 
@@ -79,7 +79,7 @@ def _databases(cluster: Cluster) -> list[str]:
         cluster=cluster.key,
         phase=Phase.INTENT,
         action=Action.DROP_COLLECTION,
-        record__contains=f'"temporary_name":"{strict.PREFIX}',
+        record__contains=f'"private_name":"{strict.PREFIX}',
     )
     return sorted(set(intents.values_list("database", flat=True)))
 
@@ -107,7 +107,7 @@ def _orphan(cluster: str, database: str, name: str) -> Orphan | None:
         return None
     if (quarantine.target.cluster, quarantine.target.database) != (cluster, database):
         return None
-    if quarantine.temporary_name != name:
+    if quarantine.private_name != name:
         return None
     return Orphan(operation_id=operation_id, quarantine=quarantine, closed=closed)
 

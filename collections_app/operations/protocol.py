@@ -253,7 +253,7 @@ def _intent(case: Case, state: TargetState) -> Entry:
             "server_version": state.server.version,
             "clock": deadlines.clock_stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
-            "temporary_name": case.execution.temporary_name,  # of strict mode
+            "private_name": case.execution.private_name,  # of strict mode
             "rows": None if isinstance(state.rows, Unread) else state.rows,
             "load": state.load.value if isinstance(state.load, Unread) else state.load.word,
             "snapshot": dict(state.detail.snapshot),

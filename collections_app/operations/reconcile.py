@@ -156,7 +156,7 @@ def may_still_run(intent: Intent) -> bool:
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
     cluster = clusters.get(intent.target.cluster).cluster
-    return age_of(intent) < max_duration(cluster, two_phases=bool(intent.temporary_name))
+    return age_of(intent) < max_duration(cluster, two_phases=bool(intent.private_name))
 
 
 def drop_deadline_passed(intent: Intent) -> bool:

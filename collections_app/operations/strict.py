@@ -35,7 +35,7 @@ class Quarantine:
     milvus: clusters.Milvus
     target: Target
     identity: Identity
-    temporary_name: str
+    private_name: str
 
     def identity_of(self, name: str) -> Identity | None:
         """Of what has this name now. Raises Denied, MilvusRejected or Unreachable."""
@@ -43,13 +43,13 @@ class Quarantine:
 
     def orphan(self) -> Identity | None:
         """What has the temporary name now. Raises as `identity_of`."""
-        return self.identity_of(self.temporary_name)
+        return self.identity_of(self.private_name)
 
     def rename(self, old: str, new: str) -> None:
         self.milvus.destroyer.rename_collection(self.target.database, old, new)
 
 
-def temporary_name(operation_id: uuid.UUID) -> str:
+def private_name(operation_id: uuid.UUID) -> str:
     """One for each operation, and valid on every server."""
     return f"{PREFIX}{operation_id.hex}"
 
@@ -58,7 +58,7 @@ def operation_of(name: str) -> uuid.UUID | None:
     """The operation whose temporary name this is, letter by letter, or None."""
     with suppress(ValueError):
         operation_id = uuid.UUID(name.removeprefix(PREFIX))
-        return operation_id if temporary_name(operation_id) == name else None
+        return operation_id if private_name(operation_id) == name else None
     return None
 
 
@@ -82,7 +82,7 @@ def rename_and_drop(quarantine: Quarantine, last_check: Callable[[], None]) -> N
     try:
         last_check()
         quarantine.milvus.destroyer.drop_collection(
-            quarantine.target.database, quarantine.temporary_name
+            quarantine.target.database, quarantine.private_name
         )
     except (MilvusRejected, Denied, NotFound, Unreachable) as exc:
         raise _renamed_not_dropped(quarantine, renamed, str(exc), sent=exc.sent) from exc
@@ -92,7 +92,7 @@ def _rename(quarantine: Quarantine) -> Identity:
     """Give it its temporary name, sent once. Returns what has that name now, by read-back."""
     error = None
     try:
-        quarantine.rename(quarantine.target.name, quarantine.temporary_name)
+        quarantine.rename(quarantine.target.name, quarantine.private_name)
     except Unreachable:
         raise
     except MilvusError as exc:  # a refusal too may be the answer to a second copy on the way
@@ -100,7 +100,7 @@ def _rename(quarantine: Quarantine) -> Identity:
     try:
         renamed = quarantine.orphan()
     except MilvusError as exc:
-        name = quarantine.temporary_name
+        name = quarantine.private_name
         text = f"It was to be renamed to {name}, and the read-back failed: {exc}"
         raise OutcomeUnknown(text, exc.code) from exc
     if renamed is None:
@@ -115,7 +115,7 @@ def _renamed_not_dropped(
     now = restore_name(quarantine, renamed)
     why = why.rstrip(".")
     problem: MilvusError = OutcomeUnknown(
-        f"{why}. It is called {quarantine.temporary_name} until reconcile_operations restores its "
+        f"{why}. It is called {quarantine.private_name} until reconcile_operations restores its "
         "original name"
     )
     if now:
@@ -131,7 +131,7 @@ def restore_name(quarantine: Quarantine, renamed: Identity) -> str | None:
     """
     answer = ""
     try:
-        quarantine.rename(quarantine.temporary_name, quarantine.target.name)
+        quarantine.rename(quarantine.private_name, quarantine.target.name)
     except MilvusError as exc:
         answer = str(exc)
     try:
@@ -140,7 +140,7 @@ def restore_name(quarantine: Quarantine, renamed: Identity) -> str | None:
             return "Its original name was restored"
         is_taken = now is not None or "duplicated" in answer
         if is_taken and quarantine.orphan() == renamed:
-            note = kept_name_note(quarantine.temporary_name)
+            note = kept_name_note(quarantine.private_name)
             return f"Its original name is taken, so it is still {note}"
     except MilvusError:
         pass

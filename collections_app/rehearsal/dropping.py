@@ -219,7 +219,7 @@ def _quarantine(scratch: Scratch, purpose: str) -> strict.Quarantine:
         milvus=scratch.milvus,
         target=target,
         identity=_with_id(scratch, target),
-        temporary_name=scratch.name(f"{purpose}_aside"),
+        private_name=scratch.name(f"{purpose}_aside"),
     )
 
 

@@ -257,7 +257,7 @@ def _left_by(name: str) -> uuid.UUID | None:
     """The operation of strict mode that left it under its private name."""
     operation = operation_of(name)
     intent = intent_of(operation) if operation else None
-    return operation if intent and name == intent.temporary_name else None
+    return operation if intent and name == intent.private_name else None
 
 
 def _partition_act(

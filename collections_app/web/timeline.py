@@ -77,8 +77,8 @@ def _checks(event: Event) -> Iterator[str]:
     yield f"Intent recorded as event {event.row.sequence} before sending."
     if details.get("deadline_seconds"):
         yield f"Timeout {details['deadline_seconds']:g} s."
-    if details.get("temporary_name"):
-        name = details["temporary_name"]
+    if details.get("private_name"):
+        name = details["private_name"]
         yield f"Strict mode: rename to {name}, check the id, drop under that name."
 
 
@@ -102,7 +102,7 @@ def _answered(event: Event) -> TimelineEntry:
 def _sent(details: dict[str, Any]) -> str:
     if details.get("attempts") != 0:
         return "Sent to Milvus once."
-    return "No drop was sent." if details.get("temporary_name") else "Nothing was sent."
+    return "No drop was sent." if details.get("private_name") else "Nothing was sent."
 
 
 def _ended(event: Event, title: str, outcome: str = "") -> TimelineEntry:

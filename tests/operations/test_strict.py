@@ -68,7 +68,7 @@ def strictly(
     yield
     for intent in AuditEvent.objects.filter(phase="intent"):
         assert intent.operation_id
-        make_collection.renamed(strict.temporary_name(intent.operation_id))
+        make_collection.renamed(strict.private_name(intent.operation_id))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def id_of(thing: Thing, name: str = "") -> int:
 
 
 def private(confirmation: Confirmation) -> str:
-    return strict.temporary_name(confirmation.operation_id)
+    return strict.private_name(confirmation.operation_id)
 
 
 def details() -> dict[str, object]:
@@ -155,7 +155,7 @@ def test_the_dialog_says_so_and_the_intent_keeps_the_private_name(thing: Thing) 
     confirmation = consent(thing.target)
     carry_out(confirmation)
     intent = json.loads(AuditEvent.objects.get(phase="intent").record)
-    assert intent["details"]["temporary_name"] == private(confirmation)
+    assert intent["details"]["private_name"] == private(confirmation)
 
 
 # --- a namesake in the last instant -------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
     assert chain.relay.count(DROP) <= 1
     operation_id = AuditEvent.objects.get(phase="intent").operation_id
     assert operation_id
-    assert not id_of(thing, strict.temporary_name(operation_id))
+    assert not id_of(thing, strict.private_name(operation_id))
 
 
 def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
@@ -513,7 +513,7 @@ def test_with_milvus_gone_it_is_found_the_next_time(
 def test_a_name_that_only_looks_like_ours_is_left_alone(
     make_collection: Seeds, thing: Thing, chain: Chain
 ) -> None:
-    name = make_collection(strict.temporary_name(uuid.uuid4()))
+    name = make_collection(strict.private_name(uuid.uuid4()))
     partition = consent(target_in(make_collection(partitions=["p"]), Kind.PARTITION, "p"))
     assert carry_out(partition) is Outcome.SUCCEEDED, "an operation without a private name"
     other = make_collection(private(partition))

@@ -77,7 +77,7 @@ def begun(fake: FakeMilvus, *, passed: bool, version: str = FORGETS) -> Intent:
         identity=identity,
         endpoint=cluster.endpoint,
         server_version=version,
-        temporary_name=strict.temporary_name(operation_id),
+        private_name=strict.private_name(operation_id),
         clock={},
         recorded_at=timezone.now() - timedelta(hours=1 if passed else 0),
     )
@@ -87,7 +87,7 @@ def show(fake: FakeMilvus, intent: Intent, shown: Shown) -> None:
     if shown is DONE:
         fake.drop_collection("default", "book")
     if shown is ORPHAN:
-        fake.rename_collection("default", "book", intent.temporary_name)
+        fake.rename_collection("default", "book", intent.private_name)
 
 
 @pytest.mark.parametrize(("progress", "shown", "passed", "expected"), CELLS)
@@ -125,7 +125,7 @@ def test_orphan_without_permission_to_rename_waits(passed: bool, fake: FakeMilvu
     intent = begun(fake, passed=passed)
     show(fake, intent, ORPHAN)
     assert _certain_outcome(intent, DROP, may_rename=False) is None
-    assert fake.collection_identity("default", intent.temporary_name)
+    assert fake.collection_identity("default", intent.private_name)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_an_intent_says_who_asked_why_and_what_was_checked() -> None:
 
 
 def test_a_strict_intent_without_ids_says_both() -> None:
-    made = entry("intent", "", **{**INTENT, "identity_verifiable": False, "temporary_name": "_x"})
+    made = entry("intent", "", **{**INTENT, "identity_verifiable": False, "private_name": "_x"})
     assert made.lines[1].startswith("Content matched; this server has no ids. No blockers.")
     assert made.lines[1].endswith("Strict mode: rename to _x, check the id, drop under that name.")
 
@@ -60,7 +60,7 @@ def test_a_strict_intent_without_ids_says_both() -> None:
         ("succeeded", {"attempts": 1}, "Sent to Milvus once."),
         ("unknown", {"attempts": 1}, "Sent to Milvus once. No clear answer came."),
         ("failed", {"attempts": 0}, "Nothing was sent."),
-        ("failed", {"attempts": 0, "temporary_name": "_x"}, "No drop was sent."),
+        ("failed", {"attempts": 0, "private_name": "_x"}, "No drop was sent."),
         ("failed", {"settled": True}, "It still exists."),
     ],
 )

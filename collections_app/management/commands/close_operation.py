@@ -62,7 +62,7 @@ class Command(ShellCommand):
             return
         if left:
             raise Error(
-                f"The collection still has its temporary name, {execution.temporary_name}. "
+                f"The collection still has its temporary name, {execution.private_name}. "
                 "Nothing was recorded. Run manage.py reconcile_operations, which restores the "
                 "name, or rename the collection yourself first."
             )
