@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from ..access.policy import Action
 from ..audit.events import Intent
 from ..audit.log import Outcome, Phase
 from ..milvus.scratch import root_of, run_of
 from ..models import AuditEvent, Claim
-from ..operations.strict import operation_of
+from ..operations.private_names import BIN, operation_of
 from .diff import Bearer, Difference, Key, key_of
+
+DROPS = (Action.DROP_COLLECTION, Action.PURGE)  # after these, an id is gone
+MOVES = (Action.MOVE_TO_BIN, Action.RESTORE)  # after these, it has another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,9 @@ class Ours:
         aside = _taken_from(self.clusters, now)
         if aside:  # new under a private name: created and taken between two lists
             return was is None or was.place == aside
-        return was is not None and _taken_from(self.clusters, was) == now.place
+        if was is None:
+            return False
+        return _taken_from(self.clusters, was) == now.place or _restored(self.clusters, was, now)
 
 
 def last_sequence() -> int:
@@ -65,11 +70,11 @@ def ours(clusters: list[str], *, since: int, position: int) -> Ours:
         cluster__in=clusters,
         sequence__gt=since,
         phase__in=(Phase.OUTCOME, Phase.AFTERWARDS),
-        action=Action.DROP_COLLECTION,
+        action__in=DROPS + MOVES,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
     busy = claimed | {operation for operation in lately if operation}
-    succeeded = ended.filter(outcome=Outcome.SUCCEEDED)
+    succeeded = ended.filter(outcome=Outcome.SUCCEEDED, action__in=DROPS)
     return Ours(
         clusters=clusters,
         dropped=_aimed_at(succeeded.values("operation_id")),
@@ -88,7 +93,7 @@ def in_vain(clusters: list[str], gone: Iterable[Bearer]) -> dict[Key, str]:
         cluster__in=clusters,
         collection__in=names,
         phase=Phase.OUTCOME,
-        action=Action.DROP_COLLECTION,
+        action__in=DROPS,
         outcome=Outcome.FAILED,
     )
     sent = [event.operation_id for event in failed if _attempts(event) != 0]
@@ -113,6 +118,27 @@ def of_rehearsals(clusters: list[str], names: Iterable[str], position: int) -> s
     return {name for name, root in roots.items() if root in under_way}
 
 
+def in_bin(clusters: list[str], names: Iterable[str]) -> dict[str, Intent]:
+    """Of these names, those that the recycle bin gave: how each collection came there."""
+    moved = {operation: name for name in names if (operation := operation_of(name, BIN))}
+    rows = _intents().filter(
+        operation_id__in=list(moved), cluster__in=clusters, action=Action.MOVE_TO_BIN
+    )
+    return {moved[intent.operation_id]: intent for intent in map(Intent.of, rows)}
+
+
+def _restored(clusters: list[str], was: Bearer, now: Bearer) -> bool:
+    """Whether a restore from the recycle bin gave it the name that it has now."""
+    restores = _intents().filter(
+        Q(name=was.name) | Q(collection=was.name[:255]),  # from the bin, or moved there meanwhile
+        cluster__in=clusters,
+        database=was.database,
+        action=Action.RESTORE,
+    )
+    intents = map(Intent.of, restores)
+    return any((i.identity, i.new_name) == (now.identity, now.name) for i in intents)
+
+
 def _attempts(outcome: AuditEvent) -> int | None:
     """How often the act was sent; None if whoever closed it does not know."""
     attempts: int | None = json.loads(outcome.record)["details"].get("attempts")
@@ -125,7 +151,7 @@ def _aimed_at(operations: Any) -> frozenset[Key]:
 
 
 def _intents() -> QuerySet[AuditEvent]:
-    return AuditEvent.objects.filter(phase=Phase.INTENT, action=Action.DROP_COLLECTION)
+    return AuditEvent.objects.filter(phase=Phase.INTENT, action__in=DROPS + MOVES)
 
 
 def _key(row: AuditEvent) -> Key:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..access.principals import Caller
+from ..audit.events import Intent
 from ..audit.log import Entry, Outcome, Phase
 from .diff import Bearer, Difference, Key
 
@@ -14,6 +15,7 @@ MAYBE_LATE = (
     "But operation {} asked Milvus to drop it, and was closed as failed while it was still there: "
     "Milvus may have done it later."
 )
+WAS_IN_BIN = "This was collection {} in the recycle bin: operation {} had moved it there."
 NO_IDS = "This server has no ids: things are told apart by name only."
 GRANTED_ONLY = (
     "Milvus lists only what the account of Milvus Admin was granted; there may be others."
@@ -30,6 +32,7 @@ class Watch:
     now: datetime
     before: dict[str, datetime]  # by database
     in_vain: Mapping[Key, str] = field(default_factory=dict)  # operations: ours.in_vain
+    in_bin: Mapping[str, Intent] = field(default_factory=dict)  # by name: attribution.in_bin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +149,25 @@ def _late(was: Bearer, watch: Watch) -> dict[str, str]:
     return {"asked_in_vain": operation} if operation else {}
 
 
+def _binned(bearer: Bearer, watch: Watch) -> str:
+    """That the recycle bin had it, in a sentence."""
+    moved = watch.in_bin.get(bearer.name)
+    same = moved and moved.identity == bearer.identity
+    return WAS_IN_BIN.format(moved.target.name, moved.operation_id) if moved and same else ""
+
+
 def _identity(bearer: Bearer) -> dict[str, Any]:
     return asdict(bearer.identity)
 
 
 def _entry(action: str, bearer: Bearer, text: str, watch: Watch, **details: Any) -> Entry:
     verifiable, late = bearer.identity.verifiable, details.get("asked_in_vain")
-    more = "" if verifiable else NO_IDS, NOBODY, MAYBE_LATE.format(late) if late else ""
+    more = (
+        _binned(bearer, watch),
+        "" if verifiable else NO_IDS,
+        NOBODY,
+        MAYBE_LATE.format(late) if late else "",
+    )
     return Entry(
         phase=Phase.OBSERVED,
         action=action,

@@ -11,7 +11,7 @@ from ..access.principals import Caller
 from ..clusters import Milvus, same_server
 from ..operations.late_drops import follow_up_gone
 from . import events as drift_events
-from .attribution import in_vain, ours
+from .attribution import in_bin, in_vain, ours
 from .classify import Judge, ask
 from .diff import Bearer, Difference, differences
 from .events import Change, Watch
@@ -85,7 +85,8 @@ class _Round:
         since, position = self.store.position(self.lists.read), self.lists.position
         keys = same_server(self.store.cluster.key)
         explained = ours(keys, since=since, position=position)
-        watch = replace(self._watch(), in_vain=in_vain(keys, missing))
+        names = [d.was.name for d in found if d.was]
+        watch = replace(self._watch(), in_vain=in_vain(keys, missing), in_bin=in_bin(keys, names))
         judge = Judge(proofs=proofs, ours=explained, watch=watch)
         parts = list(judge.parts(found))
         changes = [change for part in parts if (change := judge.verdict(part))]

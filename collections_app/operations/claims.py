@@ -9,13 +9,15 @@ from typing import Any
 from django.db.models import Q
 
 from .. import clusters
+from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.events import Intent
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim
-from . import strict
+from .kinds import OPERATIONS
+from .private_names import BIN, DROP, operation_of, private_name
 
 
 def finish(
@@ -49,6 +51,8 @@ def finish(
                 details=details,
             )
         )
+        if outcome is Outcome.SUCCEEDED:
+            OPERATIONS[Action(action)].on_success(operation_id)
     return True
 
 
@@ -72,7 +76,7 @@ def last_outcome(operation_id: uuid.UUID) -> AuditEvent | None:
 def claim_on(target: Target) -> Claim | None:
     """The open operation that holds this target, if there is one; by any key of its server."""
     held = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
-    aside = Q(operation_id=strict.operation_of(target.collection))
+    aside = Q(operation_id=operation_of(target.collection))
     return Claim.objects.filter(held | aside).first()
 
 
@@ -81,7 +85,11 @@ def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     keys = clusters.same_server(cluster)
     claims = list(Claim.objects.filter(cluster__in=keys))
     held = {claim.target: claim for claim in claims}
-    aside = {strict.private_name(claim.operation_id): claim for claim in claims}
+    aside = {
+        private_name(prefix, claim.operation_id): claim
+        for claim in claims
+        for prefix in (DROP, BIN)
+    }
 
     def claim(target: Target) -> Claim | None:
         found = (held[key] for key in _digests(target, keys) if key in held)

@@ -3,7 +3,6 @@
 `execution_for` and `execution_of` choose; nothing else asks whether a drop is strict.
 """
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +14,11 @@ from ..audit.log import Outcome
 from ..milvus.types import Identity, Target
 from ..models import Sent
 from . import strict
+from .bin_moves import IntoBin, OutOfBin
+from .confirmation import Confirmation
 from .kinds import OPERATIONS
 from .kinds.base import Operation
+from .private_names import BIN, DROP, private_name
 
 Note = Callable[[Sent], None]  # what goes out next is noted; raises Unreachable if it must not
 
@@ -98,17 +100,14 @@ class TwoPhaseDrop:
         return strict.recover(self.aside, held, patience_over=deadline_over)
 
 
-def execution_for(
-    operation: Operation,
-    milvus: clusters.Milvus,
-    target: Target,
-    identity: Identity,
-    operation_id: uuid.UUID,
-) -> Execution:
+def execution_for(confirmation: Confirmation) -> Execution:
     """How an operation that begins now is carried out. Milvus renames collections only."""
-    two_phases = milvus.cluster.strict_drop and operation.action is Action.DROP_COLLECTION
-    private = strict.private_name(operation_id) if two_phases else ""
-    return _execution(operation, milvus, target, identity, private)
+    milvus = clusters.get(confirmation.target.cluster)
+    prefix = BIN if confirmation.action is Action.MOVE_TO_BIN else ""
+    if milvus.cluster.strict_drop and confirmation.action is Action.DROP_COLLECTION:
+        prefix = DROP
+    private = private_name(prefix, confirmation.operation_id) if prefix else ""
+    return _execution(confirmation, milvus, private)
 
 
 def execution_of(intent: Intent) -> Execution:
@@ -118,18 +117,15 @@ def execution_of(intent: Intent) -> Execution:
     milvus = clusters.get(intent.target.cluster)
     if milvus.cluster.endpoint != intent.endpoint:
         raise clusters.UnknownCluster(f"{intent.target.cluster} has another address now")
-    operation = OPERATIONS[Action(intent.action)]
-    return _execution(operation, milvus, intent.target, intent.identity, intent.private_name)
+    return _execution(intent, milvus, intent.private_name)
 
 
-def _execution(
-    operation: Operation,
-    milvus: clusters.Milvus,
-    target: Target,
-    identity: Identity,
-    private: str,
-) -> Execution:
-    if private:
-        aside = strict.Aside(milvus=milvus, target=target, identity=identity, private=private)
-        return TwoPhaseDrop(aside=aside)
-    return AtOnce(operation=operation, milvus=milvus, target=target, identity=identity)
+def _execution(act: Confirmation | Intent, milvus: clusters.Milvus, private: str) -> Execution:
+    target, identity = act.target, act.identity
+    if act.action == Action.RESTORE:
+        return OutOfBin(milvus=milvus, target=target, identity=identity, new_name=act.new_name)
+    if not private:
+        operation = OPERATIONS[Action(act.action)]
+        return AtOnce(operation=operation, milvus=milvus, target=target, identity=identity)
+    aside = strict.Aside(milvus=milvus, target=target, identity=identity, private=private)
+    return IntoBin(aside=aside) if act.action == Action.MOVE_TO_BIN else TwoPhaseDrop(aside=aside)

@@ -230,7 +230,9 @@ def _intent(case: Case, look: Look) -> Entry:
             "server_version": look.server.version,
             "clock": deadlines.stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
-            "private_name": case.execution.private_name,  # of strict mode
+            "private_name": case.execution.private_name,  # of strict mode and of the bin
+            "new_name": case.confirmation.new_name,  # of a restore
+            "retention_seconds": case.milvus.cluster.recycle_bin,
             "rows": None if isinstance(look.rows, Unread) else look.rows,
             "load": look.load.value if isinstance(look.load, Unread) else look.load.word,
             "snapshot": dict(look.detail.snapshot),

@@ -59,18 +59,27 @@ def left_as(private: str) -> str:
 def take_and_drop(aside: Aside, last_check: Callable[[], None]) -> None:
     """Raises Unreachable, Refused, Denied or NotFound: nothing changed; Kept; or OutcomeUnknown."""
     try:
-        held = _take(aside)
+        held = take_shown(aside)
     except MilvusError as exc:
         exc.sent = False
         raise
-    if held != aside.identity:
-        why = f"Another collection had taken its name, id {held.id}"
-        raise _kept(aside, held, why, sent=False)
     try:
         last_check()
         aside.milvus.destroyer.drop_collection(aside.target.database, aside.private)
     except (Refused, Denied, NotFound, Unreachable) as exc:
         raise _kept(aside, held, str(exc), sent=exc.sent) from exc
+
+
+def take_shown(aside: Aside) -> Identity:
+    """Give it its private name, and compare there. A namesake that was caught is given back.
+
+    Returns the identity that was shown. Raises as `take_and_drop`.
+    """
+    held = _take(aside)
+    if held != aside.identity:
+        why = f"Another collection had taken its name, id {held.id}"
+        raise _kept(aside, held, why, sent=False)
+    return held
 
 
 def _take(aside: Aside) -> Identity:

@@ -377,7 +377,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
 ) -> None:
     shown = id_of(thing)
     be_strict(shell)
-    kill_at(chain, shell, thing, rpc, done=done)
+    kill_at(chain, shell, thing.command, rpc, done=done)
     assert told() == ["intent"]
     assert reconcile() == 1, "it may be alive for all that others know"
     hasty()
@@ -396,7 +396,7 @@ def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
     shown = id_of(thing)
     chain.relay.before(RENAME, thing.replace)
     be_strict(shell)
-    kill_at(chain, shell, thing, RENAME, done=True)
+    kill_at(chain, shell, thing.command, RENAME, done=True)
     hasty()
     until(lambda: reconcile() == 0)
     assert told() == REFUSED
@@ -408,7 +408,7 @@ def test_killed_before_the_drop_it_is_no_success_if_somebody_else_drops_it(
     thing: Thing, chain: Chain, shell: Shell, hasty: Callable[[], Milvus]
 ) -> None:
     be_strict(shell)
-    kill_at(chain, shell, thing, RENAME, done=False)
+    kill_at(chain, shell, thing.command, RENAME, done=False)
     thing.remove()
     hasty()
     until(lambda: reconcile() == 0)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from ...access.policy import Action
 from ...milvus.errors import Denied, Unreachable
@@ -80,6 +81,13 @@ class Operation(ABC):
         Not a question of success, so it is asked after that.
         """
         return ""
+
+    def title(self, target: Target) -> str:
+        """What it does to that target, for a heading."""
+        return f"{self.verb} {target.kind} {target.name}"
+
+    def on_success(self, operation_id: UUID) -> None:  # noqa: B027 (most have nothing to do)
+        """What follows from it in the database, in the transaction that records the success."""
 
     @property
     def destroys(self) -> bool:

@@ -1,0 +1,88 @@
+"""How a collection goes into the recycle bin and comes out: renames whose result is compared by id.
+
+A rename keeps id, rows, partitions and indexes (seen: 2.3.5). It is sent once, like a drop.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import clusters
+from ..audit.log import Outcome
+from ..milvus.errors import MilvusError
+from ..milvus.types import Identity, Target
+from ..models import Sent
+from . import strict
+
+Note = Callable[[Sent], None]
+STILL_LOADED = "It is still loaded, because Milvus did not release it: {}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntoBin:
+    """Rename to the private name, compare the id there, release it. A namesake is given back."""
+
+    aside: strict.Aside
+
+    @property
+    def private_name(self) -> str:
+        return self.aside.private
+
+    def send(self, note: Note) -> None:
+        note(Sent.RENAME)
+        strict.take_shown(self.aside)
+        note(Sent.ACT)
+        self._release()
+
+    def _release(self) -> None:
+        """Memory is free again. Not a question of success: `side_effect` says what is loaded."""
+        milvus, database = self.aside.milvus, self.aside.target.database
+        try:
+            if milvus.gateway.load(database, self.private_name).held:
+                milvus.destroyer.release_collection(database, self.private_name)
+        except MilvusError:
+            pass
+
+    def is_done(self) -> bool:
+        return self.aside.bearer(self.private_name) == self.aside.identity
+
+    def side_effect(self) -> str:
+        load = self.aside.milvus.gateway.load(self.aside.target.database, self.private_name)
+        return STILL_LOADED.format(load.word.lower()) if load.held else ""
+
+    def left_over(self) -> Identity | None:
+        """A namesake that was caught: it does not belong into the bin."""
+        held = self.aside.bearer(self.private_name)
+        return held if held != self.aside.identity else None
+
+    def put_back(self, held: Identity, *, deadline_over: bool) -> tuple[Outcome, str] | None:
+        return strict.recover(self.aside, held, patience_over=deadline_over)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfBin:
+    """Rename from the private name, where no namesake can be. Milvus refuses a name in use."""
+
+    milvus: clusters.Milvus
+    target: Target
+    identity: Identity
+    new_name: str
+    private_name: str = ""  # it needs none of its own
+
+    def send(self, note: Note) -> None:
+        note(Sent.ACT)
+        self.milvus.destroyer.rename_collection(
+            self.target.database, self.target.name, self.new_name
+        )
+
+    def is_done(self) -> bool:
+        gateway = self.milvus.gateway
+        return gateway.collection_identity(self.target.database, self.new_name) == self.identity
+
+    def side_effect(self) -> str:
+        return ""
+
+    def left_over(self) -> None:
+        return None
+
+    def put_back(self, held: Identity, *, deadline_over: bool) -> None:
+        return None
