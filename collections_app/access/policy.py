@@ -128,6 +128,22 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
     return Decision(allowed=True, why=grant)
 
 
+OF_THE_BIN = {
+    Action.MOVE_TO_BIN,
+    Action.RESTORE,
+    Action.PURGE,
+    Action.SET_ALIAS,
+    Action.LOAD_COLLECTION,
+}
+
+
+def actions_on(cluster: str) -> list[Action]:
+    """The actions to tell people about there: those of the recycle bin only where there is one."""
+    configured = settings.CLUSTERS.get(cluster)
+    has_bin = configured is not None and configured.recycle_bin is not None
+    return [action for action in Action if has_bin or action not in OF_THE_BIN]
+
+
 def needed_for(action: Action, cluster: str) -> Action:
     """The right that an action needs there: past a recycle bin, a drop is what a purge is."""
     configured = settings.CLUSTERS.get(cluster)
