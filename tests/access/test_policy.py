@@ -187,7 +187,7 @@ def test_two_rules_are_not_mixed_into_a_third(settings: Any) -> None:
     prod = Place(cluster="prod", database="d1", collection="c_1")
     assert allowed(TEAM, prod) == {Action.VIEW}
     assert allowed(TEAM, replace(prod, collection="x")) == set()
-    assert allowed(TEAM, replace(prod, cluster="test")) == {Action.VIEW} | DESTROYING
+    assert allowed(TEAM, replace(prod, cluster="test")) == {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS
 
 
 @pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS])
@@ -302,7 +302,8 @@ def test_a_method_is_not_what_somebody_is_called(settings: Any) -> None:
 
 ROLES = {
     "viewer": {Action.VIEW},
-    "operator": {Action.VIEW} | DESTROYING,
+    "operator": {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS,
+    "purger": {Action.VIEW, Action.PURGE},
     "auditor": {Action.READ_AUDIT},
     "outsider": set(),
 }
