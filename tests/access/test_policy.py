@@ -187,7 +187,10 @@ def test_two_rules_are_not_mixed_into_a_third(settings: Any) -> None:
     prod = Place(cluster="prod", database="d1", collection="c_1")
     assert allowed(TEAM, prod) == {Action.VIEW}
     assert allowed(TEAM, replace(prod, collection="x")) == set()
-    assert allowed(TEAM, replace(prod, cluster="test")) == {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS
+    assert (
+        allowed(TEAM, replace(prod, cluster="test"))
+        == {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS])
@@ -354,4 +357,9 @@ def test_a_rule_can_name_a_group_that_only_the_file_knows(
 def test_the_roles_are_made_once() -> None:
     roles.ensure()
     roles.ensure()
-    assert sorted(Group.objects.values_list("name", flat=True)) == ["auditor", "operator", "purger", "viewer"]
+    assert sorted(Group.objects.values_list("name", flat=True)) == [
+        "auditor",
+        "operator",
+        "purger",
+        "viewer",
+    ]
