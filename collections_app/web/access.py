@@ -38,9 +38,6 @@ def _answers(rights: Rights, asked: dict[str, Any]) -> list[tuple[Action, Decisi
         database=asked["database"] or ("default" if asked["collection"] else None),
         collection=asked["collection"] or None,
     )
-    actions = (
-        actions_on(place.cluster)
-        if rights.may(Action.VIEW, place)
-        else [Action.VIEW, Action.READ_AUDIT]
-    )
+    may_see = rights.may(Action.VIEW, place)
+    actions = actions_on(place.cluster) if may_see else [Action.VIEW, Action.READ_AUDIT]
     return [(action, rights.decide(action, place)) for action in actions]

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from collections_app import clusters
 from collections_app.access.principals import Caller
+from collections_app.milvus.errors import MilvusError
 from collections_app.models import AuditEvent, BinItem
 from collections_app.operations.private_names import BIN
 from collections_app.operations.reconcile import settle
@@ -167,7 +168,7 @@ def test_rename_by_others_leaves_the_bin_with_its_new_name(thing: Thing) -> None
 def test_check_while_milvus_is_down_changes_nothing(thing: Thing, chain: Chain) -> None:
     binned(thing)
     chain.proxy.refuse()
-    with pytest.raises(Exception, match=""):
+    with pytest.raises(MilvusError):
         follow_up_findings("main", caller())
     assert BinItem.objects.count() == 1
 
