@@ -84,7 +84,7 @@ class SendProgress(models.TextChoices):
 
     NONE = "", "nothing"
     RENAME = "rename", "the rename of strict mode"
-    DROP = "drop", "the drop, or the release"
+    REQUEST = "request", "the request of the operation itself: a drop, a release, a restore"
 
 
 class Claim(models.Model):
@@ -101,7 +101,9 @@ class Claim(models.Model):
     cluster = models.CharField(max_length=40)
     actor_display = models.CharField(max_length=300)
     claimed_at = models.DateTimeField()
-    progress = models.CharField(max_length=10, db_default=SendProgress.DROP.value)  # a SendProgress
+    progress = models.CharField(
+        max_length=10, db_default=SendProgress.REQUEST.value
+    )  # a SendProgress
 
     class Meta:
         default_permissions = ()
@@ -177,3 +179,54 @@ class TaskRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at}"
+
+
+class BinItem(models.Model):
+    """A collection in the recycle bin: an index to the log, which is the truth.
+
+    Made with the outcome of the operation that moved it, deleted with that of its restore or
+    purge, each in the same transaction. `purge_at` is fixed when it goes in.
+    """
+
+    operation_id = models.UUIDField(primary_key=True)  # which moved it here
+    cluster = models.CharField(max_length=40)
+    database = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    private_name = models.CharField(max_length=64, db_index=True)
+    collection_id = models.BigIntegerField()
+    created_ms = models.BigIntegerField(null=True)
+    rows = models.BigIntegerField(null=True)  # when it went in; null: they could not be read
+    was_loaded = models.BooleanField()
+    aliases = models.JSONField()  # dropped by Milvus Admin on its way here
+    actor = models.CharField(max_length=300)
+    actor_display = models.CharField(max_length=300)
+    reason = models.TextField()
+    moved_at = models.DateTimeField()
+    purge_at = models.DateTimeField()
+    problem = models.TextField()  # why it can't be purged, or what others did to it
+    retry_at = models.DateTimeField(null=True)  # no purge is tried before
+
+    class Meta:
+        default_permissions = ()
+        indexes = (
+            models.Index(fields=["cluster", "database", "name"], name="bin_by_name"),
+            models.Index(fields=["purge_at"], name="bin_by_purge"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.database}/{self.name} as {self.private_name}"
+
+
+class PurgePause(models.Model):
+    """A cluster whose recycle bin purges nothing, and who wanted that."""
+
+    cluster = models.CharField(max_length=40, primary_key=True)
+    actor_display = models.CharField(max_length=300)
+    reason = models.TextField()
+    since = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.cluster}, by {self.actor_display}"

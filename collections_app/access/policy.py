@@ -22,6 +22,11 @@ class Action(StrEnum):
     RELEASE_COLLECTION = "collection.release"
     RELEASE_PARTITION = "partition.release"
     DROP_ALIAS = "alias.drop"
+    MOVE_TO_BIN = "collection.bin"
+    RESTORE = "collection.restore"
+    PURGE = "collection.purge"
+    SET_ALIAS = "alias.set"
+    LOAD_COLLECTION = "collection.load"
 
     @property
     def is_mutating(self) -> bool:
@@ -31,13 +36,23 @@ class Action(StrEnum):
 
 # What a rule can grant. Releasing and dropping an alias are steps on the way to a drop, and come
 # with it; so does seeing.
-_COLLECTION = {Action.DROP_COLLECTION, Action.RELEASE_COLLECTION, Action.DROP_ALIAS, Action.VIEW}
+_COLLECTION = {
+    Action.DROP_COLLECTION,
+    Action.RELEASE_COLLECTION,
+    Action.DROP_ALIAS,
+    Action.MOVE_TO_BIN,
+    Action.RESTORE,
+    Action.SET_ALIAS,  # these two only after a restore
+    Action.LOAD_COLLECTION,
+    Action.VIEW,
+}
 _PARTITION = {Action.DROP_PARTITION, Action.RELEASE_PARTITION, Action.VIEW}
 GRANTS = {
     "view": {Action.VIEW},
     "drop_partition": _PARTITION,
     "drop_collection": _COLLECTION,
     "drop": _PARTITION | _COLLECTION,
+    "purge": {Action.PURGE, Action.VIEW},
     "audit": {Action.READ_AUDIT},
     "*": set(Action),
 }
@@ -101,7 +116,7 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
 
     Rights come first: who has none here learns nothing of locks, and makes none be looked up.
     """
-    grant = _granted_by(actor, action, place)
+    grant = _granted_by(actor, needed_for(action, place.cluster), place)
     if not grant:
         return Decision(allowed=False, why="No rule grants this to your groups")
     lock = locked_by(place) if action.is_mutating else ""
@@ -113,10 +128,36 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
     return Decision(allowed=True, why=grant)
 
 
+OF_THE_BIN = {
+    Action.MOVE_TO_BIN,
+    Action.RESTORE,
+    Action.PURGE,
+    Action.SET_ALIAS,
+    Action.LOAD_COLLECTION,
+}
+
+
+def actions_on(cluster: str) -> list[Action]:
+    """The actions to tell people about there: those of the recycle bin only where there is one."""
+    configured = settings.CLUSTERS.get(cluster)
+    has_bin = configured is not None and configured.recycle_bin is not None
+    return [action for action in Action if has_bin or action not in OF_THE_BIN]
+
+
+def needed_for(action: Action, cluster: str) -> Action:
+    """The right that an action needs there: past a recycle bin, a drop is what a purge is."""
+    configured = settings.CLUSTERS.get(cluster)
+    if action is Action.DROP_COLLECTION and configured and configured.recycle_bin:
+        return Action.PURGE
+    return action
+
+
 def _granted_by(actor: Actor, action: Action, place: Place) -> str:
     """What grants the right there, in words; empty if nothing does."""
     if actor.method == "shell":
         return "Shell users have full access"
+    if actor.method == "bin":
+        return "The retention period ended" if action is Action.PURGE else ""
     rule = next((r for r in rules_granting(actor, action) if r.covers(place)), None)
     return f"Granted by {rule.source}" if rule else ""
 

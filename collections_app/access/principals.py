@@ -70,6 +70,12 @@ class Caller:
         actor = _process("watch", display="the watch")
         return cls(actor, Origin(interface="watch", request_id=uuid.uuid4().hex))
 
+    @classmethod
+    def recycle_bin(cls) -> Self:
+        """The recycle bin, when a retention period has ended. It may purge, and nothing else."""
+        actor = _process("bin", display="the recycle bin")
+        return cls(actor, Origin(interface="bin", request_id=uuid.uuid4().hex))
+
 
 def _process(method: str, display: str = "") -> Actor:
     """The operating system's user who runs this process."""

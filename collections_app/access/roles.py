@@ -8,6 +8,7 @@ from .policy import Rule
 ROLES = {
     "viewer": ("view",),
     "operator": ("view", "drop"),
+    "purger": ("view", "purge"),
     "auditor": ("audit",),
 }
 

@@ -25,6 +25,8 @@ class Intent:
     endpoint: str
     server_version: str
     private_name: str  # of a strict drop; empty for any other
+    new_name: str  # of a restore; empty for any other
+    load: str  # its load state, in a word
     clock: dict[str, Any]  # as operations/deadlines.py stamped it
     recorded_at: datetime
 
@@ -41,6 +43,8 @@ class Intent:
             endpoint=details.get("endpoint", ""),
             server_version=details.get("server_version", ""),
             private_name=details.get("private_name") or "",
+            new_name=details.get("new_name") or "",
+            load=str(details.get("load") or ""),
             clock=details.get("clock", {}),
             recorded_at=row.recorded_at,
         )

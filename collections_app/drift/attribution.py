@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from ..access.policy import Action
 from ..audit.events import Intent
 from ..audit.log import Outcome, Phase
 from ..milvus.scratch import root_of, run_of
 from ..models import AuditEvent, Claim
-from ..operations.strict import operation_of
+from ..operations.private_names import BIN, operation_of
 from .diff import CollectionEntry, Difference, Key, key_of
+
+DROPS = (Action.DROP_COLLECTION, Action.PURGE)  # after these, an id is gone
+MOVES = (Action.MOVE_TO_BIN, Action.RESTORE)  # after these, it has another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +42,15 @@ class OwnOperations:
         return any(operation_of(side.name) in self.in_flight_operations for side in sides)
 
     def explains_rename(self, before: CollectionEntry | None, after: CollectionEntry) -> bool:
-        """Whether an operation gave it its temporary name, or restored its own."""
+        """Whether an operation gave it its private name, or restored its own."""
         original = _original_place(self.clusters, after)
-        if original:  # new under a temporary name: created and renamed between two lists
+        if original:  # new under a private name: created and renamed between two lists
             return before is None or before.place == original
-        return before is not None and _original_place(self.clusters, before) == after.place
+        if before is None:
+            return False
+        if _original_place(self.clusters, before) == after.place:
+            return True
+        return _restored(self.clusters, before, after)
 
 
 def last_sequence() -> int:
@@ -65,11 +72,11 @@ def own_operations(clusters: list[str], *, since: int, position: int) -> OwnOper
         cluster__in=clusters,
         sequence__gt=since,
         phase__in=(Phase.OUTCOME, Phase.FOLLOW_UP),
-        action=Action.DROP_COLLECTION,
+        action__in=DROPS + MOVES,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
     in_flight = claimed | {operation for operation in lately if operation}
-    succeeded = ended.filter(outcome=Outcome.SUCCEEDED)
+    succeeded = ended.filter(outcome=Outcome.SUCCEEDED, action__in=DROPS)
     return OwnOperations(
         clusters=clusters,
         dropped=_aimed_at(succeeded.values("operation_id")),
@@ -88,7 +95,7 @@ def failed_drops_of(clusters: list[str], gone: Iterable[CollectionEntry]) -> dic
         cluster__in=clusters,
         collection__in=names,
         phase=Phase.OUTCOME,
-        action=Action.DROP_COLLECTION,
+        action__in=DROPS,
         outcome=Outcome.FAILED,
     )
     sent = [event.operation_id for event in failed if _attempts(event) != 0]
@@ -113,6 +120,28 @@ def of_rehearsals(clusters: list[str], names: Iterable[str], position: int) -> s
     return {name for name, root in roots.items() if root in under_way}
 
 
+def in_bin(clusters: list[str], names: Iterable[str]) -> dict[str, Intent]:
+    """Of these names, those that the recycle bin gave: how each collection came there."""
+    moved = {operation: name for name in names if (operation := operation_of(name, BIN))}
+    rows = _intents().filter(
+        operation_id__in=list(moved), cluster__in=clusters, action=Action.MOVE_TO_BIN
+    )
+    return {moved[intent.operation_id]: intent for intent in map(Intent.of, rows)}
+
+
+def _restored(clusters: list[str], before: CollectionEntry, after: CollectionEntry) -> bool:
+    """Whether a restore from the recycle bin gave it the name that it has now."""
+    restores = _intents().filter(
+        Q(name=before.name)
+        | Q(collection=before.name[:255]),  # from the bin, or moved there meanwhile
+        cluster__in=clusters,
+        database=before.database,
+        action=Action.RESTORE,
+    )
+    intents = map(Intent.of, restores)
+    return any((i.identity, i.new_name) == (after.identity, after.name) for i in intents)
+
+
 def _attempts(outcome: AuditEvent) -> int | None:
     """How often the act was sent; None if whoever closed it does not know."""
     attempts: int | None = json.loads(outcome.record)["details"].get("attempts")
@@ -125,7 +154,7 @@ def _aimed_at(operations: Any) -> frozenset[Key]:
 
 
 def _intents() -> QuerySet[AuditEvent]:
-    return AuditEvent.objects.filter(phase=Phase.INTENT, action=Action.DROP_COLLECTION)
+    return AuditEvent.objects.filter(phase=Phase.INTENT, action__in=DROPS + MOVES)
 
 
 def _key(row: AuditEvent) -> Key:

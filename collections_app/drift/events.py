@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..access.principals import Caller
+from ..audit.events import Intent
 from ..audit.log import Entry, Outcome, Phase
 from .diff import CollectionEntry, Difference, Key
 
@@ -14,6 +15,7 @@ MAYBE_LATE = (
     "But operation {} asked Milvus to drop it, and was closed as failed while it was still there: "
     "Milvus may have done it later."
 )
+WAS_IN_BIN = "This was collection {} in the recycle bin: operation {} had moved it there."
 NO_IDS = "This server has no ids: things are told apart by name only."
 GRANTED_ONLY = (
     "Milvus lists only what the account of Milvus Admin was granted; there may be others."
@@ -29,9 +31,8 @@ class Watch:
     caller: Caller
     listed_at: datetime
     listed_before: dict[str, datetime]  # by database
-    failed_drops: Mapping[Key, str] = field(
-        default_factory=dict
-    )  # operations: attribution.failed_drops_of
+    failed_drops: Mapping[Key, str] = field(default_factory=dict)  # operations
+    in_bin: Mapping[str, Intent] = field(default_factory=dict)  # by name: attribution.in_bin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,13 @@ def _late(before: CollectionEntry, watch: Watch) -> dict[str, str]:
     return {"failed_drop": operation} if operation else {}
 
 
+def _binned(collection: CollectionEntry, watch: Watch) -> str:
+    """That the recycle bin had it, in a sentence."""
+    moved = watch.in_bin.get(collection.name)
+    same = moved and moved.identity == collection.identity
+    return WAS_IN_BIN.format(moved.target.name, moved.operation_id) if moved and same else ""
+
+
 def _identity(collection: CollectionEntry) -> dict[str, Any]:
     return asdict(collection.identity)
 
@@ -164,7 +172,12 @@ def _entry(
     action: str, collection: CollectionEntry, text: str, watch: Watch, **details: Any
 ) -> Entry:
     verifiable, late = collection.identity.verifiable, details.get("failed_drop")
-    more = "" if verifiable else NO_IDS, NOBODY, MAYBE_LATE.format(late) if late else ""
+    more = (
+        _binned(collection, watch),
+        "" if verifiable else NO_IDS,
+        NOBODY,
+        MAYBE_LATE.format(late) if late else "",
+    )
     return Entry(
         phase=Phase.OBSERVED,
         action=action,

@@ -11,7 +11,7 @@ from ..access.principals import Caller
 from ..clusters import Milvus, same_server
 from ..operations.late_drops import follow_up_gone
 from . import events as drift_events
-from .attribution import failed_drops_of, own_operations
+from .attribution import failed_drops_of, in_bin, own_operations
 from .classify import Classifier, prove_gone
 from .diff import CollectionEntry, Difference, differences
 from .events import Change, Watch
@@ -85,7 +85,10 @@ class _Round:
         since, position = self.store.position(self.lists.read), self.lists.position
         keys = same_server(self.store.cluster.key)
         own = own_operations(keys, since=since, position=position)
-        watch = replace(self._watch(), failed_drops=failed_drops_of(keys, missing))
+        names = [d.before.name for d in found if d.before]
+        watch = replace(
+            self._watch(), failed_drops=failed_drops_of(keys, missing), in_bin=in_bin(keys, names)
+        )
         classifier = Classifier(proofs=proofs, own=own, watch=watch)
         parts = list(classifier.split_replacements(found))
         changes = [change for part in parts if (change := classifier.classify(part))]

@@ -9,7 +9,7 @@ from ..models import TaskRun
 
 logger = logging.getLogger(__name__)
 
-READY, RECONCILE, VERIFY, WATCH = "ready", "reconcile", "verify", "watch"
+READY, RECONCILE, VERIFY, WATCH, PURGE = "ready", "reconcile", "verify", "watch", "purge"
 
 # One statement that commits by itself: a process that is held up keeps no other waiting.
 UPSERT = """

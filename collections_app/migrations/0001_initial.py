@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ("cluster", models.CharField(max_length=40)),
                 ("actor_display", models.CharField(max_length=300)),
                 ("claimed_at", models.DateTimeField()),
-                ("progress", models.CharField(db_default="drop", max_length=10)),
+                ("progress", models.CharField(db_default="request", max_length=10)),
             ],
             options={
                 "default_permissions": (),
@@ -42,6 +42,18 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ("at", models.DateTimeField()),
                 ("ok", models.BooleanField()),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="PurgePause",
+            fields=[
+                ("cluster", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("actor_display", models.CharField(max_length=300)),
+                ("reason", models.TextField()),
+                ("since", models.DateTimeField()),
             ],
             options={
                 "default_permissions": (),
@@ -113,6 +125,35 @@ class Migration(migrations.Migration):
                         fields=("operation_id",),
                         name="one_intent_per_operation",
                     )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="BinItem",
+            fields=[
+                ("operation_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("cluster", models.CharField(max_length=40)),
+                ("database", models.CharField(max_length=255)),
+                ("name", models.CharField(max_length=255)),
+                ("private_name", models.CharField(db_index=True, max_length=64)),
+                ("collection_id", models.BigIntegerField()),
+                ("created_ms", models.BigIntegerField(null=True)),
+                ("rows", models.BigIntegerField(null=True)),
+                ("was_loaded", models.BooleanField()),
+                ("aliases", models.JSONField()),
+                ("actor", models.CharField(max_length=300)),
+                ("actor_display", models.CharField(max_length=300)),
+                ("reason", models.TextField()),
+                ("moved_at", models.DateTimeField()),
+                ("purge_at", models.DateTimeField()),
+                ("problem", models.TextField()),
+                ("retry_at", models.DateTimeField(null=True)),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["cluster", "database", "name"], name="bin_by_name"),
+                    models.Index(fields=["purge_at"], name="bin_by_purge"),
                 ],
             },
         ),

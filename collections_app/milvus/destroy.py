@@ -52,6 +52,15 @@ class Destroyer:
         )
         self._send_once(database, "ReleasePartitions", request, collection, name)
 
+    def load_collection(self, database: str, name: str) -> None:
+        """As pymilvus does it: one replica. OK only means that Milvus began."""
+        request = pb.LoadCollectionRequest(db_name=database, collection_name=name, replica_number=1)
+        self._send_once(database, "LoadCollection", request, name)
+
+    def create_alias(self, database: str, collection: str, alias: str) -> None:
+        request = pb.CreateAliasRequest(db_name=database, collection_name=collection, alias=alias)
+        self._send_once(database, "CreateAlias", request, collection, alias)
+
     def drop_alias(self, database: str, alias: str) -> None:
         request = pb.DropAliasRequest(db_name=database, alias=alias)
         self._send_once(database, "DropAlias", request, alias)

@@ -28,6 +28,7 @@ REFUSED = NOT_FOUND | {
     9,  # quota, or switched off by the administrator
     10,  # not implemented
     108,  # the collection is replicated from elsewhere
+    700,  # a load without an index; seen: 2.3.5
     1100,  # invalid parameter: from 2.6.19 also a loaded partition, an alias in the way, …
     1101,
     1102,
@@ -44,6 +45,7 @@ REFUSED_TEXTS = (
     "partition key mode",
     "associated aliases",
     "database not found",
+    "duplicated new collection name",  # of a rename; seen: 2.3.5
 )
 STANDBY = "cluster is not primary"  # internal/streamingcoord/server/broadcaster, from 2.6
 LITE_NO_DATABASE = re.compile(r"database '.*' does not exist$", re.S)

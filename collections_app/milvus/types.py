@@ -28,6 +28,7 @@ class Cluster:
     locked: tuple[str, ...] = ()  # nothing that fits is destroyed from here: "name" or "db/name"
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
     strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py
+    recycle_bin: float | None = None  # for so long a collection waits there; None: there is no bin
 
     @property
     def endpoint(self) -> str:
@@ -56,6 +57,7 @@ class Kind(StrEnum):
     COLLECTION = "collection"
     PARTITION = "partition"
     ALIAS = "alias"
+    BINNED = "binned collection"  # `collection` is its name from before, `name` the one in the bin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,11 @@ class Target:
     @property
     def place(self) -> tuple[str, str]:
         return self.database, self.name
+
+    @property
+    def shown_name(self) -> str:
+        """What people call it, and type to confirm."""
+        return self.collection if self.kind is Kind.BINNED else self.name
 
     def as_dict(self) -> dict[str, str]:
         """For a record or a token."""

@@ -9,12 +9,14 @@ from typing import Any, Protocol
 from django.db.models import Q
 
 from .. import clusters
+from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim
-from . import strict
+from .kinds import OPERATIONS
+from .private_names import BIN, DROP, operation_of, private_name
 
 
 class Requested(Protocol):
@@ -53,6 +55,8 @@ def record_outcome(
                 details=details,
             )
         )
+        if outcome is Outcome.SUCCEEDED:
+            OPERATIONS[Action(requested.action)].on_success(requested.operation_id)
     return True
 
 
@@ -71,7 +75,7 @@ def last_outcome(operation_id: uuid.UUID) -> AuditEvent | None:
 def claim_on(target: Target) -> Claim | None:
     """The open operation that holds this target, if there is one; by any key of its server."""
     by_target = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
-    by_private_name = Q(operation_id=strict.operation_of(target.collection))
+    by_private_name = Q(operation_id=operation_of(target.collection))
     return Claim.objects.filter(by_target | by_private_name).first()
 
 
@@ -80,7 +84,11 @@ def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     keys = clusters.same_server(cluster)
     claims = list(Claim.objects.filter(cluster__in=keys))
     by_target = {claim.target: claim for claim in claims}
-    by_private_name = {strict.private_name(claim.operation_id): claim for claim in claims}
+    by_private_name = {
+        private_name(prefix, claim.operation_id): claim
+        for claim in claims
+        for prefix in (DROP, BIN)
+    }
 
     def claim(target: Target) -> Claim | None:
         if not claims:

@@ -34,6 +34,7 @@ class Confirmation:
     identity: Identity
     endpoint: str  # of the server that was shown: a copy of it has the same ids
     actor_key: str
+    new_name: str = ""  # the name that a restore gives it, typed beside the token
 
 
 def confirm(action: Action, target: Target, state: TargetState, actor: Actor) -> Confirmation:

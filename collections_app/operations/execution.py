@@ -3,7 +3,6 @@
 `execution_for` and `execution_of` choose; nothing else asks whether a drop is strict.
 """
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +14,11 @@ from ..audit.log import Outcome
 from ..milvus.types import Identity, Target
 from ..models import SendProgress
 from . import strict
+from .bin_moves import IntoBin, OutOfBin
+from .confirmation import Confirmation
 from .kinds import OPERATIONS
 from .kinds.base import Operation
+from .private_names import BIN, DROP, private_name
 
 # Records what goes out next. Raises Unreachable if it must not.
 BeforeSend = Callable[[SendProgress], None]
@@ -58,7 +60,7 @@ class SingleRequest:
     private_name: str = ""
 
     def send(self, before_send: BeforeSend) -> None:
-        before_send(SendProgress.DROP)
+        before_send(SendProgress.REQUEST)
         self.operation.act(self.milvus.destroyer, self.target)
 
     def is_done(self) -> bool:
@@ -86,7 +88,7 @@ class TwoPhaseDrop:
 
     def send(self, before_send: BeforeSend) -> None:
         before_send(SendProgress.RENAME)
-        strict.rename_and_drop(self.quarantine, lambda: before_send(SendProgress.DROP))
+        strict.rename_and_drop(self.quarantine, lambda: before_send(SendProgress.REQUEST))
 
     def is_done(self) -> bool:
         return strict.is_gone(self.quarantine)
@@ -95,7 +97,7 @@ class TwoPhaseDrop:
         return ""
 
     def find_orphan(self) -> Identity | None:
-        return self.quarantine.identity_of(self.quarantine.private_name)
+        return self.quarantine.orphan()
 
     def restore_orphan(
         self, orphan: Identity, *, deadline_passed: bool
@@ -103,17 +105,14 @@ class TwoPhaseDrop:
         return strict.recover(self.quarantine, orphan, deadline_passed=deadline_passed)
 
 
-def execution_for(
-    operation: Operation,
-    milvus: clusters.Milvus,
-    target: Target,
-    identity: Identity,
-    operation_id: uuid.UUID,
-) -> Execution:
+def execution_for(confirmation: Confirmation) -> Execution:
     """How an operation that begins now is carried out. Milvus renames collections only."""
-    two_phases = milvus.cluster.strict_drop and operation.action is Action.DROP_COLLECTION
-    name = strict.private_name(operation_id) if two_phases else ""
-    return _execution(operation, milvus, target, identity, name)
+    milvus = clusters.get(confirmation.target.cluster)
+    prefix = BIN if confirmation.action is Action.MOVE_TO_BIN else ""
+    if milvus.cluster.strict_drop and confirmation.action is Action.DROP_COLLECTION:
+        prefix = DROP
+    name = private_name(prefix, confirmation.operation_id) if prefix else ""
+    return _execution(confirmation, milvus, name)
 
 
 def execution_of(intent: Intent) -> Execution:
@@ -123,20 +122,21 @@ def execution_of(intent: Intent) -> Execution:
     milvus = clusters.get(intent.target.cluster)
     if milvus.cluster.endpoint != intent.endpoint:
         raise clusters.UnknownCluster(f"{intent.target.cluster} has another address now")
-    operation = OPERATIONS[Action(intent.action)]
-    return _execution(operation, milvus, intent.target, intent.identity, intent.private_name)
+    return _execution(intent, milvus, intent.private_name)
 
 
 def _execution(
-    operation: Operation,
-    milvus: clusters.Milvus,
-    target: Target,
-    identity: Identity,
-    private_name: str,
+    requested: Confirmation | Intent, milvus: clusters.Milvus, private_name: str
 ) -> Execution:
-    if private_name:
-        quarantine = strict.Quarantine(
-            milvus=milvus, target=target, identity=identity, private_name=private_name
-        )
-        return TwoPhaseDrop(quarantine=quarantine)
-    return SingleRequest(operation=operation, milvus=milvus, target=target, identity=identity)
+    action, target, identity = Action(requested.action), requested.target, requested.identity
+    if action is Action.RESTORE:
+        name = requested.new_name
+        return OutOfBin(milvus=milvus, target=target, identity=identity, new_name=name)
+    if not private_name:
+        operation = OPERATIONS[action]
+        return SingleRequest(operation=operation, milvus=milvus, target=target, identity=identity)
+    quarantine = strict.Quarantine(
+        milvus=milvus, target=target, identity=identity, private_name=private_name
+    )
+    is_move = action is Action.MOVE_TO_BIN
+    return IntoBin(quarantine=quarantine) if is_move else TwoPhaseDrop(quarantine=quarantine)

@@ -21,6 +21,7 @@ from ..models import AuditEvent, Claim
 from . import strict
 from .claims import last_outcome
 from .execution import TwoPhaseDrop, execution_of
+from .private_names import DROP, operation_of
 from .sending import follow_up
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def _databases(cluster: Cluster) -> list[str]:
         cluster=cluster.key,
         phase=Phase.INTENT,
         action=Action.DROP_COLLECTION,
-        record__contains=f'"private_name":"{strict.PREFIX}',
+        record__contains=f'"private_name":"{DROP}',
     )
     return sorted(set(intents.values_list("database", flat=True)))
 
@@ -98,7 +99,7 @@ def _orphans(cluster: str, database: str) -> list[Orphan]:
 
 def _orphan(cluster: str, database: str, name: str) -> Orphan | None:
     """The collection of that name, if an operation left it, which is closed and does not say so."""
-    operation_id = strict.operation_of(name)
+    operation_id = operation_of(name, DROP)
     intent = intent_of(operation_id) if operation_id else None
     if not operation_id or not intent or Claim.objects.filter(operation_id=operation_id).exists():
         return None

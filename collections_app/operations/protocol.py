@@ -253,7 +253,9 @@ def _intent(case: Case, state: TargetState) -> Entry:
             "server_version": state.server.version,
             "clock": deadlines.clock_stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
-            "private_name": case.execution.private_name,  # of strict mode
+            "private_name": case.execution.private_name,  # of strict mode and of the bin
+            "new_name": case.confirmation.new_name,  # of a restore
+            "retention_seconds": case.milvus.cluster.recycle_bin,
             "rows": None if isinstance(state.rows, Unread) else state.rows,
             "load": state.load.value if isinstance(state.load, Unread) else state.load.word,
             "snapshot": dict(state.detail.snapshot),

@@ -59,12 +59,12 @@ VERDICTS: dict[tuple[SendProgress, Shown, bool], Verdict] = {
     (SendProgress.RENAME, Shown.NOT_DONE, True): Verdict.NOT_DONE,
     (SendProgress.RENAME, Shown.ORPHAN, False): Verdict.RESTORE,
     (SendProgress.RENAME, Shown.ORPHAN, True): Verdict.RESTORE,
-    (SendProgress.DROP, Shown.DONE, False): Verdict.SUCCEEDED,
-    (SendProgress.DROP, Shown.DONE, True): Verdict.SUCCEEDED,
-    (SendProgress.DROP, Shown.NOT_DONE, False): Verdict.WAIT,
-    (SendProgress.DROP, Shown.NOT_DONE, True): Verdict.NOT_DONE,
-    (SendProgress.DROP, Shown.ORPHAN, False): Verdict.RESTORE,
-    (SendProgress.DROP, Shown.ORPHAN, True): Verdict.RESTORE,
+    (SendProgress.REQUEST, Shown.DONE, False): Verdict.SUCCEEDED,
+    (SendProgress.REQUEST, Shown.DONE, True): Verdict.SUCCEEDED,
+    (SendProgress.REQUEST, Shown.NOT_DONE, False): Verdict.WAIT,
+    (SendProgress.REQUEST, Shown.NOT_DONE, True): Verdict.NOT_DONE,
+    (SendProgress.REQUEST, Shown.ORPHAN, False): Verdict.RESTORE,
+    (SendProgress.REQUEST, Shown.ORPHAN, True): Verdict.RESTORE,
 }
 
 
@@ -122,7 +122,7 @@ def _shown(execution: Execution) -> Shown:
 def _not_done(intent: Intent, progress: SendProgress) -> tuple[Outcome, str]:
     """Final where Milvus forgets a request at its deadline; else it may still be carried out."""
     is_irreversible = OPERATIONS[Action(intent.action)].is_irreversible
-    was_sent = progress is SendProgress.DROP
+    was_sent = progress is SendProgress.REQUEST
     if was_sent and is_irreversible and has_durable_ddl(intent.server_version):
         return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
     return Outcome.FAILED, STILL_EXISTS

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
+from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.log import Entry, Outcome, Phase
@@ -25,6 +26,7 @@ from .claims import final_outcome, last_outcome, record_outcome
 from .confirmation import Confirmation
 from .deadlines import ReadDeadline
 from .execution import Execution, execution_for
+from .kinds import OPERATIONS
 from .kinds.base import Operation
 
 # After an OK, Milvus may need a moment before the name is gone.
@@ -52,8 +54,7 @@ class Case:
 
     @property
     def execution(self) -> Execution:
-        shown, id_ = self.confirmation.identity, self.confirmation.operation_id
-        return execution_for(self.operation, self.milvus, self.target, shown, id_)
+        return execution_for(self.confirmation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ def follow_up(
     with log.appending():
         if last_outcome(operation_id) != closed:
             return None
-        return log.append(
+        event = log.append(
             Entry(
                 phase=Phase.FOLLOW_UP,
                 action=closed.action,
@@ -197,3 +198,6 @@ def follow_up(
                 details={"settled": True, "seen": message},
             )
         )
+        if outcome is Outcome.SUCCEEDED and closed.outcome != Outcome.SUCCEEDED:
+            OPERATIONS[Action(closed.action)].on_success(operation_id)
+        return event

@@ -4,9 +4,7 @@ rename to a temporary name → compare the id there → drop that name. Nobody e
 it keeps naming the same collection. A collection that was renamed by mistake gets its name back.
 """
 
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from .. import clusters
@@ -20,8 +18,6 @@ from ..milvus.errors import (
     Unreachable,
 )
 from ..milvus.types import Identity, Target
-
-PREFIX = "_milvusadmin_drop_"
 
 
 class RenamedNotDropped(MilvusRejected):
@@ -49,19 +45,6 @@ class Quarantine:
         self.milvus.destroyer.rename_collection(self.target.database, old, new)
 
 
-def private_name(operation_id: uuid.UUID) -> str:
-    """One for each operation, and valid on every server."""
-    return f"{PREFIX}{operation_id.hex}"
-
-
-def operation_of(name: str) -> uuid.UUID | None:
-    """The operation whose temporary name this is, letter by letter, or None."""
-    with suppress(ValueError):
-        operation_id = uuid.UUID(name.removeprefix(PREFIX))
-        return operation_id if private_name(operation_id) == name else None
-    return None
-
-
 def kept_name_note(name: str) -> str:
     """In the outcome of an operation whose collection keeps its temporary name."""
     return f"called {name} now"
@@ -72,13 +55,10 @@ def rename_and_drop(quarantine: Quarantine, last_check: Callable[[], None]) -> N
     or OutcomeUnknown.
     """
     try:
-        renamed = _rename(quarantine)
+        renamed = rename_shown(quarantine)
     except MilvusError as exc:
         exc.sent = False
         raise
-    if renamed != quarantine.identity:
-        why = f"Another collection had taken its name, id {renamed.id}"
-        raise _renamed_not_dropped(quarantine, renamed, why, sent=False)
     try:
         last_check()
         quarantine.milvus.destroyer.drop_collection(
@@ -88,8 +68,20 @@ def rename_and_drop(quarantine: Quarantine, last_check: Callable[[], None]) -> N
         raise _renamed_not_dropped(quarantine, renamed, str(exc), sent=exc.sent) from exc
 
 
+def rename_shown(quarantine: Quarantine) -> Identity:
+    """Give it its private name, and compare there. A namesake that was renamed gets its name back.
+
+    Returns the identity that was shown. Raises as `rename_and_drop`.
+    """
+    renamed = _rename(quarantine)
+    if renamed != quarantine.identity:
+        why = f"Another collection had taken its name, id {renamed.id}"
+        raise _renamed_not_dropped(quarantine, renamed, why, sent=False)
+    return renamed
+
+
 def _rename(quarantine: Quarantine) -> Identity:
-    """Give it its temporary name, sent once. Returns what has that name now, by read-back."""
+    """Give it its private name, sent once. Returns what has that name now, by read-back."""
     error = None
     try:
         quarantine.rename(quarantine.target.name, quarantine.private_name)

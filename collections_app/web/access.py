@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import clusters
-from ..access.policy import Action, Decision, Place, Rights, rules_of
+from ..access.policy import Action, Decision, Place, Rights, actions_on, rules_of
 from .forms import PlaceForm
 from .request import SignedInRequest
 from .view_policy import policy
@@ -38,5 +38,6 @@ def _answers(rights: Rights, asked: dict[str, Any]) -> list[tuple[Action, Decisi
         database=asked["database"] or ("default" if asked["collection"] else None),
         collection=asked["collection"] or None,
     )
-    actions = list(Action) if rights.may(Action.VIEW, place) else [Action.VIEW, Action.READ_AUDIT]
+    may_see = rights.may(Action.VIEW, place)
+    actions = actions_on(place.cluster) if may_see else [Action.VIEW, Action.READ_AUDIT]
     return [(action, rights.decide(action, place)) for action in actions]

@@ -34,7 +34,7 @@ from ..milvus.types import (
 from ..operations.claims import claims_in
 from ..operations.kinds.base import other
 from ..operations.kinds.drop_partition import undroppable
-from ..operations.strict import operation_of
+from ..operations.private_names import DROP, operation_of
 from ..rehearsal.record import standing
 from . import links
 from .errors import Problem, looks_again, of_milvus, set_retry_headers
@@ -255,7 +255,7 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
 
 def _left_by(name: str) -> uuid.UUID | None:
     """The operation of strict mode that left it under its private name."""
-    operation = operation_of(name)
+    operation = operation_of(name, DROP)
     intent = intent_of(operation) if operation else None
     return operation if intent and name == intent.private_name else None
 

@@ -24,6 +24,9 @@ UNITS = ((999_500_000, 1e9, "B"), (999_500, 1e6, "M"), (10_000, 1e3, "k"))
 
 WORDS = {
     "view": "See",
+    "collection.bin": "Move to recycle bin",
+    "bin.pause": "Pause purging",
+    "bin.resume": "Resume purging",
     "audit.read": "Read the audit log",
     "audit.seal": "Segment sealed",
     "audit.remove": "Segment removed",

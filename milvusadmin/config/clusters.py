@@ -92,6 +92,7 @@ def _from_environment() -> dict[str, Any]:
         "color": os.environ.get("MILVUS_COLOR"),
         "locked": env.listing("MILVUS_LOCKED"),
         "strict_drop": env.flag("MILVUS_STRICT_DROP"),
+        "recycle_bin": os.environ.get("MILVUS_RECYCLE_BIN"),
         "reauth": os.environ.get("MILVUS_REAUTH"),
         "token": env.secret("MILVUS_TOKEN"),
         "user": os.environ.get("MILVUS_USER"),
@@ -111,8 +112,9 @@ def _cluster(key: str, table: Any) -> Cluster:
     values = _login(where, msgspec.to_builtins(checked(where, table, ClusterTable)))
     if "locked" in values:
         values["locked"] = patterns(f"{where} locked", tuple(values["locked"]), slash=True)
-    if "reauth" in values:
-        values["reauth"] = _duration(f"{where} reauth", values["reauth"])
+    for name in ("reauth", "recycle_bin"):
+        if name in values:
+            values[name] = _duration(f"{where} {name}", values[name])
     if not values.get("uri"):
         raise ImproperlyConfigured(f'{where} has no uri. Add uri = "http://HOST:19530".')
     if not re.match(r"(https?|tcp|unix)://.|.*\.db$", values["uri"]):

@@ -11,7 +11,9 @@ from msgspec import Meta
 from collections_app.access.policy import Rule, matches
 
 Table = TypeVar("Table", bound=msgspec.Struct)
-Grant = Literal["view", "drop_partition", "drop_collection", "drop", "audit", "*"]  # as in GRANTS
+Grant = Literal[
+    "view", "drop_partition", "drop_collection", "drop", "purge", "audit", "*"
+]  # as in GRANTS
 Trimmed = Annotated[str, Meta(pattern=r"(?s)\A\S(.*\S)?\Z")]
 STRINGS = 'a list of strings such as ["one", "two"], none empty or with spaces at its ends'
 Strings = Annotated[tuple[Trimmed, ...], Meta(min_length=1, description=STRINGS)]

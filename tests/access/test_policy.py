@@ -30,9 +30,17 @@ from collections_app.milvus.types import Kind, Target
 from milvusadmin.sso import local
 from tests.fixtures import actor, cluster_at, rule
 
-OF_COLLECTIONS = {Action.DROP_COLLECTION, Action.RELEASE_COLLECTION, Action.DROP_ALIAS}
+OF_COLLECTIONS = {
+    Action.DROP_COLLECTION,
+    Action.RELEASE_COLLECTION,
+    Action.DROP_ALIAS,
+    Action.MOVE_TO_BIN,
+    Action.RESTORE,
+    Action.SET_ALIAS,
+    Action.LOAD_COLLECTION,
+}
 OF_PARTITIONS = {Action.DROP_PARTITION, Action.RELEASE_PARTITION}
-DESTROYING = OF_COLLECTIONS | OF_PARTITIONS
+DESTROYING = OF_COLLECTIONS | OF_PARTITIONS | {Action.PURGE}
 BOOKS = Place(cluster="main", database="default", collection="books")
 SHELL = Caller.shell().actor
 TEAM = actor(groups=("team",))
@@ -48,7 +56,8 @@ GIVEN = {
     "view": {Action.VIEW},
     "drop_collection": {Action.VIEW} | OF_COLLECTIONS,
     "drop_partition": {Action.VIEW} | OF_PARTITIONS,
-    "drop": {Action.VIEW} | DESTROYING,
+    "drop": {Action.VIEW} | OF_PARTITIONS | OF_COLLECTIONS,
+    "purge": {Action.VIEW, Action.PURGE},
     "audit": {Action.READ_AUDIT},
     "*": set(Action),
 }
@@ -178,7 +187,10 @@ def test_two_rules_are_not_mixed_into_a_third(settings: Any) -> None:
     prod = Place(cluster="prod", database="d1", collection="c_1")
     assert allowed(TEAM, prod) == {Action.VIEW}
     assert allowed(TEAM, replace(prod, collection="x")) == set()
-    assert allowed(TEAM, replace(prod, cluster="test")) == {Action.VIEW} | DESTROYING
+    assert (
+        allowed(TEAM, replace(prod, cluster="test"))
+        == {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS])
@@ -293,7 +305,8 @@ def test_a_method_is_not_what_somebody_is_called(settings: Any) -> None:
 
 ROLES = {
     "viewer": {Action.VIEW},
-    "operator": {Action.VIEW} | DESTROYING,
+    "operator": {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS,
+    "purger": {Action.VIEW, Action.PURGE},
     "auditor": {Action.READ_AUDIT},
     "outsider": set(),
 }
@@ -317,6 +330,7 @@ def test_the_built_in_rules_are_for_the_roles_only() -> None:
     assert {next(iter(r.groups)): r.actions for r in roles.built_in()} == {
         "viewer": {"view"},
         "operator": {"view", "drop"},
+        "purger": {"view", "purge"},
         "auditor": {"audit"},
     }
 
@@ -343,4 +357,9 @@ def test_a_rule_can_name_a_group_that_only_the_file_knows(
 def test_the_roles_are_made_once() -> None:
     roles.ensure()
     roles.ensure()
-    assert sorted(Group.objects.values_list("name", flat=True)) == ["auditor", "operator", "viewer"]
+    assert sorted(Group.objects.values_list("name", flat=True)) == [
+        "auditor",
+        "operator",
+        "purger",
+        "viewer",
+    ]

@@ -41,7 +41,7 @@ class ByHand:
             pass
 
     def drop(self, name: str) -> None:
-        """Look, drop, look again."""
+        """TargetState, drop, look again."""
         where = {"db_name": self._place.spare_in, "collection_name": name}
         described = self._ask("DescribeCollection", pb.DescribeCollectionRequest(**where))
         assert described.collection_name == name, described.status

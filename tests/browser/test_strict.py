@@ -7,7 +7,7 @@ import grpc
 import pytest
 from playwright.sync_api import Page, expect
 
-from collections_app.operations.strict import PREFIX
+from collections_app.operations.private_names import DROP
 from tests.infra.chain import Chain
 from tests.web import list_url
 
@@ -37,7 +37,7 @@ def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Thing) -> None
     expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
     page.get_by_role("link", name="View operation").click()
     expect(page.get_by_role("status")).to_have_text("succeeded")
-    expect(page.get_by_text(f"Strict mode: rename to {PREFIX}")).to_be_visible()
+    expect(page.get_by_text(f"Strict mode: rename to {DROP}")).to_be_visible()
 
 
 def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
@@ -58,9 +58,9 @@ def test_half_way_the_list_leads_from_the_private_name_to_the_operation(
     chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirm(page, thing)
     expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
-    settled(page, list_url(q=PREFIX))
-    rows = page.get_by_role("row").filter(has_text=PREFIX)
+    settled(page, list_url(q=DROP))
+    rows = page.get_by_role("row").filter(has_text=DROP)
     rows.get_by_role("link", name=re.compile("^In progress")).last.click()
     expect(page.get_by_text("keeps its temporary name")).to_be_visible()
     name = page.url.rstrip("/").rpartition("/")[2].replace("-", "")
-    thing.seeds.renamed(f"{PREFIX}{name}")
+    thing.seeds.renamed(f"{DROP}{name}")

@@ -87,7 +87,9 @@ def test_a_key_spelt_wrong_is_not_ignored(name: str) -> None:
     )
 
 
-EXPECTED = {"actions": "a list of these: view, drop_partition, drop_collection, drop, audit, *"}
+EXPECTED = {
+    "actions": "a list of these: view, drop_partition, drop_collection, drop, purge, audit, *"
+}
 WRONG_LISTS = {
     "text": "ml",
     "nothing in it": [],

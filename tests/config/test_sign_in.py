@@ -306,7 +306,7 @@ def test_the_company_decides_alone_with_the_rules_of_the_file_alone(
 
 def test_local_accounts_have_their_roles_and_the_files_rules(config: Any, run: Run) -> None:
     [found] = load(run, {**PRODUCTION, **config(ACCESS)}, "ACCESS")
-    assert found.count("Rule(") == 4
+    assert found.count("Rule(") == 5
     assert "the built-in rule of the role viewer" in found
 
 

@@ -18,7 +18,7 @@ from collections_app.clusters import Milvus
 from collections_app.models import AuditEvent, Claim, SeenCollection
 from collections_app.operations.claims import record_outcome
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.strict import PREFIX, private_name
+from collections_app.operations.private_names import DROP, private_name
 from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
@@ -261,7 +261,7 @@ def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
 
 def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := private_name(DROP, operation))
         begun.look()
         begun.rename(private, "book")
     begun.look()
@@ -272,7 +272,7 @@ def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
     begun: Watched, chain: Chain
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := private_name(DROP, operation))
 
         def give_back() -> None:
             begun.rename(private, "book")
@@ -291,7 +291,7 @@ def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name
     begun.drop("book")
     begun.add("book")
     with claimed(begun, Action.DROP_COLLECTION, shown) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := private_name(DROP, operation))
         begun.look()
         assert seen() == []
         begun.rename(private, "book")
@@ -302,7 +302,7 @@ def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name
 def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched) -> None:
     """Its operation tells why it is called like that. What others do to it then is theirs."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := private_name(DROP, operation))
     begun.look()
     assert seen() == []
     begun.drop(private)
@@ -313,7 +313,7 @@ def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched
 def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -> None:
     """Closed as failed, and left aside because its own name was taken: the drop may still come."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := private_name(DROP, operation))
         end(operation, Outcome.FAILED, "left aside", settled=True)
     begun.look()
     begun.drop(private)
@@ -326,7 +326,7 @@ def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_othe
     begun: Watched,
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        private = private_name(operation)
+        private = private_name(DROP, operation)
     begun.rename("book", private)
     begun.look()
     begun.rename(private, "book")
@@ -336,7 +336,7 @@ def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_othe
 
 def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
-        begun.rename("book", private := private_name(operation))
+        begun.rename("book", private := private_name(DROP, operation))
     begun.look()
     begun.rename(private, "book_kept")
     begun.look()
@@ -344,7 +344,7 @@ def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
 
 
 def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
-    begun.rename("book", private := private_name(uuid.uuid4()))
+    begun.rename("book", private := private_name(DROP, uuid.uuid4()))
     begun.look()
     assert seen() == ["renamed book", f"renamed {private}"]
 
@@ -363,7 +363,7 @@ def test_a_stranger_hides_nothing_under_a_private_name_of_ours(
     """Who sees Milvus sees such names, and the operation only ever renamed `book`."""
     begun.add("payroll")
     begun.look()
-    begun.rename("payroll", private := private_name(ended))
+    begun.rename("payroll", private := private_name(DROP, ended))
     begun.look()
     assert seen() == ["appeared payroll", "renamed payroll", f"renamed {private}"]
     begun.rename(private, "book_2")
@@ -377,12 +377,12 @@ def test_a_private_name_of_ours_means_nothing_elsewhere(
     elsewhere = Watched(make_collection, make_collection.database())
     elsewhere.add("book")
     elsewhere.look()
-    elsewhere.rename("book", private := private_name(ended))
+    elsewhere.rename("book", private := private_name(DROP, ended))
     elsewhere.look()
     assert seen() == ["renamed book", f"renamed {private}"]
 
 
 def test_only_the_very_private_name_is_ours(begun: Watched, ended: uuid.UUID) -> None:
-    begun.rename("book", shouted := f"{PREFIX}{ended.hex.upper()}")
+    begun.rename("book", shouted := f"{DROP}{ended.hex.upper()}")
     begun.look()
     assert seen() == ["renamed book", f"renamed {shouted}"]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -270,8 +270,8 @@ class Shell:
             return process.returncode, out, err
 
 
-def kill_at(chain: Chain, shell: Shell, thing: Thing, rpc: str, *, done: bool) -> None:
-    """SIGKILL to the process that drops it, while that request is held at Milvus' door."""
+def kill_at(chain: Chain, shell: Shell, command: Sequence[str], rpc: str, *, done: bool) -> None:
+    """SIGKILL to a command of manage.py, while that request is held at Milvus' door."""
     arrived, killed = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -281,7 +281,7 @@ def kill_at(chain: Chain, shell: Shell, thing: Thing, rpc: str, *, done: bool) -
             raise Failure(grpc.StatusCode.UNAVAILABLE, "never forwarded")
 
     (chain.relay.after if done else chain.relay.before)(rpc, hold)
-    with shell.start(*thing.command) as process:
+    with shell.start(*command) as process:
         try:
             assert arrived.wait(30), process.communicate(timeout=5)
         finally:
@@ -296,11 +296,11 @@ def shell(chain: Chain, transactional_db: None, tmp_path: Path) -> Shell:
     return shell_behind(chain, tmp_path)
 
 
-def shell_behind(chain: Chain, folder: Path) -> Shell:
-    """A shell configured by a TOML file, as in production."""
+def shell_behind(chain: Chain, folder: Path, more: str = "") -> Shell:
+    """A shell configured by a TOML file, as in production; `more` are lines of the cluster."""
     config = folder / "milvusadmin.toml"
     config.write_text(
-        f'[clusters.main]\nuri = "{chain.uri}"\ntoken = "{chain.token}"\ndrop_timeout = 5.0\n'
+        f'[clusters.main]\nuri = "{chain.uri}"\ntoken = "{chain.token}"\ndrop_timeout = 5.0\n{more}'
     )
     own = {
         "DJANGO_SETTINGS_MODULE": "milvusadmin.settings",

@@ -16,8 +16,9 @@ from collections_app.audit.log import Entry, Phase
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import deadlines, protocol, sending, strict
+from collections_app.operations import deadlines, protocol, sending
 from collections_app.operations.claims import digest
+from collections_app.operations.private_names import DROP
 from tests.fakes import FakeMilvus, Lost
 from tests.operations.conftest import target_in
 
@@ -82,9 +83,9 @@ class WatchedMilvus:
 
     def _note(self, method: str, database: str, name: str, *more: str) -> None:
         """Promises 1 and 2: there is an intent, and it was not sent for that before."""
-        private = next((n for n in (name, *more) if n.startswith(strict.PREFIX)), None)
+        private = next((n for n in (name, *more) if n.startswith(DROP)), None)
         if private:
-            found = Claim.objects.filter(operation_id=private.removeprefix(strict.PREFIX))
+            found = Claim.objects.filter(operation_id=private.removeprefix(DROP))
         else:
             found = Claim.objects.filter(target=digest(target_in(name, Kind.COLLECTION)))
         operation = next((str(claim.operation_id) for claim in found), "")

@@ -334,7 +334,7 @@ def test_a_process_killed_between_intent_and_outcome_is_settled_without_sending_
     impatient: Callable[[], Milvus],
     skin: Skin,
 ) -> None:
-    kill_at(chain, shell, thing, thing.rpc, done=done)
+    kill_at(chain, shell, thing.command, thing.rpc, done=done)
     assert told() == ["intent"]
     claim = Claim.objects.get()
     assert thing.is_there() is not done

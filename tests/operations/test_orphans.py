@@ -14,10 +14,10 @@ from collections_app.audit.log import LogUnwritable, Outcome
 from collections_app.audit.verify import verify
 from collections_app.milvus.errors import Denied, NotFound
 from collections_app.milvus.types import Identity, Kind, ServerInfo
-from collections_app.operations import strict
 from collections_app.operations.claims import final_outcome, record_outcome
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.orphans import restore_orphans
+from collections_app.operations.private_names import DROP, private_name
 from collections_app.operations.protocol import OperationRejected
 from tests.fakes import FakeMilvus, Lost, use_fake
 from tests.fixtures import caller
@@ -53,7 +53,7 @@ def strayed(fake: FakeMilvus, name: str = "book", database: str = "default") -> 
     assert carry_out(confirmation) is Outcome.UNKNOWN
     operation_id = confirmation.operation_id
     assert record_outcome(confirmation, Outcome.FAILED, "still there", caller(), {})
-    fake.rename_collection(database, name, strict.private_name(operation_id))
+    fake.rename_collection(database, name, private_name(DROP, operation_id))
     return confirmation
 
 
@@ -92,7 +92,7 @@ def test_a_database_that_can_not_be_listed_does_not_hide_the_others(
 def test_one_that_can_not_be_looked_at_does_not_hide_the_others(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hidden = strict.private_name(strayed(fake).operation_id)
+    hidden = private_name(DROP, strayed(fake).operation_id)
     strayed(fake, "film")
     known = fake.collection_identity
 
@@ -119,7 +119,7 @@ def test_one_whose_name_can_not_be_given_back_is_told_of(
     fake: FakeMilvus, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the operation, once, and in the ordinary log as long as it lasts."""
-    private = strict.private_name(strayed(fake).operation_id)
+    private = private_name(DROP, strayed(fake).operation_id)
     fake.denied("rename_collection")
     for _ in range(2):
         caplog.clear()
@@ -159,7 +159,7 @@ def test_a_look_made_before_a_name_is_given_back_is_worth_nothing_after_it(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its name was another's, who goes in this moment: a plain drop would take what comes back."""
-    private = strict.private_name(strayed(fake).operation_id)
+    private = private_name(DROP, strayed(fake).operation_id)
     stray = fake.collection_identity("default", private)
     get = clusters.get
     monkeypatch.setattr(clusters, "get", lambda key: plain(get(key)))

@@ -22,11 +22,12 @@ from collections_app.clusters import Milvus
 from collections_app.milvus.errors import Denied
 from collections_app.milvus.types import Identity, Kind
 from collections_app.models import AuditEvent, Claim
-from collections_app.operations import strict
 from collections_app.operations.claims import claim_on, claims_in
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.kinds.drop_collection import STRICT, DropCollection
 from collections_app.operations.kinds.drop_partition import NOT_STRICT, DropPartition
+from collections_app.operations.private_names import DROP as DROP_PREFIX
+from collections_app.operations.private_names import operation_of, private_name
 from collections_app.operations.protocol import Busy, OperationRejected
 from collections_app.operations.reconcile import settle
 from tests.fakes import FakeMilvus, use_fake
@@ -68,7 +69,7 @@ def strictly(
     yield
     for intent in AuditEvent.objects.filter(phase="intent"):
         assert intent.operation_id
-        make_collection.renamed(strict.private_name(intent.operation_id))
+        make_collection.renamed(private_name(DROP_PREFIX, intent.operation_id))
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def id_of(thing: Thing, name: str = "") -> int:
 
 
 def private(confirmation: Confirmation) -> str:
-    return strict.private_name(confirmation.operation_id)
+    return private_name(DROP_PREFIX, confirmation.operation_id)
 
 
 def details() -> dict[str, object]:
@@ -377,7 +378,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
 ) -> None:
     shown = id_of(thing)
     be_strict(shell)
-    kill_at(chain, shell, thing, rpc, done=done)
+    kill_at(chain, shell, thing.command, rpc, done=done)
     assert told() == ["intent"]
     assert reconcile() == 1, "it may be alive for all that others know"
     hasty()
@@ -387,7 +388,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
     assert chain.relay.count(DROP) <= 1
     operation_id = AuditEvent.objects.get(phase="intent").operation_id
     assert operation_id
-    assert not id_of(thing, strict.private_name(operation_id))
+    assert not id_of(thing, private_name(DROP_PREFIX, operation_id))
 
 
 def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
@@ -396,7 +397,7 @@ def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
     shown = id_of(thing)
     chain.relay.before(RENAME, thing.replace)
     be_strict(shell)
-    kill_at(chain, shell, thing, RENAME, done=True)
+    kill_at(chain, shell, thing.command, RENAME, done=True)
     hasty()
     until(lambda: reconcile() == 0)
     assert told() == REFUSED
@@ -408,7 +409,7 @@ def test_killed_before_the_drop_it_is_no_success_if_somebody_else_drops_it(
     thing: Thing, chain: Chain, shell: Shell, hasty: Callable[[], Milvus]
 ) -> None:
     be_strict(shell)
-    kill_at(chain, shell, thing, RENAME, done=False)
+    kill_at(chain, shell, thing.command, RENAME, done=False)
     thing.remove()
     hasty()
     until(lambda: reconcile() == 0)
@@ -513,7 +514,7 @@ def test_with_milvus_gone_it_is_found_the_next_time(
 def test_a_name_that_only_looks_like_ours_is_left_alone(
     make_collection: Seeds, thing: Thing, chain: Chain
 ) -> None:
-    name = make_collection(strict.private_name(uuid.uuid4()))
+    name = make_collection(private_name(DROP_PREFIX, uuid.uuid4()))
     partition = consent(target_in(make_collection(partitions=["p"]), Kind.PARTITION, "p"))
     assert carry_out(partition) is Outcome.SUCCEEDED, "an operation without a private name"
     other = make_collection(private(partition))
@@ -541,9 +542,9 @@ def test_what_is_under_way_is_claimed_under_both_names(thing: Thing, chain: Chai
     assert claim_on(target_in("another", Kind.COLLECTION)) is None
 
 
-@pytest.mark.parametrize("name", ["book", strict.PREFIX, f"{strict.PREFIX}nothex", ""])
+@pytest.mark.parametrize("name", ["book", DROP_PREFIX, f"{DROP_PREFIX}nothex", ""])
 def test_other_names_belong_to_no_operation(name: str) -> None:
-    assert strict.operation_of(name) is None
+    assert operation_of(name, DROP_PREFIX) is None
 
 
 def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite_uri: str) -> None:

@@ -12,7 +12,7 @@ from collections_app.audit.events import Intent
 from collections_app.audit.log import Outcome
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import SendProgress
-from collections_app.operations import strict
+from collections_app.operations.private_names import DROP, private_name
 from collections_app.operations.reconcile import (
     NEVER_SENT,
     NOTHING_SENT,
@@ -23,7 +23,7 @@ from collections_app.operations.reconcile import (
 )
 from tests.fakes import FakeMilvus, use_fake
 
-NONE, RENAME, DROP = SendProgress
+NONE, RENAME, REQUEST = SendProgress
 DONE, NOT_DONE, ORPHAN = Shown
 GONE = "Verified: it no longer exists"
 RESTORED = "It was renamed but not dropped. Its original name was restored"
@@ -43,12 +43,12 @@ CELLS = [
     (RENAME, NOT_DONE, True, (Outcome.FAILED, STILL_EXISTS)),
     (RENAME, ORPHAN, False, None),  # the drop may still come
     (RENAME, ORPHAN, True, (Outcome.FAILED, RESTORED)),
-    (DROP, DONE, False, (Outcome.SUCCEEDED, GONE)),
-    (DROP, DONE, True, (Outcome.SUCCEEDED, GONE)),
-    (DROP, NOT_DONE, False, None),
-    (DROP, NOT_DONE, True, (Outcome.FAILED, STILL_EXISTS)),
-    (DROP, ORPHAN, False, None),
-    (DROP, ORPHAN, True, (Outcome.FAILED, RESTORED)),
+    (REQUEST, DONE, False, (Outcome.SUCCEEDED, GONE)),
+    (REQUEST, DONE, True, (Outcome.SUCCEEDED, GONE)),
+    (REQUEST, NOT_DONE, False, None),
+    (REQUEST, NOT_DONE, True, (Outcome.FAILED, STILL_EXISTS)),
+    (REQUEST, ORPHAN, False, None),
+    (REQUEST, ORPHAN, True, (Outcome.FAILED, RESTORED)),
 ]
 
 
@@ -77,7 +77,9 @@ def begun(fake: FakeMilvus, *, passed: bool, version: str = FORGETS) -> Intent:
         identity=identity,
         endpoint=cluster.endpoint,
         server_version=version,
-        private_name=strict.private_name(operation_id),
+        private_name=private_name(DROP, operation_id),
+        new_name="",
+        load="Not loaded",
         clock={},
         recorded_at=timezone.now() - timedelta(hours=1 if passed else 0),
     )
@@ -107,7 +109,7 @@ def test_table_of_verdicts_has_every_cell_that_is_tested() -> None:
     assert set(VERDICTS) == {cell[:3] for cell in CELLS if cell[0] is not NONE}
 
 
-@pytest.mark.parametrize("progress", [RENAME, DROP])
+@pytest.mark.parametrize("progress", [RENAME, REQUEST])
 @pytest.mark.parametrize("passed", [False, True])
 def test_another_collection_as_orphan_is_restored_at_once(
     progress: SendProgress, passed: bool, fake: FakeMilvus
@@ -124,12 +126,12 @@ def test_another_collection_as_orphan_is_restored_at_once(
 def test_orphan_without_permission_to_rename_waits(passed: bool, fake: FakeMilvus) -> None:
     intent = begun(fake, passed=passed)
     show(fake, intent, ORPHAN)
-    assert _certain_outcome(intent, DROP, may_rename=False) is None
+    assert _certain_outcome(intent, REQUEST, may_rename=False) is None
     assert fake.collection_identity("default", intent.private_name)
 
 
 @pytest.mark.parametrize(
-    ("progress", "expected"), [(RENAME, Outcome.FAILED), (DROP, Outcome.NOT_DONE)]
+    ("progress", "expected"), [(RENAME, Outcome.FAILED), (REQUEST, Outcome.NOT_DONE)]
 )
 def test_milvus_that_keeps_drops_leaves_a_sent_one_not_done(
     progress: SendProgress, expected: Outcome, fake: FakeMilvus

@@ -12,7 +12,7 @@ from django.utils import timezone
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.claims import digest
-from collections_app.operations.strict import private_name
+from collections_app.operations.private_names import DROP, private_name
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -145,7 +145,9 @@ def test_what_a_drop_left_under_a_private_name_says_which_drop(
     confirm(signed_in(), act_url("drop-collection", name), name)
     operation = AuditEvent.objects.latest("sequence").operation_id
     assert operation
-    page = Page(signed_in("viewer").get(collection_url(make_collection(private_name(operation)))))
+    page = Page(
+        signed_in("viewer").get(collection_url(make_collection(private_name(DROP, operation))))
+    )
     if strict:
         assert page.link("View operation") == f"/operations/{operation}/"
     else:

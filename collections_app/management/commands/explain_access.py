@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from ...access.policy import Action, Place, decide, rules_of
+from ...access.policy import Place, actions_on, decide, rules_of
 from ...access.principals import Actor
 from ...audit.queries import last_seen
 from ..shell import Error, ShellCommand
@@ -37,7 +37,7 @@ class Command(ShellCommand):
             actions = ", ".join(sorted(rule.actions))
             self.say(f"  {rule.source} names one of these groups and allows {actions}")
         decisions = {}
-        for action in Action:
+        for action in actions_on(place.cluster):
             decision = decide(actor, action, place)
             answer = "yes" if decision.allowed else "no"
             self.say(f"{action.value:20} {answer:4} {decision.why}")

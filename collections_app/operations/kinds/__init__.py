@@ -5,8 +5,13 @@ from .base import Operation
 from .drop_alias import DropAlias
 from .drop_collection import DropCollection
 from .drop_partition import DropPartition
+from .load_collection import LoadCollection
+from .move_to_bin import MoveToBin
+from .purge import Purge
 from .release_collection import ReleaseCollection
 from .release_partition import ReleasePartition
+from .restore import Restore
+from .set_alias import SetAlias
 
 OPERATIONS: dict[Action, Operation] = {
     operation.action: operation
@@ -16,5 +21,10 @@ OPERATIONS: dict[Action, Operation] = {
         DropAlias(),
         ReleaseCollection(),
         ReleasePartition(),
+        MoveToBin(),
+        Restore(),
+        Purge(),
+        SetAlias(),
+        LoadCollection(),
     )
 }

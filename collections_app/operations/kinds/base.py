@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from ...access.policy import Action
 from ...milvus.errors import Denied, Unreachable
@@ -81,6 +82,13 @@ class Operation(ABC):
         Raises as `read_state`. Not a question of success, so it is asked after that.
         """
         return ""
+
+    def title(self, target: Target) -> str:
+        """What it does to that target, for a heading."""
+        return f"{self.verb} {target.kind} {target.name}"
+
+    def on_success(self, operation_id: UUID) -> None:  # noqa: B027 (most have nothing to do)
+        """What follows from it in the database, in the transaction that records the success."""
 
 
 def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from ...access.policy import Action
 from ...milvus.errors import Denied, MilvusRejected
 from ...milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
 from ...milvus.versions import Safety, rename_verdict
-from ..strict import PREFIX
+from ..private_names import DROP
 from .base import Blocker, Operation, TargetState, other, strict_notes
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class DropCollection(Operation):
             detail=detail,
             rows=detail.rows,
             blockers=_strict_blockers(gateway, detail, server, target)
-            or _alias_blockers(detail, server, target),
+            or alias_blockers(detail, server, target),
             notes=_notes(detail, server) + _strict_notes(gateway, server),
         )
 
@@ -55,36 +55,49 @@ class DropCollection(Operation):
 
 
 def collection_gone(gateway: "Gateway", target: Target, identity: Identity) -> bool:
+    """Whether the collection of this identity is gone. Raises as `look`."""
+    return name_and_id_gone(gateway, target.database, target.collection, identity)
+
+
+def name_and_id_gone(gateway: "Gateway", database: str, name: str, identity: Identity) -> bool:
     """Nothing bears the name any more, or something else does, and Milvus does not know the id.
 
     The id tells a drop from somebody's rename. Without ids: nothing bears the name.
     """
-    now = gateway.collection_identity(target.database, target.collection)
+    now = gateway.collection_identity(database, name)
     if now is not None and not (now.verifiable and identity.verifiable and now != identity):
         return False
-    return not identity.verifiable or gateway.name_of(target.database, identity.id) is None
+    return not identity.verifiable or gateway.name_of(database, identity.id) is None
 
 
 def _strict_blockers(
     gateway: "Gateway", detail: CollectionDetail, server: ServerInfo, target: Target
 ) -> tuple[Blocker, ...]:
-    """Strict mode renames, asks by id, and asks by a name that no grant knows. Where a rename may
-    lose the collection, or without answers, it does not begin.
-    """
     if not gateway.cluster.strict_drop:
         return ()
+    problem = rename_problem(gateway, detail, server, target.database)
+    return (Blocker(text=f"{NO_RENAME} {problem} {NOTHING_DROPPED}"),) if problem else ()
+
+
+def rename_problem(
+    gateway: "Gateway", detail: CollectionDetail, server: ServerInfo, database: str
+) -> str:
+    """Why it can't be renamed and compared by id, in a sentence; empty if nothing is known.
+
+    Where a rename may lose the collection, or without answers to questions by id and by a name
+    that no grant knows, it does not begin. Raises Unreachable or Contradiction.
+    """
     verdict = rename_verdict(server.version)
     if verdict.safety is Safety.REFUSED:
-        return (Blocker(text=f"{NO_RENAME} {verdict.text} {NOTHING_DROPPED}"),)
+        return verdict.text
+    if not detail.identity.verifiable:
+        return "This server has no ids to compare."
     try:
-        if detail.identity.verifiable:
-            gateway.name_of(target.database, detail.identity.id)
-            gateway.collection_identity(target.database, f"{PREFIX}may_read")
-            return ()
-        why = "this server has no ids"
+        gateway.name_of(database, detail.identity.id)
+        gateway.collection_identity(database, f"{DROP}may_read")
     except (Denied, MilvusRejected) as exc:
-        why = f"Milvus rejects a request that it needs: {exc}"
-    return (Blocker(text=f"This cluster has strict_drop, and {why}. The drop is blocked."),)
+        return f"Milvus rejects a request that it needs: {exc}."
+    return ""
 
 
 def _strict_notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
@@ -95,7 +108,7 @@ def _strict_notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
     return strict_notes(gateway, STRICT) + strict_notes(gateway, verdict.text)
 
 
-def _alias_blockers(
+def alias_blockers(
     detail: CollectionDetail, server: ServerInfo, target: Target
 ) -> tuple[Blocker, ...]:
     """Milvus 2.5.5 and later refuse; older ones leave the alias behind, pointing at nothing."""

@@ -1,0 +1,125 @@
+"""Move a collection to the recycle bin: out of sight, and back on request until its purge."""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.utils import timezone
+
+from ... import clusters
+from ...access.policy import Action
+from ...audit.events import Intent
+from ...audit.log import Outcome, Phase
+from ...milvus.types import Identity, Kind, Target
+from ...models import AuditEvent, BinItem
+from .base import Blocker, Operation, TargetState
+from .drop_collection import alias_blockers, rename_problem
+
+if TYPE_CHECKING:
+    from ...milvus.destroy import Destroyer
+    from ...milvus.gateway import Gateway
+
+NO_BIN = "This cluster has no recycle bin. Set recycle_bin in its configuration to add one."
+NO_RENAME = "The recycle bin renames a collection. {} Drop it permanently, if it has to go."
+NOTES = (
+    "From now on, every request that uses its name fails, until the collection is restored.",
+    "It is released from memory. Its rows, partitions and indexes stay: they go on using disk, "
+    "and count towards the quota of collections.",
+    "A restore brings back the same collection with the same id. It does not load it or set its "
+    "aliases by itself. Before Milvus 2.6.12, grants on the name do not follow it.",
+)
+
+
+class MoveToBin(Operation):
+    action = Action.MOVE_TO_BIN
+    kind = Kind.COLLECTION
+    verb = "Move"
+    done_word = "moved to the recycle bin"
+    is_irreversible = False
+    proof = "Verified: it is in the recycle bin, with the same id."
+
+    def title(self, target: Target) -> str:
+        return f"Move collection {target.name} to the recycle bin"
+
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
+        detail = gateway.collection(target.database, target.name)
+        server = gateway.server(target.database)
+        retention = gateway.cluster.recycle_bin
+        problem = rename_problem(gateway, detail, server, target.database)
+        return TargetState(
+            identity=detail.identity,
+            server=server,
+            detail=detail,
+            rows=detail.rows,
+            blockers=_blockers(retention, problem) or alias_blockers(detail, server, target),
+            notes=(_purged_at(retention), *NOTES) if retention else (),
+        )
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        raise NotImplementedError("operations/bin_moves.py moves it, in two steps")
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        raise NotImplementedError("operations/bin_moves.py compares it under its private name")
+
+    def on_success(self, operation_id: UUID) -> None:
+        """Put it into the index of the bin."""
+        row = AuditEvent.objects.get(operation_id=operation_id, phase=Phase.INTENT)
+        BinItem.objects.get_or_create(operation_id=operation_id, defaults=_item(row))
+
+
+def _blockers(retention: float | None, problem: str) -> tuple[Blocker, ...]:
+    if retention is None:
+        return (Blocker(text=NO_BIN),)
+    return (Blocker(text=NO_RENAME.format(problem)),) if problem else ()
+
+
+def _purged_at(retention: float) -> str:
+    day = timezone.now() + timedelta(seconds=retention)
+    return f"It is purged on {day:%Y-%m-%d at %H:%M} UTC, unless somebody restores it before."
+
+
+def _item(row: AuditEvent) -> dict[str, object]:
+    """What the log tells of a collection in the bin."""
+    intent, details = Intent.of(row), json.loads(row.record)["details"]
+    return {
+        "cluster": intent.target.cluster,
+        "database": intent.target.database,
+        "name": intent.target.name,
+        "private_name": intent.private_name,
+        "collection_id": intent.identity.id,
+        "created_ms": intent.identity.created_ms,
+        "rows": details["rows"],
+        "was_loaded": was_loaded(intent),
+        "aliases": aliases_dropped_before(intent),
+        "actor": row.actor,
+        "actor_display": json.loads(row.record)["actor"]["display"],
+        "reason": details["reason"],
+        "moved_at": row.recorded_at,
+        "purge_at": row.recorded_at + timedelta(seconds=details["retention_seconds"]),
+        "problem": "",
+        "retry_at": None,
+    }
+
+
+def was_loaded(intent: Intent) -> bool:
+    """Loaded, or on the way to it."""
+    return intent.load.startswith("Load")
+
+
+def aliases_dropped_before(intent: Intent) -> list[str]:
+    """Aliases of this very collection that Milvus Admin dropped within the day before."""
+    target = intent.target
+    drops = AuditEvent.objects.filter(
+        cluster__in=clusters.same_server(target.cluster),
+        database=target.database,
+        collection=target.collection[:255],
+        action=Action.DROP_ALIAS,
+        recorded_at__gt=intent.recorded_at - timedelta(days=1),
+        recorded_at__lte=intent.recorded_at,
+    )
+    done = drops.filter(outcome=Outcome.SUCCEEDED).values("operation_id")
+    begun = drops.filter(phase=Phase.INTENT, operation_id__in=done).order_by("sequence")
+    found = [Intent.of(row) for row in begun]
+    names = [one.target.name for one in found if one.identity.id == intent.identity.id]
+    return list(dict.fromkeys(names))

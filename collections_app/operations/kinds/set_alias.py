@@ -1,0 +1,55 @@
+"""Set an alias again that was dropped on the way into the recycle bin."""
+
+from typing import TYPE_CHECKING
+
+from ...access.policy import Action
+from ...milvus.types import Identity, Kind, Target
+from .base import Blocker, Operation, TargetState, known
+from .restored import restored
+
+if TYPE_CHECKING:
+    from ...milvus.destroy import Destroyer
+    from ...milvus.gateway import Gateway
+
+NOT_OFFERED = (
+    "Milvus Admin sets an alias only after a restore from the recycle bin, and only one that it "
+    "dropped before. Set it with your own client."
+)
+TAKEN = "Something uses the name {} now: another alias or a collection."
+
+
+class SetAlias(Operation):
+    action = Action.SET_ALIAS
+    kind = Kind.ALIAS
+    verb = "Set"
+    done_word = "set"
+    is_irreversible = False
+    proof = "Verified: it points to the collection."
+
+    def _read(self, gateway: "Gateway", target: Target) -> TargetState:
+        """The identity compared is the collection's: an alias has none of its own."""
+        detail = gateway.collection(target.database, target.collection)
+        return TargetState(
+            identity=detail.identity,
+            server=gateway.server(target.database),
+            detail=detail,
+            rows=detail.rows,
+            blockers=_blockers(gateway, target, detail.identity),
+            notes=("Clients that use this name will find the collection again.",),
+        )
+
+    def act(self, destroyer: "Destroyer", target: Target) -> None:
+        destroyer.create_alias(target.database, target.collection, target.name)
+
+    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
+        detail = gateway.collection(target.database, target.collection)
+        return target.name in known(detail.aliases, "The aliases") and detail.identity == identity
+
+
+def _blockers(gateway: "Gateway", target: Target, identity: Identity) -> tuple[Blocker, ...]:
+    if target.name not in restored(target, identity).aliases:
+        return (Blocker(text=NOT_OFFERED),)
+    taken = gateway.alias_exists(target.database, target.name) or gateway.collection_identity(
+        target.database, target.name
+    )
+    return (Blocker(text=TAKEN.format(target.name)),) if taken else ()

@@ -1,0 +1,142 @@
+"""Whether bin and Milvus agree: what others did to a collection in the bin, and late renames.
+
+One ShowCollections for each database with something in the bin.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .. import clusters
+from ..access.policy import Action
+from ..access.principals import Caller
+from ..audit.events import Intent, intent_of
+from ..audit.log import Outcome
+from ..milvus.errors import NotFound
+from ..milvus.types import Identity, Target
+from ..models import BinItem, Claim
+from ..operations.claims import claim_on, last_outcome
+from ..operations.kinds.binned import identity_of, target_of
+from ..operations.private_names import BIN, operation_of
+from ..operations.sending import follow_up
+from .items import items_in
+
+
+class State(StrEnum):
+    """What became of a collection in the bin. The value completes "Collection NAME …"."""
+
+    GONE = "was dropped outside Milvus Admin while it was in the recycle bin"
+    RENAMED = "was renamed outside Milvus Admin while it was in the recycle bin"
+    REPLACED = "is not in the recycle bin: another collection has its temporary name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An item that is not as the bin has it. `now` is the name that its id has now."""
+
+    item: BinItem
+    state: State
+    now: str = ""
+
+    @property
+    def text(self) -> str:
+        """The state in a sentence, without its full stop."""
+        to = f" to {self.now}" if self.now else ""
+        return f"Collection {self.item.name} {self.state}{to}"
+
+
+def findings(cluster: str) -> Iterator[Finding]:
+    """Items that are not as the bin has them. Raises MilvusError of the first list that fails.
+
+    An item that an open operation holds is left out: it is on its way.
+    """
+    for database in sorted(set(items_in(cluster).values_list("database", flat=True))):
+        there = _identities(cluster, database)
+        names = {identity.id: name for name, identity in there.items()}
+        for item in items_in(cluster, database):
+            if found := _finding(item, there.get(item.private_name), names):
+                yield found
+
+
+def _identities(cluster: str, database: str) -> dict[str, Identity]:
+    """By name; empty if the database is gone with all that was in it."""
+    try:
+        return clusters.get(cluster).gateway.identities(database)
+    except NotFound:
+        return {}
+
+
+def _finding(item: BinItem, bearer: Identity | None, names: dict[int, str]) -> Finding | None:
+    if bearer == identity_of(item) or claim_on(target_of(item)):
+        return None
+    if item.collection_id in names:
+        return Finding(item=item, state=State.RENAMED, now=names[item.collection_id])
+    if not BinItem.objects.filter(pk=item.pk).exists():  # restored or purged since it was read
+        return None
+    gateway = clusters.get(item.cluster).gateway
+    now = gateway.name_of(item.database, item.collection_id)  # the list may be short of rights
+    if now:
+        return (
+            None if now == item.private_name else Finding(item=item, state=State.RENAMED, now=now)
+        )
+    return Finding(item=item, state=State.REPLACED if bearer else State.GONE)
+
+
+def follow_up_findings(cluster: str, caller: Caller) -> list[str]:
+    """Record what others did, with the operation that moved it. It leaves the index of the bin.
+
+    Returns what was recorded. Raises MilvusError or LogUnwritable.
+    """
+    return [told for finding in findings(cluster) if (told := _follow_up(finding, caller))]
+
+
+def _follow_up(finding: Finding, caller: Caller) -> str:
+    item, text = finding.item, finding.text
+    closed = last_outcome(item.operation_id)
+    recorded = None
+    if closed and text not in closed.record:
+        recorded = follow_up(closed, _moved(item), Outcome(closed.outcome), text, caller)
+    item.delete()
+    return text if recorded else ""
+
+
+def _moved(item: BinItem) -> Target:
+    intent = intent_of(item.operation_id)
+    return intent.target if intent else target_of(item)
+
+
+# --- renames that came late -----------------------------------------------------------------------
+
+
+def adopt_late_moves(cluster: str, caller: Caller) -> list[str]:
+    """Collections that Milvus renamed after their operation was closed: they are in the bin now.
+
+    Returns what was recorded. Raises MilvusError or LogUnwritable.
+    """
+    told = []
+    for database in clusters.get(cluster).gateway.databases():
+        there = _identities(cluster, database)
+        known = set(items_in(cluster, database).values_list("private_name", flat=True))
+        unknown = {name: there[name] for name in there if name not in known}
+        told += [_adopted(name, identity, caller) for name, identity in unknown.items()]
+    return list(filter(None, told))
+
+
+def _adopted(name: str, identity: Identity, caller: Caller) -> str:
+    """What was recorded; empty if no closed operation of the bin explains that name."""
+    intent = _move_of(name)
+    if not intent or Claim.objects.filter(operation_id=intent.operation_id).exists():
+        return ""
+    closed = last_outcome(intent.operation_id)
+    if identity != intent.identity or not closed or closed.outcome == Outcome.SUCCEEDED:
+        return ""
+    text = f"Milvus renamed {intent.target.name} late: it is in the recycle bin now"
+    recorded = follow_up(closed, intent.target, Outcome.SUCCEEDED, text, caller)
+    return text if recorded else ""
+
+
+def _move_of(name: str) -> Intent | None:
+    operation: uuid.UUID | None = operation_of(name, BIN)
+    intent = intent_of(operation) if operation else None
+    return intent if intent and intent.action == Action.MOVE_TO_BIN else None
