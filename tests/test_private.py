@@ -112,4 +112,4 @@ def test_sign_in_while_the_log_is_held_keeps_no_thread(app: App) -> None:
     assert {answer.status for answer, _ in answers} == {503}
     assert all("busy" in answer.text for answer, _ in answers)
     assert {answer.headers["Retry-After"] for answer, _ in answers} == {"5"}
-    assert guess(0)[0].status == 200, "afterwards it is a wrong password like any other"
+    assert guess(0)[0].status == 200, "follow_up it is a wrong password like any other"

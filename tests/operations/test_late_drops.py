@@ -103,7 +103,7 @@ def test_a_drop_that_came_late_is_a_follow_up_of_its_own_operation(not_done: Lat
     not_done.carry_out()
     (told_to_people,) = follow_up()
     assert "carries out every drop that it accepted" in told_to_people
-    assert told() == [*CLOSED, "afterwards succeeded"]
+    assert told() == [*CLOSED, "follow_up succeeded"]
     events = AuditEvent.objects.exclude(operation_id=not_done.confirmation.operation_id)
     assert not events.exists()
     assert follow_up() == []  # once is enough
@@ -114,7 +114,7 @@ def test_reconciliation_follows_up_a_late_drop(not_done: LateDrop) -> None:
     not_done.carry_out()
     with pytest.raises(SystemExit):
         call_command("reconcile_operations")
-    assert told()[-1] == "afterwards succeeded"
+    assert told()[-1] == "follow_up succeeded"
 
 
 def test_a_late_drop_after_a_second_operation_is_told_as_that_ones(
@@ -125,7 +125,7 @@ def test_a_late_drop_after_a_second_operation_is_told_as_that_ones(
     assert carry_out(second) is Outcome.SUCCEEDED
     (message,) = follow_up()
     assert str(second.operation_id) in message
-    assert told()[-1] == "afterwards not done so far"
+    assert told()[-1] == "follow_up not done so far"
     assert follow_up() == []
 
 

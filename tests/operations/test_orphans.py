@@ -125,7 +125,7 @@ def test_one_whose_name_can_not_be_given_back_is_told_of(
         caplog.clear()
         assert restored() == []
         assert f"the original name of {private} can't be restored yet" in caplog.text
-        assert told() == [*CLOSED, "afterwards failed"]
+        assert told() == [*CLOSED, "follow_up failed"]
 
 
 def test_it_is_on_the_record_before_its_name_is_given_back(
@@ -144,8 +144,8 @@ def test_it_is_on_the_record_before_its_name_is_given_back(
         restored()
     assert seen == []
     assert len(restored()) == 1
-    assert seen == [[*CLOSED, "afterwards failed"]]
-    assert told() == [*CLOSED, "afterwards failed", "afterwards failed"]
+    assert seen == [[*CLOSED, "follow_up failed"]]
+    assert told() == [*CLOSED, "follow_up failed", "follow_up failed"]
     assert final_outcome(confirmation.operation_id) is Outcome.FAILED
     assert not verify().broken
     assert not problems()

@@ -451,7 +451,7 @@ def closed(thing: Thing, chain: Chain, hasty: Callable[[], Milvus]) -> Confirmat
 
 
 CLOSED = ["intent", "outcome unknown", "outcome failed"]
-TAKEN_BACK = [*CLOSED, "afterwards failed", "afterwards failed"]  # before the rename, and after
+TAKEN_BACK = [*CLOSED, "follow_up failed", "follow_up failed"]  # before the rename, and after
 
 
 def come_late(thing: Thing, confirmation: Confirmation) -> None:
