@@ -1,5 +1,6 @@
 """Fixtures: real servers, real browsers, real databases. docs/testing.md explains how they fit."""
 
+import inspect
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from tests.infra.chain import Chain, chain_to
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
-from tests.infra.skins import NONE, Skin
+from tests.infra.skins import NONE, SKINS, Skin, Worn
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -56,6 +57,7 @@ STARTING = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-skin", action="store_true", help="all tests with a skin over all")
     parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
 
 
@@ -87,7 +89,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("skins")
     if marker and "skin" in metafunc.fixturenames:
         second = metafunc.config.option.markexpr == "both_databases"
-        skins = (NONE,) if second else marker.args
+        every = metafunc.config.option.every_skin
+        skins = (NONE,) if second else SKINS if every else marker.args
         metafunc.parametrize("skin", skins, ids=str, indirect=True)
 
 
@@ -115,10 +118,25 @@ def skin(request: pytest.FixtureRequest) -> Skin:
 
 
 @pytest.fixture
-def chain(milvus_server: MilvusServer, skin: Skin) -> Iterator[Chain]:
+def chain(
+    request: pytest.FixtureRequest, milvus_server: MilvusServer, skin: Skin
+) -> Iterator[Chain]:
     """client → `chain.proxy` → `chain.relay` → the real Milvus. Clients use `chain.uri`."""
     with chain_to(milvus_server, skin) as made:
         yield made
+        require_difference(request, made.skin)
+
+
+def require_difference(request: pytest.FixtureRequest, worn: Worn) -> None:
+    """Fail a test that is the same without its skin: all that it gets is what 2.3.5 answers.
+
+    The version differs always. It counts where the test expects something else because of it.
+    """
+    asks = "skin" in inspect.signature(request.function).parameters
+    differences = worn.differences if asks else worn.differences - {"version"}
+    every = request.config.option.every_skin
+    if worn.skin.rows and not differences and not every:
+        pytest.fail(f"No row of {worn.skin} makes a difference here: take it off.", pytrace=False)
 
 
 @pytest.fixture
