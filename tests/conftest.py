@@ -33,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "both_databases: `make test` runs it on PostgreSQL, and again on SQLite"
     )
     config.addinivalue_line(
-        "markers", "skins(*skins): run each test that meets a Milvus through `chain` over all these"
+        "markers",
+        "skins(*skins, unless=()): run each test that meets a Milvus through `chain` over these; "
+        "but with a parameter of these ids on 2.3.5 only, unless the test asks for its skin",
     )
     from tests.settings import FOLDER, STATIC_ROOT
 
@@ -67,8 +69,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _shares_a_server(item):
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
     if config.getoption("--fast"):
-        config.hook.pytest_deselected(items=[item for item in items if not _is_fast(item)])
-        items[:] = [item for item in items if _is_fast(item)]
+        _keep(_is_fast, config, items)
+    if not config.getoption("--every-skin"):
+        _keep(_may_differ, config, items)
+
+
+def _keep(
+    wanted: Callable[[pytest.Item], bool], config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+def _may_differ(item: pytest.Item) -> bool:
+    """False for a parameter of which the mark says that no row of a skin is about it."""
+    marker, call = item.get_closest_marker("skins"), getattr(item, "callspec", None)
+    if not marker or not call or call.params.get("skin", NONE) is NONE or _asks_for_skin(item):
+        return True
+    return not set(call.id.split("-")) & set(marker.kwargs.get("unless", ()))
+
+
+def _asks_for_skin(item: Any) -> bool:
+    return "skin" in inspect.signature(item.function).parameters
 
 
 def _shares_a_server(item: pytest.Item) -> bool:
@@ -132,7 +154,7 @@ def require_difference(request: pytest.FixtureRequest, worn: Worn) -> None:
 
     The version differs always. It counts where the test expects something else because of it.
     """
-    asks = "skin" in inspect.signature(request.function).parameters
+    asks = _asks_for_skin(request.node)
     differences = worn.differences if asks else worn.differences - {"version"}
     every = request.config.option.every_skin
     if worn.skin.rows and not differences and not every:
