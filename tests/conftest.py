@@ -1,5 +1,6 @@
 """Fixtures: real servers, real browsers, real databases. docs/testing.md explains how they fit."""
 
+import inspect
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from tests.infra.chain import Chain, chain_to
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
-from tests.infra.skins import NONE, Skin
+from tests.infra.skins import NONE, SKINS, Skin, Worn
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -32,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "both_databases: `make test` runs it on PostgreSQL, and again on SQLite"
     )
     config.addinivalue_line(
-        "markers", "skins(*skins): run each test that meets a Milvus through `chain` over all these"
+        "markers",
+        "skins(*skins, unless=()): run each test that meets a Milvus through `chain` over these; "
+        "but with a parameter of these ids on 2.3.5 only, unless the test asks for its skin",
     )
     from tests.settings import FOLDER, STATIC_ROOT
 
@@ -56,6 +59,7 @@ STARTING = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-skin", action="store_true", help="all tests with a skin over all")
     parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
 
 
@@ -65,8 +69,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _shares_a_server(item):
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
     if config.getoption("--fast"):
-        config.hook.pytest_deselected(items=[item for item in items if not _is_fast(item)])
-        items[:] = [item for item in items if _is_fast(item)]
+        _keep(_is_fast, config, items)
+    if not config.getoption("--every-skin"):
+        _keep(_may_differ, config, items)
+
+
+def _keep(
+    wanted: Callable[[pytest.Item], bool], config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+def _may_differ(item: pytest.Item) -> bool:
+    """False for a parameter of which the mark says that no row of a skin is about it."""
+    marker, call = item.get_closest_marker("skins"), getattr(item, "callspec", None)
+    if not marker or not call or call.params.get("skin", NONE) is NONE or _asks_for_skin(item):
+        return True
+    return not set(call.id.split("-")) & set(marker.kwargs.get("unless", ()))
+
+
+def _asks_for_skin(item: Any) -> bool:
+    return "skin" in inspect.signature(item.function).parameters
 
 
 def _shares_a_server(item: pytest.Item) -> bool:
@@ -87,7 +111,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("skins")
     if marker and "skin" in metafunc.fixturenames:
         second = metafunc.config.option.markexpr == "both_databases"
-        skins = (NONE,) if second else marker.args
+        every = metafunc.config.option.every_skin
+        skins = (NONE,) if second else SKINS if every else marker.args
         metafunc.parametrize("skin", skins, ids=str, indirect=True)
 
 
@@ -115,10 +140,25 @@ def skin(request: pytest.FixtureRequest) -> Skin:
 
 
 @pytest.fixture
-def chain(milvus_server: MilvusServer, skin: Skin) -> Iterator[Chain]:
+def chain(
+    request: pytest.FixtureRequest, milvus_server: MilvusServer, skin: Skin
+) -> Iterator[Chain]:
     """client → `chain.proxy` → `chain.relay` → the real Milvus. Clients use `chain.uri`."""
     with chain_to(milvus_server, skin) as made:
         yield made
+        require_difference(request, made.skin)
+
+
+def require_difference(request: pytest.FixtureRequest, worn: Worn) -> None:
+    """Fail a test that is the same without its skin: all that it gets is what 2.3.5 answers.
+
+    The version differs always. It counts where the test expects something else because of it.
+    """
+    asks = _asks_for_skin(request.node)
+    differences = worn.differences if asks else worn.differences - {"version"}
+    every = request.config.option.every_skin
+    if worn.skin.rows and not differences and not every:
+        pytest.fail(f"No row of {worn.skin} makes a difference here: take it off.", pytrace=False)
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """What the code above the gateway relies on, the same on the fake, on Milvus Lite and on Milvus.
 
-Where the servers differ by nature (Lite has no ids and refuses less), the test says so. Milvus is
-here in all its skins: what each version refuses, and how, is what this suite is about.
+Where the servers differ by nature (Lite has no ids and refuses less), the test says so. What each
+version refuses, and how, is what this suite is about, so it is here in all its skins: each test
+wears those of which a row answers one of its calls otherwise than 2.3.5. With a skin of which no
+row does, Milvus Admin gets the very bytes that 2.3.5 sends, and the test would be the one of 2.3.5
+once more. A test that wears such a skin fails. Whoever adds a row to a skin, or a call to the
+gateway, runs `--every-skin`: it gives all skins to all tests.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,6 +29,7 @@ from collections_app.milvus.errors import (
 )
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionSummary, Load, Unread
+from tests.conftest import require_difference
 from tests.fakes import FakeMilvus
 from tests.infra.chain import chain_to
 from tests.infra.milvus_server import MilvusServer
@@ -98,16 +103,26 @@ def place(request: pytest.FixtureRequest) -> Iterable[Place]:
             return
         chain = stack.enter_context(chain_to(server, request.param))
         yield replace(served_place("real", chain.server, seeds), skin=request.param)
+        require_difference(request, chain.skin)
 
 
 def on(*kinds: str | Skin) -> pytest.MarkDecorator:
-    """The kinds of servers; "real" is Milvus in every skin."""
-    each = [place for kind in kinds for place in (SKINS if kind == "real" else (kind,))]
-    ids = ["real" if place is NONE else str(place) for place in each]
-    return pytest.mark.parametrize("place", each, indirect=True, ids=ids)
+    """The kinds of servers; "real" is Milvus as it is, and a skin is a newer one."""
+    return pytest.mark.skins(*(NONE if kind == "real" else kind for kind in kinds))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marker = metafunc.definition.get_closest_marker("skins")
+    if marker and "place" in metafunc.fixturenames:
+        every = SKINS if metafunc.config.option.every_skin and NONE in marker.args else ()
+        each = list(dict.fromkeys((*marker.args, *every)))
+        ids = ["real" if place is NONE else str(place) for place in each]
+        metafunc.parametrize("place", each, indirect=True, ids=ids)
+
+
+NEWER = (V2518, V2620, V30)
 everywhere = on("fake", "lite", "real")
+everywhere_and_newer = on("fake", "lite", "real", *NEWER)
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -138,7 +153,7 @@ def test_who_bears_which_name_is_the_same_as_on_the_list(place: Place) -> None:
     assert found == {row.name: row.identity for row in place.gateway.collections(place.database)}
 
 
-@everywhere
+@everywhere_and_newer
 def test_of_a_database_that_is_not_there_no_names_can_be_had(place: Place) -> None:
     with pytest.raises(NotFound):
         place.gateway.identities("nowhere")
@@ -247,7 +262,7 @@ def test_everything_is_read_in_the_database_asked_for(place: Place) -> None:
 # --- not found ------------------------------------------------------------------------------------
 
 
-@everywhere
+@everywhere_and_newer
 def test_a_missing_collection_is_not_found(place: Place) -> None:
     gateway, database = place.gateway, place.database
     for read in (gateway.collection, gateway.partitions, gateway.load):
@@ -257,7 +272,7 @@ def test_a_missing_collection_is_not_found(place: Place) -> None:
     assert gateway.partition_rows(database, "nothing", ["p"]) == {}
 
 
-@everywhere
+@everywhere_and_newer
 def test_a_missing_database_is_not_found(place: Place) -> None:
     with pytest.raises(NotFound):
         place.gateway.collections("nowhere")
@@ -276,7 +291,7 @@ def test_an_alias_is_not_a_collection(place: Place) -> None:
     assert place.names() == ["book"]
 
 
-@everywhere
+@everywhere_and_newer
 def test_summaries_leave_out_what_was_dropped_meanwhile(place: Place) -> None:
     for name in ("a", "b", "c"):
         place.add(name)
@@ -288,7 +303,7 @@ def test_summaries_leave_out_what_was_dropped_meanwhile(place: Place) -> None:
 # --- destroying -----------------------------------------------------------------------------------
 
 
-@everywhere
+@everywhere_and_newer
 def test_a_dropped_collection_is_gone_and_its_neighbour_is_not(place: Place) -> None:
     place.add("book")
     place.add("book_v2")
@@ -320,7 +335,7 @@ def test_release_makes_the_load_state_go(place: Place) -> None:
     assert place.gateway.collection(place.database, "book").load == NOT_LOADED
 
 
-@on("fake", "real")
+@on("fake", "real", V2620, V30)
 def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
     """Milvus Lite drops loaded partitions, too, and can't release it."""
     place.add("book", partitions=["novel", "essay"], loaded=True)
@@ -345,7 +360,7 @@ def test_lite_refuses_to_release_a_partition_and_nothing_is_unknown(place: Place
         place.destroyer.release_partition(place.database, "book", "novel")
 
 
-@everywhere
+@on("fake", "lite", "real", V2620, V30)
 def test_the_default_partition_and_those_of_a_partition_key_are_refused(place: Place) -> None:
     place.add("book")
     place.add("tenants", partition_key=True)
@@ -379,7 +394,7 @@ def test_acts_on_a_missing_collection_are_refused_for_certain(place: Place) -> N
         place.destroyer.release_collection(place.database, "nothing")
 
 
-@on("fake", "real")
+@on("fake", "real", V2620, V30)
 def test_a_collection_is_not_dropped_through_its_alias(place: Place) -> None:
     """Milvus Lite drops the real one: there only the look before the act protects it."""
     place.add("book", aliases=["tome"])
@@ -532,7 +547,7 @@ def acts_on(place: Place, name: str) -> None:
 with_ids = on("fake", "real")
 
 
-@with_ids
+@on("fake", "real", V30)
 def test_a_rename_keeps_the_identity_and_the_id_leads_to_the_new_name(place: Place) -> None:
     place.add("book", rows=2)
     before = place.gateway.collection(place.database, "book").identity
@@ -542,7 +557,7 @@ def test_a_rename_keeps_the_identity_and_the_id_leads_to_the_new_name(place: Pla
     assert place.gateway.name_of(place.database, before.id) == "tome"
 
 
-@with_ids
+@on("fake", "real", *NEWER)
 def test_the_id_of_what_is_gone_leads_nowhere(place: Place) -> None:
     place.add("book")
     identity = place.gateway.collection(place.database, "book").identity
@@ -560,7 +575,7 @@ TAKEN: dict[Skin, tuple[type[MilvusError], str]] = {
 }
 
 
-@with_ids
+@on("fake", "real", *NEWER)
 def test_a_name_that_is_taken_is_not_given_and_nothing_changes(place: Place) -> None:
     place.add("book", aliases=["tome"])
     place.add("paper")

@@ -17,7 +17,7 @@ from collections_app.names import readable
 from tests.fixtures import ORIGIN, actor, caller
 from tests.infra.spreadsheet import opened
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 ODD = 'two\nlines, "quoted" \u2028 日本 \u202e<b>&amp;'
 TARGET = {"cluster": "main", "database": "default", "kind": "collection"}
@@ -183,8 +183,7 @@ def test_an_event_without_a_target_has_empty_cells() -> None:
 
 
 @pytest.mark.parametrize("start", list("=+-@\t\r\n＝"), ids=repr)
-@pytest.mark.parametrize("column", ["name", "reason", "message", "actor_display", "ip"])
-def test_nothing_in_the_table_is_a_formula(start: str, column: str) -> None:
+def test_csv_row_with_formulas_has_them_as_text(start: str) -> None:
     evil = f"{start}HYPERLINK(1)"
     evil_actor = replace(actor("ada"), display=evil)
     audit_log.write(
@@ -196,7 +195,8 @@ def test_nothing_in_the_table_is_a_formula(start: str, column: str) -> None:
         )
     )
     (row,) = table()
-    assert row[column] == f"'{readable(evil)}"
+    for column in ("name", "reason", "message", "actor_display", "ip"):
+        assert row[column] == f"'{readable(evil)}"
     assert not any(cell.startswith(export.FORMULA) for cell in row.values())
     assert json.loads(exported()[0])["record"]["target"]["name"] == evil, (
         "the evidence is as it was"

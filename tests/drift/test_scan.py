@@ -11,7 +11,7 @@ from collections_app.clusters import Milvus
 from collections_app.drift.scan import scan
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from tests.infra.seeds import Seeds, unique_name
-from tests.infra.skins import SKINS
+from tests.infra.skins import NONE, V2620
 
 from .conftest import Watched, seen
 
@@ -19,8 +19,9 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.both_databases,
     pytest.mark.usefixtures("real"),
-    pytest.mark.skins(*SKINS),
+    pytest.mark.skins(NONE),
 ]
+as_2620 = pytest.mark.skins(NONE, V2620)  # what is missing has no code there, nor on 2.5.18
 
 
 def records() -> list[dict[str, Any]]:
@@ -38,6 +39,7 @@ def test_the_first_look_fills_the_inventory_and_says_only_that(watched: Watched)
     assert watched.look().events == {}
 
 
+@as_2620
 def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
     old = begun.id_of("book")
     begun.add("film")
@@ -55,6 +57,7 @@ def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
     assert not verify().broken
 
 
+@as_2620
 def test_a_name_of_any_length_is_known_again(begun: Watched) -> None:
     """Milvus takes 255 characters, and spaces after them; PostgreSQL cuts those off silently."""
     begun.add(name := unique_name("long").ljust(255, "x") + "  ")
@@ -64,6 +67,7 @@ def test_a_name_of_any_length_is_known_again(begun: Watched) -> None:
     assert begun.look().events == {"collection.gone": 1}
 
 
+@as_2620
 def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) -> None:
     old = begun.id_of("book")
     begun.drop()
@@ -97,6 +101,7 @@ def test_two_that_swap_their_names_are_two_renames(begun: Watched) -> None:
     assert begun.look().events == {}
 
 
+@as_2620
 def test_one_that_is_renamed_to_the_name_of_one_that_was_dropped(begun: Watched) -> None:
     begun.add("film")
     begun.look()
@@ -127,6 +132,7 @@ def test_a_move_to_a_database_that_is_new_is_a_rename(
     assert begun.look(other).events == {}
 
 
+@as_2620
 def test_a_database_that_is_dropped_takes_its_collections_along(begun: Watched) -> None:
     begun.drop("book")
     begun.seeds.server.client().drop_database(begun.database, timeout=10)
@@ -138,6 +144,7 @@ def test_a_database_that_is_dropped_takes_its_collections_along(begun: Watched) 
     assert "is not there" in report.problems[0]
 
 
+@as_2620
 def test_a_database_that_comes_again_begins_again(begun: Watched) -> None:
     begun.drop("book")
     begun.seeds.server.client().drop_database(begun.database, timeout=10)

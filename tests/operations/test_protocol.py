@@ -24,7 +24,7 @@ from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
-from tests.infra.skins import SKINS, Skin
+from tests.infra.skins import NONE, V30, V2620, Skin
 from tests.operations.conftest import (
     PARTITION,
     RPC,
@@ -42,8 +42,14 @@ from tests.operations.conftest import (
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("faulty"),
-    pytest.mark.skins(*SKINS),
+    pytest.mark.skins(NONE),
 ]
+# What differs for a drop: a missing collection has no code on 2.6.20, which is what 2.5.18 has too.
+# On 3.0 it has a code, and the answer by id has a name, in a field that nothing here reads. That a
+# partition is missing a list says, and no row is about that.
+NO_ROW = ("partition", "release first")
+as_2620 = pytest.mark.skins(NONE, V2620, unless=NO_ROW)
+as_30 = pytest.mark.skins(NONE, V2620, V30, unless=NO_ROW)
 
 SUCCEEDED = ["intent", "outcome succeeded"]
 GRACE = actor("grace")
@@ -58,6 +64,7 @@ def last_message() -> str:
 # --- the good end -------------------------------------------------------------------------------
 
 
+@as_30
 def test_a_drop_is_sent_once_verified_and_recorded(thing: Thing, chain: Chain) -> None:
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert not thing.is_there()
@@ -67,6 +74,7 @@ def test_a_drop_is_sent_once_verified_and_recorded(thing: Thing, chain: Chain) -
     assert not verify().broken
 
 
+@as_2620
 @pytest.mark.both_databases
 def test_the_intent_is_committed_when_the_request_arrives_and_no_outcome_is(
     thing: Thing, chain: Chain
@@ -79,6 +87,7 @@ def test_the_intent_is_committed_when_the_request_arrives_and_no_outcome_is(
     assert told() == SUCCEEDED
 
 
+@as_2620
 def test_the_intent_keeps_what_it_takes_to_make_it_again(thing: Thing, skin: Skin) -> None:
     confirmation = consent(thing.target)
     carry_out(confirmation, reason="superseded by v8")
@@ -120,6 +129,7 @@ def test_a_copy_of_the_server_under_its_key_is_not_what_was_shown(
     assert (caught.value.outcome, thing.is_there()) == (Outcome.CHANGED, True)
 
 
+@as_2620
 def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
     thing: Thing, chain: Chain
 ) -> None:
@@ -129,6 +139,7 @@ def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
     assert chain.relay.count(thing.rpc) == 1
 
 
+@as_2620
 def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, chain: Chain) -> None:
     late = consent(thing.target)
     thing.remove()
@@ -140,6 +151,7 @@ def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, cha
     assert not Claim.objects.exists()
 
 
+@as_2620
 def test_what_somebody_dropped_a_moment_before_ends_as_gone(thing: Thing, chain: Chain) -> None:
     """Milvus says OK to that; the look afterwards is what counts."""
     chain.relay.before(thing.rpc, thing.remove)
@@ -151,6 +163,7 @@ def test_what_somebody_dropped_a_moment_before_ends_as_gone(thing: Thing, chain:
 # --- once ---------------------------------------------------------------------------------------
 
 
+@as_2620
 def test_a_confirmation_counts_once_even_if_its_namesake_is_there_again(
     thing: Thing, chain: Chain
 ) -> None:
@@ -164,6 +177,7 @@ def test_a_confirmation_counts_once_even_if_its_namesake_is_there_again(
     assert told() == SUCCEEDED
 
 
+@as_2620
 @pytest.mark.both_databases
 def test_a_double_click_is_one_request(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
@@ -176,6 +190,7 @@ def test_a_double_click_is_one_request(thing: Thing, chain: Chain) -> None:
     assert told() == SUCCEEDED
 
 
+@as_2620
 @pytest.mark.both_databases
 def test_of_two_operators_at_once_one_drops_and_the_other_is_told_who_is_at_it(
     thing: Thing, chain: Chain
@@ -194,6 +209,7 @@ def test_of_two_operators_at_once_one_drops_and_the_other_is_told_who_is_at_it(
     assert not verify().broken
 
 
+@as_2620
 def test_who_comes_after_another_operator_is_told_that_it_is_gone(
     thing: Thing, chain: Chain
 ) -> None:
@@ -205,6 +221,7 @@ def test_who_comes_after_another_operator_is_told_that_it_is_gone(
     assert told() == [*SUCCEEDED, "rejected not found"]
 
 
+@as_2620
 def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
     thing: Thing, chain: Chain
 ) -> None:
@@ -246,6 +263,7 @@ def test_an_open_operation_holds_its_target_under_the_other_key_too(
     assert thing.is_there()
 
 
+@as_2620
 def test_a_look_made_before_a_drop_under_the_other_key_is_worth_nothing_after_it(
     thing: Thing, chain: Chain, through_admin: Target
 ) -> None:
@@ -394,6 +412,7 @@ def test_what_milvus_would_not_drop_is_blocked_recorded_and_not_sent(
     assert thing.is_there()
 
 
+@as_2620
 @pytest.mark.parametrize(
     ("obstacle", "remedy"),
     [(LOADED, Action.RELEASE_PARTITION), (OBSTACLES["alias"], Action.DROP_ALIAS)],
@@ -487,6 +506,7 @@ def test_without_ids_a_changed_fingerprint_stops_the_drop_and_the_same_one_lets_
     assert told() == ["rejected changed", *SUCCEEDED]
 
 
+@as_2620
 def test_a_partition_that_took_its_collection_with_it_is_told_as_that(
     make_collection: Seeds, chain: Chain
 ) -> None:

@@ -511,6 +511,7 @@ def test_with_milvus_gone_it_is_found_the_next_time(
     assert told() == TAKEN_BACK
 
 
+@pytest.mark.skins(NONE)
 def test_a_name_that_only_looks_like_ours_is_left_alone(
     make_collection: Seeds, thing: Thing, chain: Chain
 ) -> None:
@@ -542,11 +543,13 @@ def test_what_is_under_way_is_claimed_under_both_names(thing: Thing, chain: Chai
     assert claim_on(target_in("another", Kind.COLLECTION)) is None
 
 
+@pytest.mark.skins(NONE)
 @pytest.mark.parametrize("name", ["book", DROP_PREFIX, f"{DROP_PREFIX}nothex", ""])
 def test_other_names_belong_to_no_operation(name: str) -> None:
     assert operation_of(name, DROP_PREFIX) is None
 
 
+@pytest.mark.skins(NONE)
 def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite_uri: str) -> None:
     from collections_app.milvus.connection import Connection
 
@@ -561,6 +564,7 @@ def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite
     assert client.has_collection("book")
 
 
+@pytest.mark.skins(NONE)
 @pytest.mark.parametrize("narrow", [True, False], ids=["other names denied", "ids denied"])
 def test_where_the_account_could_not_look_afterwards_nothing_begins(
     narrow: bool, monkeypatch: pytest.MonkeyPatch
