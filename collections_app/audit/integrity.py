@@ -82,11 +82,11 @@ def _claim() -> QuerySet[Claim]:
 def _segments() -> Iterator[str]:
     """The table lets the triggers delete; only events of the chain may have filled it."""
     rows = list(RemovedSegment.objects.order_by("last"))
-    told = removed_from_database()
+    heads = removed_from_database()
     oldest = AuditEvent.objects.aggregate(oldest=Min("sequence"))["oldest"] or 0
     for row in rows:
         gone = row.last < row.event < oldest  # that event is in a removed segment itself
-        if not gone and told.get(row.last) != row.head:
+        if not gone and heads.get(row.last) != row.head:
             yield f"no event removed the segment up to {row.last} that the database knows of"
 
 

@@ -32,7 +32,7 @@ class Connection:
         self._clients: dict[int, Client] = {}  # by process id
         self._lock = threading.Lock()
         self._lite: bool | None = None
-        self.last_version = ""  # as the server said it last; empty if it was not asked
+        self.last_version = ""  # the server's last answer; empty if it was not asked
         self._refused_as_standby = float("-inf")
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process id
         self.bulkhead, self.breaker = Bulkhead(cluster), CircuitBreaker(cluster)
@@ -57,18 +57,18 @@ class Connection:
         if unsafe_name(database):
             raise NotFound("A database's name has no slash, and is not only dots")
         with self._lock:
-            known = self._clients.get(os.getpid())
-        return known or self._connect()
+            client = self._clients.get(os.getpid())
+        return client or self._connect()
 
     def _connect(self) -> Client:
         connecting = Measured(self.cluster.key, "Connect")
         with connecting, self.call(), error_mapping.connecting(self.cluster):
-            made = Client(self.cluster)
+            new = Client(self.cluster)
         with self._lock:
-            kept = self._clients.setdefault(os.getpid(), made)
-        if kept is not made:  # somebody else was faster
-            made.close()
-        return kept
+            client = self._clients.setdefault(os.getpid(), new)
+        if client is not new:  # another thread was faster
+            new.close()
+        return client
 
     def sender(self, database: str, rpc: str) -> Callable[..., Any]:
         """One call of the raw gRPC stub: unlike pymilvus' own it never sends anything twice.
@@ -100,9 +100,9 @@ class Connection:
 
     def version(self, database: str) -> str:
         """The server's own word for its version. Raises as `read` does."""
-        said = str(self.read(database, "GetVersion", pb.GetVersionRequest()).version)
-        self.last_version = said
-        return said
+        version = str(self.read(database, "GetVersion", pb.GetVersionRequest()).version)
+        self.last_version = version
+        return version
 
     @property
     def refused_as_standby(self) -> bool:
@@ -121,7 +121,7 @@ class Connection:
         """
         return list(self._pool().map(read, things))
 
-    def aside(self, read: Callable[[], T]) -> Callable[[], T]:
+    def start(self, read: Callable[[], T]) -> Callable[[], T]:
         """Start one read on those threads. What comes back waits for its value, or raises."""
         return self._pool().submit(read).result
 

@@ -164,7 +164,7 @@ class Gateway:
             raise NotFound(f"{name} is an alias, not a collection")
 
         def begin(read: Callable[[str, str], T]) -> Callable[[], T | Unread]:
-            return self._connection.aside(lambda: detail_of(lambda: read(database, name)))
+            return self._connection.start(lambda: detail_of(lambda: read(database, name)))
 
         # Side by side, to wait for Milvus once.
         begun = begin(self.partitions), begin(self._reads.indexes), begin(self.aliases)

@@ -46,11 +46,11 @@ def through_an_alias(scratch: Scratch) -> Observed:
 
 def taken_name(scratch: Scratch) -> Observed:
     one, other = scratch.collection("rename_one"), scratch.collection("rename_other")
-    before = scratch.bearer(one.name), scratch.bearer(other.name)
+    before = scratch.identity_of(one.name), scratch.identity_of(other.name)
     said = _said(
         lambda: scratch.destroyer.rename_collection(scratch.database, one.name, other.name)
     )
-    after = scratch.bearer(one.name), scratch.bearer(other.name)
+    after = scratch.identity_of(one.name), scratch.identity_of(other.name)
     return Observed(
         before == after, f"{said}; afterwards {'as before' if before == after else 'changed'}."
     )
@@ -72,7 +72,7 @@ def _refused(scratch: Scratch, target: Target, act: Callable[[], None]) -> Obser
 
 def _is_there(scratch: Scratch, target: Target) -> Callable[[], bool]:
     if target.kind is Kind.COLLECTION:
-        return lambda: scratch.bearer(target.name) is not None
+        return lambda: scratch.identity_of(target.name) is not None
     return lambda: any(
         partition.name == target.name
         for partition in scratch.gateway.partitions(target.database, target.collection)
@@ -105,7 +105,7 @@ def partition(scratch: Scratch) -> Observed:
 def drop_alias(scratch: Scratch) -> Observed:
     target = scratch.alias(scratch.collection("keeps"), "drop_alias")
     observed = _carried_out(scratch, Action.DROP_ALIAS, target, "gone")
-    kept = scratch.bearer(target.collection) is not None
+    kept = scratch.identity_of(target.collection) is not None
     return observed if kept else Observed(False, f"{observed.saw} Its collection is gone too.")
 
 
@@ -123,7 +123,7 @@ def collection_with_an_alias(scratch: Scratch) -> Observed:
         raise
     except MilvusError as exc:
         said, unclear = answer(exc), not isinstance(exc, CERTAIN)
-    there = scratch.bearer(alias.collection) is not None
+    there = scratch.identity_of(alias.collection) is not None
     saw = f"{said}; it is {'still there' if there else 'gone'}."
     return Observed(not unclear and there == (said != "OK"), saw)
 
@@ -143,9 +143,9 @@ def recreated(scratch: Scratch) -> Observed:
     target = scratch.collection("recreated")
     former = _with_id(scratch, target)
     scratch.destroyer.drop_collection(target.database, target.name)
-    scratch.seconds_until(lambda: scratch.bearer(target.name) is None)
+    scratch.seconds_until(lambda: scratch.identity_of(target.name) is None)
     scratch.collection("recreated")
-    namesake = scratch.bearer(target.name)
+    namesake = scratch.identity_of(target.name)
     drop = OPERATIONS[Action.DROP_COLLECTION]
     is_done = drop.is_done(scratch.gateway, target, former)
     is_new = namesake is not None and namesake.id not in {0, former.id}
@@ -183,7 +183,7 @@ def rename(scratch: Scratch) -> Observed:
     target, new = scratch.collection("rename"), scratch.name("renamed")
     former = _with_id(scratch, target)
     scratch.destroyer.rename_collection(target.database, target.name, new)
-    now, left = scratch.bearer(new), scratch.bearer(target.name)
+    now, left = scratch.identity_of(new), scratch.identity_of(target.name)
     saw = (
         f"before {shown(former)}; under the new name {shown(now)}, under the old one {shown(left)}."
     )
@@ -208,7 +208,7 @@ def strict_keeps(scratch: Scratch) -> Observed:
             replace(quarantine, identity=replace(there, id=there.id + 1)), lambda: None
         )
     except strict.RenamedNotDropped:
-        kept = scratch.bearer(quarantine.target.name)
+        kept = scratch.identity_of(quarantine.target.name)
         return Observed(kept == there, f"Not dropped; under its own name: {shown(kept)}.")
     return Observed(False, "A collection with another id than the one shown was dropped.")
 
@@ -224,7 +224,7 @@ def _quarantine(scratch: Scratch, purpose: str) -> strict.Quarantine:
 
 
 def _with_id(scratch: Scratch, target: Target) -> Identity:
-    identity = scratch.bearer(target.name)
+    identity = scratch.identity_of(target.name)
     if identity is None or not identity.verifiable:
         raise NotRun("This server has no ids.")
     return identity

@@ -18,7 +18,7 @@ def lists(scratch: Scratch) -> Observed:
 def describes(scratch: Scratch) -> Observed:
     made = scratch.collection("describe")
     listed = scratch.gateway.identities(scratch.database).get(made.name)
-    described = scratch.bearer(made.name)
+    described = scratch.identity_of(made.name)
     saw = f"list: {shown(listed)}; describe: {shown(described)}"
     agree = listed is not None and listed.verifiable and listed == described
     return Observed(agree, saw)
@@ -27,7 +27,7 @@ def describes(scratch: Scratch) -> Observed:
 def missing_collection(scratch: Scratch) -> Observed:
     name = scratch.name("nowhere")
     raw = scratch.maker.raw(scratch.database, "DescribeCollection", collection_name=name)
-    is_missing = scratch.bearer(name) is None
+    is_missing = scratch.identity_of(name) is None
     is_missing &= name not in scratch.gateway.identities(scratch.database)
     return Observed(is_missing, _understood(raw, is_missing))
 
@@ -64,7 +64,7 @@ def missing_alias(scratch: Scratch) -> Observed:
 def by_id(scratch: Scratch) -> Observed:
     """From 2.5.18 on an answer may be about another collection: then the list has to tell."""
     made = scratch.collection("by_id")
-    identity = _with_id(scratch.bearer(made.name))
+    identity = _with_id(scratch.identity_of(made.name))
     raw = scratch.maker.raw(scratch.database, "DescribeCollection", collectionID=identity.id)
     name = scratch.gateway.name_of(scratch.database, identity.id)
     about = f"about id {raw.reply.collectionID}" if raw.is_ok else str(raw)
@@ -74,9 +74,9 @@ def by_id(scratch: Scratch) -> Observed:
 
 def by_a_dropped_id(scratch: Scratch) -> Observed:
     made = scratch.collection("by_former_id")
-    identity = _with_id(scratch.bearer(made.name))
+    identity = _with_id(scratch.identity_of(made.name))
     scratch.destroyer.drop_collection(scratch.database, made.name)
-    scratch.seconds_until(lambda: scratch.bearer(made.name) is None)
+    scratch.seconds_until(lambda: scratch.identity_of(made.name) is None)
     raw = scratch.maker.raw(scratch.database, "DescribeCollection", collectionID=identity.id)
     is_missing = scratch.gateway.name_of(scratch.database, identity.id) is None
     return Observed(is_missing, _understood(raw, is_missing))

@@ -61,7 +61,7 @@ def write(
 ) -> AuditEvent:
     """Append one event about a run. Raises LogUnwritable."""
     place = {"cluster": run.cluster.key, "database": "", "kind": "rehearsal", "collection": ""}
-    known = {"run": str(run.id), "server_version": run.version, "endpoint": run.cluster.endpoint}
+    identity = {"run": str(run.id), "server_version": run.version, "endpoint": run.cluster.endpoint}
     return log.write(
         Entry(
             phase=Phase.REHEARSAL,
@@ -70,7 +70,7 @@ def write(
             outcome=outcome,
             target={**place, "name": run.root},
             message=message,
-            details={**known, "scratch_database": run.database, **(details or {})},
+            details={**identity, "scratch_database": run.database, **(details or {})},
         )
     )
 
@@ -100,27 +100,27 @@ def outstanding(cluster: Cluster) -> list[Run]:
         elif event.name in details:
             details[event.name]["is_over"] = True
     return [
-        _run(name, cluster, known)
-        for name, known in details.items()
-        if known["endpoint"] == cluster.endpoint and _is_over(known)
+        _run(name, cluster, one)
+        for name, one in details.items()
+        if one["endpoint"] == cluster.endpoint and _is_over(one)
     ]
 
 
-def _run(name: str, cluster: Cluster, known: dict[str, Any]) -> Run:
+def _run(name: str, cluster: Cluster, details: dict[str, Any]) -> Run:
     return Run(
-        id=uuid.UUID(known["run"]),
+        id=uuid.UUID(details["run"]),
         cluster=cluster,
         root=name,
-        database=known["scratch_database"],
-        version=known["server_version"],
+        database=details["scratch_database"],
+        version=details["server_version"],
     )
 
 
-def _is_over(known: dict[str, Any]) -> bool:
+def _is_over(details: dict[str, Any]) -> bool:
     """It ended, or its process did: a rehearsal that runs now is left alone."""
-    if known.get("is_over") or timezone.now() - known["at"] > LONGEST:
+    if details.get("is_over") or timezone.now() - details["at"] > LONGEST:
         return True
-    return known["host"] == socket.gethostname() and not _is_alive(known["process"])
+    return details["host"] == socket.gethostname() and not _is_alive(details["process"])
 
 
 def _is_alive(process: int) -> bool:

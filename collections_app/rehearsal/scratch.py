@@ -121,8 +121,8 @@ class Scratch:
             name=collection if name is None else name,
         )
 
-    def bearer(self, name: str) -> Identity | None:
-        """Who bears this name now, as the product asks. Raises as the gateway does."""
+    def identity_of(self, name: str) -> Identity | None:
+        """Of what has this name now, as the product asks. Raises as the gateway does."""
         return self.gateway.collection_identity(self.database, name)
 
     def seconds_until(self, is_done: Callable[[], bool]) -> float | None:

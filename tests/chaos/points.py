@@ -38,7 +38,9 @@ def install(*, settler: bool = False) -> None:
     """Put the stops into this process. The loop that settles has two of its own."""
     _set_the_clock()
     _around_append("settled" if settler else "outcome")
-    _before(protocol, "perform", "begun", lambda confirmation, **_: confirmation.target.collection)
+    _before(
+        protocol, "perform", "begun", lambda confirmation, *_, **__: confirmation.target.collection
+    )
     _before(protocol, "_intent", "claim", lambda case, *_: case.target.collection)
     _before(protocol, "send_once", "intended", lambda case, *_: case.target.collection)
     _before(Destroyer, "_send_once", "sending", lambda _, database, rpc, request, *names: names[0])
