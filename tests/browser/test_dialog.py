@@ -260,7 +260,7 @@ def sign_in(page: Page, password: str = PASSWORD) -> None:
 
 
 def test_signing_in_by_the_form_leads_to_the_cluster(
-    browse: Callable[..., Page], faulty: object
+    browse: Callable[..., Page], faulty: object, accounts: None
 ) -> None:
     page = browse()
     page.goto("/")
