@@ -31,7 +31,7 @@ use_provider() {
     export OIDC_CLIENT_SECRET_FILE="$data/client-secret"
     export OIDC_SCOPES="openid profile email groups" OIDC_RECHECK=30s
     export MILVUSADMIN_CONFIG="$PWD/deploy/demo-sso/config.toml"
-    export MILVUS_REAUTH=2m MILVUS_LOCKED='billing_*'
+    export MILVUS_REAUTH=2m MILVUS_PROTECTED='billing_*'
 }
 
 start_provider() {
@@ -47,7 +47,7 @@ explain() {
   Milvus Admin is at       http://127.0.0.1:$port/   (this machine only; Ctrl+C stops it)
   The demo provider is at  $issuer   (it asks for no password)
 
-  people     Ada Osei     ml-platform   sees and drops everything, but billing_* is locked
+  people     Ada Osei     ml-platform   sees and drops everything, but billing_* is protected
              Vera Lind    ml-readers    sees article_* and book* in one database, drops nothing
              Aldo Conti   audit         sees everything, reads the audit log, drops nothing
 

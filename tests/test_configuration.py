@@ -65,7 +65,14 @@ VARIABLES, SETTINGS = rows("Variable"), rows("Setting")
 def test_the_reader_of_the_code_reads_all_forms() -> None:
     """It must see what it is to compare."""
     assert {"flag", "listing", "secret", "duration", "required", "peers"} <= set(BY.split("|"))
-    for name in ("DEBUG", "MILVUS_LOCKED", "SECRET_KEY", "OIDC_GRACE", "OIDC_ISSUER", "DATA_DIR"):
+    for name in (
+        "DEBUG",
+        "MILVUS_PROTECTED",
+        "SECRET_KEY",
+        "OIDC_GRACE",
+        "OIDC_ISSUER",
+        "DATA_DIR",
+    ):
         assert name in found(READ)
 
 

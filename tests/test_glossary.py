@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collections_app.audit.log import Outcome
-from collections_app.operations.kinds import OPERATIONS
+from collections_app.operations.kinds.acts import ACTS
 from tests.documents import DOCS, INLINE, ROOT, prose, read
 
 TEMPLATES = sorted((ROOT / "templates").glob("**/*.html"))
@@ -112,7 +112,7 @@ def test_buttons_of_a_template_begin_with_a_term(template: Path) -> None:
 
 def test_outcomes_and_verbs_of_operations_are_in_the_glossary() -> None:
     words = {str(outcome) for outcome in Outcome if outcome}
-    words |= {operation.verb.lower() for operation in OPERATIONS.values()}
+    words |= {act.verb for act in ACTS.values()}
     assert sorted(words - TERMS) == []
 
 

@@ -84,7 +84,7 @@ def test_only_operations_call_the_destroyer() -> None:
     # A rehearsal sends them to things that it created itself, by the same destroyer.
     rehearsal = {f"{APP}.rehearsal.{name}" for name in ("reading", "dropping", "cleaning")}
     demo = {f"{APP}.milvus.demo_data"}  # pymilvus' method of the same name
-    assert callers - operations - rehearsal - demo <= {f"{APP}.web.operations"}
+    assert callers - operations - rehearsal - demo <= {f"{APP}.web.confirm"}
 
 
 MAKING = ("create_", "load_", "insert", "upsert", "drop_database")

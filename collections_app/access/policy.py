@@ -114,14 +114,15 @@ def place_of(target: Target) -> Place:
 def decide(actor: Actor, action: Action, place: Place) -> Decision:
     """Whether the actor may do this there, now.
 
-    Rights come first: who has none here learns nothing of locks, and makes none be looked up.
+    Permissions come first: a person without any learns nothing of protection, and no pattern is
+    looked up for them.
     """
     grant = _granted_by(actor, needed_for(action, place.cluster), place)
     if not grant:
         return Decision(allowed=False, why="No rule grants this to your groups")
-    lock = locked_by(place) if action.is_mutating else ""
-    if lock:
-        return Decision(allowed=False, why=f"It is locked by {lock}")
+    pattern = protected_by(place) if action.is_mutating else ""
+    if pattern:
+        return Decision(allowed=False, why=f"It is protected by {pattern}")
     if action.is_mutating and actor.stale:
         why = "The identity provider does not answer, so your rights can't be confirmed"
         return Decision(allowed=False, why=why)
@@ -203,7 +204,7 @@ def databases_named(actor: Actor, cluster: str) -> list[str]:
     return sorted(pattern for pattern in patterns if not set(pattern) & set("*?"))
 
 
-class Rights:
+class Permissions:
     """What one person may do. Each question is decided once: made anew for each request."""
 
     def __init__(self, actor: Actor) -> None:
@@ -237,12 +238,12 @@ def sign_in_needed(actor: Actor, cluster: str) -> bool:
     return actor.sign_in_age is None or actor.sign_in_age > configured.reauth
 
 
-def locked_by(place: Place) -> str:
-    """The `locked` pattern that keeps everybody from destroying this, or an empty string."""
+def protected_by(place: Place) -> str:
+    """The `protected` pattern that excludes this from drops and releases, or an empty string."""
     cluster = settings.CLUSTERS.get(place.cluster)
     if cluster is None or place.collection is None:
         return ""
-    for pattern in cluster.locked:
+    for pattern in cluster.protected:
         database, _, collection = pattern.rpartition("/")
         if matches((database or "*",), place.database or "") and matches(
             (collection,), place.collection

@@ -15,6 +15,7 @@ from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Kind, Target
 from ..operations import confirmation, protocol
 from ..operations.kinds import OPERATIONS
+from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import TargetState
 from ..operations.sending import OutcomeUnrecorded
 from .shell import Error, ShellCommand
@@ -117,7 +118,8 @@ class DropCommand(ShellCommand, ABC):
     def _report(self, outcome: Outcome, target: Target) -> None:
         self.facts["outcome"] = str(outcome)
         if outcome is Outcome.SUCCEEDED:
-            self.say(f"Dropped {_what(target)}. Verified: it no longer exists.")
+            done, proof = ACTS[self.action].done, OPERATIONS[self.action].proof
+            self.say(f"{done.capitalize()} {_what(target)}. {proof}")
         self.say_operation(self.operation_id)
         if outcome is not Outcome.SUCCEEDED:
             said = NEXT.get(outcome, OTHERWISE).format(outcome=outcome, what=_what(target))

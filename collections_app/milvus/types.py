@@ -25,7 +25,7 @@ class Cluster:
     unknown_timeout: float = 60.0  # an unanswered drop whose target still exists then has failed
     max_concurrent: int = 4  # requests of one process that may wait while it gives no answers
     breaker_cooldown: float = 10.0  # for so long it is not called after it did not answer in time
-    locked: tuple[str, ...] = ()  # nothing that fits is destroyed from here: "name" or "db/name"
+    protected: tuple[str, ...] = ()  # never dropped or released here: "name" or "database/name"
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
     strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py
     recycle_bin: float | None = None  # for so long a collection waits there; None: there is no bin

@@ -66,7 +66,7 @@ def log(request: SignedInRequest) -> HttpResponse:
         "filters": shown,
         "is_filtered": bool(shown or request.GET.get("before") or request.GET.get("after")),
         "removed": queries.removed_until(),
-        "may_verify": request.rights.may_everywhere(Action.READ_AUDIT),
+        "may_verify": request.permissions.may_everywhere(Action.READ_AUDIT),
         "title": "Audit log",
         "section": "audit",
     }
@@ -105,7 +105,7 @@ def _number(text: str | None) -> int:
 @policy(Action.READ_AUDIT)
 def verify(request: SignedInRequest) -> HttpResponse:
     """Check the chain from its first event to its last. For those who may read all of it."""
-    if not request.rights.may_everywhere(Action.READ_AUDIT):
+    if not request.permissions.may_everywhere(Action.READ_AUDIT):
         refuse(request, Action.READ_AUDIT)
     try:
         with closing(LongRead(request.actor)):

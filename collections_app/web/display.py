@@ -14,6 +14,7 @@ from ..access.policy import Action
 from ..audit.queries import Event
 from ..milvus.types import Kind, Load, Target, Unread
 from ..names import pieces, readable, typable
+from ..operations.kinds.acts import ACTS
 from . import links
 
 register = template.Library()
@@ -22,9 +23,9 @@ register = template.Library()
 UNITS = ((999_500_000, 1e9, "B"), (999_500, 1e6, "M"), (10_000, 1e3, "k"))
 
 
-WORDS = {
+# The actions of the log in words.
+WORDS = {f"{act.action}": f"{act.label}{act.tail}" for act in ACTS.values()} | {
     "view": "See",
-    "collection.bin": "Move to recycle bin",
     "bin.pause": "Pause purging",
     "bin.resume": "Resume purging",
     "audit.read": "Read the audit log",

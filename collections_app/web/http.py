@@ -17,6 +17,7 @@ from ..access.policy import Action, Place
 from ..access.principals import caller_of
 from ..audit import log, quotas
 from ..milvus.errors import NotFound
+from ..milvus.types import Cluster
 from .request import AppRequest, SignedInRequest, Slots
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def open_cluster(request: SignedInRequest, key: str) -> clusters.Milvus:
         found = clusters.get(key)
     except clusters.UnknownCluster:
         found = None
-    if found is None or not request.rights.may(Action.VIEW, Place(cluster=key)):
+    if found is None or not request.permissions.may(Action.VIEW, Place(cluster=key)):
         raise Http404(f"No cluster {key} is configured")
     request.slots.acquire(found)
     return found
@@ -92,7 +93,14 @@ class SlotsMiddleware:
             return self.get_response(request)
 
 
+def visible_clusters(request: SignedInRequest) -> list[Cluster]:
+    """The configured clusters that this person may see."""
+    permissions = request.permissions
+    places = ((c, Place(cluster=c.key)) for c in clusters.all_clusters())
+    return [cluster for cluster, place in places if permissions.may(Action.VIEW, place)]
+
+
 def require_visible(request: SignedInRequest, place: Place) -> None:
     """Raises NotFound, as if it was not there, if this person may not see it."""
-    if not request.rights.may(Action.VIEW, place):
+    if not request.permissions.may(Action.VIEW, place):
         raise NotFound("")

@@ -7,14 +7,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..access.policy import Action
 from ..milvus.types import Kind, Target
-
-SLUG = {
-    Action.DROP_COLLECTION: "drop-collection",
-    Action.DROP_PARTITION: "drop-partition",
-    Action.DROP_ALIAS: "drop-alias",
-    Action.RELEASE_COLLECTION: "release-collection",
-    Action.RELEASE_PARTITION: "release-partition",
-}
+from ..operations.kinds.acts import ACTS
 
 
 def collections(cluster: str, database: str, **view: str | int) -> str:
@@ -36,7 +29,7 @@ def act(action: Action, target: Target, then: str = "") -> str:
         query["name"] = target.name
     if then:
         query["then"] = then
-    return f"{reverse(SLUG[action], args=[target.cluster])}?{urlencode(query)}"
+    return f"{reverse(ACTS[action].slug, args=[target.cluster])}?{urlencode(query)}"
 
 
 def operation(operation_id: str) -> str:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from .. import clusters
-from ..access.policy import Rights
+from ..access.policy import Permissions
 from ..access.principals import Actor
 
 
@@ -41,5 +41,5 @@ class SignedInRequest(AppRequest):
     """What a view behind the sign-in gets."""
 
     actor: Actor
-    rights: Rights  # set by SignInMiddleware
+    permissions: Permissions  # set by SignInMiddleware
     slots: Slots  # set by SlotsMiddleware

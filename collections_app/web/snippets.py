@@ -15,6 +15,9 @@ from pathlib import Path
 
 from django.template import Engine
 
+from ..access.policy import Action
+from ..milvus.types import Target
+
 PLACEHOLDER = "http://localhost:19530"  # the address used throughout the documentation
 
 NEEDS_SERVER = (
@@ -69,6 +72,23 @@ class _Drop:
     @property
     def kind(self) -> str:
         return "Collection" if self.partition is None else "Partition"
+
+
+def of_act(
+    action: Action, target: Target, endpoint: str, server_version: str
+) -> tuple[Snippet, ...]:
+    """The six forms of a drop; none for other acts."""
+    where = {
+        "endpoint": endpoint,
+        "database": target.database,
+        "collection": target.collection,
+        "server_version": server_version,
+    }
+    if action is Action.DROP_COLLECTION:
+        return drop_collection(**where)
+    if action is Action.DROP_PARTITION:
+        return drop_partition(partition=target.name, **where)
+    return ()
 
 
 def drop_collection(

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..access.policy import Action
 from ..audit.log import Outcome, Phase
 from ..audit.queries import Event
 from ..names import readable
+from ..operations.kinds.acts import ACTS
 from .display import sign_in_words, span
 
 UNCLEAR = "No clear answer came."
@@ -45,12 +47,11 @@ def _entry(event: Event) -> TimelineEntry:
 
 
 def _requested(event: Event) -> TimelineEntry:
-    act = event.row.action.partition(".")[2]
     return TimelineEntry(
         at=event.row.recorded_at,
         who=event.actor,
         subject=event.subject,
-        title=f"requested the {act} and confirmed it by name",
+        title=f"requested the {ACTS[Action(event.row.action)].verb} and confirmed it by name",
         reason=str(event.details.get("reason") or ""),
         lines=(_sign_in(event), " ".join(_checks(event))),
     )

@@ -5,17 +5,9 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 
 from django.urls import path
 
-from ..access.policy import Action
-from . import access, collections, operations
+from ..operations.kinds.acts import ACTS
+from . import access, collections, confirm, operations
 from . import audit as log
-
-ACTS = (
-    ("drop-collection", Action.DROP_COLLECTION),
-    ("drop-partition", Action.DROP_PARTITION),
-    ("drop-alias", Action.DROP_ALIAS),
-    ("release-collection", Action.RELEASE_COLLECTION),
-    ("release-partition", Action.RELEASE_PARTITION),
-)
 
 urlpatterns = [
     path("", collections.home, name="home"),
@@ -23,8 +15,14 @@ urlpatterns = [
     path("clusters/<slug:cluster>/collections/", collections.listing, name="collections"),
     path("clusters/<slug:cluster>/collection/", collections.detail, name="collection"),
     *(
-        path(f"clusters/<slug:cluster>/{slug}/", operations.confirm, {"action": action}, name=slug)
-        for slug, action in ACTS
+        path(
+            f"clusters/<slug:cluster>/{act.slug}/",
+            confirm.confirm,
+            {"action": act.action},
+            name=act.slug,
+        )
+        for act in ACTS.values()
+        if act.slug
     ),
     path("operations/<uuid:operation_id>/", operations.story, name="operation"),
     path("operations/<uuid:operation_id>/look/", operations.look_again, name="operation-look"),

@@ -65,7 +65,7 @@ def policy_of(view: object) -> ViewPolicy:
 def _for_those_who_may(view: View, actions: tuple[Action, ...]) -> View:
     @wraps(view)
     def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not any(request.rights.may_somewhere(action) for action in actions):
+        if not any(request.permissions.may_somewhere(action) for action in actions):
             refuse(request, actions[0])
         return view(request, *args, **kwargs)
 

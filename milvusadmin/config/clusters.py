@@ -34,7 +34,7 @@ KINDS: dict[str, Any] = dict.fromkeys(SETTABLE, Text) | {
         float, Meta(ge=0, le=FINITE, description="a number of seconds, or 0 for none")
     ],
     "max_concurrent": Annotated[int, Meta(ge=1, description="a whole number above 0")],
-    "locked": Annotated[tuple[Trimmed, ...], Meta(description=STRINGS)],
+    "protected": Annotated[tuple[Trimmed, ...], Meta(description=STRINGS)],
     "strict_drop": Annotated[bool, Meta(description="true or false")],
 }
 ClusterTable = msgspec.defstruct(  # what is not in a table stays as Cluster has it
@@ -90,7 +90,7 @@ def _from_environment() -> dict[str, Any]:
         "label": os.environ.get("MILVUS_LABEL") or "Milvus",
         "uri": uri,
         "color": os.environ.get("MILVUS_COLOR"),
-        "locked": env.listing("MILVUS_LOCKED"),
+        "protected": env.listing("MILVUS_PROTECTED"),
         "strict_drop": env.flag("MILVUS_STRICT_DROP"),
         "recycle_bin": os.environ.get("MILVUS_RECYCLE_BIN"),
         "reauth": os.environ.get("MILVUS_REAUTH"),
@@ -110,8 +110,8 @@ def _cluster(key: str, table: Any) -> Cluster:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", key):
         raise ImproperlyConfigured(f"{where}: use lower-case letters, digits and '-' in the name.")
     values = _login(where, msgspec.to_builtins(checked(where, table, ClusterTable)))
-    if "locked" in values:
-        values["locked"] = patterns(f"{where} locked", tuple(values["locked"]), slash=True)
+    if "protected" in values:
+        values["protected"] = patterns(f"{where} protected", tuple(values["protected"]), slash=True)
     for name in ("reauth", "recycle_bin"):
         if name in values:
             values[name] = _duration(f"{where} {name}", values[name])

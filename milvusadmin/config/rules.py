@@ -96,6 +96,6 @@ def patterns(named: str, found: tuple[str, ...], *, slash: bool = False) -> tupl
         if pattern.count("/") > (1 if slash else 0) or pattern.endswith("/"):
             raise ImproperlyConfigured(
                 f"{named}: {pattern!r} is no pattern."
-                + (" Use name or database/name." if slash else " A / belongs into locked only.")
+                + (" Use name or database/name." if slash else " A / belongs into protected only.")
             )
     return found

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from collections_app.access.policy import Rights
+from collections_app.access.policy import Permissions
 from collections_app.access.principals import Actor
 from collections_app.web.links import is_ours
 from collections_app.web.request import AppRequest, SignedInRequest
@@ -32,7 +32,7 @@ MODES: dict[str, Identify] = {
 
 
 class SignInMiddleware:
-    """Sets `request.actor` and their rights, unless nobody is signed in."""
+    """Sets `request.actor` and their permissions, unless nobody is signed in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -49,7 +49,7 @@ class SignInMiddleware:
         except proxy.NotFromTheProxy:
             return _through_the_proxy(request)
         if actor:
-            request.actor, request.rights = actor, Rights(actor)
+            request.actor, request.permissions = actor, Permissions(actor)
         return self.get_response(request)
 
 

@@ -27,7 +27,7 @@ ACTIONS = {
 
 @pytest.fixture(autouse=True)
 def configured(settings: Any) -> None:
-    settings.CLUSTERS = {"main": cluster_at("http://127.0.0.1:1", locked=("billing_*",))}
+    settings.CLUSTERS = {"main": cluster_at("http://127.0.0.1:1", protected=("billing_*",))}
     settings.ACCESS = (
         rule("team", "view", clusters=("main",)),
         rule("team", "drop_partition", databases=("d1",), collections=("team_*",)),
@@ -94,7 +94,7 @@ def test_a_lock_is_named() -> None:
     lines = explain("--user", "a", "--groups", "others", "--target", "main/d/billing_1")
     assert answers(lines)["collection.drop"] == (
         "no",
-        "It is locked by “billing_*” in [clusters.main]",
+        "It is protected by “billing_*” in [clusters.main]",
     )
 
 

@@ -15,10 +15,10 @@ from collections_app.access.policy import (
     Action,
     Place,
     decide,
-    locked_by,
     matches,
     may,
     posix,
+    protected_by,
     regex,
 )
 from collections_app.access.principals import Actor, Caller
@@ -159,13 +159,13 @@ def lock(settings: Any) -> Callable[..., None]:
     """lock("billing_*") locks these in the cluster main."""
 
     def do(*patterns: str) -> None:
-        cluster = cluster_at("http://127.0.0.1:1", locked=patterns)
-        settings.CLUSTERS = {"main": cluster, "free": replace(cluster, key="free", locked=())}
+        cluster = cluster_at("http://127.0.0.1:1", protected=patterns)
+        settings.CLUSTERS = {"main": cluster, "free": replace(cluster, key="free", protected=())}
 
     return do
 
 
-LOCKED = [
+PROTECTED = [
     ("books", "default", "books", True),
     ("books", "other", "books", True),
     ("books", "default", "Books", False),
@@ -185,15 +185,15 @@ LOCKED = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "database", "collection", "is_locked"), LOCKED)
+@pytest.mark.parametrize(("pattern", "database", "collection", "is_protected"), PROTECTED)
 def test_a_lock_fits_a_collection_in_all_databases_or_in_one(
-    pattern: str, database: str, collection: str, is_locked: bool, lock: Any
+    pattern: str, database: str, collection: str, is_protected: bool, lock: Any
 ) -> None:
     lock("nothing", pattern)
     place = Place(cluster="main", database=database, collection=collection)
-    assert locked_by(place) == (f"“{pattern}” in [clusters.main]" if is_locked else "")
-    assert locked_by(replace(place, cluster="free")) == ""
-    assert locked_by(replace(place, cluster="gone")) == ""
+    assert protected_by(place) == (f"“{pattern}” in [clusters.main]" if is_protected else "")
+    assert protected_by(replace(place, cluster="free")) == ""
+    assert protected_by(replace(place, cluster="gone")) == ""
 
 
 @pytest.mark.parametrize("action", sorted(Action))
@@ -208,13 +208,13 @@ def test_a_lock_is_above_every_right_even_the_shells(
     decision = decide(who, action, BOOKS)
     assert decision.allowed is (not action.is_mutating), "looking stays allowed"
     if action.is_mutating:
-        assert decision.why == "It is locked by “books” in [clusters.main]"
+        assert decision.why == "It is protected by “books” in [clusters.main]"
     assert may(who, action, replace(BOOKS, collection="films"))
     assert may(who, action, replace(BOOKS, cluster="free"))
 
 
 def test_decide_without_a_right_looks_up_no_lock(lock: Any, settings: Any) -> None:
-    """Who has no right there is not told what is locked."""
+    """Who has no right there is not told what is protected."""
     settings.ACCESS = (rule("team", "drop", databases=("elsewhere",)),)
     lock("books")
     decision = decide(actor(groups=("team",)), Action.DROP_COLLECTION, BOOKS)

@@ -79,7 +79,7 @@ def test_the_dialog_says_what_where_which_and_how_much(
     thing = make_thing(kind, rows={"_default": 2, "north": 3})
     dialog = opened(page, thing)
     assert dialog.evaluate("dialog => dialog.matches(':modal')")
-    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop {kind} {thing.name}?")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(f"Drop {kind} {thing.name}?")
     place = dialog.locator(".place")
     for words in ("Test", "database default", f"id {real_id(thing)}"):
         expect(place).to_contain_text(words)
@@ -245,7 +245,7 @@ def test_an_expired_session_leads_back_to_the_same_dialog(page: Page, thing: Thi
     expect(page.get_by_text("Nothing was sent to Milvus")).to_be_visible()
     sign_in(page)
     expect(page).to_have_url(re.compile(re.escape(thing.dialog_address) + "$"))
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}?")
+    expect(page.get_by_role("heading", level=2)).to_have_text(f"Drop {thing.kind} {thing.name}?")
     expect(name_field(page)).to_have_value("")
     nothing_happened(thing)
     name_field(page).fill(thing.name)
@@ -260,7 +260,7 @@ def sign_in(page: Page, password: str = PASSWORD) -> None:
 
 
 def test_signing_in_by_the_form_leads_to_the_cluster(
-    browse: Callable[..., Page], faulty: object
+    browse: Callable[..., Page], faulty: object, accounts: None
 ) -> None:
     page = browse()
     page.goto("/")
@@ -340,7 +340,7 @@ def cleared(dialog: Locator, verb: str, remedy: str, name: str) -> None:
     """Do what clears the way, by its own dialog."""
     expect(act_button(dialog)).to_have_count(0)
     dialog.get_by_role("link", name=f"{remedy}…").click()
-    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"{remedy} {name}?")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(f"{remedy} {name}?")
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     name_field(dialog).fill(name)
     act_button(dialog, verb).click()
@@ -354,7 +354,7 @@ def test_a_loaded_partition_is_released_first_and_then_dropped(
     expect(dialog).to_contain_text("Milvus refuses to drop it until it is released.")
     cleared(dialog, "Release", "Release partition", thing.name)
     expect(dialog).to_contain_text(f"Partition {thing.name} was released. Verified:")
-    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop partition {thing.name}?")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(f"Drop partition {thing.name}?")
     nothing_happened(thing)
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
@@ -370,7 +370,7 @@ def test_an_alias_is_dropped_first_and_then_its_collection(
     expect(dialog).to_contain_text(f"The alias {alias} points to this collection.")
     cleared(dialog, "Drop", "Drop alias", alias)
     expect(dialog).to_contain_text(f"Alias {alias} was dropped. Verified: it no longer exists.")
-    expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Drop collection {thing.name}?")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(f"Drop collection {thing.name}?")
     nothing_happened(thing)
     assert thing.chain.relay.count("DropAlias") == 1
     name_field(dialog).fill(thing.name)
@@ -414,7 +414,7 @@ def test_a_hostile_name_is_shown_as_it_is_and_dropped_by_what_is_shown(
 ) -> None:
     on_lite(name)
     dialog = opened_on_lite(page, name)
-    heading = dialog.get_by_role("heading", level=1)
+    heading = dialog.get_by_role("heading", level=2)
     assert heading.text_content() == f"Drop collection {shown}?"
     assert page.locator("#main img, dialog img").count() == 0
     name_field(dialog).fill(wrong)

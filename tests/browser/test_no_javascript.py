@@ -25,7 +25,7 @@ def confirm_page(page: Page, thing: Thing) -> None:
     page.goto(thing.start)
     thing.link(page).click()
     expect(page).to_have_url(re.compile(re.escape(thing.dialog_address) + "$"))
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}?")
+    expect(page.get_by_role("heading", level=2)).to_have_text(f"Drop {thing.kind} {thing.name}?")
 
 
 def test_a_wrong_name_is_refused_and_the_right_one_drops(
@@ -78,7 +78,7 @@ def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[.
     page.get_by_role("link", name="Release partition…").click()
     name_field(page).fill(thing.name)
     act_button(page, "Release").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop partition {thing.name}?")
+    expect(page.get_by_role("heading", level=2)).to_have_text(f"Drop partition {thing.name}?")
     name_field(page).fill(thing.name)
     act_button(page).click()
     expect(page.get_by_text("Verified: it no longer exists.")).to_be_visible()

@@ -86,7 +86,7 @@ def test_while_it_is_open_everybody_sees_who_is_at_it(
     )
     name_field(main).fill(thing.name)
     act_button(main).click()
-    expect(main.get_by_role("heading", level=1)).to_have_text("Another operation is in progress")
+    expect(main.get_by_role("heading", level=2)).to_have_text("Another operation is in progress")
     main.get_by_role("link", name="View operation").click()
     expect(page.get_by_role("status")).to_have_text("Unknown – verifying")
     assert thing.sent() == 1

@@ -19,7 +19,7 @@ SETTINGS = [
     "MILVUS_TOKEN_FILE",
     "MILVUS_LABEL",
     "MILVUS_COLOR",
-    "MILVUS_LOCKED",
+    "MILVUS_PROTECTED",
     "MILVUS_REAUTH",
     "MILVUS_USER",
     "MILVUS_PASSWORD",
@@ -144,16 +144,16 @@ def test_locks_and_the_age_of_a_sign_in_belong_to_a_cluster(load: Load) -> None:
     found = load(f"""
         [clusters.prod]
         uri = "{URI}"
-        locked = ["billing_*", "db1/users"]
+        protected = ["billing_*", "db1/users"]
         reauth = "10m"
 
         [clusters.test]
         uri = "{URI}"
-        locked = []
+        protected = []
     """)
-    assert found["prod"].locked == ("billing_*", "db1/users")
+    assert found["prod"].protected == ("billing_*", "db1/users")
     assert found["prod"].reauth == 600.0
-    assert found["test"].locked == ()
+    assert found["test"].protected == ()
     assert found["test"].reauth is None
 
 
@@ -164,10 +164,10 @@ def test_a_pause_of_zero_is_taken(load: Load) -> None:
 
 def test_the_environment_can_lock_and_ask_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
-    monkeypatch.setenv("MILVUS_LOCKED", "billing_*, db1/users")
+    monkeypatch.setenv("MILVUS_PROTECTED", "billing_*, db1/users")
     monkeypatch.setenv("MILVUS_REAUTH", "90s")
     main = clusters.load().clusters["main"]
-    assert (main.locked, main.reauth) == (("billing_*", "db1/users"), 90.0)
+    assert (main.protected, main.reauth) == (("billing_*", "db1/users"), 90.0)
 
 
 @pytest.mark.parametrize("color", COLORS)
@@ -211,8 +211,8 @@ WRONG = {
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
         "[clusters.a] url is not a setting. Known: breaker_cooldown, ca_file, "
-        "client_cert_file, client_key_file, color, drop_timeout, label, locked, max_concurrent, "
-        "password, password_file, read_timeout, reauth, recycle_bin, server_name, strict_drop, "
+        "client_cert_file, client_key_file, color, drop_timeout, label, max_concurrent, password, "
+        "password_file, protected, read_timeout, reauth, recycle_bin, server_name, strict_drop, "
         "token, token_file, unknown_timeout, uri, user.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
@@ -243,22 +243,25 @@ WRONG = {
         '[clusters.a]\ncolor = "pink"',
         "[clusters.a] color must be one of red, amber, green, blue, violet, grey, not 'pink'.",
     ),
-    "a lock as text": ('[clusters.a]\nlocked = "x"', "[clusters.a] locked must be a list of"),
-    "a lock of numbers": ("[clusters.a]\nlocked = [1]", "[clusters.a] locked must be a list of"),
-    "an empty lock": ('[clusters.a]\nlocked = [""]', "none empty or with spaces at its ends."),
+    "a lock as text": ('[clusters.a]\nprotected = "x"', "[clusters.a] protected must be a list of"),
+    "a lock of numbers": (
+        "[clusters.a]\nprotected = [1]",
+        "[clusters.a] protected must be a list of",
+    ),
+    "an empty lock": ('[clusters.a]\nprotected = [""]', "none empty or with spaces at its ends."),
     "a lock with a space": (
-        '[clusters.a]\nlocked = ["x "]',
+        '[clusters.a]\nprotected = ["x "]',
         "none empty or with spaces at its ends.",
     ),
     "a lock with brackets": (
-        '[clusters.a]\nlocked = ["[ab]*"]',
-        "[clusters.a] locked: '[ab]*' is no pattern. * is any text, ? is one character",
+        '[clusters.a]\nprotected = ["[ab]*"]',
+        "[clusters.a] protected: '[ab]*' is no pattern. * is any text, ? is one character",
     ),
     "a lock too deep": (
-        '[clusters.a]\nlocked = ["a/b/c"]',
-        "[clusters.a] locked: 'a/b/c' is no pattern. Use name or database/name.",
+        '[clusters.a]\nprotected = ["a/b/c"]',
+        "[clusters.a] protected: 'a/b/c' is no pattern. Use name or database/name.",
     ),
-    "a lock on nothing": ('[clusters.a]\nlocked = ["db/"]', "locked: 'db/' is no pattern."),
+    "a lock on nothing": ('[clusters.a]\nprotected = ["db/"]', "protected: 'db/' is no pattern."),
     "reauth in seconds": ("[clusters.a]\nreauth = 600", "[clusters.a] reauth must be a string."),
     "reauth without unit": (
         '[clusters.a]\nreauth = "600"',

@@ -78,7 +78,7 @@ def test_what_a_rule_must_have_is_said_with_a_remedy(name: str) -> None:
     assert complaint(table) == f'[[access]] rule 1 has no {name}. Add {name} = ["…"].'
 
 
-@pytest.mark.parametrize("name", ["group", "Groups", "cluster", "deny", "action", "locked"])
+@pytest.mark.parametrize("name", ["group", "Groups", "cluster", "deny", "action", "protected"])
 def test_a_key_spelt_wrong_is_not_ignored(name: str) -> None:
     said = complaint({**COMPLETE, name: ["x"]})
     assert said == (
@@ -140,7 +140,7 @@ def test_what_other_programs_take_for_a_pattern_is_refused(name: str, pattern: s
 def test_a_slash_belongs_into_a_lock_only(name: str, pattern: str) -> None:
     said = complaint({**COMPLETE, name: [pattern]})
     assert said.startswith(f"[[access]] rule 1 {name}: {pattern!r} is no pattern.")
-    assert said.endswith("A / belongs into locked only.")
+    assert said.endswith("A / belongs into protected only.")
 
 
 @pytest.mark.parametrize("pattern", ["prod", "Test", "prod-", "test?", "staging-*", "?"])

@@ -97,7 +97,7 @@ def test_purge_of_what_somebody_protected_says_why(
     thing: Thing, chain: Chain, use_cluster: Callable[..., object]
 ) -> None:
     item = make_due(binned(thing))
-    use_cluster(chain.uri, chain.token, recycle_bin=WEEK, locked=(thing.target.name,))
+    use_cluster(chain.uri, chain.token, recycle_bin=WEEK, protected=(thing.target.name,))
     assert "Not purged." in results()[0]
     item.refresh_from_db()
     assert thing.target.name in item.problem

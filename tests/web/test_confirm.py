@@ -85,7 +85,7 @@ def test_the_dialog_shows_the_facts_before_it_asks(
     name = collections_on(lite_server)("books", rows={"novels": 3}, partitions=["novels"])
     page = Page(signed_in().get(act_url("drop-collection", name)))
     assert page.status == 200
-    assert page.find("h1")[0].text == "Drop collection books?"
+    assert page.find("h2")[0].text == "Drop collection books?"
     before_the_form = page.text.partition("Type books to confirm")[0]
     assert "Rows 3 stored, in 2 partitions" in before_the_form
     assert "It can’t be undone" in before_the_form
@@ -120,7 +120,7 @@ def test_the_dialog_tells_id_place_and_the_same_as_code(
 ) -> None:
     page = Page(signed_in().get(thing.url))
     assert re.search(r"database default .*id \d{10,}", page.text)
-    labels = [tag.text for tag in page.find("h2")]
+    labels = [tag.text for tag in page.find("h3")]
     assert labels == ["Python", "Java", "Node.js", "Go", "cURL", "CLI"]
     assert "bypass the checks and the audit log" in page.text
 
@@ -255,12 +255,12 @@ def test_a_loaded_partition_is_released_and_then_dropped_in_two_recorded_acts(
     assert release == act_url("release-partition", name, "novels", then="drop")
 
     asked = Page(client.get(release))
-    assert asked.find("h1")[0].text == "Release partition novels?"
+    assert asked.find("h2")[0].text == "Release partition novels?"
     assert "Searches that use it fail" in asked.text
     followed = Page(confirm(client, release, "novels"))
     assert followed.status == 200
     assert "Partition novels was released. Verified:" in followed.text
-    assert followed.find("h1")[0].text == "Drop partition novels?"
+    assert followed.find("h2")[0].text == "Drop partition novels?"
     assert destroyed() == ["ReleasePartitions"]
 
     form = followed.find("form")[0].attrs["action"]
@@ -282,7 +282,7 @@ def test_an_alias_is_dropped_first_and_that_leads_to_the_collection(
     assert "Clients that use the name" in Page(client.get(remedy)).text
     followed = Page(confirm(client, remedy, alias))
     assert followed.is_whole
-    assert followed.find("h1")[0].text == f"Drop collection {name}?"
+    assert followed.find("h2")[0].text == f"Drop collection {name}?"
     assert followed.find("input", name="typed_name"), "nothing stands in the way any more"
     assert make_collection.exists(name)
 

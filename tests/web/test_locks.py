@@ -1,4 +1,4 @@
-"""What is locked can be looked at, and destroyed by nobody: page, crafted request, or shell."""
+"""What is protected can be looked at, and destroyed by nobody: page, crafted request, or shell."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,12 +24,12 @@ ACTS = {
     act_url("release-partition", "billing_1", "may"): Action.RELEASE_PARTITION,
     act_url("drop-alias", "billing_1", "bills"): Action.DROP_ALIAS,
 }
-REASON = "It is locked by “billing_*” in [clusters.main]"
+REASON = "It is protected by “billing_*” in [clusters.main]"
 
 
 @pytest.fixture
 def milvus(fake: FakeMilvus, settings: Any) -> FakeMilvus:
-    main = cluster_at("http://127.0.0.1:1", locked=("billing_*", "archive/books"))
+    main = cluster_at("http://127.0.0.1:1", protected=("billing_*", "archive/books"))
     settings.CLUSTERS = {"main": main}
     fake.add("billing_1", partitions=["may"], aliases=["bills"], loaded=True)
     fake.add("books")
@@ -59,7 +59,7 @@ def test_a_lock_that_came_while_the_dialog_was_open_counts(
 ) -> None:
     client, url = signed_in("operator"), act_url("drop-collection", "books")
     token = Page(client.get(url)).value("token")
-    settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], locked=("books",))}
+    settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], protected=("books",))}
     assert client.post(url, {"token": token, "typed_name": "books"}).status_code == 403
     assert milvus.sent == []
 
@@ -67,11 +67,11 @@ def test_a_lock_that_came_while_the_dialog_was_open_counts(
 def test_the_list_has_a_word_where_the_button_was(milvus: FakeMilvus, signed_in: SignIn) -> None:
     page = Page(signed_in("operator").get(list_url()))
     assert {row[0]: row[-1] for row in page.rows} == {
-        "billing_1": "Locked by “billing_*” in [clusters.main]",
+        "billing_1": "Protected by “billing_*” in [clusters.main]",
         "books": "Drop…",
     }
     archive = Page(signed_in("operator").get(list_url("archive")))
-    assert archive.column(-1) == ["Locked by “archive/books” in [clusters.main]"]
+    assert archive.column(-1) == ["Protected by “archive/books” in [clusters.main]"]
 
 
 @pytest.mark.parametrize("name", ["operator", "viewer"])
@@ -106,7 +106,7 @@ def test_the_shell_opens_no_lock_either(command: list[str], milvus: FakeMilvus) 
     """Whoever has the shell can change the configuration: then it was meant."""
     for partition in milvus._databases["default"].collections["billing_1"].partitions.values():
         partition.loaded = False
-    with pytest.raises(CommandError, match="locked by") as caught:
+    with pytest.raises(CommandError, match="protected by") as caught:
         call_command(*command, stdout=StringIO())
     assert caught.value.returncode == 3
     assert milvus.sent == []

@@ -28,7 +28,7 @@ ALL_YES = {
 @pytest.fixture(autouse=True)
 def configured(settings: Any) -> None:
     """Two clusters; the team may see all of one and drop partitions of `team_*` there."""
-    main = cluster_at("http://ada:secret-word@127.0.0.1:1", "root:hush", locked=("billing_*",))
+    main = cluster_at("http://ada:secret-word@127.0.0.1:1", "root:hush", protected=("billing_*",))
     settings.CLUSTERS = {"main": main, "second": replace(main, key="second", label="Second")}
     settings.ACCESS = (
         *settings.ACCESS,
@@ -91,7 +91,7 @@ def test_a_lock_is_named_to_who_may_see_what_it_locks(
 ) -> None:
     page = ask(signed_in("operator"), "main", "default", "billing_2026")
     assert answers(page) == {n: "yes" if n == "See" else "no" for n in ALL_YES}
-    assert "It is locked by “billing_*” in [clusters.main]" in page.text
+    assert "It is protected by “billing_*” in [clusters.main]" in page.text
     assert answers(ask(signed_in("operator"), "main", "default", "books")) == ALL_YES
 
 

@@ -41,7 +41,7 @@ Open = Callable[..., Client]
 @pytest.fixture
 def milvus(fake: FakeMilvus, settings: Any) -> FakeMilvus:
     """Two clusters with the same in both. The team may see and drop `team_*` in main/default."""
-    main = cluster_at("http://127.0.0.1:1", locked=("secret_*",))
+    main = cluster_at("http://127.0.0.1:1", protected=("secret_*",))
     second = replace(main, key="second", label="Second")
     settings.CLUSTERS = {"main": main, "second": second}
     settings.ACCESS = (
@@ -157,7 +157,7 @@ PLACES: dict[str, tuple[Spot, Spot]] = {
     ),
     "database": (("main", "vault", "team_vault", "p1"), ("main", "nosuch", "team_vault", "p1")),
     "collection": (("main", "default", "plans", "p1"), ("main", "default", "nosuch", "p1")),
-    "locked": (("main", "default", "secret_plans", "p1"), ("main", "default", "nosuch", "p1")),
+    "protected": (("main", "default", "secret_plans", "p1"), ("main", "default", "nosuch", "p1")),
     "partition": (("main", "default", "plans", "p1"), ("main", "default", "plans", "nosuch")),
     "alias": (("main", "default", "plans", "team_front"), ("main", "default", "plans", "nosuch")),
     "alias in a hidden database": (
@@ -429,7 +429,7 @@ def test_what_happened_to_a_collection_is_about_this_one_only(
             {"cluster": "main", "database": "default", "collection": "nosuch"},
         ),
     ],
-    ids=["cluster", "database", "locked collection"],
+    ids=["cluster", "database", "protected collection"],
 )
 def test_asking_for_rights_tells_nothing_about_what_is_hidden(
     hidden: dict[str, str], absent: dict[str, str], team: Open
@@ -437,7 +437,7 @@ def test_asking_for_rights_tells_nothing_about_what_is_hidden(
     urls = [f"/access/?{urlencode(asked)}" for asked in (hidden, absent)]
     found = same(team(), "get", *urls, *hidden.values(), *absent.values())
     assert found["status"] == 200
-    assert "locked by" not in found["body"].lower()
+    assert "protected by" not in found["body"].lower()
 
 
 def test_the_page_of_rights_offers_no_hidden_cluster(team: Open) -> None:

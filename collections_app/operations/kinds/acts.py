@@ -1,0 +1,48 @@
+"""The acts: what each is called in addresses, on buttons, in the log and at the shell.
+
+To add one: an Action and what grants it (access/policy.py), a row here, and an Operation in a file
+beside this one.
+"""
+
+from dataclasses import dataclass
+
+from ...access.policy import Action
+from ...milvus.types import Kind, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One row of the table. The target's name stands between `label` and `tail`."""
+
+    action: Action
+    slug: str  # in addresses, and the name of the URL; empty without a dialog
+    kind: Kind  # of its target
+    label: str  # on buttons and in headings; begins with the verb
+    done: str  # in sentences: "was dropped"
+    tail: str = ""
+
+    @property
+    def verb(self) -> str:
+        """In sentences: "drop"."""
+        return self.label.partition(" ")[0].lower()
+
+    def title(self, target: Target) -> str:
+        """The label with its target: "Drop collection books"."""
+        return f"{self.label} {target.shown_name}{self.tail}"
+
+
+_C, _P, _A, _B = Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS, Kind.BINNED
+_TO_BIN = " to the recycle bin"
+_TABLE = (
+    Act(Action.DROP_COLLECTION, "drop-collection", _C, "Drop collection", "dropped"),
+    Act(Action.DROP_PARTITION, "drop-partition", _P, "Drop partition", "dropped"),
+    Act(Action.DROP_ALIAS, "drop-alias", _A, "Drop alias", "dropped"),
+    Act(Action.RELEASE_COLLECTION, "release-collection", _C, "Release collection", "released"),
+    Act(Action.RELEASE_PARTITION, "release-partition", _P, "Release partition", "released"),
+    Act(Action.MOVE_TO_BIN, "", _C, "Move collection", f"moved{_TO_BIN}", _TO_BIN),
+    Act(Action.RESTORE, "", _B, "Restore collection", "restored"),
+    Act(Action.PURGE, "", _B, "Purge collection", "purged"),
+    Act(Action.SET_ALIAS, "", _A, "Set alias", "set"),
+    Act(Action.LOAD_COLLECTION, "", _C, "Load collection", "loaded"),
+)
+ACTS = {act.action: act for act in _TABLE}

@@ -1,0 +1,152 @@
+"""The view of the dialogs: it shows them, and carries out what was confirmed.
+
+Deciding is operations/protocol.py's.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from ..access.policy import Action, sign_in_needed
+from ..access.principals import caller_of
+from ..audit.log import Outcome
+from ..milvus.errors import MilvusError
+from ..milvus.types import Kind, Target
+from ..names import is_server_name
+from ..operations import confirmation, protocol
+from ..operations.confirmation import Confirmation
+from ..operations.kinds import OPERATIONS
+from ..operations.kinds.acts import ACTS
+from ..operations.kinds.base import other
+from . import draft, links
+from .dialog import Dialog, TargetChanged, build_dialog, page_of
+from .errors import Problem, show
+from .forms import ConfirmForm
+from .http import go_to, is_htmx_part, named, open_cluster, page_or_part
+from .request import SignedInRequest
+from .view_policy import policy
+
+# What an act clears the way for.
+NEXT = {
+    Action.RELEASE_PARTITION: Action.DROP_PARTITION,
+    Action.DROP_ALIAS: Action.DROP_COLLECTION,
+}
+
+CHANGED = Problem(
+    status=409,
+    title="It changed since you opened this dialog",
+    text="It changed while you signed in, or something else has its name now. Nothing was sent to "
+    "Milvus. Open the dialog again to see the current state.",
+    retry=True,
+)
+
+EXPIRED = "This dialog was open for too long. It shows the current state now. Nothing was sent."
+SIGN_IN_TOO_OLD = "Nothing was sent: this cluster requires a more recent sign-in."
+
+
+@policy(reauthenticate=True, resumable=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: SignedInRequest, cluster: str, action: Action) -> HttpResponse:
+    """GET shows what would be lost and asks for the name; POST does it."""
+    target = _target(request, cluster, action)
+    asked = request.method == "POST" and can_exist(target)
+    protocol.authorize(action, target, caller_of(request), asked=asked)
+    open_cluster(request, cluster)
+    if request.method != "POST":
+        return _show(request, action, target, saved=draft.pop(request))
+    return _carry_out(request, action, target)
+
+
+def _target(request: SignedInRequest, cluster: str, action: Action) -> Target:
+    kind = ACTS[action].kind
+    collection = named(request, "collection")
+    name = collection if kind is Kind.COLLECTION else named(request, "name")
+    database = named(request, "database", "default")
+    return Target(cluster=cluster, database=database, kind=kind, collection=collection, name=name)
+
+
+def can_exist(target: Target) -> bool:
+    """Whether there can be such a thing at all. What can't be needs no record of who asked."""
+    cluster = settings.CLUSTERS.get(target.cluster)
+    if cluster is None:
+        return False
+    is_lite = "://" not in cluster.uri
+    return is_lite or all(map(is_server_name, (target.database, target.collection, target.name)))
+
+
+def _show(
+    request: SignedInRequest, action: Action, target: Target, status: int = 200, **options: Any
+) -> HttpResponse:
+    """The dialog as it is now, with the `options` of `build_dialog`."""
+    try:
+        dialog = build_dialog(request, action, target, **options)
+    except TargetChanged:
+        return show(request, CHANGED)
+    if dialog.sign_in_url:
+        _save(request, dialog)
+    context = {
+        "dialog": dialog,
+        "cluster": dialog.cluster,
+        "database": target.database,
+        "title": dialog.title,
+    }
+    page, part = "collections_app/confirm.html", "collections_app/_confirm.html"
+    return page_or_part(request, page, part, context, status)
+
+
+def _save(request: SignedInRequest, dialog: Dialog) -> None:
+    """Keep what was shown and typed for after the sign-in."""
+    token, reason = (dialog.form[name].value() for name in ("token", "reason"))
+    draft.save(request, str(token or ""), str(reason or ""))
+
+
+def _carry_out(request: SignedInRequest, action: Action, target: Target) -> HttpResponse:
+    form, caller = ConfirmForm(request.POST, expected=target.shown_name), caller_of(request)
+    token = request.POST.get("token", "")
+    try:
+        consent = confirmation.read(token, action=action, target=target, actor=caller.actor)
+    except confirmation.Expired:
+        return _show(request, action, target, notice=EXPIRED, status=409)
+    except confirmation.Forged as exc:
+        protocol.record_forgery(action, target, caller, f"Invalid confirmation: {exc}")
+        notice = f"Invalid confirmation: {exc}. Nothing was sent."
+        return _show(request, action, target, notice=notice, status=403)
+    if sign_in_needed(caller.actor, target.cluster):
+        return _show(request, action, target, form=form, notice=SIGN_IN_TOO_OLD, status=403)
+    if not form.is_valid():
+        status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
+        return _show(request, action, target, form=form, status=status)
+    return _perform(request, consent, form.cleaned_data["reason"])
+
+
+def _perform(request: SignedInRequest, consent: Confirmation, reason: str) -> HttpResponse:
+    """Success leads back to where one was, or to the next step; all else to the operation."""
+    operation_url = links.operation(str(consent.operation_id))
+    try:
+        outcome = protocol.perform(consent, caller_of(request), reason=reason)
+    except protocol.AlreadyUsed:
+        return go_to(request, operation_url)
+    if outcome is not Outcome.SUCCEEDED:
+        return go_to(request, operation_url)
+    return _after_success(request, consent)
+
+
+def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpResponse:
+    action, target = consent.action, consent.target
+    done, proof = ACTS[action].done, OPERATIONS[action].proof
+    text = f"{target.kind.capitalize()} {target.shown_name} was {done}. {proof}"
+    if request.GET.get("then") and action in NEXT:
+        with suppress(MilvusError):  # this act is done, whatever reading the next target meets
+            return _show(request, NEXT[action], _next_target(action, target), notice=text)
+    messages.success(request, text, extra_tags=str(consent.operation_id))
+    return go_to(request, page_of(target))
+
+
+def _next_target(action: Action, target: Target) -> Target:
+    if action is Action.RELEASE_PARTITION:
+        return target
+    return other(target, Kind.COLLECTION, target.collection)

@@ -1,0 +1,170 @@
+"""What a dialog shows: the target as it is now, and the form that confirms the act."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from ..access.policy import Action, sign_in_needed
+from ..audit import queries
+from ..milvus.types import Cluster, Kind, Target
+from ..operations import claims, confirmation
+from ..operations.confirmation import Confirmation
+from ..operations.kinds import OPERATIONS
+from ..operations.kinds.acts import ACTS, Act
+from ..operations.kinds.base import Blocker, TargetState
+from . import links, snippets
+from .draft import SavedConfirmation
+from .facts import Fact, dialog_facts
+from .forms import ConfirmForm
+from .http import open_cluster
+from .request import SignedInRequest
+
+if TYPE_CHECKING:
+    from ..models import Claim
+
+
+class TargetChanged(Exception):
+    """The target is no longer what the saved confirmation was about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockerLine:
+    """A blocker, and the dialog of the act that removes it; empty if there is none."""
+
+    text: str
+    url: str
+    label: str
+
+    @classmethod
+    def of(cls, blocker: Blocker) -> "BlockerLine":
+        remedy, target = blocker.remedy, blocker.remedy_target
+        url = links.act(remedy, target, then="drop") if remedy and target else ""
+        return cls(text=blocker.text, url=url, label=blocker.remedy_label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialog:
+    """Everything that the template of a dialog shows. `sign_in_url` is set if it asks for that."""
+
+    act: Act
+    target: Target
+    cluster: Cluster
+    state: TargetState
+    form: ConfirmForm
+    url: str  # where the form is sent
+    claim: "Claim | None"
+    last_event: queries.Event | None
+    sign_in_url: str
+    sign_in_age: float | None
+    notice: str
+
+    @property
+    def title(self) -> str:
+        return self.act.title(self.target)
+
+    @property
+    def is_irreversible(self) -> bool:
+        return OPERATIONS[self.act.action].is_irreversible
+
+    @property
+    def can_confirm(self) -> bool:
+        """Whether it has a button that acts."""
+        return not self.state.blockers and not self.sign_in_url
+
+    @property
+    def facts(self) -> list[Fact]:
+        return list(dialog_facts(self.target, self.state))
+
+    @property
+    def blockers(self) -> list[BlockerLine]:
+        return [BlockerLine.of(blocker) for blocker in self.state.blockers]
+
+    @property
+    def snippets(self) -> tuple[snippets.Snippet, ...]:
+        version = self.state.server.version
+        return snippets.of_act(self.act.action, self.target, self.cluster.endpoint, version)
+
+    @property
+    def cancel_url(self) -> str:
+        return page_of(self.target)
+
+
+def build_dialog(
+    request: SignedInRequest,
+    action: Action,
+    target: Target,
+    *,
+    form: ConfirmForm | None = None,
+    saved: SavedConfirmation | None = None,
+    notice: str = "",
+) -> Dialog:
+    """Read the target, and say what to show. `form` keeps what was typed, and its token.
+
+    Raises TargetChanged if `saved`, the confirmation of a dialog that was left for signing in,
+    was for something else; and what reading the target raises.
+    """
+    milvus = open_cluster(request, target.cluster)
+    state = OPERATIONS[action].read_state(milvus.gateway, target)
+    events = queries.recent_operations(target.cluster, target.database, target.collection)
+    return Dialog(
+        act=ACTS[action],
+        target=target,
+        cluster=milvus.cluster,
+        state=state,
+        form=form or _new_form(request, action, target, state, saved),
+        url=links.act(action, target, request.GET.get("then", "")),
+        claim=claims.claim_on(target),
+        last_event=next(iter(events), None),
+        sign_in_url=_sign_in_url(request, target, state),
+        sign_in_age=request.actor.sign_in_age,
+        notice=notice,
+    )
+
+
+def _new_form(
+    request: SignedInRequest,
+    action: Action,
+    target: Target,
+    state: TargetState,
+    saved: SavedConfirmation | None,
+) -> ConfirmForm:
+    consent, reason = _consent(request, action, target, state, saved)
+    if consent.identity != state.identity:
+        raise TargetChanged
+    initial = {"token": confirmation.sign(consent), "reason": reason}
+    return ConfirmForm(expected=target.shown_name, initial=initial)
+
+
+def _consent(
+    request: SignedInRequest,
+    action: Action,
+    target: Target,
+    state: TargetState,
+    saved: SavedConfirmation | None,
+) -> tuple[Confirmation, str]:
+    """The saved confirmation and its reason, if it was for this; else a new one."""
+    if saved is not None:
+        with suppress(confirmation.Expired, confirmation.Forged):
+            found = confirmation.read(
+                saved.token, action=action, target=target, actor=request.actor
+            )
+            return found, saved.reason
+    return confirmation.confirm(action, target, state, request.actor), ""
+
+
+def _sign_in_url(request: SignedInRequest, target: Target, state: TargetState) -> str:
+    """The page of sign-in, leading back to this dialog as a page; empty if it is not needed."""
+    if state.blockers or not sign_in_needed(request.actor, target.cluster):
+        return ""
+    query = urlencode({"fresh": "1", "next": request.get_full_path()})
+    return f"{reverse('sign-in')}?{query}"
+
+
+def page_of(target: Target) -> str:
+    """Where to go when the dialog is left: the list for a collection, else the collection."""
+    if target.kind is Kind.COLLECTION:
+        return links.collections(target.cluster, target.database)
+    return links.collection(target.cluster, target.database, target.collection)

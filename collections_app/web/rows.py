@@ -1,0 +1,89 @@
+"""The rows of collections and of partitions, each with what this person may do about it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ..access.policy import Action, Permissions, Place, place_of, protected_by
+from ..milvus import types
+from ..milvus.types import CollectionDetail, CollectionSummary, Kind, Partition, Target, Unread
+from ..operations.kinds.base import other
+from ..operations.kinds.drop_partition import undroppable
+from . import links
+from .tables import CollectionRow, PartitionRow, RowAct
+
+if TYPE_CHECKING:
+    from ..models import Claim
+
+Claims = Callable[[Target], "Claim | None"]
+
+
+def collection_target(database: Place, name: str) -> Target:
+    """What operations on a collection of that database are aimed at."""
+    return Target(
+        cluster=database.cluster,
+        database=database.database or "default",
+        kind=Kind.COLLECTION,
+        collection=name,
+        name=name,
+    )
+
+
+def collection_rows(
+    rows: Iterable[types.CollectionRow],
+    database: Place,
+    summaries: Mapping[str, CollectionSummary],
+    permissions: Permissions,
+    claims: Claims,
+) -> list[CollectionRow]:
+    """The rows of those collections of a database. Each right is decided once."""
+    return [
+        CollectionRow(
+            name=row.name,
+            url=links.collection(target.cluster, target.database, row.name),
+            load=row.load,
+            created=row.identity.created,
+            summary=summaries.get(row.name),
+            act=_drop_collection(target, permissions, claims),
+        )
+        for row in rows
+        for target in [collection_target(database, row.name)]
+    ]
+
+
+def _drop_collection(target: Target, permissions: Permissions, claims: Claims) -> RowAct:
+    """The operation in progress, the link to the dialog, or what keeps everybody from it."""
+    if claim := claims(target):
+        return RowAct(claim=claim)
+    if permissions.may(Action.DROP_COLLECTION, place_of(target)):
+        url = links.act(Action.DROP_COLLECTION, target)
+        return RowAct(url=url, label=f"Drop {target.name}…")
+    pattern = protected_by(place_of(target))
+    return RowAct(badge="Protected", reason=f"by {pattern}") if pattern else RowAct()
+
+
+def partition_rows(
+    detail: CollectionDetail,
+    collection: Target,
+    partitions: Iterable[Partition],
+    counts: Mapping[str, int | Unread],
+    claims: Claims,
+) -> list[PartitionRow]:
+    """The rows of those partitions. `counts` are their rows, by name."""
+    return [
+        PartitionRow(
+            partition=partition,
+            rows=counts.get(partition.name),
+            act=_drop_partition(detail, target, claims),
+        )
+        for partition in partitions
+        for target in [other(collection, Kind.PARTITION, partition.name)]
+    ]
+
+
+def _drop_partition(detail: CollectionDetail, target: Target, claims: Claims) -> RowAct:
+    if claim := claims(target):
+        return RowAct(claim=claim)
+    if blocked := undroppable(detail, target.name):
+        return RowAct(badge="Can't be dropped", reason=blocked[0].text)
+    url = links.act(Action.DROP_PARTITION, target)
+    return RowAct(url=url, label=f"Drop partition {target.name}…")
