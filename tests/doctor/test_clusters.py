@@ -167,8 +167,8 @@ def test_milvus_lite_that_the_dashboard_has_open(tmp_path: Path) -> None:
         ("2.6-20260601-0123456789", {}, State.WARNING, "can't be parsed"),
         ("2.5.14", {"strict_drop": True}, State.PROBLEM, "(Milvus issue #43407)"),
         ("2.5.15", {"strict_drop": True}, State.WARNING, "(Milvus issues #47850, #47718)"),
-        ("3.0.1", {"strict_drop": True}, State.OK, "no known problem a rename"),
-        ("4.0.0", {"strict_drop": True}, State.OK, "no known problem a rename"),
+        ("3.0.1", {"strict_drop": True}, State.OK, "no known problem with a rename"),
+        ("4.0.0", {"strict_drop": True}, State.OK, "no known problem with a rename"),
     ],
 )
 def test_version_that_matters_is_a_finding_with_a_remedy(
