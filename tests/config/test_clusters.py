@@ -249,7 +249,10 @@ WRONG = {
         '[clusters.a]\nprotected = ["a/b/c"]',
         "[clusters.a] protected: 'a/b/c' is not a pattern. Use name or database/name.",
     ),
-    "a lock on nothing": ('[clusters.a]\nprotected = ["db/"]', "protected: 'db/' is not a pattern."),
+    "a lock on nothing": (
+        '[clusters.a]\nprotected = ["db/"]',
+        "protected: 'db/' is not a pattern.",
+    ),
     "reauth in seconds": ("[clusters.a]\nreauth = 600", "[clusters.a] reauth must be a string."),
     "reauth without unit": (
         '[clusters.a]\nreauth = "600"',
