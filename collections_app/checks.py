@@ -8,7 +8,7 @@ from django.core import checks
 
 @checks.register
 def databases(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
-    """The chain needs a database whose triggers and locks we know."""
+    """The chain needs a database whose triggers and locks Milvus Admin supports."""
     default = settings.DATABASES["default"]
     found: list[checks.CheckMessage] = []
     if not default["ENGINE"].endswith(("sqlite3", "postgresql")):
@@ -52,7 +52,8 @@ def embedded(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"Cluster {lite[0]} is an embedded Milvus Lite file: it has no ids and one owner.",
+            f"Cluster {lite[0]} is an embedded Milvus Lite file: it has no ids, and one "
+            "process owns it.",
             hint="Use a Milvus server's address, such as http://HOST:19530.",
             id="milvusadmin.W002",
         )

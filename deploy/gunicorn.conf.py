@@ -52,8 +52,8 @@ def on_starting(server: Any) -> None:
         os.chown(server.metrics, server.cfg.uid, server.cfg.gid)
     except OSError as exc:
         sys.exit(
-            f"METRICS_DIR: no folder can be made in {folder}: {exc.strerror}. Name one that Milvus "
-            "Admin can write; it may be in memory."
+            f"METRICS_DIR: can't create a folder in {folder}: {exc.strerror}. Use one that Milvus "
+            "Admin can write to; it may be in memory."
         )
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics
 

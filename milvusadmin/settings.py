@@ -34,7 +34,9 @@ SECRET_KEY = required_secret("SECRET_KEY", "signs sessions and confirmations")
 AUDIT_KEY = required_secret("AUDIT_KEY", "seals the audit log")
 AUDIT_RETIRED_KEYS = (env.secret("AUDIT_RETIRED_KEYS") or "").split()  # oldest first
 if AUDIT_KEY in AUDIT_RETIRED_KEYS:
-    raise ImproperlyConfigured("AUDIT_KEY is among the AUDIT_RETIRED_KEYS. A retired key is over.")
+    raise ImproperlyConfigured(
+        "AUDIT_KEY is also in AUDIT_RETIRED_KEYS. Remove it there, or make a new AUDIT_KEY."
+    )
 
 # --- Milvus ---------------------------------------------------------------------------------
 
@@ -51,7 +53,7 @@ ACCESS = CONFIG.access + (built_in() if SIGN_IN == "local" else ())
 if not ACCESS:
     raise ImproperlyConfigured(
         f"SIGN_IN is {SIGN_IN}, and there is no [[access]] rule, so nobody could do anything. "
-        "Write some into the file that MILVUSADMIN_CONFIG names."
+        "Add rules to the file that MILVUSADMIN_CONFIG names."
     )
 if SIGN_IN == "proxy" and any(c.reauth for c in CLUSTERS.values()):
     raise ImproperlyConfigured(
@@ -198,8 +200,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 32:
     raise ImproperlyConfigured(
-        "METRICS_TOKEN is shorter than 32 characters. Whoever has it reads /metrics; make one "
-        "with: openssl rand -hex 32"
+        "METRICS_TOKEN is shorter than 32 characters. Anybody who has it can read /metrics. Make "
+        "one with: openssl rand -hex 32"
     )
 
 # --- Logging --------------------------------------------------------------------------------

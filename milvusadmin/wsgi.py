@@ -5,8 +5,8 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from milvusadmin.middleware.forwarded import below
+from milvusadmin.middleware.forwarded import with_url_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
 
-application = below(settings.URL_PREFIX, get_wsgi_application())
+application = with_url_prefix(settings.URL_PREFIX, get_wsgi_application())

@@ -19,7 +19,7 @@ from collections_app.audit.log import Entry, Outcome, Phase, write
 from collections_app.health import heartbeat
 from collections_app.milvus.errors import MilvusError
 from milvusadmin.middleware import health, metrics
-from milvusadmin.middleware.cached_probe import Latest
+from milvusadmin.middleware.cached_probe import CachedProbe
 from tests.documents import ROOT, read
 from tests.fixtures import caller
 
@@ -61,7 +61,7 @@ QUERIES = {name: rule["expr"] for name, rule in rules().items()} | panels()
 def test_the_documentation_has_every_metric_with_its_labels(
     use_cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "database", Latest(metrics._families, keep=0, deadline=10))
+    monkeypatch.setattr(metrics, "database", CachedProbe(metrics._families, ttl=0, timeout=10))
     milvus = use_cluster("http://127.0.0.1:1", read_timeout=0.1, breaker_cooldown=0.05)
     with pytest.raises(MilvusError):
         milvus.gateway.databases()

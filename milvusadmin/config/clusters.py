@@ -137,11 +137,13 @@ def _login(where: str, values: dict[str, Any]) -> dict[str, Any]:
     if not user and not password:
         return values
     if values.get("token"):
-        raise ImproperlyConfigured(f"{where} has token, and user or password. Keep one way.")
+        raise ImproperlyConfigured(f"{where} has both token and user or password. Keep one.")
     if not (user and password):
         raise ImproperlyConfigured(f"{where} needs user and password (or password_file) together.")
     if ":" in user:
-        raise ImproperlyConfigured(f"{where} user has a colon, which Milvus reads as its end.")
+        raise ImproperlyConfigured(
+            f"{where} user has a colon, where Milvus ends the name. Use another."
+        )
     return values | {"token": f"{user}:{password}"}
 
 

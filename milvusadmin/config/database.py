@@ -38,6 +38,6 @@ def _parsed(url: str) -> dict[str, Any]:
         return dict(dj_database_url.parse(url, **KEPT))
     except ValueError:  # not chained: it may quote the password
         raise ImproperlyConfigured(
-            "DATABASE_URL is no address that can be read. Use postgres://user:password@host/name "
+            "DATABASE_URL can't be parsed. Use postgres://user:password@host/name "
             "(with %40 for an @ in the password, and so on) or sqlite:///path."
         ) from None

@@ -101,7 +101,8 @@ class NamesLimits(logging.Filter):
         if "limit request headers" in str(record.msg):
             record.msg = (
                 f"{record.msg}. A header is longer than HEADER_BYTES permits: with SIGN_IN=proxy "
-                "probably the one with the groups. Raise HEADER_BYTES, or let the proxy send fewer."
+                "probably the one with the groups. Raise HEADER_BYTES, or let the proxy "
+                "send fewer groups."
             )
         return True
 

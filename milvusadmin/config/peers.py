@@ -42,9 +42,11 @@ def _network(name: str, text: str) -> IPv4Network | IPv6Network:
         network = ip_network(text)
     except ValueError as exc:
         raise ImproperlyConfigured(
-            f"{name}: {text!r} is no address: {exc}. Name the proxy's addresses or networks, such "
-            "as 10.0.3.7 or 10.0.3.0/28, or unix for a Unix socket."
+            f"{name}: {text!r} is not an address: {exc}. List the proxy's addresses or networks, "
+            "such as 10.0.3.7 or 10.0.3.0/28, or unix for a Unix socket."
         ) from exc
     if network.prefixlen == 0:
-        raise ImproperlyConfigured(f"{name}: {text} is everybody. Name the proxy.")
+        raise ImproperlyConfigured(
+            f"{name}: {text} matches every address. List the proxy's addresses."
+        )
     return network

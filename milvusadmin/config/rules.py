@@ -59,7 +59,7 @@ def _check_clusters(where: str, rule: Rule, clusters: list[str]) -> None:
         if not any(matches((pattern,), key) for key in clusters):
             known = ", ".join(clusters)
             raise ImproperlyConfigured(
-                f"{where} clusters: {pattern!r} fits no cluster. Known: {known}."
+                f"{where} clusters: {pattern!r} matches no cluster. Known: {known}."
             )
 
 
@@ -90,12 +90,12 @@ def patterns(named: str, found: tuple[str, ...], *, slash: bool = False) -> tupl
     for pattern in found:
         if any(character in pattern for character in "[]{}!\\"):
             raise ImproperlyConfigured(
-                f"{named}: {pattern!r} is no pattern. * is any text, ? is one character, and "
-                "nothing else is special."
+                f"{named}: {pattern!r} is not a pattern. Use * for any text, ? for one character, "
+                "and no other special characters."
             )
         if pattern.count("/") > (1 if slash else 0) or pattern.endswith("/"):
             raise ImproperlyConfigured(
-                f"{named}: {pattern!r} is no pattern."
-                + (" Use name or database/name." if slash else " A / belongs into protected only.")
+                f"{named}: {pattern!r} is not a pattern."
+                + (" Use name or database/name." if slash else " A / is allowed in protected only.")
             )
     return found

@@ -50,7 +50,7 @@ def mode(*, this_machine_only: bool) -> str:
     problem = f"SIGN_IN is {value!r}" if value else "SIGN_IN is not set"
     raise ImproperlyConfigured(
         f"{problem}. Use oidc (the company's identity provider), proxy (headers of a trusted "
-        "proxy), or local (accounts of this dashboard, for break-glass)."
+        "proxy), or local (local accounts, for emergencies)."
     )
 
 
@@ -69,8 +69,12 @@ def oidc() -> Oidc:
         raise ImproperlyConfigured("OIDC_SCOPES has no openid. Use: openid profile email")
     return Oidc(
         issuer=issuer,
-        client_id=env.required("OIDC_CLIENT_ID", "The provider gave it to this dashboard."),
-        client_secret=env.required("OIDC_CLIENT_SECRET", "The provider gave it with the id."),
+        client_id=env.required(
+            "OIDC_CLIENT_ID", "The identity provider issues it when you register Milvus Admin."
+        ),
+        client_secret=env.required(
+            "OIDC_CLIENT_SECRET", "The identity provider issues it with the client id."
+        ),
         scopes=scopes,
         groups_claim=environ.get("OIDC_GROUPS_CLAIM") or "groups",
         recheck=max(env.duration("OIDC_RECHECK", "5m"), 1.0),
@@ -88,7 +92,7 @@ def proxy() -> Proxy:
     trusted = peers("PROXY_TRUSTED")
     if not trusted:
         raise ImproperlyConfigured(
-            "PROXY_TRUSTED is not set. Name the proxy's addresses or networks, such as 10.0.3.7 "
+            "PROXY_TRUSTED is not set. List the proxy's addresses or networks, such as 10.0.3.7 "
             "or 10.0.3.0/28, or unix for a Unix socket."
         )
     for name in ("SECRET", "USER", "NAME", "GROUPS"):

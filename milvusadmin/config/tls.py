@@ -13,7 +13,7 @@ def check(where: str, values: dict[str, Any]) -> None:
     if not (ca or name or cert or key):
         return
     if not values["uri"].startswith("https://"):
-        raise ImproperlyConfigured(f"{where} has settings of TLS, so its uri must be https://….")
+        raise ImproperlyConfigured(f"{where} has TLS settings, so its uri must be https://….")
     if bool(cert) != bool(key):
         raise ImproperlyConfigured(f"{where} needs client_cert_file and client_key_file together.")
     if cert and not ca:
@@ -35,7 +35,9 @@ def _readable(where: str, values: dict[str, Any]) -> None:
     if cert := _parsed(where, "client_cert_file", values, read):
         key = _parsed(where, "client_key_file", values, lambda b: load_pem_private_key(b, None))
         if cert[0].public_key() != key.public_key():
-            raise ImproperlyConfigured(f"{where} client_key_file is not client_cert_file's key.")
+            raise ImproperlyConfigured(
+                f"{where} client_key_file does not belong to client_cert_file."
+            )
 
 
 def _parsed(where: str, name: str, values: dict[str, Any], parse: Any) -> Any:
@@ -49,6 +51,8 @@ def _parsed(where: str, name: str, values: dict[str, Any], parse: Any) -> Any:
             f"{where} {name} can't be read: {exc.strerror}: {path}"
         ) from None
     except TypeError:  # what it raises for an encrypted key
-        raise ImproperlyConfigured(f"{where} {name} needs a passphrase. Use one without.") from None
+        raise ImproperlyConfigured(
+            f"{where} {name} has a passphrase. Use a key without one."
+        ) from None
     except ValueError:  # not chained: it may quote a key
-        raise ImproperlyConfigured(f"{where} {name} is no PEM file: {path}") from None
+        raise ImproperlyConfigured(f"{where} {name} is not a PEM file: {path}") from None

@@ -14,7 +14,7 @@ from collections_app.models import AuditEvent, Claim, TaskRun
 from .findings import Finding, ok, problem, warning
 
 ABOUT, LOG, LOOPS = "database", "audit log", "loops"
-MIGRATE = "Run: manage.py migrate. The checks of the log were left out."
+MIGRATE = "Run: manage.py migrate. The checks of the audit log were skipped."
 LAST = 1000  # events whose seals are looked at
 APART = 5.0  # seconds by which clocks may differ before it is worth a line
 STUCK = timedelta(minutes=5)
@@ -26,19 +26,19 @@ def reachable() -> Iterator[Finding]:
             cursor.execute(VERSION[connection.vendor])
             version = str(cursor.fetchone()[0])
     except DatabaseError as exc:
-        yield problem(ABOUT, f"it does not answer: {exc}", UNREACHABLE)
+        yield problem(ABOUT, f"the database does not answer: {exc}", UNREACHABLE)
         return
     if connection.vendor == "postgresql" and int(version.split(".", maxsplit=1)[0]) < OLDEST:
         yield problem(
-            ABOUT, f"PostgreSQL {version}", f"Upgrade it to {OLDEST} or later: Django needs that."
+            ABOUT, f"PostgreSQL {version} is too old", f"Upgrade it to {OLDEST} or later."
         )
     else:
         yield ok(ABOUT, f"{connection.display_name} {version} answers")
 
 
 UNREACHABLE = (
-    "Compare DATABASE_URL with the database, and look whether it runs and whether this machine may "
-    "reach it. Its other checks were left out."
+    "Check DATABASE_URL, that the database is running, and that this machine can reach it. The "
+    "other checks of the database were skipped."
 )
 VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
 OLDEST = 14
@@ -49,7 +49,7 @@ def migrated() -> Iterator[Finding]:
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         names = ", ".join(f"{m.app_label}.{m.name}" for m, _ in missing[:3])
-        yield problem(ABOUT, f"{len(missing)} migrations are missing: {names}…", MIGRATE)
+        yield problem(ABOUT, f"{len(missing)} migrations are not applied: {names}…", MIGRATE)
     else:
         yield ok(ABOUT, "all migrations are applied")
 
@@ -60,13 +60,12 @@ def append_only() -> Iterator[Finding]:
     if wrong:
         yield problem(
             LOG,
-            "triggers that keep events from being changed are missing, switched off or changed: "
-            f"{', '.join(wrong)}",
-            "Find out who did that and since when: run manage.py verify_audit_log. Then put them "
-            "back: manage.py protect_audit_log",
+            f"triggers that protect events are missing, disabled or changed: {', '.join(wrong)}",
+            "Run manage.py verify_audit_log, and find out who did this and when. Then restore "
+            "them: manage.py protect_audit_log",
         )
     else:
-        yield ok(LOG, "its triggers refuse to change or delete events")
+        yield ok(LOG, "the triggers block changing and deleting events")
 
 
 def writable() -> Iterator[Finding]:
@@ -82,13 +81,13 @@ def sealed() -> Iterator[Finding]:
         yield problem(
             LOG,
             verdict.broken,
-            "If AUDIT_KEY was changed, name the former one in AUDIT_RETIRED_KEYS. Otherwise stop "
-            "dropping and look at docs/security.md: the log was changed.",
+            "If AUDIT_KEY was changed, add the old one to AUDIT_RETIRED_KEYS. Otherwise somebody "
+            "changed the log: stop dropping, and read docs/security.md.",
         )
     elif verdict.checked:
         yield ok(LOG, f"AUDIT_KEY verifies the last {verdict.checked} events")
     else:
-        yield ok(LOG, "it is empty, so AUDIT_KEY verifies nothing yet")
+        yield ok(LOG, "the log is empty, so there is nothing to verify yet")
 
 
 def clock() -> Iterator[Finding]:
@@ -108,8 +107,8 @@ def compared(whose: str, theirs: datetime, ours: datetime) -> Finding:
     return (problem if abs(apart) >= 60 else warning)(
         "clock",
         f"this machine is {abs(apart):.0f} s {direction} {whose}",
-        "Let both follow the same time servers (chrony, systemd-timesyncd): sign-ins fail and "
-        "outcomes are judged too early or too late when clocks differ.",
+        "Synchronise both with the same time servers (chrony, systemd-timesyncd). With different "
+        "clocks sign-ins fail, and outcomes are judged too early or too late.",
     )
 
 
@@ -121,9 +120,7 @@ def settling() -> Iterator[Finding]:
     yield _loop(beats.get(heartbeat.RECONCILE))
     for name in (heartbeat.WATCH, heartbeat.VERIFY):
         if name in beats and not beats[name].ok:
-            yield problem(
-                LOOPS, f"{name} ran and did not go well", "Look at what it wrote when it ran."
-            )
+            yield problem(LOOPS, f"the last run of {name} failed", "Read what it logged.")
 
 
 def _unsettled(oldest: Claim | None) -> Iterator[Finding]:
@@ -133,19 +130,19 @@ def _unsettled(oldest: Claim | None) -> Iterator[Finding]:
     yield problem(
         LOOPS,
         f"operation {oldest.operation_id} has had no outcome for {age} min",
-        "Run: manage.py reconcile_operations. If it stays open, look at its page and at the "
-        "cluster; to close it by hand: manage.py close_operation.",
+        "Run: manage.py reconcile_operations. If it stays open, check its page and the "
+        "cluster. To close it by hand: manage.py close_operation.",
     )
 
 
 def _loop(beat: TaskRun | None) -> Finding:
     remedy = "Keep this running beside the web processes: manage.py reconcile_operations --loop"
     if beat is None:
-        return warning(LOOPS, "reconcile_operations never ran", remedy)
+        return warning(LOOPS, "reconcile_operations has never run", remedy)
     age = timezone.now() - beat.at
     if age > STUCK:
         minutes = int(age.total_seconds() / 60)
-        return warning(LOOPS, f"reconcile_operations ran last {minutes} min ago", remedy)
+        return warning(LOOPS, f"reconcile_operations last ran {minutes} min ago", remedy)
     return ok(LOOPS, "reconcile_operations is running")
 
 

@@ -43,7 +43,7 @@ def look(about: str, connection: Connection) -> Iterator[Finding]:
         yield warning(
             about,
             f"only the first {EXAMINED} of {len(names)} databases were examined",
-            "Rights in the others may differ.",
+            "Privileges in the others may differ.",
         )
     found = connection.each(lambda name: _examined(connection, name), names[:EXAMINED])
     for part in _grouped(found):
@@ -94,18 +94,18 @@ def _not_listed(about: str, names: list[str]) -> Iterator[Finding]:
     if names:
         yield warning(
             about,
-            f"access rules name {_join(names)}, and Milvus does not list it for this account",
-            "Compare the spelling in [[access]]. If the database exists, the account was granted "
-            "nothing in it.",
+            f"access rules name {_join(names)}, but Milvus does not list it for this account",
+            "Check the spelling in [[access]]. If the database exists, the account has no "
+            "privilege in it.",
         )
 
 
 def _not_listing(about: str, names: list[str]) -> Finding:
     return warning(
         about,
-        f"the account may not list databases, or is shown none; examined: {_join(names)}",
-        f"These are what access rules name. Milvus Admin asks for ListDatabases in `default`; "
-        f"whoever runs Milvus grants it there: {LISTING}",
+        f"the account can't list databases, or sees none; examined: {_join(names)}",
+        "These databases are in the access rules. Milvus Admin needs ListDatabases in `default`. "
+        f"The Milvus administrator grants it there: {LISTING}",
     )
 
 
@@ -117,19 +117,20 @@ def _rights(about: str, found: Rights, names: list[str], total: int) -> Iterator
         yield warning(
             about,
             f"{account} lacks {lacking} {where}",
-            f"What it can't read says 'not permitted', and what it can't do is refused.{said} "
-            f"Whoever runs Milvus grants it in Python: {privileges.grant(found, names)}",
+            "Pages show 'not permitted' for what the account can't read, and Milvus refuses what "
+            f"it can't do.{said} The Milvus administrator grants it in Python: "
+            f"{privileges.grant(found, names)}",
         )
     if found.unknown:
         acts = ", ".join(right.split()[1] for right in privileges.ACTS)
         yield warning(
             about,
-            f"whether {account} has {acts} {where} can't be known from here: {found.unknown}",
-            f"Ask whoever runs Milvus: client.describe_user({found.account!r}), and "
+            f"it is unknown whether {account} has {acts} {where}: {found.unknown}",
+            f"Ask the Milvus administrator to run client.describe_user({found.account!r}), and "
             f"client.describe_role(…, db_name={names[0]!r}) for each of its roles.",
         )
     elif not found.missing:
-        yield ok(about, f"{account} has every right that is used here {where}")
+        yield ok(about, f"{account} has every privilege that Milvus Admin uses {where}")
 
 
 def _short_lists(about: str, found: Rights, names: list[str], total: int) -> Finding:
@@ -137,8 +138,8 @@ def _short_lists(about: str, found: Rights, names: list[str], total: int) -> Fin
         about,
         f"lists of collections {_where(names, total)} may be incomplete: Milvus shows only what "
         f"{found.account or 'the account'} was granted, and no grant on all collections was found",
-        "An empty list does not mean that the database is empty. A grant of a right of the kind "
-        'Collection on "*" in that database shows everything, such as client.grant_privilege('
+        "An empty list does not mean that the database is empty. A Collection privilege on "
+        '"*" in that database shows everything, such as client.grant_privilege('
         f'ROLE, "Collection", "GetStatistics", "*", db_name={names[0]!r}).',
     )
 

@@ -32,7 +32,7 @@ def checks() -> Iterator[Finding]:
         made = problem if message.level >= ERROR else warning
         yield made("settings", f"{message.msg} ({message.id})", message.hint or "")
     if not found:
-        yield ok("settings", "they can be used")
+        yield ok("settings", "no problems found")
 
 
 def sign_in() -> Iterator[Finding]:
@@ -49,12 +49,12 @@ def _oidc() -> Iterator[Finding]:
         yield problem(SIGN_IN, f"the provider at {issuer}: {exc}", PROVIDER)
         return
     except (requests.RequestException, *oidc_client.MALFORMED) as exc:
-        yield problem(SIGN_IN, f"the provider's keys can't be had: {exc}", PROVIDER)
+        yield problem(SIGN_IN, f"the provider's keys can't be fetched: {exc}", PROVIDER)
         return
     if not keys:
         yield problem(SIGN_IN, f"the provider at {issuer} has no keys", PROVIDER)
         return
-    yield ok(SIGN_IN, f"the provider at {issuer} answers, is that issuer, and has {len(keys)} keys")
+    yield ok(SIGN_IN, f"the provider at {issuer} answers with that issuer and {len(keys)} keys")
     yield from _clock(issuer)
 
 
@@ -79,8 +79,8 @@ def _on_the_way(issuer: str) -> Iterator[Finding]:
         host = urlsplit(proxy).hostname
         yield warning(
             SIGN_IN,
-            f"the provider is asked through the proxy {host} of the environment",
-            f"If it should not be, add {urlsplit(issuer).hostname} to no_proxy.",
+            f"the environment sends requests to the provider through the proxy {host}",
+            f"If it must not, add {urlsplit(issuer).hostname} to no_proxy.",
         )
 
 
@@ -88,7 +88,7 @@ def _proxy() -> Iterator[Finding]:
     proxy: Any = settings.PROXY
     wide = [str(n) for n in proxy.networks if n.num_addresses > 256]
     trusted = [*map(str, proxy.networks), *(["a Unix socket"] if proxy.unix else [])]
-    yield ok(SIGN_IN, f"{proxy.user_header} is believed from {', '.join(trusted)}")
+    yield ok(SIGN_IN, f"{proxy.user_header} is trusted from {', '.join(trusted)}")
     size = env.header_bytes()
     yield ok(
         SIGN_IN,
@@ -98,8 +98,9 @@ def _proxy() -> Iterator[Finding]:
     if wide:
         yield warning(
             SIGN_IN,
-            f"{', '.join(wide)} in PROXY_TRUSTED is more than a proxy",
-            "Name the proxy's own addresses: everybody there who learns PROXY_SECRET is anybody.",
+            f"{', '.join(wide)} in PROXY_TRUSTED has more than 256 addresses",
+            "List the proxy's own addresses: any host in it that learns PROXY_SECRET can "
+            "impersonate any user.",
         )
 
 
@@ -107,30 +108,31 @@ def _local() -> Iterator[Finding]:
     if settings.HTTPS:
         yield warning(
             SIGN_IN,
-            "accounts of this dashboard, not of your company",
-            "For emergencies only. Set SIGN_IN=oidc or proxy: docs/sign-in.md",
+            "people sign in with local accounts, not with company accounts",
+            "Local accounts are for emergencies. Set SIGN_IN=oidc or SIGN_IN=proxy: "
+            "docs/sign-in.md",
         )
     else:
-        yield ok(SIGN_IN, "accounts of this dashboard")
+        yield ok(SIGN_IN, "people sign in with local accounts")
 
 
 def static_files() -> Iterator[Finding]:
     """Collected, all there, and not older than what they were made from."""
     if not isinstance(staticfiles_storage, ManifestFilesMixin):
-        yield ok(STATIC, "they are served as they are")
+        yield ok(STATIC, "served from their sources")
         return
     root, sources = Path(staticfiles_storage.location), dict(_sources())
     hashed = staticfiles_storage.hashed_files
     missing = [n for n in sources if n not in hashed or not (root / hashed[n]).exists()]
     manifest = root / staticfiles_storage.manifest_name
     if not manifest.exists():
-        yield problem(STATIC, f"they are not collected: {manifest} is not there", COLLECT)
+        yield problem(STATIC, f"not collected: {manifest} does not exist", COLLECT)
     elif missing:
-        yield problem(STATIC, f"{len(missing)} are missing, such as {missing[0]}", COLLECT)
+        yield problem(STATIC, f"{len(missing)} files are missing, such as {missing[0]}", COLLECT)
     elif max(path.stat().st_mtime for path in sources.values()) > manifest.stat().st_mtime:
-        yield warning(STATIC, f"they are older than their sources: {root}", COLLECT)
+        yield warning(STATIC, f"older than their sources: {root}", COLLECT)
     else:
-        yield ok(STATIC, f"{len(sources)} are collected in {root}")
+        yield ok(STATIC, f"{len(sources)} files are collected in {root}")
 
 
 def _sources() -> Iterator[tuple[str, Path]]:

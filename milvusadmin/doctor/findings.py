@@ -52,7 +52,9 @@ def within(seconds: float, about: str, check: Check, secrets: Iterable[str] = ()
                 found.append(finding)
         except Exception as exc:
             said = f"this check failed: {type(exc).__name__}: {without(secrets, str(exc))}"
-            found.append(problem(about, said, "Look at the other lines first: one may be why."))
+            found.append(
+                problem(about, said, "Fix the other findings first: one of them may be the cause.")
+            )
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -60,7 +62,7 @@ def within(seconds: float, about: str, check: Check, secrets: Iterable[str] = ()
     if not thread.is_alive():
         return found
     text = f"no answer within {seconds:g} s"
-    return [*found, problem(about, text, "Look whether something on the way swallows it.")]
+    return [*found, problem(about, text, "Check whether a firewall or a proxy drops the requests.")]
 
 
 def without(secrets: Iterable[str], text: str) -> str:

@@ -16,8 +16,8 @@ from .findings import Finding, ok, problem, warning
 
 DEFAULT = "root:Milvus"
 CHANGE = (
-    "Whoever runs Milvus changes it (client.update_password) and makes an account for this "
-    "dashboard with the rights in docs/milvus.md."
+    "Ask the Milvus administrator to change it (client.update_password) and to create an account "
+    "for Milvus Admin with the privileges in docs/milvus.md."
 )
 SOON = 30  # days before a certificate is over in which it is worth a line
 HERE = {"127.0.0.1", "localhost", "::1"}
@@ -28,7 +28,7 @@ def look(cluster: Cluster) -> Iterator[Finding]:
     about = f"cluster {cluster.key}"
     yield from _certificates(about, cluster)
     if proxy := proxied.proxy_for(cluster.uri):
-        text = f"gRPC goes through the proxy in {proxy} of the environment"
+        text = f"gRPC goes through the proxy that the environment sets in {proxy}"
         yield warning(about, text, proxied.remedy(cluster.uri))
     connection = Connection(cluster)
     try:
@@ -40,12 +40,12 @@ def look(cluster: Cluster) -> Iterator[Finding]:
     yield from _version(about, cluster, version)
     yield from _plain(about, cluster)
     if DEFAULT in cluster.secrets:
-        yield problem(about, "root has the password that everybody knows", CHANGE)
+        yield problem(about, "root has the default password of Milvus", CHANGE)
     if connection.lite("default"):
         yield warning(
             about,
-            "an embedded Milvus Lite: no identities, no rights, one process",
-            "For anything but trying things out, use a Milvus server.",
+            "this is an embedded Milvus Lite: no ids, no privileges, one process",
+            "Use it for trying things out only, and a Milvus server for everything else.",
         )
         return
     yield from databases.look(about, connection)
@@ -56,29 +56,29 @@ def _unreachable(about: str, cluster: Cluster, exc: MilvusError) -> Finding:
     if "://" not in cluster.uri:
         return warning(
             about,
-            f"an embedded Milvus Lite that can't be opened: {at}",
-            "Its file belongs to one process. Stop the dashboard, and try again; if it is "
-            "stopped, look at the folder.",
+            f"the embedded Milvus Lite can't be opened: {at}",
+            "Only one process can open its file. Stop Milvus Admin and try again; if it is "
+            "stopped, check the permissions of the folder.",
         )
     if isinstance(exc, Denied):
         return problem(
             about,
-            f"refused our token or password at {at}",
-            "Compare token (or user and password) with the account at Milvus, and restart.",
+            f"Milvus rejected the token or password: {at}",
+            "Compare token (or user and password) with the account in Milvus, and restart.",
         )
     if exc.code == NO_CONNECTION:
         return problem(about, f"no connection to {at}", "See the table in docs/connections.md.")
     return problem(
         about,
         f"no answer from {at}",
-        "Look whether Milvus runs, and whether this machine may reach that address and port.",
+        "Check that Milvus is running, and that this machine can reach that address and port.",
     )
 
 
 def _how(cluster: Cluster) -> str:
     if not cluster.uri.startswith("https://"):
         return ""
-    return " over TLS, with a certificate of ours" if cluster.client_cert_file else " over TLS"
+    return " over TLS with a client certificate" if cluster.client_cert_file else " over TLS"
 
 
 def _version(about: str, cluster: Cluster, version: str) -> Iterator[Finding]:
@@ -88,8 +88,8 @@ def _version(about: str, cluster: Cluster, version: str) -> Iterator[Finding]:
         text = f"Milvus {version} is newer than this release of Milvus Admin knows"
         yield warning(about, f"{text}: it is treated as {versions.NEWEST_KNOWN}", rehearse)
     if versions.Version.parse(version) is None and not versions.is_lite(version):
-        text = f"{version!r} is no version that can be read"
-        yield warning(about, f"{text}: no rename is sent there", rehearse)
+        text = f"the version {version!r} can't be parsed"
+        yield warning(about, f"{text}: Milvus Admin sends it no rename", rehearse)
     if cluster.strict_drop:
         yield _strict(about, version)
 
@@ -98,10 +98,10 @@ def _strict(about: str, version: str) -> Finding:
     """Whether strict mode may rename on this version."""
     verdict = versions.rename_verdict(version)
     if verdict.safety is versions.Safety.SAFE:
-        return ok(about, "strict_drop: nothing is known against a rename on this version")
+        return ok(about, "strict_drop: no known problem with a rename on this version")
     if verdict.safety is versions.Safety.WARNING:
-        remedy = "Upgrade Milvus to 2.6.12 or later. docs/compatibility.md tells what it means."
-        return warning(about, f"strict_drop renames. {verdict.text}", remedy)
+        remedy = "Upgrade Milvus to 2.6.12 or later. docs/compatibility.md explains the risk."
+        return warning(about, f"strict_drop uses a rename. {verdict.text}", remedy)
     remedy = "Switch strict_drop off for this cluster, or run another version of Milvus."
     return problem(about, f"strict_drop: no collection can be dropped. {verdict.text}", remedy)
 
@@ -113,8 +113,8 @@ def _plain(about: str, cluster: Cluster) -> Iterator[Finding]:
     if cluster.token and not here:
         yield warning(
             about,
-            "without TLS: token and names travel in clear",
-            "Switch on TLS at Milvus, and use https:// in uri.",
+            "no TLS: the token and all names are sent in clear text",
+            "Enable TLS in Milvus, and use https:// in uri.",
         )
 
 
@@ -130,6 +130,6 @@ def _certificates(about: str, cluster: Cluster) -> Iterator[Finding]:
         left = max(c.not_valid_after_utc for c in certificates) - datetime.now(UTC)
         if left.days >= SOON:
             continue
-        when = "is over" if left.total_seconds() < 0 else f"is over in {left.days} days"
+        when = "has expired" if left.total_seconds() < 0 else f"expires in {left.days} days"
         found = problem if left.total_seconds() < 0 else warning
-        yield found(about, f"{name} {when}: {path}", "Replace it, and restart.")
+        yield found(about, f"{name} {when}: {path}", "Replace it and restart Milvus Admin.")

@@ -1,4 +1,4 @@
-"""What a proxy in front says of the request, and where below its host we are."""
+"""What a trusted proxy in front says about a request, and the path prefix (URL_PREFIX)."""
 
 import re
 from collections.abc import Callable
@@ -75,8 +75,8 @@ def hosts() -> list[str]:
         if not re.fullmatch(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", name):
             host = urlsplit(name if "//" in name else f"//{name}").hostname or "milvus.example.com"
             raise ImproperlyConfigured(
-                f"ALLOWED_HOSTS has {name!r}, which is no host name. Leave out protocol, port and "
-                f"path: {host}. An IPv6 address stands in brackets, and names are separated by "
+                f"ALLOWED_HOSTS has {name!r}, which is not a host name. Leave out protocol, port "
+                f"and path: {host}. Put an IPv6 address in brackets, and separate names with "
                 "commas."
             )
     return found
@@ -89,11 +89,11 @@ def prefix() -> str:
         return value
     raise ImproperlyConfigured(
         f"URL_PREFIX is {value!r}. Use a path of letters, digits, '-', '_' and '.', such as "
-        "/milvus-admin; or nothing, if the dashboard has the host for itself."
+        "/milvus-admin; or leave it empty if Milvus Admin has the host to itself."
     )
 
 
-def below(where: str, application: Wsgi) -> Wsgi:
+def with_url_prefix(where: str, application: Wsgi) -> Wsgi:
     """The application at that prefix, whether the proxy takes it off the path or leaves it on."""
 
     def prefixed(request: dict[str, Any], start_response: Callable[..., Any]) -> Any:

@@ -6,14 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from collections_app.health import readiness
-from milvusadmin.middleware.cached_probe import Latest
+from milvusadmin.middleware.cached_probe import CachedProbe
 
-# Seconds. Whoever asks, the database is asked once in KEEP, and hangs for nobody beyond DEADLINE.
-KEEP, DEADLINE = 2.0, 1.0
+TTL, TIMEOUT = 2.0, 1.0  # seconds
 
 REQUIRED = {
-    "database": Latest(readiness.database_answers, keep=KEEP, deadline=DEADLINE),
-    "audit_log": Latest(readiness.log_is_writable, keep=KEEP, deadline=DEADLINE),
+    "database": CachedProbe(readiness.database_answers, ttl=TTL, timeout=TIMEOUT),
+    "audit_log": CachedProbe(readiness.log_is_writable, ttl=TTL, timeout=TIMEOUT),
 }
 
 
@@ -47,7 +46,7 @@ def ready() -> HttpResponse:
 
 def checks() -> dict[str, bool]:
     """Each check that is required, and whether it passes. No answer in time is none."""
-    return {name: bool(latest.get()) for name, latest in REQUIRED.items()}
+    return {name: bool(probe.get()) for name, probe in REQUIRED.items()}
 
 
 def _lines(text: str, status: int = 200) -> HttpResponse:

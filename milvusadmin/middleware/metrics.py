@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from collections_app.health import heartbeat
 from collections_app.models import AuditEvent, Claim
 from milvusadmin.middleware import health
-from milvusadmin.middleware.cached_probe import Latest
+from milvusadmin.middleware.cached_probe import CachedProbe
 
 PATH = "/metrics"
 
@@ -89,7 +89,7 @@ def _families() -> list[Metric]:
         connection.close()
 
 
-database = Latest(_families, keep=1.0, deadline=3.0)
+database = CachedProbe(_families, ttl=1.0, timeout=3.0)
 
 
 def _open_operations() -> list[Metric]:

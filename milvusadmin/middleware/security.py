@@ -40,4 +40,6 @@ class LoopbackOnlyMiddleware:
         peer = request.META.get("REMOTE_ADDR") or "127.0.0.1"  # a Unix socket has no address
         if ip_address(peer).is_loopback:
             return self.get_response(request)
-        return HttpResponseForbidden("This serves the machine it runs on, and nobody else.")
+        return HttpResponseForbidden(
+            "LOOPBACK_ONLY is set: Milvus Admin answers requests from this machine only."
+        )

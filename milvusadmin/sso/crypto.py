@@ -12,14 +12,14 @@ from django.conf import settings
 INFO = b"milvus-admin tokens"
 
 
-def lock(tokens: dict[str, Any]) -> str:
+def encrypt_tokens(tokens: dict[str, Any]) -> str:
     """What of a token response is kept: the refresh token, and the ID token for signing out."""
     kept = {name: tokens[name] for name in ("refresh_token", "id_token") if tokens.get(name)}
     return fernet(INFO).encrypt(json.dumps(kept).encode()).decode()
 
 
-def unlock(text: str) -> dict[str, str]:
-    """The tokens; none if they were locked with another SECRET_KEY."""
+def decrypt_tokens(text: str) -> dict[str, str]:
+    """The tokens; none if they were encrypted with another SECRET_KEY."""
     try:
         return dict(json.loads(fernet(INFO).decrypt(text.encode())))
     except InvalidToken:

@@ -47,7 +47,7 @@ def record_groups(request: HttpRequest, actor: Actor, before: Iterable[str]) -> 
     record(GROUPS, caller_of(request, actor), message, details=details)
 
 
-def refused(caller: Caller, why: str) -> None:
+def record_rejected_sign_in(caller: Caller, why: str) -> None:
     """Record a sign-in that was turned away. It stays turned away if it can't be recorded."""
     subject, ip = caller.actor.subject, caller.origin.ip
     logger.warning("sign-in refused: %s (%r, %s)", " ".join(why.split()), subject, ip)

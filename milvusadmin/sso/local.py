@@ -73,7 +73,7 @@ class LocalLoginView(LoginView):
         name = form.cleaned_data.get("username", "")
         locked = getattr(self.request, "axes_locked_out", False)
         why = "Locked after too many wrong passwords" if locked else "Wrong name or password"
-        events.refused(caller_of(self.request, _attempted(name)), why)
+        events.record_rejected_sign_in(caller_of(self.request, _attempted(name)), why)
         return super().form_invalid(form)
 
 

@@ -34,7 +34,7 @@ def identify(request: HttpRequest, *, fresh: bool) -> Actor | None:
     try:
         actor = _vouched_for(request, headers)
     except NotFromTheProxy:
-        _end(request, "The proxy does not vouch for it any more")
+        _end(request, "The proxy no longer confirms this session")
         raise
     return _with_session(request, actor)
 
@@ -81,10 +81,10 @@ def _vouched_for(request: HttpRequest, headers: dict[str, str]) -> Actor:
     config = _config()
     right = hmac.compare_digest(headers["secret"].encode(), config.secret.encode())
     if not (right and config.trusts(str(request.META.get("REMOTE_ADDR", "")))):
-        _refuse(request, headers)
+        _reject_sign_in(request, headers)
     subject = _text(headers["user"])
     if not subject or "," in subject or len(subject) > 255 or not subject.isprintable():
-        raise NotFromTheProxy("the proxy names nobody")
+        raise NotFromTheProxy("the proxy names no user")
     parts = _text(headers["groups"]).split(config.groups_separator)
     groups = {part.strip(" \t") for part in parts} - {""}
     return Actor(
@@ -96,14 +96,14 @@ def _vouched_for(request: HttpRequest, headers: dict[str, str]) -> Actor:
     )
 
 
-def _refuse(request: HttpRequest, headers: dict[str, str]) -> None:
+def _reject_sign_in(request: HttpRequest, headers: dict[str, str]) -> None:
     """Who sends such headers without being the proxy is on the record; a lost visitor is not."""
     if headers["user"] or headers["groups"] or headers["secret"]:
         # Not the address in a header: whoever comes past the proxy writes that too.
         caller = caller_of(request, events.stranger("proxy", ISSUER))
         origin = replace(caller.origin, ip=str(request.META.get("REMOTE_ADDR", "")))
-        why = f"Headers of the proxy from somebody else, for {headers['user'][:255]!r}"
-        events.refused(replace(caller, origin=origin), why)
+        why = f"Proxy headers from an untrusted sender, for user {headers['user'][:255]!r}"
+        events.record_rejected_sign_in(replace(caller, origin=origin), why)
     raise NotFromTheProxy("it did not come through the proxy")
 
 
@@ -113,7 +113,7 @@ def _refuse(request: HttpRequest, headers: dict[str, str]) -> None:
 def _with_session(request: HttpRequest, actor: Actor) -> Actor:
     row = _row(request)
     if row is not None and row.subject != actor.subject:
-        _end(request, "The proxy names somebody else now")
+        _end(request, "The proxy names a different user now")
         row = None
     if row is None:
         return _begin(request, actor)
@@ -132,11 +132,13 @@ def _row(request: HttpRequest) -> SignIn | None:
 def _begin(request: HttpRequest, actor: Actor) -> Actor:
     user = user_of(ISSUER, actor.subject, actor.display)
     if not user.is_active:
-        events.refused(caller_of(request, actor), "This user is switched off here")
-        raise NotFromTheProxy("this user is switched off here")
+        events.record_rejected_sign_in(
+            caller_of(request, actor), "This user is disabled in Milvus Admin"
+        )
+        raise NotFromTheProxy("this user is disabled in Milvus Admin")
     login(request, user, backend=BACKEND)
     request.session.cycle_key()
-    message = f"Came through the proxy; groups: {', '.join(actor.groups) or 'none'}"
+    message = f"Signed in through the proxy; groups: {', '.join(actor.groups) or 'none'}"
     try:
         events.record(events.SIGN_IN, caller_of(request, actor), message)
     except LogUnwritable:

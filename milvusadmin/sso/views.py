@@ -110,7 +110,9 @@ def callback(request: AppRequest) -> HttpResponse:
     if flow is None:
         if signed_in:  # an old tab, or a link of somebody who wants a refusal in her name
             return redirect(settings.LOGIN_REDIRECT_URL)
-        return refused(request, "it was not begun in this browser, or was used already")
+        return reject_sign_in(
+            request, "this browser did not start this sign-in, or has already used it"
+        )
     if signed_in and flow.purpose != "again":  # by another tab, meanwhile
         response: HttpResponse = redirect(flow.next)
     else:
@@ -128,7 +130,7 @@ def _came_back(request: AppRequest, flow: Flow) -> HttpResponse:
             _check_again(request, person)
         session.begin(request, person, kept, flow.purpose)
     except client.SignInRejected as exc:
-        return refused(request, str(exc), flow.next)
+        return reject_sign_in(request, str(exc), flow.next)
     except client.Unavailable as exc:
         return unavailable(request, exc, flow.next)
     return redirect(flow.next)
@@ -138,21 +140,23 @@ def _check_again(request: HttpRequest, person: client.Person) -> None:
     """The same person, and asked just now. Raises SignInRejected."""
     row = SignIn.objects.filter(session_key=request.session.session_key or "").first()
     if row is None or row.subject != person.subject:
-        raise client.SignInRejected("somebody else signed in than the one who was asked to")
+        raise client.SignInRejected("a different person signed in than the one who was asked")
     if person.authenticated_at is None:
-        raise client.SignInRejected("the provider does not say when you signed in (no auth_time)")
+        raise client.SignInRejected(
+            "the ID token has no auth_time, so the time of the sign-in is unknown"
+        )
     age = (timezone.now() - person.authenticated_at).total_seconds()
     if not -client.LEEWAY <= age <= oldest_sign_in() + client.LEEWAY:
         raise client.SignInRejected(
-            "the provider did not ask you again: that sign-in is an old one"
+            "the provider did not ask for a new sign-in: auth_time is too old"
         )
 
 
-def refused(request: AppRequest, why: str, again: str = "") -> HttpResponse:
+def reject_sign_in(request: AppRequest, why: str, again: str = "") -> HttpResponse:
     """Turned away, on the record, with a way to try again."""
     issuer = client.config().issuer
     caller = caller_of(request, request.actor or events.stranger("oidc", issuer))
-    events.refused(caller, f"Sign-in refused: {why}")
+    events.record_rejected_sign_in(caller, f"Sign-in refused: {why}")
     context = {"why": why, "title": "Sign-in refused", "again": again}
     return render(request, "sso/refused.html", context, status=403)
 
@@ -213,7 +217,7 @@ def backchannel_logout(request: HttpRequest) -> HttpResponse:
         ending = logout.read_logout_token(request.POST.get("logout_token", ""))
     except client.SignInRejected as exc:
         stranger = events.stranger("oidc", client.config().issuer)
-        events.refused(caller_of(request, stranger), str(exc))
+        events.record_rejected_sign_in(caller_of(request, stranger), str(exc))
         return JsonResponse({"error": "invalid_request"}, status=400)
     except client.Unavailable:
         return JsonResponse({"error": "temporarily_unavailable"}, status=503)

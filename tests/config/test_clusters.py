@@ -255,13 +255,16 @@ WRONG = {
     ),
     "a lock with brackets": (
         '[clusters.a]\nprotected = ["[ab]*"]',
-        "[clusters.a] protected: '[ab]*' is no pattern. * is any text, ? is one character",
+        "[clusters.a] protected: '[ab]*' is not a pattern. Use * for any text, ? for one character",
     ),
     "a lock too deep": (
         '[clusters.a]\nprotected = ["a/b/c"]',
-        "[clusters.a] protected: 'a/b/c' is no pattern. Use name or database/name.",
+        "[clusters.a] protected: 'a/b/c' is not a pattern. Use name or database/name.",
     ),
-    "a lock on nothing": ('[clusters.a]\nprotected = ["db/"]', "protected: 'db/' is no pattern."),
+    "a lock on nothing": (
+        '[clusters.a]\nprotected = ["db/"]',
+        "protected: 'db/' is not a pattern.",
+    ),
     "reauth in seconds": ("[clusters.a]\nreauth = 600", "[clusters.a] reauth must be a string."),
     "reauth without unit": (
         '[clusters.a]\nreauth = "600"',

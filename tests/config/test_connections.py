@@ -70,7 +70,7 @@ def test_user_and_password_are_the_token(files: Callable[[str, str], str]) -> No
         ({"user": "ada"}, "[clusters.a] needs user and password (or password_file) together."),
         ({"password": "S3cr3t"}, "[clusters.a] needs user and password"),
         ({"user": "a:b", "password": "S3cr3t"}, "[clusters.a] user has a colon"),
-        ({"user": "a", "password": "S3cr3t", "token": "S3cr3t"}, "Keep one way."),
+        ({"user": "a", "password": "S3cr3t", "token": "S3cr3t"}, "Keep one."),
         ({"token": "S3cr3t", "token_file": "x"}, "[clusters.a] has token and token_file."),
         ({"password": "S3cr3t", "password_file": "x"}, "has password and password_file."),
         ({"user": "a", "password_file": "/nosuch"}, "[clusters.a] password_file can't be read"),
@@ -126,7 +126,7 @@ def test_a_file_that_is_missing_or_no_pem_is_named(
 ) -> None:
     missing, garbage = {name: "/nosuch.pem"}, {name: files("garbage", "S3cr3t")}
     assert f"[clusters.a] {name} can't be read: No such file" in refusal(**papers | missing)
-    assert f"[clusters.a] {name} is no PEM file" in refusal(**papers | garbage)
+    assert f"[clusters.a] {name} is not a PEM file" in refusal(**papers | garbage)
 
 
 def test_a_key_with_a_passphrase_is_refused(papers: Table, tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ def test_a_key_with_a_passphrase_is_refused(papers: Table, tmp_path: Path) -> No
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"S3cr3t")
     )
     Path(papers["client_key_file"]).write_bytes(locked)
-    assert "client_key_file needs a passphrase" in refusal(**papers)
+    assert "client_key_file has a passphrase" in refusal(**papers)
 
 
 def test_a_key_of_another_certificate_is_refused(papers: Table, tmp_path: Path) -> None:
     stranger = Authority(tmp_path, "others").issue("client")
-    assert "is not client_cert_file's key" in refusal(
+    assert "does not belong to client_cert_file" in refusal(
         **papers | {"client_key_file": str(stranger.key)}
     )

@@ -130,8 +130,8 @@ def test_no_item_is_empty_or_has_spaces_that_nobody_sees(name: str, value: Any) 
 def test_what_other_programs_take_for_a_pattern_is_refused(name: str, pattern: str) -> None:
     said = complaint({**COMPLETE, name: ["test", pattern]})
     assert said == (
-        f"[[access]] rule 1 {name}: {pattern!r} is no pattern. * is any text, ? is one "
-        "character, and nothing else is special."
+        f"[[access]] rule 1 {name}: {pattern!r} is not a pattern. Use * for any text, ? for "
+        "one character, and no other special characters."
     )
 
 
@@ -139,15 +139,16 @@ def test_what_other_programs_take_for_a_pattern_is_refused(name: str, pattern: s
 @pytest.mark.parametrize("pattern", ["db/users", "/users", "db/", "/", "a/b/c"])
 def test_a_slash_belongs_into_a_lock_only(name: str, pattern: str) -> None:
     said = complaint({**COMPLETE, name: [pattern]})
-    assert said.startswith(f"[[access]] rule 1 {name}: {pattern!r} is no pattern.")
-    assert said.endswith("A / belongs into protected only.")
+    assert said.startswith(f"[[access]] rule 1 {name}: {pattern!r} is not a pattern.")
+    assert said.endswith("A / is allowed in protected only.")
 
 
 @pytest.mark.parametrize("pattern", ["prod", "Test", "prod-", "test?", "staging-*", "?"])
 def test_a_cluster_that_there_is_not_is_a_typing_error(pattern: str) -> None:
     said = complaint({**COMPLETE, "clusters": ["test", pattern]})
     assert said == (
-        f"[[access]] rule 1 clusters: {pattern!r} fits no cluster. Known: prod-eu, prod-us, test."
+        f"[[access]] rule 1 clusters: {pattern!r} matches no cluster. "
+        "Known: prod-eu, prod-us, test."
     )
 
 

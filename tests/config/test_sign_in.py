@@ -65,7 +65,7 @@ def test_accounts_of_our_own_are_the_default_on_this_machine_only(put: Put) -> N
     assert sign_in.mode(this_machine_only=True) == "local"
     said = refused(lambda: sign_in.mode(this_machine_only=False))
     assert said.startswith("SIGN_IN is not set. Use oidc (")
-    assert "local (accounts of this dashboard, for break-glass)" in said
+    assert "local (local accounts, for emergencies)" in said
 
 
 @pytest.mark.parametrize("value", ["OIDC", "saml", "local ", "none", "0"])
@@ -199,16 +199,16 @@ def test_secret_and_peer_are_enough(put: Put) -> None:
     [
         ({"PROXY_SECRET": ""}, "PROXY_SECRET is not set. Make one with: openssl rand -hex 32"),
         ({"PROXY_SECRET": "q" * 31}, "PROXY_SECRET is shorter than 32 characters."),
-        ({"PROXY_TRUSTED": ""}, "PROXY_TRUSTED is not set. Name the proxy's addresses"),
+        ({"PROXY_TRUSTED": ""}, "PROXY_TRUSTED is not set. List the proxy's addresses"),
         ({"PROXY_TRUSTED": " , "}, "PROXY_TRUSTED is not set."),
-        ({"PROXY_TRUSTED": "0.0.0.0/0"}, "PROXY_TRUSTED: 0.0.0.0/0 is everybody."),
-        ({"PROXY_TRUSTED": "::/0"}, "PROXY_TRUSTED: ::/0 is everybody."),
-        ({"PROXY_TRUSTED": "10.0.3.7, ::/0"}, "PROXY_TRUSTED: ::/0 is everybody."),
-        ({"PROXY_TRUSTED": "proxy.example"}, "PROXY_TRUSTED: 'proxy.example' is no address"),
-        ({"PROXY_TRUSTED": "*"}, "PROXY_TRUSTED: '*' is no address"),
-        ({"PROXY_TRUSTED": "10.0.3.7/28"}, "PROXY_TRUSTED: '10.0.3.7/28' is no address"),
-        ({"PROXY_TRUSTED": "10.0.3.7:80"}, "PROXY_TRUSTED: '10.0.3.7:80' is no address"),
-        ({"PROXY_TRUSTED": "Unix"}, "PROXY_TRUSTED: 'Unix' is no address"),
+        ({"PROXY_TRUSTED": "0.0.0.0/0"}, "PROXY_TRUSTED: 0.0.0.0/0 matches every address."),
+        ({"PROXY_TRUSTED": "::/0"}, "PROXY_TRUSTED: ::/0 matches every address."),
+        ({"PROXY_TRUSTED": "10.0.3.7, ::/0"}, "PROXY_TRUSTED: ::/0 matches every address."),
+        ({"PROXY_TRUSTED": "proxy.example"}, "PROXY_TRUSTED: 'proxy.example' is not an address"),
+        ({"PROXY_TRUSTED": "*"}, "PROXY_TRUSTED: '*' is not an address"),
+        ({"PROXY_TRUSTED": "10.0.3.7/28"}, "PROXY_TRUSTED: '10.0.3.7/28' is not an address"),
+        ({"PROXY_TRUSTED": "10.0.3.7:80"}, "PROXY_TRUSTED: '10.0.3.7:80' is not an address"),
+        ({"PROXY_TRUSTED": "Unix"}, "PROXY_TRUSTED: 'Unix' is not an address"),
     ],
     ids=str,
 )
@@ -319,7 +319,7 @@ def test_a_proxy_cannot_say_when_somebody_signed_in(config: Any, run: Run) -> No
 
 def test_a_mistake_in_a_rule_stops_the_start(config: Any, run: Run) -> None:
     said = complaint(run, {**PRODUCTION, **config(ACCESS.replace('"main"', '"mian"'))})
-    assert said == "[[access]] rule 1 clusters: 'mian' fits no cluster. Known: main."
+    assert said == "[[access]] rule 1 clusters: 'mian' matches no cluster. Known: main."
 
 
 @pytest.mark.parametrize("mode", [OIDC, PROXY], ids=["oidc", "proxy"])

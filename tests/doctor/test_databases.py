@@ -44,10 +44,10 @@ def test_databases_with_the_same_finding_share_a_line(
     relay: Relay, milvus_server: MilvusServer, make_collection: Seeds
 ) -> None:
     lists(relay, "default", *sorted(make_collection.database() for _ in range(3)))
-    line = about(found(relay, milvus_server.token), "every right that is used here")
+    line = about(found(relay, milvus_server.token), "every privilege that Milvus Admin uses")
     assert (line.state, line.text) == (
         State.OK,
-        "root has every right that is used here in all 4 databases",
+        "root has every privilege that Milvus Admin uses in all 4 databases",
     )
 
 
@@ -119,7 +119,7 @@ def test_where_databases_may_not_be_listed_those_of_the_rules_are_examined(
     lacking = about(findings, "lacks GetStatistics")
     assert f"in {database}" in lacking.text
     assert "ListDatabases" not in lacking.text
-    assert about(findings, "may not list databases").state == State.WARNING
+    assert about(findings, "can't list databases").state == State.WARNING
 
 
 def test_lists_that_may_be_incomplete_are_a_warning(

@@ -48,7 +48,7 @@ def test_a_healthy_one_is_healthy_and_nothing_is_written() -> None:
 
 
 def test_an_empty_log_is_said_to_be_empty() -> None:
-    assert any("it is empty" in finding.text for finding in said())
+    assert any("the log is empty" in finding.text for finding in said())
 
 
 def test_triggers_that_were_removed_are_named() -> None:
@@ -103,7 +103,7 @@ def test_missing_migrations_are_the_last_thing_said() -> None:
         texts = bad()
     finally:
         MigrationRecorder(connection).record_applied(newest.app, newest.name)
-    assert texts == [f"1 migrations are missing: collections_app.{newest.name}…"]
+    assert texts == [f"1 migrations are not applied: collections_app.{newest.name}…"]
 
 
 def test_an_operation_that_stays_open_is_a_problem() -> None:
@@ -119,16 +119,16 @@ def claim_again(age: timedelta) -> Claim:
 
 
 def test_a_loop_that_never_ran_or_stopped_is_noted() -> None:
-    assert any("reconcile_operations never ran" in finding.text for finding in said())
+    assert any("reconcile_operations has never run" in finding.text for finding in said())
     heartbeat.record_run(heartbeat.RECONCILE)
     assert any("reconcile_operations is running" in finding.text for finding in said())
     TaskRun.objects.update(at=timezone.now() - timedelta(minutes=7))
-    assert any("reconcile_operations ran last 7 min ago" in f.text for f in said())
+    assert any("reconcile_operations last ran 7 min ago" in f.text for f in said())
 
 
 def test_a_verification_that_went_wrong_is_a_problem() -> None:
     heartbeat.record_run(heartbeat.VERIFY, ok=False)
-    assert bad() == [f"{heartbeat.VERIFY} ran and did not go well"]
+    assert bad() == [f"the last run of {heartbeat.VERIFY} failed"]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_proxy_that_is_a_whole_network(settings: Any) -> None:
     settings.SIGN_IN = "proxy"
     settings.PROXY = Proxy(secret=SECRET, networks=(ip_network("10.0.3.7/32"),), unix=True)
     believed, size = said()
-    assert "believed from 10.0.3.7/32, a Unix socket" in believed.text
+    assert "trusted from 10.0.3.7/32, a Unix socket" in believed.text
     assert "X-Forwarded-Groups may be 32768 bytes long (HEADER_BYTES)" in size.text
     settings.PROXY = Proxy(secret=SECRET, networks=(ip_network("10.0.0.0/8"),))
     wide = said()[-1]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from milvusadmin.middleware import cached_probe
-from milvusadmin.middleware.cached_probe import Latest
+from milvusadmin.middleware.cached_probe import CachedProbe
 
 
 class Counting:
@@ -29,7 +29,7 @@ def counting() -> Counting:
 
 
 def test_a_crowd_is_answered_by_one_search(counting: Counting) -> None:
-    found = Latest(counting, keep=60, deadline=10)
+    found = CachedProbe(counting, ttl=60, timeout=10)
     with ThreadPoolExecutor(8) as crowd:
         answers = [crowd.submit(found.get) for _ in range(8)]
         counting.gate.set()
@@ -39,14 +39,14 @@ def test_a_crowd_is_answered_by_one_search(counting: Counting) -> None:
 
 def test_what_is_too_old_is_found_again(counting: Counting) -> None:
     counting.gate.set()
-    found = Latest(counting, keep=0.05, deadline=10)
+    found = CachedProbe(counting, ttl=0.05, timeout=10)
     assert found.get() == 1
     time.sleep(0.06)
     assert found.get() == 2
 
 
 def test_a_search_that_hangs_is_waited_for_once(counting: Counting) -> None:
-    found = Latest(counting, keep=0.05, deadline=0.3)
+    found = CachedProbe(counting, ttl=0.05, timeout=0.3)
     began = time.monotonic()
     assert found.get() is None
     assert 0.25 < time.monotonic() - began < 5
@@ -61,17 +61,17 @@ def test_one_that_hangs_for_good_is_given_up(
     counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cached_probe, "GIVE_UP", 0.2)
-    found = Latest(counting, keep=0.0, deadline=0.1)
+    found = CachedProbe(counting, ttl=0.0, timeout=0.1)
     assert found.get() is None
     time.sleep(0.2)
     assert found.get() is None
     assert counting.asked == 2
     counting.gate.set()
-    assert Latest(counting, keep=0, deadline=10).get() == 3
+    assert CachedProbe(counting, ttl=0, timeout=10).get() == 3
 
 
 def test_a_search_that_fails_is_no_answer() -> None:
     def fail() -> int:
         raise ValueError
 
-    assert Latest(fail, keep=60, deadline=10).get() is None
+    assert CachedProbe(fail, ttl=60, timeout=10).get() is None

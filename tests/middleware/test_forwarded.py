@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from collections_app.access.principals import client_address
 from milvusadmin.config.peers import Peers, peers
-from milvusadmin.middleware.forwarded import ForwardedMiddleware, address, below, prefix
+from milvusadmin.middleware.forwarded import ForwardedMiddleware, address, prefix, with_url_prefix
 from tests.infra.gunicorn import HOST, App, ask, gunicorn
 
 PROXY, ELSEWHERE = "10.0.3.7", "192.0.2.9"
@@ -91,7 +91,7 @@ def test_forwarded_protocol_in_capitals_is_the_same(settings: Any) -> None:
 @pytest.mark.parametrize("value", ["1", "true", "*", "0.0.0.0/0"])
 def test_everybody_is_no_proxy(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUST_PROXY", value)
-    with pytest.raises(ImproperlyConfigured, match=r"^TRUST_PROXY: .* Name the proxy"):
+    with pytest.raises(ImproperlyConfigured, match=r"^TRUST_PROXY: .* List the proxy"):
         peers("TRUST_PROXY")
 
 
@@ -113,7 +113,7 @@ def test_everybody_is_no_proxy(value: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_prefix_is_taken_off_once(where: str, asked: str, path: str) -> None:
     seen: dict[str, Any] = {}
     request = {"PATH_INFO": asked, "SCRIPT_NAME": "/of-somebody-else"}
-    below(where, lambda environ, start: seen.update(environ))(request, lambda *args: None)
+    with_url_prefix(where, lambda environ, start: seen.update(environ))(request, lambda *args: None)
     assert seen == {"PATH_INFO": path, "SCRIPT_NAME": where}
 
 

@@ -18,7 +18,7 @@ from collections_app.health import heartbeat, readiness
 from collections_app.milvus.circuit_breaker import State
 from collections_app.models import AuditEvent, TaskRun
 from milvusadmin.middleware import health
-from milvusadmin.middleware.cached_probe import Latest
+from milvusadmin.middleware.cached_probe import CachedProbe
 from tests.infra.faultproxy import FaultProxy
 
 PROBE = {"Host": "10.1.2.3:8000"}
@@ -33,7 +33,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier test was told does not count."""
     checks = {"database": readiness.database_answers, "audit_log": readiness.log_is_writable}
     for name, check in checks.items():
-        monkeypatch.setitem(health.REQUIRED, name, Latest(check, keep=0.0, deadline=1.0))
+        monkeypatch.setitem(health.REQUIRED, name, CachedProbe(check, ttl=0.0, timeout=1.0))
 
 
 def probe(path: str) -> tuple[int, str]:
@@ -150,7 +150,7 @@ def test_a_crowd_of_probes_asks_the_database_once(monkeypatch: pytest.MonkeyPatc
         asked.append(1)
         return readiness.database_answers()
 
-    monkeypatch.setitem(health.REQUIRED, "database", Latest(answers, keep=60, deadline=5))
+    monkeypatch.setitem(health.REQUIRED, "database", CachedProbe(answers, ttl=60, timeout=5))
     with ThreadPoolExecutor(8) as crowd:
         told = set(crowd.map(probe, ["/readyz"] * 40))
     assert told == {(200, ALL_WELL)}

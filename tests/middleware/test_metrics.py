@@ -18,7 +18,7 @@ from collections_app.health import heartbeat
 from collections_app.milvus.errors import MilvusError
 from collections_app.milvus.types import Kind
 from milvusadmin.middleware import metrics
-from milvusadmin.middleware.cached_probe import Latest
+from milvusadmin.middleware.cached_probe import CachedProbe
 from tests.documents import ROOT
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
@@ -31,7 +31,7 @@ Milvus = clusters.Milvus
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier test was told does not count."""
-    monkeypatch.setattr(metrics, "database", Latest(metrics._families, keep=0.0, deadline=10.0))
+    monkeypatch.setattr(metrics, "database", CachedProbe(metrics._families, ttl=0.0, timeout=10.0))
 
 
 @pytest.fixture
@@ -191,5 +191,5 @@ def test_metrics_folder_that_can_not_be_made_stops_the_start(
     hooks: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "below").touch()
-    with pytest.raises(SystemExit, match=r"METRICS_DIR: no folder can be made in .*/below/it: "):
+    with pytest.raises(SystemExit, match=r"METRICS_DIR: can't create a folder in .*/below/it: "):
         hooks["on_starting"](arbiter())

@@ -114,7 +114,7 @@ def test_a_part_of_a_page_comes_through(proxied: Apache) -> None:
     browser.sign_in("aldo", "/audit/")
     part = browser.get("/audit/", HX_Request="true")
     assert part.status_code == 200
-    assert "Came through the proxy" in part.text
+    assert "Signed in through the proxy" in part.text
     assert "<html" not in part.text
 
 

@@ -49,11 +49,11 @@ def test_an_honest_answer_gets_in(visitor: Client, forger: Forger) -> None:
     ids=str,
 )
 def test_an_answer_to_no_question_is_refused(query: dict[str, str], visitor: Client) -> None:
-    turned_away(visitor, visitor.get(CALLBACK, query), "not begun in this browser")
+    turned_away(visitor, visitor.get(CALLBACK, query), "did not start this sign-in")
 
 
 def test_a_forged_state_is_refused_though_the_code_is_good(visitor: Client, forger: Forger) -> None:
-    turned_away(visitor, come_back(visitor, forger, state="forged"), "not begun in this browser")
+    turned_away(visitor, come_back(visitor, forger, state="forged"), "did not start this sign-in")
     assert forger.forms == []
 
 
@@ -62,7 +62,7 @@ def test_the_answer_to_somebody_elses_question_is_refused(visitor: Client, forge
     attacker = Client()
     granted = forger.grant(begin(attacker))
     begin(visitor)
-    turned_away(visitor, visitor.get(CALLBACK, granted), "not begun in this browser")
+    turned_away(visitor, visitor.get(CALLBACK, granted), "did not start this sign-in")
     assert forger.forms == []
 
 
@@ -111,7 +111,7 @@ def test_an_answer_after_a_quarter_of_an_hour_is_refused(
     granted = forger.grant(begin(visitor))
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + flows.SECONDS + 5)
-    turned_away(visitor, visitor.get(CALLBACK, granted), "not begun in this browser")
+    turned_away(visitor, visitor.get(CALLBACK, granted), "did not start this sign-in")
 
 
 def test_sign_in_page_strangers_leave_no_rows(forger: Forger) -> None:

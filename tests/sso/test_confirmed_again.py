@@ -125,7 +125,7 @@ def test_who_was_removed_is_out_at_the_next_check(tom: Client) -> None:
     assert not SignIn.objects.exists()
     (event,) = recorded("session.ended")
     assert event["actor"]["subject"] == "tom"
-    assert "does not vouch" in event["message"]
+    assert "no longer confirms" in event["message"]
 
 
 def test_htmx_is_sent_to_the_door(tom: Client) -> None:
@@ -159,7 +159,7 @@ def test_who_was_removed_is_out_even_if_that_can_not_be_recorded(
 def test_after_a_working_day_the_session_ends(ada: Client) -> None:
     SignIn.objects.update(started_at=timezone.now() - timedelta(hours=8, seconds=1))
     assert ada.get("/access/").status_code == 302
-    assert "greatest age" in recorded("session.ended")[0]["message"]
+    assert "maximum age" in recorded("session.ended")[0]["message"]
 
 
 # --- right before a drop --------------------------------------------------------------------------

@@ -90,7 +90,7 @@ OURS = "milvus-admin"
         (aud("another"), "aud"),
         (aud("another") | {"azp": OURS}, "aud"),
         (aud(OURS, "another"), "azp"),
-        (aud(OURS, "another") | {"azp": OURS}, "somebody else too"),
+        (aud(OURS, "another") | {"azp": OURS}, "another audience"),
         ({"azp": "another"}, "azp"),
         ({"exp": In(-120)}, "expired"),
         ({"exp": None}, "exp"),
@@ -99,7 +99,7 @@ OURS = "milvus-admin"
         ({"iat": None}, "iat"),
         ({"nbf": In(3600)}, "valid"),
         ({"sub": None}, "sub"),
-        ({"sub": ""}, "names nobody"),
+        ({"sub": ""}, "no usable sub"),
         ({"sub": 7}, ""),
         ({"sub": ["ada"]}, ""),
         ({"sub": "a" * 256}, ""),
@@ -180,7 +180,7 @@ def test_even_if_the_provider_offers_nothing_better(
 
 def test_without_an_id_token_nobody_gets_in(visitor: Client, forger: Forger) -> None:
     forger.tokens = {"id_token": None}
-    turned_away(visitor, come_back(visitor, forger), "there is no ID token")
+    turned_away(visitor, come_back(visitor, forger), "the response has no ID token")
 
 
 def test_a_new_key_of_the_provider_is_found(visitor: Client, forger: Forger) -> None:
@@ -199,12 +199,12 @@ def test_userinfo_about_somebody_else_is_refused(
     subject: Any, visitor: Client, forger: Forger
 ) -> None:
     forger.userinfo = {"sub": subject, "groups": ["ml-platform"]}
-    turned_away(visitor, come_back(visitor, forger), "userinfo is about somebody else")
+    turned_away(visitor, come_back(visitor, forger), "userinfo is about a different person")
 
 
 def test_an_answer_of_another_issuer_is_refused(visitor: Client, forger: Forger) -> None:
     answer = come_back(visitor, forger, iss="https://evil.example")
-    turned_away(visitor, answer, "another issuer")
+    turned_away(visitor, answer, "a different issuer")
     assert forger.forms == []
 
 

@@ -163,7 +163,9 @@ def test_when_the_grace_is_over_everybody_is_out(after: float, status: int, outa
     later(after)
     assert outage.get("/access/").status_code == status
     ended = [e["message"] for e in recorded("session.ended")]
-    assert ended == ([] if status == 200 else ["The provider did not answer for too long"])
+    assert ended == (
+        [] if status == 200 else ["The provider did not answer within the grace period"]
+    )
     assert signed_in(outage) == (status == 200)
 
 

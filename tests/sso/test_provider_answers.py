@@ -153,10 +153,10 @@ def test_userinfo_signed_as_a_jwt_is_read(visitor: Client, forger: Forger) -> No
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"iss": "https://elsewhere.example"}, "another issuer"),
-        ({"aud": "another client"}, "for somebody else"),
-        ({"aud": None}, "for somebody else"),
-        ({"sub": "eve"}, "about somebody else"),
+        ({"iss": "https://elsewhere.example"}, "a different issuer"),
+        ({"aud": "another client"}, "a different audience"),
+        ({"aud": None}, "a different audience"),
+        ({"sub": "eve"}, "about a different person"),
     ],
 )
 def test_userinfo_signed_for_somebody_else_is_refused(
@@ -194,7 +194,7 @@ def test_an_auth_time_in_userinfo_that_is_no_time_breaks_nothing(
 # --- the discovery document -----------------------------------------------------------------------
 
 DOCUMENTS: dict[str, Claims] = {
-    "another issuer": {"issuer": "https://evil.example"},
+    "a different issuer": {"issuer": "https://evil.example"},
     "no issuer": {"issuer": None},
     **{
         f"{name} over http": {name: f"http://id.example/{name}"}

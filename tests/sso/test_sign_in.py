@@ -71,7 +71,7 @@ def test_a_user_switched_off_here_stays_outside(come_in: ComeIn, provider: Provi
     assert browser.get("/access/").status_code == 302
     answer = sign_in(Client(), provider, "ada")
     assert answer.status_code == 403
-    assert "switched off here" in recorded("session.refused")[0]["message"]
+    assert "is disabled in Milvus Admin" in recorded("session.refused")[0]["message"]
 
 
 def test_without_a_record_nobody_gets_in(

@@ -121,12 +121,12 @@ def test_silence_is_no_fresh_sign_in(ada: Client, forger: Forger, books: FakeMil
 @pytest.mark.parametrize(
     ("claims", "why"),
     [
-        ({"auth_time": In(-3600)}, "did not ask you again"),
+        ({"auth_time": In(-3600)}, "did not ask for a new sign-in"),
         ({"auth_time": In(3600)}, "no auth_time"),
         ({"auth_time": None}, "no auth_time"),
         ({"auth_time": 0}, "no auth_time"),
-        ({"sub": "vera"}, "somebody else signed in"),
-        ({"sub": "vera", "name": "Ada Osei"}, "somebody else signed in"),
+        ({"sub": "vera"}, "a different person signed in"),
+        ({"sub": "vera", "name": "Ada Osei"}, "a different person signed in"),
     ],
     ids=str,
 )
@@ -158,7 +158,7 @@ def test_somebody_else_at_the_real_provider_is_refused(
     begun: Any = browser.get("/sign-in/", {"fresh": "1", "next": DIALOG})
     answer = complete(browser, provider, begun, "vera", visitor)
     assert answer.status_code == 403
-    assert "somebody else signed in" in recorded("session.refused")[0]["message"]
+    assert "a different person signed in" in recorded("session.refused")[0]["message"]
     assert "Ada Osei" in Page(browser.get("/access/")).text
 
 

@@ -85,7 +85,7 @@ def test_tokens_are_nowhere_to_be_read(
 
 def test_tokens_of_the_real_provider_are_encrypted_at_rest(oidc: Any, provider: Provider) -> None:
     sign_in(Client(), provider, "ada")
-    kept = crypto.unlock(SignIn.objects.get().tokens)
+    kept = crypto.decrypt_tokens(SignIn.objects.get().tokens)
     assert set(kept) == {"refresh_token", "id_token"}
     text = texts_of_all_tables()
     assert [name for name, token in kept.items() if token in text] == []
@@ -93,20 +93,20 @@ def test_tokens_of_the_real_provider_are_encrypted_at_rest(oidc: Any, provider: 
 
 def test_the_same_tokens_never_look_the_same() -> None:
     kept = {"refresh_token": "r", "access_token": "a"}
-    first, second = crypto.lock(kept), crypto.lock(kept)
+    first, second = crypto.encrypt_tokens(kept), crypto.encrypt_tokens(kept)
     assert first != second
-    assert crypto.unlock(first) == crypto.unlock(second) == {"refresh_token": "r"}
+    assert crypto.decrypt_tokens(first) == crypto.decrypt_tokens(second) == {"refresh_token": "r"}
 
 
 @pytest.mark.parametrize("text", ["", "no token", "gAAAAA", "é"], ids=repr)
 def test_what_can_not_be_unlocked_is_nothing(text: str) -> None:
-    assert crypto.unlock(text) == {}
+    assert crypto.decrypt_tokens(text) == {}
 
 
 def test_tokens_need_the_key_they_were_locked_with(settings: Any) -> None:
-    locked = crypto.lock({"refresh_token": "r"})
+    locked = crypto.encrypt_tokens({"refresh_token": "r"})
     settings.SECRET_KEY = OTHER_KEY
-    assert crypto.unlock(locked) == {}
+    assert crypto.decrypt_tokens(locked) == {}
 
 
 def test_with_another_secret_key_everybody_is_out_and_can_come_again(

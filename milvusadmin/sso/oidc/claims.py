@@ -6,7 +6,7 @@ from typing import Any
 
 from authlib.integrations.django_client import DjangoOAuth2App
 
-from .client import LEEWAY, Person, SignInRejected, _are_elsewhere, _signed_userinfo, config, logger
+from .client import LEEWAY, Person, SignInRejected, config, decode, logger
 
 
 def person_from(
@@ -14,14 +14,14 @@ def person_from(
 ) -> Person:
     """Put the ID token and the userinfo together; they have to be about one and the same."""
     if claims is None and not subject:
-        raise SignInRejected("there is no ID token in its answer")
+        raise SignInRejected("the response has no ID token")
     if claims is not None and claims.get("aud") not in (config().client_id, [config().client_id]):
-        raise SignInRejected("the ID token is for somebody else too")
+        raise SignInRejected("the ID token has another audience")
     known = dict(claims or {})
     if app.server_metadata.get("userinfo_endpoint"):
         known |= _userinfo(app, tokens, known.get("sub", subject))
     if subject and known.get("sub", subject) != subject:
-        raise SignInRejected("the answer is about somebody else")
+        raise SignInRejected("the response is about a different person")
     return _from_claims({"sub": subject, **known}, signed=dict(claims or {}))
 
 
@@ -33,15 +33,25 @@ def _userinfo(app: DjangoOAuth2App, tokens: dict[str, Any], subject: str) -> dic
     signed = answer.headers.get("Content-Type", "").startswith("application/jwt")
     found = _signed_userinfo(app, answer.text) if signed else dict(answer.json())
     if found.get("sub") != subject:
-        raise SignInRejected("the userinfo is about somebody else")
+        raise SignInRejected("the userinfo is about a different person")
     return found
+
+
+def _signed_userinfo(app: DjangoOAuth2App, token: str) -> dict[str, Any]:
+    """Some providers sign what they say of a person (OpenID Connect Core, 5.3.2)."""
+    claims = dict(decode(app, token.strip()).claims)
+    if claims.get("iss") != config().issuer:
+        raise SignInRejected("the userinfo is from a different issuer")
+    if claims.get("aud") not in (config().client_id, [config().client_id]):
+        raise SignInRejected("the userinfo has a different audience")
+    return claims
 
 
 def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
     """`signed` are those of the ID token: only they say which session it is, and since when."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= 255 or subject != _text(subject):
-        raise SignInRejected("the ID token names nobody")
+        raise SignInRejected("the ID token has no usable sub")
     names = (claims.get(name) for name in ("name", "preferred_username", "email"))
     display = next((name for name in names if isinstance(name, str) and name.strip()), subject)
     if _are_elsewhere(claims, config().groups_claim):
@@ -57,6 +67,12 @@ def _from_claims(claims: dict[str, Any], signed: dict[str, Any]) -> Person:
         sid=_text(str(signed.get("sid") or ""))[:255],
         authenticated_at=_moment(signed.get("auth_time")),
     )
+
+
+def _are_elsewhere(claims: dict[str, Any], path: str) -> bool:
+    """Whether the claim only says where the groups could be had: Entra ID, from 200 on."""
+    names = claims.get("_claim_names")
+    return bool(claims.get("hasgroups")) or (isinstance(names, dict) and path in names)
 
 
 def _text(text: str) -> str:

@@ -15,14 +15,11 @@ import requests
 from authlib.integrations.django_client import DjangoOAuth2App, OAuth
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from milvusadmin.config.sign_in import Oidc, safe_address
-
-from ..flows import Flow
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +69,7 @@ def client() -> DjangoOAuth2App:
         _check(metadata)
     except (requests.RequestException, *MALFORMED) as exc:
         app.server_metadata.clear()
-        raise Unavailable(f"its discovery document can't be used: {exc}") from exc
+        raise Unavailable(f"the discovery document can't be used: {exc}") from exc
     return app
 
 
@@ -130,7 +127,7 @@ def _client(oidc: Oidc, hour: int) -> DjangoOAuth2App:
 def _check(metadata: dict[str, Any]) -> None:
     """Raises ValueError if the document is another issuer's, or points at plain HTTP."""
     if metadata.get("issuer") != config().issuer:
-        raise ValueError(f"it is the document of {metadata.get('issuer')!r}")
+        raise ValueError(f"its issuer is {metadata.get('issuer')!r}")
     needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     for name in (*needed, "userinfo_endpoint", "end_session_endpoint"):
         if (name in needed or metadata.get(name)) and not safe_address(str(metadata.get(name))):
@@ -148,7 +145,7 @@ def _check(metadata: dict[str, Any]) -> None:
 def waiting() -> Iterator[None]:
     """At most so many threads of a process wait for the provider on behalf of strangers."""
     if not _seats.acquire(blocking=False):
-        raise Unavailable("too many wait for it already")
+        raise Unavailable("too many requests are waiting for the provider")
     try:
         yield
     finally:
@@ -156,32 +153,6 @@ def waiting() -> Iterator[None]:
 
 
 _seats = threading.BoundedSemaphore(4)
-
-
-# --- signing in -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What Authlib reads of a request: the query, and a session with what it began with.
-
-    Ours has neither a request nor a session in common with anybody.
-    """
-
-    GET: Any
-    session: dict[str, Any]
-    method: str = "GET"
-
-    @classmethod
-    def of(cls, request: HttpRequest, flow: Flow, redirect_uri: str) -> "_Answer":
-        session: dict[str, Any] = {}
-        begun = {
-            "redirect_uri": redirect_uri,
-            "code_verifier": flow.verifier,
-            "nonce": flow.nonce,
-        }
-        client().framework.set_state_data(session, request.GET["state"], begun)
-        return cls(request.GET, session)
 
 
 def decode(app: DjangoOAuth2App, token: str) -> jwt.Token:
@@ -195,19 +166,3 @@ def decode(app: DjangoOAuth2App, token: str) -> jwt.Token:
             raise
         app.keys_asked = time.monotonic()
         return jwt.decode(token, KeySet.import_key_set(app.fetch_jwk_set(force=True)), algorithms)
-
-
-def _signed_userinfo(app: DjangoOAuth2App, token: str) -> dict[str, Any]:
-    """Some providers sign what they say of a person (OpenID Connect Core, 5.3.2)."""
-    claims = dict(decode(app, token.strip()).claims)
-    if claims.get("iss") != config().issuer:
-        raise SignInRejected("the userinfo is another issuer's")
-    if claims.get("aud") not in (config().client_id, [config().client_id]):
-        raise SignInRejected("the userinfo is for somebody else")
-    return claims
-
-
-def _are_elsewhere(claims: dict[str, Any], path: str) -> bool:
-    """Whether the claim only says where the groups could be had: Entra ID, from 200 on."""
-    names = claims.get("_claim_names")
-    return bool(claims.get("hasgroups")) or (isinstance(names, dict) and path in names)

@@ -1,5 +1,6 @@
 """Signing in at the provider, and asking it again about a session: codes for tokens."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -15,13 +16,35 @@ from .client import (
     Person,
     SignInRejected,
     Unavailable,
-    _Answer,
     client,
     config,
     waiting,
 )
 
 NO = {400, 401, 403}  # statuses that are an answer; the others are no answer
+
+
+@dataclass(frozen=True, slots=True)
+class AuthlibRequest:
+    """What Authlib reads of a request: the query, and a session with what it began with.
+
+    This session is made for one answer, and nobody shares it.
+    """
+
+    GET: Any
+    session: dict[str, Any]
+    method: str = "GET"
+
+    @classmethod
+    def of(cls, request: HttpRequest, flow: Flow, redirect_uri: str) -> "AuthlibRequest":
+        session: dict[str, Any] = {}
+        begun = {
+            "redirect_uri": redirect_uri,
+            "code_verifier": flow.verifier,
+            "nonce": flow.nonce,
+        }
+        client().framework.set_state_data(session, request.GET["state"], begun)
+        return cls(request.GET, session)
 
 
 def authorization(flow: Flow, redirect_uri: str, **extra: Any) -> str:
@@ -35,14 +58,14 @@ def authorization(flow: Flow, redirect_uri: str, **extra: Any) -> str:
 
 
 def exchange(request: HttpRequest, flow: Flow, redirect_uri: str) -> tuple[Person, dict[str, Any]]:
-    """The person who came back, and the tokens. Raises Unavailable or SignInRejected."""
+    """The person at the callback, and the tokens. Raises Unavailable, or SignInRejected."""
     if request.GET.get("iss", config().issuer) != config().issuer:
-        raise SignInRejected("the answer is another issuer's")
+        raise SignInRejected("the response is from a different issuer")
     with waiting():
-        return _exchanged(_Answer.of(request, flow, redirect_uri), client())
+        return _exchanged(AuthlibRequest.of(request, flow, redirect_uri), client())
 
 
-def _exchanged(answer: _Answer, app: DjangoOAuth2App) -> tuple[Person, dict[str, Any]]:
+def _exchanged(answer: AuthlibRequest, app: DjangoOAuth2App) -> tuple[Person, dict[str, Any]]:
     try:
         tokens = app.authorize_access_token(answer, claims_options=_expected(), leeway=LEEWAY)
         return person_from(app, tokens, tokens.get("userinfo")), tokens
@@ -83,8 +106,10 @@ def _translated(exc: Exception) -> Exception:
     """An answer is a refusal; no answer, or half of one, is not."""
     if isinstance(exc, requests.HTTPError) and exc.response is not None:
         if exc.response.status_code in NO:
-            return SignInRejected(f"it answered {exc.response.status_code}")  # not its body
-        return Unavailable(f"it answered {exc.response.status_code}")
+            return SignInRejected(
+                f"the provider answered {exc.response.status_code}"
+            )  # not its body
+        return Unavailable(f"the provider answered {exc.response.status_code}")
     if isinstance(exc, requests.RequestException):
         return Unavailable(type(exc).__name__)
     if isinstance(exc, OAuthError) and exc.error in {"server_error", "temporarily_unavailable"}:

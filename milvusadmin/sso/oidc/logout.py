@@ -34,7 +34,7 @@ class Ending:
 
 
 def read_logout_token(token: str) -> Ending:
-    """What a back-channel logout token says. Raises SignInRejected if a part of it is wrong."""
+    """What a back-channel logout token says. Raises SignInRejected if any part is wrong."""
     app = client()
     try:
         decoded = decode(app, token)
@@ -56,13 +56,13 @@ def read_logout_token(token: str) -> Ending:
 def _ending(claims: dict[str, Any]) -> Ending:
     events = claims.get("events")
     if not isinstance(events, dict) or LOGOUT_EVENT not in events or "nonce" in claims:
-        raise ValueError("it is no logout token")
+        raise ValueError("it is not a logout token")
     if claims["aud"] not in (config().client_id, [config().client_id]):
-        raise ValueError("it is for somebody else")
+        raise ValueError("its audience is a different client")
     if time.time() - float(claims["iat"]) > LOGOUT_AGE:
-        raise ValueError("it is old")
+        raise ValueError(f"it is older than {LOGOUT_AGE} s")
     sid, subject = claims.get("sid") or "", claims.get("sub") or ""
     if not isinstance(sid, str) or not isinstance(subject, str) or not (sid or subject):
-        raise ValueError("it names no session and nobody")
+        raise ValueError("it names neither a session nor a person")
     issued_at = datetime.fromtimestamp(float(claims["iat"]), UTC)
     return Ending(sid=sid, subject=subject, issued_at=issued_at)

@@ -36,7 +36,7 @@ def begin(request: HttpRequest, person: Person, kept: dict[str, Any], purpose: s
     """
     user = user_of(client.config().issuer, person.subject, person.display)
     if not user.is_active:
-        raise client.SignInRejected("this user is switched off here")
+        raise client.SignInRejected("this user is disabled in Milvus Admin")
     before = SignIn.objects.filter(session_key=request.session.session_key or "").first()
     if before is None or before.subject != person.subject:
         list(get_messages(request))  # what was said to somebody else
@@ -75,7 +75,7 @@ def _row(request: HttpRequest, person: Person, kept: dict[str, Any]) -> SignIn:
         display=person.display,
         groups=list(person.groups),
         authenticated_at=person.authenticated_at,
-        tokens=crypto.lock(kept),
+        tokens=crypto.encrypt_tokens(kept),
     )
 
 
@@ -107,12 +107,12 @@ def identify(request: AppRequest, *, fresh: bool) -> Actor | None:
     key = request.session.session_key or ""
     row = SignIn.objects.filter(session_key=key, issuer=client.config().issuer).first()
     if row is None or row.too_old:
-        return _over(request, row, "The session reached its greatest age")
+        return _over(request, row, "The session reached its maximum age")
     age = (timezone.now() - row.checked_at).total_seconds()
     due = age > client.config().recheck
     if request.leaving or (not due and not fresh):
         return actor_from(row)
-    if "refresh_token" in crypto.unlock(row.tokens):
+    if "refresh_token" in crypto.decrypt_tokens(row.tokens):
         return _confirmed(request, row, fresh=fresh, due=due)
     return _renewed(request) if due else actor_from(row)
 
@@ -146,9 +146,9 @@ def _confirmed(request: HttpRequest, row: SignIn, *, fresh: bool, due: bool) -> 
         return _over(request, None, "")
     row = now
     try:
-        person, kept = exchange.refresh(crypto.unlock(row.tokens), row.subject)
+        person, kept = exchange.refresh(crypto.decrypt_tokens(row.tokens), row.subject)
     except client.SignInRejected as exc:
-        return _over(request, row, f"The provider does not vouch for it any more: {exc}")
+        return _over(request, row, f"The provider no longer confirms this session: {exc}")
     except client.Unavailable as exc:
         return _in_grace(request, row, exc, due=due, fresh=fresh)
     return _updated(request, row, person, kept)
@@ -183,7 +183,7 @@ def _unconfirmed(request: HttpRequest, row: SignIn, *, due: bool, fresh: bool) -
     """Nobody could ask. Within the grace the session goes on, for reading at least."""
     config = client.config()
     if timezone.now() > row.checked_at + timedelta(seconds=config.recheck + config.grace):
-        return _over(request, row, "The provider did not answer for too long")
+        return _over(request, row, "The provider did not answer within the grace period")
     return actor_from(row, stale=(due or fresh) and not config.grace_for_drops)
 
 
@@ -194,7 +194,7 @@ def _in_grace(
     now = timezone.now()
     waiting: dict[str, Any] = {"asking_until": now, "ask_after": now + timedelta(seconds=PAUSE)}
     if exc.tokens:
-        waiting["tokens"] = crypto.lock(exc.tokens)
+        waiting["tokens"] = crypto.encrypt_tokens(exc.tokens)
     SignIn.objects.filter(session_key=row.session_key).update(**waiting)
     return _unconfirmed(request, row, due=due, fresh=fresh)
 
@@ -205,7 +205,7 @@ def _updated(
     """Keep what the provider said. Groups count at once; kept they are once they are recorded."""
     before, now = tuple(row.groups), timezone.now()
     row.groups, row.display = list(person.groups), person.display
-    changes = {"display": row.display, "tokens": crypto.lock(kept), "asking_until": now}
+    changes = {"display": row.display, "tokens": crypto.encrypt_tokens(kept), "asking_until": now}
     try:
         events.record_groups(request, actor_from(row), before)
         recorded, changes = True, {**changes, "groups": row.groups, "checked_at": now}
@@ -223,7 +223,7 @@ def _updated(
 def id_token_of(request: HttpRequest) -> str:
     """The ID token of this session: tells the provider which of its sessions to end."""
     row = SignIn.objects.filter(session_key=request.session.session_key or "").first()
-    return crypto.unlock(row.tokens).get("id_token", "") if row else ""
+    return crypto.decrypt_tokens(row.tokens).get("id_token", "") if row else ""
 
 
 def end_all(request: HttpRequest, ending: logout.Ending) -> None:

@@ -11,7 +11,7 @@ from milvusadmin.doctor.findings import State, shown
 
 class Command(BaseCommand):
     help = (
-        "Look at the database, the audit log, the clusters, sign-in, clocks and static files. "
+        "Check the database, the audit log, the clusters, sign-in, clocks and static files. "
         "Changes nothing, and prints no secrets. Exit code 1 if there is a problem."
     )
     requires_system_checks = ()  # they are among its findings
