@@ -1,6 +1,7 @@
 """When something that must go on did so last, for whoever watches. No part of the record."""
 
 import logging
+from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
@@ -10,6 +11,7 @@ from ..models import Pulse
 logger = logging.getLogger(__name__)
 
 READY, RECONCILE, VERIFY, WATCH, PURGE = "ready", "reconcile", "verify", "watch", "purge"
+PLANS = "plans"
 
 # One statement that commits by itself: no process that is held up keeps others waiting.
 UPSERT = """
@@ -36,3 +38,9 @@ def note(name: str, *, well: bool = True) -> None:
 def all_tasks() -> list[Pulse]:
     """Every task that ever ran, by name; without the beats of readiness."""
     return list(Pulse.objects.exclude(name=READY).order_by("name"))
+
+
+def is_silent(name: str, seconds: float) -> bool:
+    """Whether a task never ran, or not for so long."""
+    since = timezone.now() - timedelta(seconds=seconds)
+    return not Pulse.objects.filter(name=name, at__gt=since).exists()

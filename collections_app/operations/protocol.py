@@ -14,10 +14,10 @@ from ..audit import log, quotas
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
-from ..models import AuditEvent, Claim, Sent
-from . import deadlines
+from ..models import AuditEvent, Claim, ItemState, PlanItem, Sent
+from . import deadlines, limits
 from .claims import claim_on, digest
-from .confirmation import Confirmation
+from .confirmation import Confirmation, PlannedItem
 from .deadlines import Patience
 from .kinds import OPERATIONS
 from .kinds.base import Blocker, Look
@@ -42,13 +42,24 @@ class Busy(NotDone):
         self.claim = claim
 
 
+class OverLimit(NotDone):
+    """This person has begun as many drops on the cluster as an hour permits."""
+
+
 class AlreadyUsed(Exception):
     """This confirmation was used before: a double click, or a replay."""
 
 
-def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> Outcome:
+def perform(
+    confirmation: Confirmation,
+    caller: Caller,
+    *,
+    reason: str = "",
+    planned: PlannedItem | None = None,
+) -> Outcome:
     """Carry out one confirmed act, once. Returns what became of it.
 
+    An item of a plan needs no recent sign-in any more: confirming the plan did.
     Raises NotDone (with why), AlreadyUsed or LogUnwritable if nothing was sent; Denied, Refused
     or Unreachable if the target could not even be looked at; OutcomeUnrecorded if it was sent
     and the log failed then.
@@ -59,6 +70,7 @@ def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> 
         milvus=clusters.get(confirmation.target.cluster),
         caller=caller,
         reason=reason,
+        planned=planned,
     )
     authorize(case.confirmation.action, case.target, caller)
     _signed_in_lately(case)
@@ -95,7 +107,7 @@ def authorize(action: policy.Action, target: Target, caller: Caller, *, asked: b
 
 def _signed_in_lately(case: Case) -> None:
     """Raises NotDone if the cluster requires a more recent sign-in. The dialog says so before."""
-    if policy.sign_in_needed(case.caller.actor, case.target.cluster):
+    if not case.planned and policy.sign_in_needed(case.caller.actor, case.target.cluster):
         message = "This cluster requires a recent sign-in, and yours is too old"
         raise _not_done(case, Outcome.DENIED, message)
 
@@ -166,11 +178,14 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
     confirmation = case.confirmation
     with log.appending():
         outdated = False
+        _stop_if_taken_back(case)
         if log.head()[0] != before:  # else nothing was written since this began
             _stop_if_used(case)
             outdated = _settled_since(case.target, before)
         claim = claim_on(case.target)
-        if claim is None and not outdated:
+        cluster = case.milvus.cluster
+        over = limits.is_spent(confirmation.action, case.caller.actor, cluster)
+        if claim is None and not outdated and not over:
             Claim.objects.create(
                 target=digest(case.target),
                 operation_id=confirmation.operation_id,
@@ -184,6 +199,10 @@ def _record_intent(case: Case, look: Look, before: int) -> None:
         message = f"Another operation on it is in progress, by {claim.actor_display}"
         _not_done(case, Outcome.BUSY, message, look)
         raise Busy(claim)
+    if over:
+        message = limits.SPENT.format(limit=case.milvus.cluster.drops_per_hour)
+        problem = _not_done(case, Outcome.DENIED, message, look)
+        raise OverLimit(problem.outcome, str(problem))
     if outdated:
         message = "Another operation on it has just ended. Open the dialog again"
         raise _not_done(case, Outcome.CHANGED, message, look)
@@ -212,6 +231,17 @@ def _stop_if_used(case: Case) -> None:
         raise AlreadyUsed(str(operation_id))
 
 
+def _stop_if_taken_back(case: Case) -> None:
+    """An item of a plan must still be in progress when its intent is recorded: whoever takes one
+    back from a process that seems dead holds the chain, too (plans/running.py).
+    """
+    if case.planned is None:
+        return
+    items = PlanItem.objects.filter(operation_id=case.confirmation.operation_id)
+    if not items.filter(state=ItemState.RUNNING).exists():
+        raise AlreadyUsed(f"plan {case.planned.plan} took the item back")
+
+
 def _intent(case: Case, look: Look) -> Entry:
     age = case.caller.actor.sign_in_age
     return Entry(
@@ -224,7 +254,8 @@ def _intent(case: Case, look: Look) -> Entry:
             "identity": asdict(look.identity),
             "identity_verifiable": look.identity.verifiable,
             "reason": case.reason,
-            "typed_name_matched": True,
+            "typed_name_matched": not case.planned,  # of a plan, a sentence was typed
+            "plan": asdict(case.planned) if case.planned else None,
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": look.server.version,

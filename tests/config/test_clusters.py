@@ -211,9 +211,9 @@ WRONG = {
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
         "[clusters.a] url is not a setting. Known: at_once, ca_file, client_cert_file, "
-        "client_key_file, color, drop_timeout, label, password, password_file, pause, protected, "
-        "read_timeout, reauth, recycle_bin, server_name, settle_after, strict_drop, token, "
-        "token_file, uri, user.",
+        "client_key_file, color, drop_timeout, drops_per_hour, label, password, password_file, "
+        "pause, plan_at_once, plan_items_at_most, protected, read_timeout, reauth, recycle_bin, "
+        "server_name, settle_after, strict_drop, token, token_file, uri, user.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
     "number for a string": ("[clusters.a]\nuri = 19530", "[clusters.a] uri must be a string."),
