@@ -1,4 +1,4 @@
-"""The audit log; which targets open operations claim; what the watch saw, and when tasks ran."""
+"""The audit log; open operations' claims; plans; what the watch saw, and when tasks ran."""
 
 from typing import Any, NoReturn
 
@@ -110,6 +110,97 @@ class Claim(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation_id} by {self.actor_display}"
+
+
+class PlanState(models.TextChoices):
+    """How far a plan is. `plans/` moves it on; each decision is an audit event as well."""
+
+    READING = "reading", "Reading"  # its items are being read
+    DRAFT = "draft", "Draft"  # read, and not confirmed
+    AWAITING = "awaiting", "Awaiting approval"
+    READY = "ready", "Approved"
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+class ItemState(models.TextChoices):
+    """How far an item of a plan is."""
+
+    UNREAD = "unread", "Not read yet"
+    TODO = "todo", "To do"
+    BLOCKED = "blocked", "Blocked"  # when the plan read it; never sent
+    REMOVED = "removed", "Taken out"  # by the author, before the plan was confirmed
+    RUNNING = "running", "In progress"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"  # by Milvus, a rule or a blocker, when it was due
+    SKIPPED = "skipped", "Skipped"  # it changed since the plan was made, or is gone
+    FAILED = "failed", "Failed"  # it still exists
+    UNKNOWN = "unknown", "Unknown"
+
+
+class Plan(models.Model):
+    """A frozen list of things on one cluster, for one action. Only `plans/` writes here.
+
+    An index: what happened is in the audit log. `ticket` is the number of the one background task
+    that may work on the plan; `worked_at` is when one last did.
+    """
+
+    state = models.CharField(max_length=20, default=PlanState.READING)
+    action = models.CharField(max_length=40)
+    cluster = models.CharField(max_length=40)
+    endpoint = models.TextField()
+    database = models.CharField(max_length=255)
+    selection = models.TextField()  # how the list was made, in words
+    reason = models.TextField()
+    author = models.JSONField()
+    confirmed_by = models.JSONField(null=True)
+    digest = models.CharField(max_length=64, default="")  # of what was confirmed
+    why = models.TextField(default="")  # why it is paused, cancelled or could not be read
+    at_once = models.IntegerField(default=1)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    worked_at = models.DateTimeField()
+    ticket = models.IntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        indexes = (models.Index(fields=["state", "-id"], name="plans_by_state"),)
+
+    def __str__(self) -> str:
+        return f"plan {self.pk}, {self.state}"
+
+
+class PlanItem(models.Model):
+    """One thing in a plan, as the plan read it, and what became of it.
+
+    `operation_id` is chosen once. The log has one intent for each, so no two processes, and no
+    process that was killed and began again, can send one item twice.
+    """
+
+    plan = models.ForeignKey(Plan, models.CASCADE, related_name="items")
+    position = models.IntegerField()
+    state = models.CharField(max_length=20, default=ItemState.UNREAD)
+    collection = models.TextField()
+    name = models.TextField()
+    operation_id = models.UUIDField(unique=True)
+    identity = models.JSONField(null=True)
+    shown = models.JSONField(default=dict)  # rows, load, aliases and more, in words for a page
+    message = models.TextField(default="")  # why it is blocked, or what became of it
+    outcome = models.CharField(max_length=20, default="")
+    taken_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = (models.Index(fields=["plan", "state", "position"], name="items_by_state"),)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.state}"
 
 
 class Quota(models.Model):

@@ -97,10 +97,14 @@ $python manage.py collectstatic --noinput --verbosity 0
 $python manage.py seed_demo $sample
 explain
 
-# One process: the file of Milvus Lite has one owner. Reconciliation runs beside it where possible.
+# One process: the file of Milvus Lite has one owner, which runs plans, too. Where possible, the
+# background commands run beside it.
 companion=
 case $mode in
-run) $python manage.py reconcile_operations --loop >/dev/null & companion=$! ;;
+run)
+    $python manage.py reconcile_operations --loop >/dev/null & companion=$!
+    $python manage.py run_plans >/dev/null & companion="$companion $!"
+    ;;
 demo-sso) start_provider ;;
 esac
 .venv/bin/gunicorn milvusadmin.wsgi -b "127.0.0.1:$port" -k gthread -w 1 --threads 8 \
@@ -109,5 +113,5 @@ server=$!
 trap 'kill $server $companion 2>/dev/null; wait $server 2>/dev/null; exit 0' INT TERM HUP
 status=0
 wait $server || status=$?
-[ -z "$companion" ] || kill "$companion" 2>/dev/null
+[ -z "$companion" ] || kill $companion 2>/dev/null
 exit $status

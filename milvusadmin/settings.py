@@ -43,6 +43,7 @@ if AUDIT_KEY in AUDIT_RETIRED_KEYS:
 CONFIG = clusters.load()
 CLUSTERS = CONFIG.clusters
 CONFIRMATION_SECONDS = 15 * 60  # how long a drop dialog may stay open
+PLAN_SECONDS = 30 * 60  # how long a plan may wait to be confirmed
 
 # --- Sign-in and rights ---------------------------------------------------------------------
 
@@ -124,6 +125,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "axes",
+    "django_tasks",
+    "django_tasks_db",
     "milvusadmin.sso",
     "milvusadmin.doctor",
     "collections_app",
@@ -184,6 +187,10 @@ LANGUAGE_CODE = "en-gb"
 # --- Database -------------------------------------------------------------------------------
 
 DATABASES = {"default": database.from_environment(DATA_DIR)}
+
+# --- Background work: manage.py run_plans ------------------------------------------------------
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 
 # --- Static files ---------------------------------------------------------------------------
 

@@ -10,3 +10,14 @@ from milvusadmin.middleware.forwarded import with_url_prefix
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
 
 application = with_url_prefix(settings.URL_PREFIX, get_wsgi_application())
+
+
+def run_plans_beside() -> None:
+    """Only this process may open the file of an embedded Milvus Lite, so it runs plans, too."""
+    from collections_app.health import heartbeat  # noqa: PLC0415 (needs the apps)
+    from collections_app.plans.worker import start_beside  # noqa: PLC0415 (needs the apps)
+
+    start_beside(lambda: heartbeat.try_record_run(heartbeat.PLANS))
+
+
+run_plans_beside()

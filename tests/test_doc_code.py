@@ -61,6 +61,16 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     return command.create_parser("manage.py", name)
 
 
+def options_of(parser: argparse.ArgumentParser, words: list[str]) -> set[str]:
+    """Its options; of a command with commands below it, those of the one that is named."""
+    below: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            below |= action.choices
+    named = below[words[0]] if words and words[0] in below else parser
+    return set(named._option_string_actions)
+
+
 def managed(code: str) -> list[str]:
     """The words after manage.py, without what the shell does with its output."""
     _, found, rest = code.partition("manage.py ")
@@ -72,7 +82,7 @@ def managed(code: str) -> list[str]:
 @PAGES
 def test_commands_exist_and_have_the_options_that_are_named(document: Path) -> None:
     for words in filter(None, map(managed, in_code(document))):
-        options = parser_of(words[0])._option_string_actions
+        options = options_of(parser_of(words[0]), words[1:])
         named = [word.partition("=")[0] for word in words[1:] if word.startswith("-")]
         assert [option for option in named if option not in options] == [], words
 

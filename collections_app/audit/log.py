@@ -43,6 +43,7 @@ class Phase(StrEnum):
     REJECTED = "rejected"  # stopped by Milvus Admin before anything was sent
     ACCESS = "access"  # something was done with the log itself: exported, sealed, removed, noted
     OBSERVED = "observed"  # a change in Milvus that the watch saw; Milvus Admin did not make it
+    PLAN = "plan"  # a plan was made, confirmed, paused, resumed, cancelled, or is over
     REHEARSAL = "rehearsal"  # what Milvus Admin assumes was tried on scratch collections
     SETTING = "setting"  # somebody changed what Milvus Admin does by itself, such as purging
     SESSION = "session"  # somebody signed in or out, or was refused, or their groups changed

@@ -196,3 +196,14 @@ def last_seen(name: str) -> Actor | None:
             if actor[key] == name:
                 return Actor(**{**actor, "groups": tuple(actor["groups"])})
     return None
+
+
+def signed_in_since(actor: Actor, moment: datetime) -> Actor | None:
+    """The same person as their newest sign-in, or change of groups, after that moment; or None."""
+    same = Q(actor__endswith=f"|{actor.issuer}|{actor.subject}", recorded_at__gt=moment)
+    rows = AuditEvent.objects.filter(same, phase=Phase.SESSION).exclude(action="session.refused")
+    row = rows.order_by("-sequence").first()
+    if row is None:
+        return None
+    newest = json.loads(row.record)["actor"]
+    return Actor(**{**newest, "groups": tuple(newest["groups"])})

@@ -1,6 +1,7 @@
 """The heartbeats of background tasks: when each ran last, and whether it succeeded. Not audited."""
 
 import logging
+from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
@@ -10,6 +11,7 @@ from ..models import TaskRun
 logger = logging.getLogger(__name__)
 
 READY, RECONCILE, VERIFY, WATCH, PURGE = "ready", "reconcile", "verify", "watch", "purge"
+PLANS = "plans"
 
 # One statement that commits by itself: a process that is held up keeps no other waiting.
 UPSERT = """
@@ -36,3 +38,9 @@ def try_record_run(task: str, *, ok: bool = True) -> None:
 def all_tasks() -> list[TaskRun]:
     """Every task that ever ran, by name; without readiness."""
     return list(TaskRun.objects.exclude(name=READY).order_by("name"))
+
+
+def is_silent(name: str, seconds: float) -> bool:
+    """Whether a task never ran, or not for so long."""
+    since = timezone.now() - timedelta(seconds=seconds)
+    return not TaskRun.objects.filter(name=name, at__gt=since).exists()

@@ -208,5 +208,74 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
             },
         ),
+        migrations.CreateModel(
+            name="Plan",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("state", models.CharField(default="reading", max_length=20)),
+                ("action", models.CharField(max_length=40)),
+                ("cluster", models.CharField(max_length=40)),
+                ("endpoint", models.TextField()),
+                ("database", models.CharField(max_length=255)),
+                ("selection", models.TextField()),
+                ("reason", models.TextField()),
+                ("author", models.JSONField()),
+                ("confirmed_by", models.JSONField(null=True)),
+                ("digest", models.CharField(default="", max_length=64)),
+                ("why", models.TextField(default="")),
+                ("at_once", models.IntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("worked_at", models.DateTimeField()),
+                ("ticket", models.IntegerField(default=0)),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["state", "-id"], name="plans_by_state")],
+            },
+        ),
+        migrations.CreateModel(
+            name="PlanItem",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.IntegerField()),
+                ("state", models.CharField(default="unread", max_length=20)),
+                ("collection", models.TextField()),
+                ("name", models.TextField()),
+                ("operation_id", models.UUIDField(unique=True)),
+                ("identity", models.JSONField(null=True)),
+                ("shown", models.JSONField(default=dict)),
+                ("message", models.TextField(default="")),
+                ("outcome", models.CharField(default="", max_length=20)),
+                ("taken_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="collections_app.plan",
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["plan", "state", "position"], name="items_by_state")
+                ],
+            },
+        ),
         migrations.RunPython(install, remove),
     ]

@@ -27,6 +27,9 @@ class Cluster:
     breaker_cooldown: float = 10.0  # for so long it is not called after it did not answer in time
     protected: tuple[str, ...] = ()  # never dropped or released here: "name" or "database/name"
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
+    drops_per_hour: int | None = None  # that one person may begin; None is no limit
+    plan_items_at_most: int = 1000
+    plan_at_once: int = 1  # items of a plan that are carried out side by side, up to 8
     strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py
     recycle_bin: float | None = None  # for so long a collection waits there; None: there is no bin
 

@@ -25,6 +25,15 @@ class Forged(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedItem:
+    """Which item of which plan an operation carries out, and when the plan was confirmed."""
+
+    plan: int
+    item: int
+    confirmed_at: str  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """One consent to one act on one thing. Its `operation_id` can be used once."""
 

@@ -14,10 +14,10 @@ from ..audit import log, quotas
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
-from ..models import AuditEvent, Claim, SendProgress
-from . import deadlines
+from ..models import AuditEvent, Claim, ItemState, PlanItem, SendProgress
+from . import deadlines, limits
 from .claims import claim_on, digest
-from .confirmation import Confirmation
+from .confirmation import Confirmation, PlannedItem
 from .deadlines import ReadDeadline
 from .kinds import OPERATIONS
 from .kinds.base import Blocker, TargetState
@@ -42,13 +42,24 @@ class Busy(OperationRejected):
         self.claim = claim
 
 
+class OverLimit(OperationRejected):
+    """This person has begun as many drops on the cluster as an hour permits."""
+
+
 class AlreadyUsed(Exception):
     """This confirmation was used before: a double click, or a replay."""
 
 
-def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> Outcome:
+def perform(
+    confirmation: Confirmation,
+    caller: Caller,
+    *,
+    reason: str = "",
+    planned: PlannedItem | None = None,
+) -> Outcome:
     """Carry out one confirmed operation, once. Returns what became of it.
 
+    An item of a plan needs no recent sign-in any more: confirming the plan did.
     Raises OperationRejected, AlreadyUsed or LogUnwritable if nothing was sent; Denied,
     MilvusRejected or Unreachable if the target could not even be read; OutcomeUnrecorded if it
     was sent and the log failed then.
@@ -59,6 +70,7 @@ def perform(confirmation: Confirmation, caller: Caller, *, reason: str = "") -> 
         milvus=clusters.get(confirmation.target.cluster),
         caller=caller,
         reason=reason,
+        planned=planned,
     )
     authorize(case.confirmation.action, case.target, caller)
     _signed_in_lately(case)
@@ -95,7 +107,7 @@ def authorize(action: policy.Action, target: Target, caller: Caller, *, asked: b
 
 def _signed_in_lately(case: Case) -> None:
     """Raises OperationRejected if the cluster requires a more recent sign-in."""
-    if policy.sign_in_needed(case.caller.actor, case.target.cluster):
+    if not case.planned and policy.sign_in_needed(case.caller.actor, case.target.cluster):
         message = "This cluster requires a recent sign-in, and yours is too old"
         problem = OperationRejected(Outcome.DENIED, message)
         _record_rejection(case, problem)
@@ -188,13 +200,17 @@ def _record_intent(case: Case, state: TargetState, before: int) -> None:
 
 
 def _obstacle(case: Case, state: TargetState, before: int) -> OperationRejected | None:
-    """Another operation on the target. Raises AlreadyUsed."""
+    """Another operation on the target, or a limit that is reached. Raises AlreadyUsed."""
+    _stop_if_taken_back(case)
     is_outdated = False
     if log.head()[0] != before:  # else nothing was written since this began
         _stop_if_used(case)
         is_outdated = _settled_since(case.target, before)
     if claim := claim_on(case.target):
         return Busy(claim)
+    action, cluster = case.confirmation.action, case.milvus.cluster
+    if limits.is_spent(action, case.caller.actor, cluster):
+        return OverLimit(Outcome.DENIED, limits.SPENT.format(limit=cluster.drops_per_hour))
     if is_outdated:
         message = "Another operation on it has just ended. Open the dialog again"
         return OperationRejected(Outcome.CHANGED, message, state.blockers)
@@ -235,6 +251,17 @@ def _stop_if_used(case: Case) -> None:
         raise AlreadyUsed(str(operation_id))
 
 
+def _stop_if_taken_back(case: Case) -> None:
+    """An item of a plan must still be in progress when its intent is recorded: whoever takes one
+    back from a process that seems dead holds the chain, too (plans/running.py).
+    """
+    if case.planned is None:
+        return
+    items = PlanItem.objects.filter(operation_id=case.confirmation.operation_id)
+    if not items.filter(state=ItemState.RUNNING).exists():
+        raise AlreadyUsed(f"plan {case.planned.plan} took the item back")
+
+
 def _intent(case: Case, state: TargetState) -> Entry:
     age = case.caller.actor.sign_in_age
     return Entry(
@@ -247,7 +274,8 @@ def _intent(case: Case, state: TargetState) -> Entry:
             "identity": asdict(state.identity),
             "identity_verifiable": state.identity.verifiable,
             "reason": case.reason,
-            "typed_name_matched": True,
+            "typed_name_matched": not case.planned,  # of a plan, a sentence was typed
+            "plan": asdict(case.planned) if case.planned else None,
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": state.server.version,

@@ -23,7 +23,7 @@ from ..milvus.errors import (
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim, SendProgress
 from .claims import final_outcome, last_outcome, record_outcome
-from .confirmation import Confirmation
+from .confirmation import Confirmation, PlannedItem
 from .deadlines import ReadDeadline
 from .execution import Execution, execution_for
 from .kinds import OPERATIONS
@@ -47,6 +47,7 @@ class Case:
     milvus: clusters.Milvus
     caller: Caller
     reason: str
+    planned: PlannedItem | None = None  # the item of a plan, if it is one
 
     @property
     def target(self) -> Target:

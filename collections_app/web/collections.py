@@ -100,7 +100,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     summaries = gateway.summaries(database, [row.name for row in rows]) if detailed else {}
     standby = gateway.is_standby(database)
     url = partial(links.collections, cluster, database)
-    details_url = url(q=view.q, sort=view.sort, page=page.number, details=1)
+    details_url = url(**view.filters, sort=view.sort, page=page.number, details=1)
     context = {
         "cluster": milvus.cluster,
         "database": database,

@@ -7,6 +7,8 @@ from django.conf import settings
 from ..access.policy import Action, may_somewhere
 from .request import AppRequest
 
+PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION)
+
 
 def navigation(request: AppRequest) -> dict[str, Any]:
     """Who is signed in and where they may go."""
@@ -16,5 +18,6 @@ def navigation(request: AppRequest) -> dict[str, Any]:
     return {
         "sign_in_mode": settings.SIGN_IN,
         "actor": actor,
+        "may_plan": any(may_somewhere(actor, action) for action in PLANNED),
         "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),
     }

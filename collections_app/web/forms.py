@@ -10,6 +10,15 @@ from ..audit.log import Outcome
 from ..milvus.types import Cluster
 from ..names import typable
 
+# Nothing that a keyboard or a browser might change on the way.
+VERBATIM = {
+    "autocomplete": "off",
+    "autocapitalize": "off",
+    "autocorrect": "off",
+    "spellcheck": "false",
+    "class": "name",
+}
+
 
 class ConfirmForm(forms.Form):
     """The typed name, the reason, and the signed token of what was shown."""
@@ -19,15 +28,7 @@ class ConfirmForm(forms.Form):
         strip=False,
         max_length=3000,
         error_messages={"required": "Type the name. Nothing was sent."},
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "off",
-                "autocapitalize": "off",
-                "autocorrect": "off",
-                "spellcheck": "false",
-                "class": "name",
-            }
-        ),
+        widget=forms.TextInput(attrs=VERBATIM),
     )
     reason = forms.CharField(
         required=False,
@@ -51,6 +52,26 @@ class ConfirmForm(forms.Form):
         if typed.casefold() == self.expected.casefold():
             return "Upper and lower case differ. Nothing was sent."
         return "That is not the name. Nothing was sent."
+
+
+class PlanForm(forms.Form):
+    """The sentence that starts a plan, a reason, and the digest of the list that was shown."""
+
+    digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    typed = forms.CharField(
+        strip=False,
+        max_length=300,
+        error_messages={"required": "Type the sentence. Nothing was started."},
+        widget=forms.TextInput(attrs=VERBATIM),
+    )
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "plan-%s", **kwargs})
 
 
 # Days that exist in every time zone, and have a day after them.

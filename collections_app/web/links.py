@@ -36,6 +36,10 @@ def operation(operation_id: str) -> str:
     return reverse("operation", args=[operation_id])
 
 
+def plan(number: int) -> str:
+    return reverse("plan", args=[number])
+
+
 def is_ours(address: str) -> bool:
     """Whether it is a path of this dashboard, so that nobody is led elsewhere."""
     local = url_has_allowed_host_and_scheme(address, allowed_hosts=None)

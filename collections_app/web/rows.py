@@ -44,6 +44,7 @@ def collection_rows(
             created=row.identity.created,
             summary=summaries.get(row.name),
             act=_drop_collection(target, permissions, claims),
+            id=row.identity.id,
         )
         for row in rows
         for target in [collection_target(database, row.name)]

@@ -3,17 +3,19 @@
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django.core.paginator import Page, Paginator
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from ..audit.log import Phase
 from ..audit.queries import Event
 from ..milvus.types import CollectionSummary, Kind, Load, Partition, Table, Unread
 from ..names import readable
+from ..plans.choosing import Filter
 from . import links
 from .display import name, words
 
@@ -72,6 +74,7 @@ class CollectionRow:
     created: Any
     summary: CollectionSummary | None
     act: RowAct
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +147,61 @@ class ListView:
     q: str
     sort: str
     page: int
+    before: str = ""  # a day: only what was created before it
+    loaded: str = ""  # "yes" or "no"
 
     @classmethod
     def of(cls, request: HttpRequest) -> "ListView":
-        sort, page = request.GET.get("sort", "name"), request.GET.get("page", "1")
+        return cls.read(request.GET)
+
+    @classmethod
+    def read(cls, data: QueryDict) -> "ListView":
+        """What can't be understood filters nothing."""
+        sort, page = data.get("sort", "name"), data.get("page", "1")
+        before, loaded = data.get("before", ""), data.get("loaded", "")
         return cls(
-            q=request.GET.get("q", "")[:255],
+            q=data.get("q", "")[:255],
             sort=sort if sort in SORTS else "name",
             page=int(page) if page.isdecimal() and len(page) < 9 else 1,
+            before=before if _day(before) else "",
+            loaded=loaded if loaded in {"yes", "no"} else "",
         )
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """What of the view chooses rows, for addresses and forms."""
+        return {"q": self.q, "before": self.before, "loaded": self.loaded}
+
+    @property
+    def has_more_filters(self) -> bool:
+        """Whether something besides the name is asked for."""
+        return bool(self.before or self.loaded)
+
+    @property
+    def words(self) -> str:
+        """The filters in words."""
+        named = f"“{self.q}” in the name" if self.q and not self.is_pattern else ""
+        return ", ".join(filter(None, (named, self._filter.words)))
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the search is a pattern: no name of a real server has these characters."""
+        return bool(set("*?") & set(self.q))
+
+    @property
+    def _filter(self) -> Filter:
+        return Filter(
+            pattern=self.q if self.is_pattern else "",
+            created_before=_day(self.before),
+            loaded={"yes": True, "no": False}.get(self.loaded),
+        )
+
+    def matching(self, table: Table, places: Sequence[int]) -> Sequence[int]:
+        """Those of the places in a table that the filters let pass."""
+        wanted = "" if self.is_pattern else self.q.casefold()
+        if wanted:
+            places = [at for at in places if wanted in table.names[at].casefold()]
+        return self._filter.places(table, places)
 
     def columns(self, url: Callable[..., str]) -> list[Column]:
         """The sortable columns. `url` makes an address of a search, an order and a page."""
@@ -161,7 +210,7 @@ class ListView:
                 key=key,
                 label=label,
                 direction={key: "ascending", f"-{key}": "descending"}.get(self.sort, ""),
-                url=url(q=self.q, sort=f"-{key}" if self.sort == key else key),
+                url=url(**self.filters, sort=f"-{key}" if self.sort == key else key),
             )
             for key, label in COLUMNS
         ]
@@ -170,7 +219,7 @@ class ListView:
         """The neighbours of a page, in the same view."""
 
         def at(number: int) -> str:
-            return url(q=self.q, sort=self.sort, page=number)
+            return url(**self.filters, sort=self.sort, page=number)
 
         return Pager(
             text=f"{page.start_index()}–{page.end_index()} of {page.paginator.count}",
@@ -180,14 +229,22 @@ class ListView:
 
     def pages(self, table: Table, places: Sequence[int]) -> "Pages":
         """Those of the places in a table that are searched for, in the order asked for."""
-        wanted, names = self.q.casefold(), table.names
-        found = [at for at in places if wanted in names[at].casefold()] if wanted else places
+        found, names = self.matching(table, places), table.names
         keys: dict[str, Callable[[int], Any]] = {
             "name": names.__getitem__,
             "created": lambda at: (table.age(at), names[at]),
             "state": lambda at: (_loadedness(table.load(at)), names[at]),
         }
         return Pages(found, keys[self.sort.lstrip("-")], descending=self.sort.startswith("-"))
+
+
+def _day(text: str) -> datetime | None:
+    """The beginning of a day; None if it is none."""
+    try:
+        day = date.fromisoformat(text)
+        return datetime.combine(day, time(), timezone.get_current_timezone())
+    except (ValueError, OverflowError):
+        return None
 
 
 class Pages(Paginator):  # type: ignore[type-arg]  # Django's own can't be subscripted

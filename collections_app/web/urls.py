@@ -6,7 +6,7 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 from django.urls import path
 
 from ..operations.kinds.acts import ACTS
-from . import access, collections, confirm, operations
+from . import access, collections, confirm, operations, plans
 from . import audit as log
 
 urlpatterns = [
@@ -30,6 +30,16 @@ urlpatterns = [
         "operations/<uuid:operation_id>/snapshot.json",
         operations.snapshot,
         name="operation-snapshot",
+    ),
+    path("clusters/<slug:cluster>/plans/new/", plans.create, name="plan-new"),
+    path("plans/", plans.listing, name="plans"),
+    path("plans/<int:number>/", plans.detail, name="plan"),
+    path("plans/<int:number>/confirm/", plans.confirm, name="plan-confirm"),
+    path("plans/<int:number>/take-out/", plans.take_out, name="plan-take-out"),
+    path("plans/<int:number>/items.csv", plans.export, name="plan-export"),
+    *(
+        path(f"plans/<int:number>/{slug}/", plans.decide, {"decision": slug}, name=f"plan-{slug}")
+        for slug in ("pause", "resume", "cancel")
     ),
     path("audit/", log.log, name="audit"),
     path("audit/export/", log.export, name="audit-export"),

@@ -34,6 +34,9 @@ KINDS: dict[str, Any] = dict.fromkeys(SETTABLE, Text) | {
         float, Meta(ge=0, le=FINITE, description="a number of seconds, or 0 for none")
     ],
     "max_concurrent": Annotated[int, Meta(ge=1, description="a whole number above 0")],
+    "drops_per_hour": Annotated[int, Meta(ge=1, description="a whole number above 0")],
+    "plan_items_at_most": Annotated[int, Meta(ge=1, description="a whole number above 0")],
+    "plan_at_once": Annotated[int, Meta(ge=1, le=8, description="a whole number from 1 to 8")],
     "protected": Annotated[tuple[Trimmed, ...], Meta(description=STRINGS)],
     "strict_drop": Annotated[bool, Meta(description="true or false")],
 }

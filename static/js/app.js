@@ -29,6 +29,12 @@
     }
   });
 
+  document.addEventListener("change", ({ target }) => {
+    const form = target.dataset.pickAll;
+    if (!form) return;
+    for (const box of document.querySelectorAll(`input[type=checkbox][form="${form}"]`)) box.checked = target.checked;
+  });
+
   // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     if (!detail.shouldSwap || detail.target.id !== "results") return;

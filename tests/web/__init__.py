@@ -103,12 +103,12 @@ class Page(HTMLParser):
 
     @property
     def rows(self) -> list[list[str]]:
-        """The cells' text of every row that has data cells."""
+        """The cells' text of every row that has data cells; not the cell of the checkbox."""
         rows: list[list[str]] = []
         for tag in self.tags:
             if tag.name == "tr":
                 rows.append([])
-            elif tag.name == "td":
+            elif tag.name == "td" and "col-pick" not in tag.attrs.get("class", ""):
                 rows[-1].append(tag.text)
         return [row for row in rows if row]
 

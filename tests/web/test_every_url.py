@@ -23,11 +23,13 @@ from tests.web import Page, act_url, confirm
 pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 OPERATION = uuid.UUID("12345678-1234-4234-8234-123456789abc")
-ARGUMENTS = {"cluster": "main", "operation_id": OPERATION}
+ARGUMENTS = {"cluster": "main", "operation_id": OPERATION, "number": 1}
 # The door's own pages. The last two exist with the company's provider only.
 OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout"}
 NOT_HERE = {"oidc-callback", "oidc-backchannel-logout"}
 POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify"}
+DECISIONS = {"plan-confirm", "plan-take-out", "plan-pause", "plan-resume", "plan-cancel"}
+POST_ONLY |= DECISIONS | {"plan-new"}
 
 
 def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
@@ -95,7 +97,7 @@ def needs_login(view: Any) -> bool:
 def test_every_act_asks_the_provider_again_and_can_be_resumed() -> None:
     marks = {str(p.name): policy_of(p.callback) for p in patterns()}
     acts = {name for name in marks if name.startswith(("drop-", "release-"))}
-    assert {name for name, mark in marks.items() if mark.reauthenticate} == acts
+    assert {name for name, mark in marks.items() if mark.reauthenticate} == acts | {"plan-confirm"}
     assert {name for name, mark in marks.items() if mark.resumable} == acts
     assert [name for name, mark in marks.items() if mark.ends_session] == ["sign-out"]
 
@@ -147,7 +149,8 @@ def closed(name: str, method: str) -> int:
     acts = name.startswith(("drop-", "release-"))
     if not acts and (name in POST_ONLY) == (method == "get"):
         return 405
-    if acts or name in {"databases", "collections", "collection"}:
+    plan = name in DECISIONS | {"plan", "plan-export"}
+    if acts or plan or name in {"databases", "collections", "collection"}:
         return 404
     return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
 

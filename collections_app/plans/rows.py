@@ -1,0 +1,118 @@
+"""The rows of plans: short transactions, and what is made of a row."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from ..access.policy import Action
+from ..access.principals import Actor, Caller, Origin
+from ..audit import log
+from ..audit.queries import signed_in_since
+from ..audit.sqlite_queue import writer_slot
+from ..milvus.types import Identity, Target
+from ..models import ItemState, Plan, PlanItem, PlanState
+from ..operations.confirmation import Confirmation, PlannedItem
+from ..operations.kinds import OPERATIONS
+
+# Pages take these from here, and see no other table.
+__all__ = ["ItemState", "Plan", "PlanItem", "PlanState"]
+
+UNCONFIRMED = (PlanState.READING, PlanState.DRAFT)
+OVER = (PlanState.DONE, PlanState.CANCELLED, PlanState.EXPIRED)
+
+
+class PlanRejected(Exception):
+    """The plan was not made, or the request changed nothing. The message says why."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """A durable transaction. Never call Milvus inside: on SQLite every other writer waits."""
+    with ExitStack() as stack:
+        with writer_slot():
+            stack.enter_context(transaction.atomic(durable=True))
+        yield
+
+
+def held(number: int) -> Plan:
+    """The plan, which nobody else can change until this transaction ends."""
+    return Plan.objects.select_for_update().get(pk=number)
+
+
+def actor_from(data: dict[str, Any]) -> Actor:
+    """The way back from `asdict` through JSON."""
+    return Actor(**{**data, "groups": tuple(data["groups"])})
+
+
+def author_of(plan: Plan) -> Actor:
+    return actor_from(plan.author)
+
+
+def caller_of(plan: Plan) -> Caller:
+    """Who confirmed the plan, with the groups that they have now, at the background process."""
+    actor = actor_from(plan.confirmed_by or plan.author)
+    groups = _groups_now(actor, plan)
+    origin = Origin(interface="plan", request_id=uuid.uuid4().hex)
+    return Caller(replace(actor, groups=groups), origin)
+
+
+def _groups_now(actor: Actor, plan: Plan) -> tuple[str, ...]:
+    """As the accounts have them, or else the newest sign-in that the log knows."""
+    if actor.method == "local" and actor.issuer == "local":
+        user = get_user_model().objects.filter(username=actor.subject, is_active=True).first()
+        return tuple(sorted(user.groups.values_list("name", flat=True))) if user else ()
+    newest = signed_in_since(actor, plan.confirmed_at) if plan.confirmed_at else None
+    return newest.groups if newest else actor.groups
+
+
+def target_of(plan: Plan, item: PlanItem) -> Target:
+    return Target(
+        cluster=plan.cluster,
+        database=plan.database,
+        kind=OPERATIONS[Action(plan.action)].kind,
+        collection=item.collection,
+        name=item.name,
+    )
+
+
+def confirmation_of(plan: Plan, item: PlanItem) -> Confirmation:
+    """The consent to one item: with the id that it has had since the plan was made."""
+    return Confirmation(
+        operation_id=item.operation_id,
+        action=Action(plan.action),
+        target=target_of(plan, item),
+        identity=Identity(**(item.identity or {})),
+        endpoint=plan.endpoint,
+        actor_key=actor_from(plan.confirmed_by or plan.author).key,
+    )
+
+
+def planned(plan: Plan, item: PlanItem) -> PlannedItem:
+    confirmed = plan.confirmed_at.isoformat() if plan.confirmed_at else ""
+    return PlannedItem(plan=plan.pk, item=item.position, confirmed_at=confirmed)
+
+
+def digest_of(plan: Plan, items: Iterable[PlanItem]) -> str:
+    """The hash of all that is confirmed: which things of which identity, and what was shown."""
+    head = {"plan": plan.pk, "action": plan.action, "endpoint": plan.endpoint}
+    running = hashlib.sha256(log.canonical({**head, "database": plan.database}).encode())
+    for item in items:
+        shown = {
+            "collection": item.collection,
+            "name": item.name,
+            "identity": item.identity,
+            "shown": item.shown,
+        }
+        running.update(log.canonical(shown).encode())
+    return running.hexdigest()
+
+
+def to_do(plan: Plan) -> Iterable[PlanItem]:
+    """The items that the plan would carry out, in order."""
+    return plan.items.filter(state=ItemState.TODO).order_by("position").iterator(500)

@@ -1,0 +1,273 @@
+"""Carrying out a confirmed plan: each item an operation of its own, taken from the database first.
+
+An item's `operation_id` was chosen when the plan was made, and the log has one intent for each.
+So whoever takes an item again after a crash can only find out what became of it.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models import F, Q
+from django.utils import timezone
+
+from .. import clusters
+from ..access.principals import Caller
+from ..audit import log
+from ..audit.events import intent_of
+from ..audit.log import LogUnwritable, Outcome
+from ..milvus.errors import Denied, MilvusError, MilvusRejected, NotFound
+from ..milvus.types import Cluster
+from ..models import AuditEvent, ItemState, Plan, PlanItem, PlanState
+from ..operations.claims import last_outcome
+from ..operations.deadlines import max_duration
+from ..operations.protocol import AlreadyUsed, OperationRejected, OverLimit, perform
+from ..operations.reconcile import settle
+from ..operations.sending import OutcomeUnrecorded
+from . import events
+from .progress import progress_of
+from .rows import caller_of, confirmation_of, held, planned, writing
+
+logger = logging.getLogger(__name__)
+
+stopping = threading.Event()  # set when this process shall end after the items in progress
+AT_ONCE = 8  # at most, whatever the plan says
+STATES = {
+    Outcome.SUCCEEDED: ItemState.DONE,
+    Outcome.REFUSED: ItemState.REFUSED,
+    Outcome.DENIED: ItemState.REFUSED,
+    Outcome.BLOCKED: ItemState.REFUSED,
+    Outcome.BUSY: ItemState.REFUSED,
+    Outcome.CHANGED: ItemState.SKIPPED,
+    Outcome.NOT_FOUND: ItemState.SKIPPED,
+    Outcome.FAILED: ItemState.FAILED,
+    Outcome.NOT_DONE: ItemState.UNKNOWN,  # Milvus may still carry it out
+    Outcome.UNKNOWN: ItemState.UNKNOWN,
+}
+
+
+def work(plan: Plan, *, seconds: float, ticket: int | None = None) -> None:
+    """Carry out items for so many seconds, until none is left or the plan is paused.
+
+    Raises LogUnwritable or DatabaseError: what was taken then is settled by a later call.
+    """
+    caller, until = caller_of(plan), time.monotonic() + seconds
+    _settle_left_over(plan, caller)
+
+    def carry_on() -> None:
+        while _goes_on(until) and (item := take(plan, ticket)):
+            _carry_out(plan, item, caller)
+
+    if plan.at_once == 1:
+        carry_on()
+    else:
+        _side_by_side(carry_on, min(plan.at_once, AT_ONCE))
+    _end(plan, caller)
+
+
+def _goes_on(until: float) -> bool:
+    return time.monotonic() < until and not stopping.is_set()
+
+
+def _side_by_side(carry_on: Callable[[], None], count: int) -> None:
+    """Each thread takes items of its own. The first exception is raised when all have ended."""
+
+    def on_own_connection() -> None:
+        try:
+            carry_on()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(on_own_connection) for _ in range(count)]
+    for future in futures:
+        future.result()
+
+
+def take(plan: Plan, ticket: int | None = None) -> PlanItem | None:
+    """Mark the next item as in progress, durably. None if none may be taken now.
+
+    Whoever holds the plan's row decides: over all processes never more than `at_once` items are in
+    progress, and none after the plan was paused. An outdated `ticket` takes nothing.
+    """
+    with writing():
+        row = held(plan.pk)
+        if row.state != PlanState.RUNNING or ticket not in {None, row.ticket}:
+            return None
+        if row.items.filter(state=ItemState.RUNNING).count() >= row.at_once:
+            return None
+        item = row.items.filter(state=ItemState.TODO).order_by("position").first()
+        if item is None:
+            return None
+        item.state, item.taken_at = ItemState.RUNNING, timezone.now()
+        item.save(update_fields=["state", "taken_at"])
+        Plan.objects.filter(pk=plan.pk).update(worked_at=item.taken_at)
+    return item
+
+
+def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
+    """One operation. Raises LogUnwritable or DatabaseError; the item stays in progress then."""
+    confirmation, part = confirmation_of(plan, item), planned(plan, item)
+    try:
+        outcome = perform(confirmation, caller, reason=plan.reason, planned=part)
+    except AlreadyUsed:  # another process began it: its outcome counts
+        return
+    except OverLimit as exc:
+        _put_back(plan, item, str(exc), caller)
+    except OperationRejected as exc:
+        _finish(plan, item, exc.outcome, str(exc), caller)
+    except NotFound:
+        message = "It does not exist, or you are not permitted to see it"
+        _finish(plan, item, Outcome.NOT_FOUND, message, caller)
+    except (Denied, MilvusRejected) as exc:
+        _finish(plan, item, Outcome.REFUSED, f"Milvus rejected the read: {exc}", caller)
+    except MilvusError as exc:
+        _put_back(plan, item, f"Milvus could not be read: {exc}", caller)
+    except OutcomeUnrecorded:
+        logger.error("the outcome of %s could not be recorded", item.operation_id)
+        raise LogUnwritable("the outcome could not be recorded") from None
+    else:
+        _finish(plan, item, outcome, _message(item), caller)
+
+
+def _message(item: PlanItem) -> str:
+    """What the log says about the outcome."""
+    last = last_outcome(item.operation_id)
+    return _said(last) if last else ""
+
+
+def _said(event: AuditEvent) -> str:
+    """What was verified, or else what was answered."""
+    record = json.loads(event.record)
+    return str(record["details"].get("seen") or record["message"])
+
+
+def _finish(plan: Plan, item: PlanItem, outcome: Outcome, message: str, caller: Caller) -> None:
+    """Note what became of an item. The first unknown outcome pauses the plan."""
+    state = STATES[outcome]
+    if state != ItemState.UNKNOWN:
+        with writing():
+            _note(item, state, outcome, message)
+        return
+    with log.appending():
+        if _note(item, state, outcome, message):
+            why = f"The outcome of item {item.position} is {outcome}: {item.name}"
+            _pause(plan, why, caller)
+
+
+def _note(item: PlanItem, state: ItemState, outcome: Outcome, message: str) -> bool:
+    """False if somebody else noted it before."""
+    unnoted = PlanItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
+    return bool(
+        unnoted.update(state=state, outcome=outcome, message=message, ended_at=timezone.now())
+    )
+
+
+def _put_back(plan: Plan, item: PlanItem, why: str, caller: Caller) -> None:
+    """Nothing was sent: the item is to do again, and the plan is paused."""
+    with log.appending():
+        if _take_back(item):
+            _pause(plan, why, caller)
+
+
+def _take_back(item: PlanItem) -> bool:
+    """While the chain is held: no intent for the item can be written then, or is there already."""
+    if intent_of(item.operation_id):
+        return False
+    running = PlanItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
+    return bool(running.update(state=ItemState.TODO, taken_at=None))
+
+
+def _pause(plan: Plan, why: str, caller: Caller) -> None:
+    row = held(plan.pk)
+    if row.state == PlanState.RUNNING:
+        Plan.objects.filter(pk=plan.pk).update(state=PlanState.PAUSED, why=why)
+        events.append(events.PAUSE, row, caller, f"paused. {why}")
+
+
+def _end(plan: Plan, caller: Caller) -> None:
+    """The plan is done when nothing is left to do or in progress."""
+    left = plan.items.filter(state__in=(ItemState.TODO, ItemState.RUNNING))
+    if left.exists():
+        return
+    with log.appending():
+        row = held(plan.pk)
+        if row.state != PlanState.RUNNING or left.exists():
+            return
+        Plan.objects.filter(pk=plan.pk).update(state=PlanState.DONE, ended_at=timezone.now())
+        counts = progress_of(row).counts
+        events.append(events.DONE, row, caller, "done", counts=counts)
+
+
+# --- after a crash ------------------------------------------------------------------------------
+
+
+def _settle_left_over(plan: Plan, caller: Caller) -> None:
+    """Items in progress: taken back if nothing was sent, else judged when nobody can be at it."""
+    cluster = clusters.get(plan.cluster).cluster
+    for item in list(plan.items.filter(state=ItemState.RUNNING)):
+        age = timezone.now() - (item.taken_at or plan.created_at)
+        if intent_of(item.operation_id):
+            _settle(plan, item, age, caller)
+        elif age > timedelta(seconds=cluster.drop_timeout):
+            with log.appending():
+                _take_back(item)
+
+
+def _settle(plan: Plan, item: PlanItem, age: timedelta, caller: Caller) -> None:
+    cluster = clusters.get(plan.cluster).cluster
+    outcome = settle(item.operation_id, caller, may_rename=True)
+    if outcome is not Outcome.UNKNOWN or age > _patience(cluster):
+        _finish(plan, item, outcome, _message(item), caller)
+
+
+def _patience(cluster: Cluster) -> timedelta:
+    """After that, a look that Milvus answers settles every operation; so it does not answer."""
+    judged = timedelta(seconds=2 * cluster.drop_timeout + cluster.unknown_timeout)
+    return max(max_duration(cluster, two_phases=cluster.strict_drop), judged) * 2
+
+
+def follow(plan: Plan) -> None:
+    """Note what became of items whose outcome was unknown; asks the log, not Milvus.
+
+    Another process may have settled them: reconcile_operations, or somebody on a page.
+    """
+    for item in plan.items.filter(state=ItemState.UNKNOWN):
+        last = last_outcome(item.operation_id)
+        outcome = Outcome(last.outcome) if last else Outcome.UNKNOWN
+        if last and outcome != item.outcome:
+            with writing():
+                PlanItem.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(
+                    state=STATES[outcome], outcome=outcome, message=_said(last)
+                )
+
+
+def unsettled() -> list[Plan]:
+    """Plans, whatever their state, in which an outcome is unknown."""
+    return list(Plan.objects.filter(items__state=ItemState.UNKNOWN).distinct())
+
+
+def stalled(since: timedelta) -> list[Plan]:
+    """Plans that want work and had none for that long."""
+    wanted = Q(state__in=(PlanState.READING, PlanState.RUNNING))
+    wanted |= Q(items__state=ItemState.RUNNING)
+    return list(Plan.objects.filter(wanted, worked_at__lt=timezone.now() - since).distinct())
+
+
+def expire() -> None:
+    """Plans that nobody confirmed in time."""
+    waiting = Plan.objects.filter(state__in=(PlanState.READING, PlanState.DRAFT))
+    for plan in waiting.filter(expires_at__lt=timezone.now()):
+        with log.appending():
+            row = held(plan.pk)
+            if row.state not in {PlanState.READING, PlanState.DRAFT}:
+                continue
+            Plan.objects.filter(pk=plan.pk).update(
+                state=PlanState.EXPIRED, ended_at=timezone.now(), ticket=F("ticket") + 1
+            )
+            events.append(events.EXPIRE, row, caller_of(row), "expired; nobody confirmed it")

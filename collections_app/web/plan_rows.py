@@ -1,0 +1,161 @@
+"""What the pages of plans show: rows, parts of the bar, and which buttons there are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..access.policy import Action
+from ..access.principals import Actor
+from ..milvus.types import Identity, Kind, Target
+from ..operations.kinds import OPERATIONS
+from ..plans import deciding
+from ..plans.progress import Progress
+from ..plans.rows import UNCONFIRMED, ItemState, Plan, PlanItem, PlanState, target_of
+from . import links
+
+# In the order of the bar. The class is also the colour.
+PARTS = (
+    (ItemState.DONE, "succeeded"),
+    (ItemState.SKIPPED, "changed"),
+    (ItemState.REFUSED, "refused"),
+    (ItemState.FAILED, "failed"),
+    (ItemState.UNKNOWN, "unknown"),
+    (ItemState.RUNNING, "running"),
+    (ItemState.TODO, "pending"),
+)
+CLASSES: dict[str, str] = {
+    **dict(PARTS),
+    ItemState.BLOCKED: "blocked",
+    ItemState.UNREAD: "pending",
+    ItemState.REMOVED: "pending",
+}
+HAS_OPERATION = {ItemState.DONE, ItemState.FAILED, ItemState.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A state with its count; `start` and `width` are its place in the bar, in percent."""
+
+    state: str
+    label: str
+    css: str
+    count: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """An item as the table shows it."""
+
+    position: int
+    name: str
+    url: str
+    id: str
+    rows: Any
+    load: str
+    aliases: list[str] | str
+    label: str
+    css: str
+    message: str
+    notes: list[str]
+    remedies: list[tuple[str, str]]
+    operation: str
+    is_listed: bool  # and can be taken out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buttons:
+    """What this person may do with the plan now."""
+
+    confirm: bool
+    take_out: bool
+    pause: bool
+    resume: bool
+    cancel: bool
+
+
+def buttons(plan: Plan, actor: Actor, known: Progress) -> Buttons:
+    state, stop = plan.state, deciding.may_stop(actor, plan)
+    ours = deciding.may_confirm(actor, plan)
+    return Buttons(
+        confirm=ours and state == PlanState.DRAFT and known.count(ItemState.TODO) > 0,
+        take_out=ours and state == PlanState.DRAFT,
+        pause=stop and state == PlanState.RUNNING,
+        resume=state == PlanState.PAUSED and deciding.may_resume(actor, plan),
+        cancel=stop and state in {*UNCONFIRMED, PlanState.RUNNING, PlanState.PAUSED},
+    )
+
+
+def done_word(plan: Plan) -> str:
+    """What its items are when they are done: "Dropped"."""
+    return OPERATIONS[Action(plan.action)].done_word.capitalize()
+
+
+def label_of(state: str, plan: Plan) -> str:
+    if state == ItemState.DONE:
+        return done_word(plan)
+    if state == ItemState.TODO and plan.state in UNCONFIRMED:
+        return f"Will be {done_word(plan).lower()}"
+    return str(ItemState(state).label)
+
+
+def parts(plan: Plan, known: Progress) -> Iterator[Part]:
+    """The states that there are, as parts of the bar."""
+    start, total = 0.0, known.total or 1
+    for state, css in PARTS:
+        count = known.count(state)
+        if count:
+            width = 100 * count / total
+            label = label_of(state, plan)
+            yield Part(
+                state=state,
+                label=label,
+                css=css,
+                count=count,
+                start=round(start, 2),
+                width=round(width, 2),
+            )
+            start += width
+
+
+def row_of(plan: Plan, item: PlanItem) -> PlanRow:
+    identity, shown = Identity(**(item.identity or {})), item.shown
+    return PlanRow(
+        position=item.position,
+        name=item.name,
+        url=links.collection(plan.cluster, plan.database, item.collection),
+        id=str(identity.id or ""),
+        rows=shown.get("rows", ""),
+        load=shown.get("load", ""),
+        aliases=shown.get("aliases", []),
+        label=label_of(item.state, plan),
+        css=CLASSES[item.state],
+        message="" if item.state == ItemState.DONE else item.message,
+        notes=shown.get("notes", []) if item.state == ItemState.TODO else [],
+        remedies=list(_remedies(item)),
+        operation=links.operation(str(item.operation_id)) if item.state in HAS_OPERATION else "",
+        is_listed=item.state in {ItemState.TODO, ItemState.BLOCKED, ItemState.UNREAD},
+    )
+
+
+def _remedies(item: PlanItem) -> Iterator[tuple[str, str]]:
+    """The acts that clear the way, each with the address of its dialog."""
+    if item.state != ItemState.BLOCKED:
+        return
+    for remedy in item.shown.get("remedies", []):
+        action, target = Action(remedy["action"]), Target.of(remedy["target"])
+        yield remedy["label"], links.act(action, target)
+
+
+def things(plan: Plan, count: int) -> str:
+    """`1 collection`, `37 partitions`."""
+    kind = OPERATIONS[Action(plan.action)].kind
+    return f"{count} {kind}{'' if count == 1 else 's'}"
+
+
+def place_of(plan: Plan) -> str:
+    """Where its items are: a collection's name for partitions, else empty."""
+    first = plan.items.first()
+    kind = OPERATIONS[Action(plan.action)].kind
+    return target_of(plan, first).collection if first and kind is Kind.PARTITION else ""

@@ -1,0 +1,274 @@
+"""The pages of plans: from a selection in the list to the summary at the end."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from collections_app.access.policy import Action
+from collections_app.models import ItemState, Plan, PlanState
+from collections_app.plans import running
+from tests.fakes import FakeMilvus
+from tests.fixtures import rule
+from tests.plans.conftest import states
+from tests.web import Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SignIn = Callable[..., Client]
+NEW = "/clusters/main/plans/new/"
+
+
+@pytest.fixture
+def operator(signed_in: SignIn, fake: FakeMilvus) -> Client:
+    return signed_in("operator")
+
+
+def made(client: Client, *names: str, **fields: Any) -> Plan:
+    """A plan from the list's form, read by the background process."""
+    answer = client.post(NEW, {"database": "default", "name": names, **fields})
+    assert answer.status_code == 302, answer.content
+    call_command("run_plans", "--once")
+    return Plan.objects.latest("pk")
+
+
+def page(client: Client, plan: Plan, query: str = "") -> Page:
+    return Page(client.get(f"/plans/{plan.pk}/{query}"))
+
+
+def confirm(client: Client, plan: Plan, typed: str, **fields: str) -> Any:
+    shown = page(client, plan)
+    digest = re.search(r'name="digest" value="(\w+)"', shown.html)
+    data = {"typed": typed, "digest": digest[1] if digest else "", **fields}
+    return client.post(f"/plans/{plan.pk}/confirm/", data)
+
+
+def test_selection_becomes_a_plan_that_shows_what_it_read(
+    operator: Client, fake: FakeMilvus
+) -> None:
+    fake.add("a", rows=7)
+    fake.add("b", aliases=["now"])
+    fake.add("c")
+    plan = made(operator, "a", "b")
+    shown = page(operator, plan)
+    assert "1 collection will be dropped; 1 blocked" in shown.text
+    assert "The alias now points to this collection" in shown.text
+    assert reverse("drop-alias", args=["main"]) in shown.html
+    assert "drop 1 on Milvus" in shown.text
+    assert shown.html.index("item-2") < shown.html.index("item-1"), "what is in the way is first"
+
+
+def test_list_has_a_checkbox_for_each_row_that_can_be_dropped(
+    operator: Client, fake: FakeMilvus, settings: Any
+) -> None:
+    settings.ACCESS = (rule("operator", "view"), rule("operator", "drop", collections=("a",)))
+    fake.add("a")
+    fake.add("b")
+    listed = Page(operator.get(reverse("collections", args=["main"])))
+    assert 'aria-label="Select a"' in listed.html
+    assert 'aria-label="Select b"' not in listed.html
+
+
+def test_list_of_a_viewer_has_no_checkboxes(signed_in: SignIn, fake: FakeMilvus) -> None:
+    fake.add("a")
+    listed = Page(signed_in("viewer").get(reverse("collections", args=["main"])))
+    assert "Plan drop" not in listed.html
+    assert "checkbox" not in listed.html
+
+
+def test_all_that_match_are_taken_over_all_pages(operator: Client, fake: FakeMilvus) -> None:
+    for number in range(60):
+        fake.add(f"tmp_{number:02}")
+    fake.add("kept")
+    query = {"q": "tmp_*"}
+    listed = Page(operator.get(reverse("collections", args=["main"]), query))
+    assert "Plan drop of all 60 that match…" in listed.text
+    plan = made(operator, all="1", **query)
+    assert plan.items.count() == 60
+    assert plan.selection == "all that matched: named tmp_*"
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"q": "a"}, ["a", "ab"]),
+        ({"q": "a*"}, ["a", "ab"]),
+        ({"q": "?"}, ["a", "c"]),
+        ({"loaded": "yes"}, ["c"]),
+        ({"loaded": "no", "q": "b"}, ["ab"]),
+        ({"before": "2001-01-01"}, []),
+        ({"before": "2030-01-01"}, ["a", "ab", "c"]),
+        ({"before": "yesterday"}, ["a", "ab", "c"]),
+    ],
+)
+def test_filters_choose_the_same_rows_for_list_and_plan(
+    operator: Client, fake: FakeMilvus, filters: dict[str, str], found: list[str]
+) -> None:
+    for name in ("a", "ab", "c"):
+        fake.add(name, loaded=name == "c")
+    listed = Page(operator.get(reverse("collections", args=["main"]), filters))
+    assert re.findall(r'aria-label="Select (\w+)"', listed.html) == found
+    if found:
+        plan = made(operator, all="1", **filters)
+        assert [item.name for item in plan.items.order_by("position")] == found
+
+
+def test_partitions_are_selected_in_their_collection(operator: Client, fake: FakeMilvus) -> None:
+    fake.add("books", partitions=["old", "new"])
+    shown = Page(operator.get("/clusters/main/collection/?database=default&name=books"))
+    assert 'aria-label="Select old"' in shown.html
+    assert 'aria-label="Select _default"' not in shown.html
+    plan = made(operator, "old", collection="books")
+    assert plan.action == Action.DROP_PARTITION
+    confirm(operator, plan, "drop 1 on Milvus")
+    call_command("run_plans", "--once")
+    assert fake.sent == [("drop_partition", "default", "books", "old")]
+
+
+def test_confirmed_plan_runs_and_its_page_tells_how(operator: Client, fake: FakeMilvus) -> None:
+    plan = made(operator, fake.add("a"), fake.add("b"))
+    assert confirm(operator, plan, "drop 2 on Milvus", reason="old").status_code == 302
+    running_page = page(operator, plan)
+    assert "Pause plan" in running_page.text
+    assert 'hx-trigger="every 2s"' in running_page.html
+    call_command("run_plans", "--once")
+    shown = page(operator, plan)
+    assert "2 of 2 carried out" in shown.text
+    assert "2 dropped" in shown.text
+    assert "old" in shown.text
+    assert "every 2s" not in shown.html
+    operation = plan.items.get(position=1).operation_id
+    assert f"/operations/{operation}/" in shown.html
+    assert "Plan" in Page(operator.get(f"/operations/{operation}/")).text
+
+
+@pytest.mark.parametrize("typed", ["", "drop 1 on Milvus", "DROP 2 ON MILVUS"])
+def test_wrong_sentence_starts_nothing_and_says_so(
+    operator: Client, fake: FakeMilvus, typed: str
+) -> None:
+    plan = made(operator, fake.add("a"), fake.add("b"))
+    answer = confirm(operator, plan, typed)
+    assert answer.status_code == 422
+    assert "Nothing was started" in Page(answer).text
+    plan.refresh_from_db()
+    assert plan.state == PlanState.DRAFT
+
+
+def test_items_are_taken_out_and_the_sentence_follows(operator: Client, fake: FakeMilvus) -> None:
+    plan = made(operator, fake.add("a"), fake.add("b"))
+    stale = page(operator, plan)
+    digest = re.search(r'name="digest" value="(\w+)"', stale.html)
+    operator.post(f"/plans/{plan.pk}/take-out/", {"item": ["1"]})
+    assert "drop 1 on Milvus" in page(operator, plan).text
+    assert digest
+    data = {"typed": "drop 1 on Milvus", "digest": digest[1]}
+    answer = operator.post(f"/plans/{plan.pk}/confirm/", data)
+    assert answer.status_code == 409
+    assert "The list changed" in Page(answer).text
+
+
+def test_pause_resume_and_cancel_from_the_page(operator: Client, fake: FakeMilvus) -> None:
+    plan = made(operator, fake.add("a"), fake.add("b"))
+    confirm(operator, plan, "drop 2 on Milvus")
+    operator.post(f"/plans/{plan.pk}/pause/")
+    assert "Paused by operator" in page(operator, plan).text
+    call_command("run_plans", "--once")
+    assert states(plan) == [ItemState.TODO] * 2
+    operator.post(f"/plans/{plan.pk}/resume/")
+    running.work(Plan.objects.get(pk=plan.pk), seconds=0)
+    operator.post(f"/plans/{plan.pk}/cancel/")
+    assert "Cancelled by operator" in page(operator, plan).text
+    assert operator.post(f"/plans/{plan.pk}/resume/").status_code == 409
+
+
+def test_another_operator_can_stop_it_and_not_confirm_it(
+    operator: Client, signed_in: SignIn, fake: FakeMilvus
+) -> None:
+    plan, other = made(operator, fake.add("a")), signed_in("other")
+    shown = page(other, plan)
+    assert "Only its author can confirm it" in shown.text
+    assert "Cancel plan" in shown.text
+    assert confirm(other, plan, "drop 1 on Milvus").status_code == 422
+    answer = other.post(
+        f"/plans/{plan.pk}/confirm/", {"typed": "drop 1 on Milvus", "digest": "0" * 64}
+    )
+    assert answer.status_code == 409
+    assert other.post(f"/plans/{plan.pk}/cancel/").status_code == 302
+
+
+def test_viewer_sees_a_plan_and_changes_nothing(
+    operator: Client, signed_in: SignIn, fake: FakeMilvus
+) -> None:
+    plan, viewer = made(operator, fake.add("a")), signed_in("viewer")
+    shown = page(viewer, plan)
+    assert "Cancel plan" not in shown.text
+    assert viewer.post(f"/plans/{plan.pk}/cancel/").status_code == 409
+    assert viewer.post(NEW, {"database": "default", "name": ["a"]}).status_code == 403
+
+
+def test_plan_shows_nobody_what_a_rule_hides(
+    operator: Client, signed_in: SignIn, fake: FakeMilvus, settings: Any
+) -> None:
+    plan = made(operator, fake.add("a"), fake.add("secret"))
+    settings.ACCESS = (*settings.ACCESS[1:], rule("viewer", "view", collections=("a",)))
+    viewer = signed_in("viewer")
+    assert "secret" not in page(viewer, plan).html
+    assert "1 that you may not see" in page(viewer, plan).text
+    assert b"secret" not in b"".join(viewer.get(f"/plans/{plan.pk}/items.csv"))
+    settings.ACCESS = (rule("viewer", "view", collections=("c",)),)
+    assert viewer.get(f"/plans/{plan.pk}/").status_code == 404
+    assert "No plans" in Page(viewer.get("/plans/")).text
+
+
+def test_silent_background_process_is_told(operator: Client, fake: FakeMilvus) -> None:
+    fake.add("a")
+    operator.post(NEW, {"database": "default", "name": ["a"]})
+    plan = Plan.objects.get()
+    assert "The background process does not run" in page(operator, plan).text
+    call_command("run_plans", "--once")
+    assert "does not run" not in page(operator, plan).text
+
+
+def test_summary_shows_failures_first_and_filters_by_state(
+    operator: Client, fake: FakeMilvus
+) -> None:
+    plan = made(operator, *[fake.add(name) for name in "abc"])
+    confirm(operator, plan, "drop 3 on Milvus")
+    fake.drop_collection("default", "b")
+    call_command("run_plans", "--once")
+    shown = page(operator, plan)
+    assert re.findall(r'id="item-(\d)"', shown.html) == ["2", "1", "3"]
+    skipped = page(operator, plan, "?state=skipped")
+    assert re.findall(r'id="item-(\d)"', skipped.html) == ["2"]
+
+
+def test_export_is_neutralised_csv(operator: Client, fake: FakeMilvus) -> None:
+    plan = made(operator, fake.add("a", rows=3))
+    plan.items.update(name="=cmd()")
+    answer = operator.get(f"/plans/{plan.pk}/items.csv")
+    text = b"".join(answer).decode()
+    assert "'=cmd()" in text
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="plan-{plan.pk}.csv"'
+
+
+def test_nothing_selected_makes_no_plan(operator: Client, fake: FakeMilvus) -> None:
+    answer = operator.post(NEW, {"database": "default"})
+    assert answer.status_code == 409
+    assert "Nothing is selected" in Page(answer).text
+
+
+def test_old_sign_in_is_asked_for_before_confirming(
+    operator: Client, fake: FakeMilvus, settings: Any
+) -> None:
+    from dataclasses import replace
+
+    settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], reauth=300.0)}
+    plan = made(operator, fake.add("a"))
+    shown = page(operator, plan)
+    assert "requires a sign-in that is at most" in shown.text
+    assert f"next=%2Fplans%2F{plan.pk}%2F" in shown.html
+    data = {"typed": "drop 1 on Milvus", "digest": "0" * 64}
+    assert operator.post(f"/plans/{plan.pk}/confirm/", data).status_code == 409
