@@ -180,7 +180,7 @@ def test_pause_and_cancel_take_effect_before_the_next_item(
 def test_two_workers_on_one_plan_take_each_item_once(
     faulty: Any, chain: Chain, confirmed: Callable[..., Plan]
 ) -> None:
-    plan = confirmed(6, max_concurrent=2)
+    plan = confirmed(6, at_once=2)
     raised = at_once(*[lambda: run(Plan.objects.get(pk=plan.pk))] * 3)
     assert raised == [None] * 3
     plan.refresh_from_db()

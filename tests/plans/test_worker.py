@@ -80,7 +80,7 @@ def test_worker_reads_and_runs_a_plan(faulty: Any, shell: Shell, make_collection
 def test_two_workers_drop_each_item_once(
     faulty: Any, chain: Chain, shell: Shell, confirmed: Callable[..., Plan]
 ) -> None:
-    plans = [confirmed(4), confirmed(4, max_concurrent=4)]
+    plans = [confirmed(4), confirmed(4, at_once=4)]
     with worker(shell), worker(shell):
         for plan in plans * 2:  # a second task for each, as after a stall
             tasks.ring(plan)
