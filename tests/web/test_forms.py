@@ -36,6 +36,9 @@ def test_the_longest_name_all_escaped_still_fits() -> None:
     [
         ("books", "", "Type the name."),
         ("books", "book", "That is not the name."),
+        ("books", "books2", "That is not the name."),
+        ("books", "books\0", "Null characters are not allowed."),
+        ("books", "\tbooks", "Spaces at the start or the end differ."),
         ("books", "books ", "Spaces at the start or the end differ."),
         (" books", "books", "Spaces at the start or the end differ."),
         ("books", " ", "That is not the name."),

@@ -20,7 +20,7 @@ from tests.fakes import FakeMilvus
 from tests.fixtures import caller, rule
 from tests.web import Page, collection_url
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 LOG = "/audit/"
 

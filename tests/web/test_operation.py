@@ -21,7 +21,7 @@ from tests.infra.seeds import Seeds
 from tests.operations.conftest import carry_out, consent, target_in
 from tests.web import Page, act_url, confirm
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 
 

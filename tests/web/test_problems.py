@@ -17,7 +17,7 @@ from tests.infra.seeds import Seeds
 from tests.infra.tls_milvus import Papers, credentials
 from tests.web import Page, act_url, confirm, list_url
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 
 
