@@ -162,7 +162,7 @@ def test_a_click_on_drop_survives_the_filling_in(page: Page, books: str) -> None
     expect(dialog).to_contain_text("Drop collection essay?")
 
 
-def test_the_watch_notices_what_no_page_may_do(
+def test_console_watch_notices_what_no_page_may_do(
     browse: Callable[..., Page], watch: Watch, real: object
 ) -> None:
     page = browse("operator")

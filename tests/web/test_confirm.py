@@ -225,7 +225,7 @@ def test_with_a_trailing_space_it_is_another_collection(
 # --- what stands in the way -----------------------------------------------------------------------
 
 
-def test_a_loaded_partition_is_released_and_then_dropped_in_two_recorded_acts(
+def test_partition_loaded_is_released_then_dropped_and_recorded(
     faulty: Any, make_collection: Seeds, destroyed: Any, signed_in: SignIn
 ) -> None:
     name = make_collection(partitions=["novels"], loaded=True)
@@ -270,7 +270,7 @@ def test_an_alias_is_dropped_first_and_that_leads_to_the_collection(
     assert make_collection.exists(name)
 
 
-def test_a_release_that_worked_is_told_even_if_milvus_is_silent_right_after(
+def test_release_before_milvus_goes_silent_is_still_reported(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     """The next dialog can't be shown; that must not read as if nothing had been done."""

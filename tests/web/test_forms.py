@@ -21,7 +21,7 @@ def test_the_name_itself_confirms(name: str) -> None:
     assert form.cleaned_data["reason"] == "why"
 
 
-def test_a_name_with_a_line_break_is_confirmed_by_its_escape_and_not_by_itself() -> None:
+def test_name_with_a_line_break_is_confirmed_by_its_escape() -> None:
     assert confirm("a\n", r"a\n").is_valid()
     assert not confirm("a\n", "a\n").is_valid()
     assert not confirm("a\n", "a").is_valid()
