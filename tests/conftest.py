@@ -37,6 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "skins(*skins, unless=()): run each test that meets a Milvus through `chain` over these; "
         "but with a parameter of these ids on 2.3.5 only, unless the test asks for its skin",
     )
+    config.addinivalue_line(
+        "markers",
+        "expects_console(*texts, maybe=()): what a browser test's console has to, or may, say",
+    )
     from tests.settings import FOLDER, STATIC_ROOT
 
     for folder in (FOLDER, STATIC_ROOT):  # a second process shares the first one's static files

@@ -440,9 +440,7 @@ def demo(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", DEMO_PASSWORD)
 
 
-def test_the_demo_has_collections_and_an_account_for_each_role_and_stays_as_it_is(
-    demo: None, lite: Milvus
-) -> None:
+def test_demo_seed_has_an_account_per_role_and_is_idempotent(demo: None, lite: Milvus) -> None:
     assert run("seed_demo") == "21 sample collections created\n"
     assert run("seed_demo") == "sample kept as it is\n"
     for role in roles.ROLES:

@@ -335,7 +335,7 @@ def test_commands_that_are_run_exist() -> None:
     assert used - {"migrate"} <= ours
 
 
-def test_gunicorn_makes_milvus_clients_after_the_fork_and_believes_no_header() -> None:
+def test_gunicorn_creates_clients_after_fork_trusting_no_header() -> None:
     tree = ast.parse(read("deploy/gunicorn.conf.py"))
     assigned: dict[str, Any] = {}
     for node in ast.walk(tree):

@@ -325,7 +325,7 @@ def test_a_list_without_grants_is_empty_and_ok(
     [(V2620, "a", "here"), (V30, "a", "a"), (V30, "", "here")],
     ids=str,
 )
-def test_rights_are_judged_by_the_connections_database_and_in_3_0_by_the_requests(
+def test_rights_follow_the_connection_and_in_3_0_the_request(
     skin: Skin, asked: str, judged: str
 ) -> None:
     """By the metadata that 2.3.5 gets: tests/milvus/test_tls.py has that it judges by them."""

@@ -11,8 +11,8 @@ PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION)
 
 
 def navigation(request: AppRequest) -> dict[str, Any]:
-    """Who is signed in and where they may go."""
-    actor = request.actor
+    """Who is signed in and where they may go. Nobody, for an error before any middleware ran."""
+    actor = getattr(request, "actor", None)
     if actor is None:
         return {"sign_in_mode": settings.SIGN_IN}
     return {

@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 
 def is_htmx_part(request: AppRequest) -> bool:
-    """Whether htmx asks for a part of a page."""
-    return bool(request.htmx)
+    """Whether htmx asks for a part of a page. False for an error before any middleware ran."""
+    return bool(getattr(request, "htmx", False))
 
 
 def page_or_part(

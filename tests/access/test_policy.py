@@ -248,7 +248,7 @@ def test_the_list_and_the_page_agree_on_what_is_visible(name: str, settings: Any
 # --- who can't be confirmed now -------------------------------------------------------------------
 
 
-def test_somebody_whose_groups_cannot_be_confirmed_looks_and_destroys_nothing(
+def test_policy_with_unconfirmed_groups_allows_no_destruction(
     settings: Any,
 ) -> None:
     settings.ACCESS = (rule("team", "*"),)

@@ -80,9 +80,7 @@ def log() -> list[AuditEvent]:
 # --- sealing ------------------------------------------------------------------------------------
 
 
-def test_a_segment_is_a_file_that_verifies_and_an_event_that_vouches_for_it(
-    log: list[AuditEvent], tmp_path: Path
-) -> None:
+def test_segment_is_a_verified_file_with_an_event(log: list[AuditEvent], tmp_path: Path) -> None:
     segment = sealed(tmp_path)
     path = tmp_path / segment.file
     lines = path.read_text().splitlines()

@@ -120,7 +120,7 @@ def test_a_filtered_export_verifies_as_a_partial_one_only(log: list[AuditEvent])
     assert (verdict.broken, verdict.checked, verdict.last_sequence) == ("", 2, 4)
 
 
-def test_a_partial_export_still_shows_tampering_order_and_broken_neighbours(
+def test_partial_export_shows_tampering_and_broken_order(
     log: list[AuditEvent],
 ) -> None:
     _, two, three, four = exported()
@@ -240,7 +240,7 @@ def test_wide_and_hidden_formulas_are_neutralised(wide: str) -> None:
 IDS = ("470770299470885127", "470770299470885130")
 
 
-def test_csv_opened_in_a_spreadsheet_shows_accents_ids_and_names_as_they_are() -> None:
+def test_csv_in_a_spreadsheet_keeps_accents_ids_and_names() -> None:
     for number, name in zip(IDS, ("mar1", "00123"), strict=True):
         details = {"reason": "zu groß – 山田", "identity": {"id": int(number)}}
         person = replace(actor("ada"), subject="113456789012345678901", display="Zoë")

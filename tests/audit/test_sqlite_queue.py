@@ -54,9 +54,7 @@ def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
         pass
 
 
-def test_turn_when_it_does_not_come_few_wait_and_the_others_are_told_at_once(
-    lock_file: Path,
-) -> None:
+def test_turn_that_does_not_come_lets_few_wait(lock_file: Path) -> None:
     sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 4}
     waited: list[float] = []
 
@@ -83,7 +81,7 @@ def test_turn_when_it_does_not_come_few_wait_and_the_others_are_told_at_once(
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_turn_leaves_a_door_that_nobody_else_can_hold(lock_file: Path, existing: bool) -> None:
+def test_turn_leaves_a_lock_that_nobody_else_can_hold(lock_file: Path, existing: bool) -> None:
     if existing:
         lock_file.touch()
         lock_file.chmod(0o644)
@@ -103,7 +101,7 @@ def test_on_postgresql_nobody_waits_here(lock_file: Path) -> None:
     assert not lock_file.exists()
 
 
-def test_without_a_door_there_is_no_order_and_that_is_all(
+def test_turn_without_a_lock_file_has_no_order(
     lock_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock_file.mkdir()

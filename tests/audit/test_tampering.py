@@ -212,9 +212,7 @@ def test_everything_that_is_wrong_is_said_at_once(copy: Path) -> None:
     assert "The log is not the one that was copied" in said[-1]
 
 
-def test_a_log_cut_back_to_before_the_new_key_and_written_on_with_the_old_one(
-    copy: Path, settings: Any
-) -> None:
+def test_log_cut_before_a_new_key_and_continued_is_detected(copy: Path, settings: Any) -> None:
     """It is named until something is recorded with the new key; from then on only by the copy."""
     old = settings.AUDIT_KEY
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = "the new key " * 4, [old]

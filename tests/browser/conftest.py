@@ -13,6 +13,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Locator,
     Page,
+    Request,
     Response,
     Route,
     expect,
@@ -25,29 +26,28 @@ from tests.sso.conftest import oidc, provider, shared_provider  # noqa: F401 (fi
 
 DETAILS = "**/collections/*details=1*"  # what fills in the table of the list
 REQUEST = {"collection": "DropCollection", "partition": "DropPartition"}
-# What Chromium says of each answer that is no success. Problem pages are expected, other ones not:
-# a wrong name must leave the console clean.
-# And what htmx says when a newer request replaces one under way.
-REPLACED = ("htmx:sendAbort", "htmx:afterRequest")
-STATUS_LINE = re.compile(
-    "Failed to load resource: the server responded with a status of (403|404|409|503|504) "
-)
 
 
 class Watch:
-    """Collects what no page may do: script errors, policy violations, foreign hosts, crashes."""
+    """Collects what no page may do: errors, warnings, policy violations, foreign hosts, crashes.
 
-    def __init__(self, home: str) -> None:
+    A test says what it provokes: `expected` has to come, `maybe` depends on who is faster.
+    """
+
+    def __init__(
+        self, home: str, expected: tuple[str, ...] = (), maybe: tuple[str, ...] = ()
+    ) -> None:
         self.home = urlsplit(home).netloc
-        self.problems: list[str] = []
+        self.seen: list[str] = []
         self.posts: list[str] = []
-        self._tolerated = list(REPLACED)
+        self.expected, self.maybe = expected, maybe
         self._known = {self.home}
 
     def on(self, page: Page) -> Page:
         page.on("console", self.console)
-        page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        page.on("pageerror", lambda error: self.seen.append(f"script error: {error}"))
         page.on("request", lambda request: self.request(request.method, request.url))
+        page.on("requestfailed", self.failed)
         page.on("response", self.response)
         return page
 
@@ -55,26 +55,32 @@ class Watch:
         """This test goes there too: to the identity provider."""
         self._known.add(urlsplit(address).netloc)
 
-    def tolerate(self, *texts: str) -> None:
-        """This test provokes console errors that say so."""
-        self._tolerated += texts
-
     def console(self, message: ConsoleMessage) -> None:
-        if message.type != "error" or STATUS_LINE.match(message.text):
-            return
-        if not any(text in message.text for text in self._tolerated):
-            self.problems.append(f"console: {message.text}")
+        if message.type in {"error", "warning", "assert"}:
+            self.seen.append(f"console {message.type}: {message.text} ({message.location['url']})")
 
     def request(self, method: str, url: str) -> None:
         if urlsplit(url).scheme.startswith("http") and urlsplit(url).netloc not in self._known:
-            self.problems.append(f"foreign host: {url}")
+            self.seen.append(f"foreign host: {url}")
         if method == "POST":
             self.posts.append(url)
 
+    def failed(self, request: Request) -> None:
+        """What the page itself, or leaving it, cancelled did not fail."""
+        if request.failure != "net::ERR_ABORTED":
+            self.seen.append(f"request failed: {request.failure} {request.url}")
+
     def response(self, response: Response) -> None:
-        missing = "/static/" in response.url and response.status >= 400
-        if missing or (response.status >= 500 and response.status != 503):
-            self.problems.append(f"{response.status}: {response.url}")
+        if response.status >= 400:
+            self.seen.append(f"answer: status of {response.status} {response.url}")
+
+    @property
+    def problems(self) -> list[str]:
+        """What was seen and not expected, and what was expected and not seen."""
+        known = self.expected + self.maybe
+        unexpected = [one for one in self.seen if not any(text in one for text in known)]
+        missing = [text for text in self.expected if not any(text in one for one in self.seen)]
+        return unexpected + [f"expected, and not seen: {text}" for text in missing]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,9 +90,12 @@ def database_before_live_server(django_db_setup: None) -> None:
 
 
 @pytest.fixture
-def watch(live_server: LiveServer) -> Iterator[Watch]:
-    """Fails the test if a page did what no page may do."""
-    made = Watch(live_server.url)
+def watch(request: pytest.FixtureRequest, live_server: LiveServer) -> Iterator[Watch]:
+    """Fails the test if a page did what no page may do; `expects_console` names what it may."""
+    marker = request.node.get_closest_marker("expects_console")
+    made = Watch(
+        live_server.url, *((marker.args, marker.kwargs.get("maybe", ())) if marker else ())
+    )
     yield made
     assert not made.problems
 

@@ -304,7 +304,24 @@ PAGES: tuple[Callable[[Scene], Page], ...] = (
 # --- what holds on each of them -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("show", PAGES, ids=lambda page: page.__name__)
+PROBLEMS = {
+    clusters_page: "status of 503",
+    dialog_with_problem: "status of 503",
+    audit_log: "does not conform to the required format",  # a date that is none
+    verdict: "does not conform to the required format",
+    not_found: "status of 404",
+    forbidden: "status of 404",
+    unreachable: "status of 503",
+}
+
+
+def scene_of(show: Callable[[Scene], Page]) -> Any:
+    expected = [PROBLEMS[show]] if show in PROBLEMS else []
+    marks = [pytest.mark.expects_console(text) for text in expected]
+    return pytest.param(show, id=show.__name__, marks=marks)
+
+
+@pytest.mark.parametrize("show", [scene_of(show) for show in PAGES])
 def test_axe_finds_nothing_and_nothing_sticks_out(
     scene: Scene, show: Callable[[Scene], Page]
 ) -> None:

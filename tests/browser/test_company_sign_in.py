@@ -74,6 +74,7 @@ def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
     assert 0 <= intent["details"]["sign_in_age_seconds"] < 60
 
 
+@pytest.mark.expects_console("status of 503")
 def test_tabs_restored_together_all_end_where_they_were_going(
     arrive: Callable[..., Page], live_server: LiveServer, watch: Watch
 ) -> None:
@@ -100,6 +101,7 @@ def with_reauth(clusters: Any, seconds: float) -> Any:
     return {key: replace(cluster, reauth=seconds) for key, cluster in clusters.items()}
 
 
+@pytest.mark.expects_console("status of 404")
 def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
     arrive: Callable[..., Page], thing: Thing, provider: Provider
 ) -> None:
@@ -133,6 +135,7 @@ def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
     assert len(recorded("session.ended")) == 1
 
 
+@pytest.mark.expects_console("status of 403", maybe=("status of 503",))
 def test_the_provider_stopped_and_started_again(
     company: Callable[..., Any], arrive: Callable[..., Page], provider: Provider, thing: Thing
 ) -> None:
@@ -170,6 +173,7 @@ def test_signing_out_ends_both_sessions(arrive: Callable[..., Page]) -> None:
     assert len(recorded("session.sign_out")) == 1
 
 
+@pytest.mark.expects_console("status of 404")
 def test_what_a_reader_may_not_see_is_not_there(
     arrive: Callable[..., Page], make_thing: Callable[..., Thing]
 ) -> None:

@@ -273,6 +273,7 @@ def test_signing_in_by_the_form_leads_to_the_cluster(
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
 
 
+@pytest.mark.expects_console("status of 409")
 def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None:
     dialog = opened(page, thing)
     thing.replace()
@@ -285,6 +286,7 @@ def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None
     expect(page.locator("dialog")).not_to_be_visible()
 
 
+@pytest.mark.expects_console("status of 503")
 def test_milvus_down_is_said_inside_the_dialog(page: Page, thing: Thing) -> None:
     settled(page, thing.start)
     thing.chain.proxy.refuse()
@@ -302,11 +304,11 @@ def abort(route: Route) -> None:
     route.abort()
 
 
+@pytest.mark.expects_console("net::ERR_FAILED", "htmx:sendError", "htmx:afterRequest")
 def test_no_answer_to_the_click_is_said_on_the_page(
     page: Page, make_thing: Callable[..., Thing], watch: Watch
 ) -> None:
     thing = make_thing("collection")
-    watch.tolerate("net::ERR_FAILED", "htmx:sendError")
     settled(page, thing.start)
     page.route(f"**{thing.dialog_address}", abort)
     thing.link(page).click()
@@ -316,10 +318,10 @@ def test_no_answer_to_the_click_is_said_on_the_page(
     expect(banner).not_to_be_visible()
 
 
+@pytest.mark.expects_console("net::ERR_FAILED", "htmx:sendError", "htmx:afterRequest")
 def test_no_answer_to_the_confirmation_is_said_in_the_dialog(
     page: Page, thing: Thing, watch: Watch
 ) -> None:
-    watch.tolerate("net::ERR_FAILED", "htmx:sendError")
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
     page.route(f"**{thing.dialog_address}", abort)

@@ -39,6 +39,12 @@ def test_searching_while_typing_is_kept_in_the_address(page: Page, books: str) -
     assert names(page) == ["novel"]
 
 
+@pytest.mark.expects_console(
+    maybe=(
+        "htmx:sendAbort",
+        "htmx:afterRequest",
+    )
+)
 def test_searching_keeps_the_order(page: Page, books: str) -> None:
     settled(page, address("collections", database=books))
     page.get_by_role("link", name="Name", exact=True).click()
@@ -93,6 +99,12 @@ def search(page: Page) -> None:
     page.get_by_role("searchbox").fill("novel")
 
 
+@pytest.mark.expects_console(
+    maybe=(
+        "htmx:sendAbort",
+        "htmx:afterRequest",
+    )
+)
 @pytest.mark.parametrize(
     ("ask", "query", "answer"),
     [(sort, "sort=-name", ["novel", "essay", "atlas"]), (search, "q=novel", ["novel"])],
@@ -150,7 +162,7 @@ def test_a_click_on_drop_survives_the_filling_in(page: Page, books: str) -> None
     expect(dialog).to_contain_text("Drop collection essay?")
 
 
-def test_the_watch_notices_what_no_page_may_do(
+def test_console_watch_notices_what_no_page_may_do(
     browse: Callable[..., Page], watch: Watch, real: object
 ) -> None:
     page = browse("operator")
@@ -160,6 +172,6 @@ def test_the_watch_notices_what_no_page_may_do(
     with page.expect_event("pageerror"):  # before the page is left, and its timers with it
         page.evaluate("setTimeout(() => { throw new Error('broken') })")
     page.goto("/static/js/missing.js")
-    for words in ("connect-src", "style-src", "broken", "404: "):
+    for words in ("connect-src", "style-src", "broken", "status of 404"):
         assert any(words in problem for problem in watch.problems), (words, watch.problems)
-    watch.problems.clear()
+    watch.seen.clear()

@@ -28,10 +28,10 @@ def confirm_page(page: Page, thing: Thing) -> None:
     expect(page.get_by_role("heading", level=2)).to_have_text(f"Drop {thing.kind} {thing.name}?")
 
 
+@pytest.mark.expects_console("status of 422")
 def test_a_wrong_name_is_refused_and_the_right_one_drops(
     page: Page, thing: Thing, watch: Watch
 ) -> None:
-    watch.tolerate("status of 422")
     confirm_page(page, thing)
     name_field(page).fill(thing.name.upper())
     act_button(page).click()

@@ -67,6 +67,7 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
     assert thing.sent() == 1
 
 
+@pytest.mark.expects_console("status of 409")
 def test_while_it_is_open_everybody_sees_who_is_at_it(
     page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
 ) -> None:

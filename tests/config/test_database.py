@@ -86,9 +86,7 @@ def test_there_are_no_more_connections_than_threads(place: Place) -> None:
 
 @real
 @pytest.mark.parametrize("fault", ["refuse", "stall"])
-def test_a_database_that_is_down_is_said_quickly_and_forgotten_when_it_is_back(
-    place: Place, fault: str
-) -> None:
+def test_database_down_is_said_quickly_and_forgotten_when_back(place: Place, fault: str) -> None:
     assert place.ask().status == 200
     if fault == "stall":
         place.proxy.cut()  # of a connection that is there, and silent, nobody can know yet
@@ -106,9 +104,7 @@ def test_a_database_that_is_down_is_said_quickly_and_forgotten_when_it_is_back(
 
 @real
 @pytest.mark.parametrize("fault", ["refuse", "stall"])
-def test_probes_and_metrics_say_so_and_the_page_says_where_it_is_in_the_log(
-    place: Place, fault: str
-) -> None:
+def test_database_down_shows_in_probes_metrics_and_the_page(place: Place, fault: str) -> None:
     until_ready(place)
     if fault == "stall":
         place.proxy.cut()

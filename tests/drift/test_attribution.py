@@ -230,9 +230,7 @@ def test_a_drop_of_ours_in_the_middle_of_a_look(moment: str, begun: Watched, cha
 
 
 @as_2620
-def test_a_drop_of_ours_between_the_list_and_the_comparison_is_seen_by_the_next_look(
-    begun: Watched, chain: Chain
-) -> None:
+def test_own_drop_after_the_list_is_seen_by_the_next_scan(begun: Watched, chain: Chain) -> None:
     chain.relay.after("ShowCollections", lambda: on_own_connection(lambda: drop(begun)))
     begun.look()
     assert SeenCollection.objects.exists()
@@ -300,9 +298,7 @@ def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
 
 
 @as_2620
-def test_a_namesake_that_is_taken_aside_by_mistake_is_not_said_to_have_that_name(
-    begun: Watched, chain: Chain
-) -> None:
+def test_namesake_renamed_by_mistake_keeps_its_name_in_drift(begun: Watched, chain: Chain) -> None:
     shown = begun.id_of("book")
     begun.drop("book")
     begun.add("book")
@@ -340,7 +336,7 @@ def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -
     assert f"But operation {operation} asked Milvus to drop it" in told_last()
 
 
-def test_what_went_aside_late_and_gets_its_own_name_back_was_not_renamed_by_others(
+def test_late_rename_taken_back_is_no_external_rename(
     begun: Watched,
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:

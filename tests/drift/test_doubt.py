@@ -55,9 +55,7 @@ def test_an_empty_list_takes_nothing_away_from_what_is_still_there(
 
 
 @as_2620
-def test_what_the_account_may_not_see_any_more_is_not_gone_and_somebody_is_told(
-    begun: Watched, chain: Chain
-) -> None:
+def test_collection_no_longer_visible_is_reported_not_gone(begun: Watched, chain: Chain) -> None:
     chain.relay.answer("ShowCollections", short_list())
     chain.relay.fail("DescribeCollection", *DENIED)
     begun.drop("book")
@@ -124,9 +122,7 @@ def test_no_answer_when_it_is_asked_by_name_is_no_proof(begun: Watched, chain: C
 
 
 @as_2620
-def test_a_namesake_that_comes_between_the_list_and_the_question_is_news_for_the_next_look(
-    begun: Watched, chain: Chain
-) -> None:
+def test_namesake_after_the_list_is_news_for_the_next_scan(begun: Watched, chain: Chain) -> None:
     begun.drop("book")
     chain.relay.after("ShowCollections", lambda: begun.add("book"))
     begun.look()
@@ -136,9 +132,7 @@ def test_a_namesake_that_comes_between_the_list_and_the_question_is_news_for_the
 
 
 @as_30
-def test_what_lives_on_where_nobody_may_look_is_not_gone_and_its_namesake_is_there(
-    begun: Watched, make_collection: Seeds
-) -> None:
+def test_collection_moved_out_of_sight_is_not_gone(begun: Watched, make_collection: Seeds) -> None:
     """Moved to a database that is not listed; Milvus still knows its id."""
     elsewhere = make_collection.database()
     begun.rename("book", "book", elsewhere)

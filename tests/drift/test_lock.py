@@ -239,7 +239,7 @@ def test_an_event_that_can_not_be_written_leaves_the_inventory_as_it_was(
     assert seen() == ["gone book"]
 
 
-def test_killed_between_two_transactions_the_rest_is_recorded_later_and_nothing_twice(
+def test_scan_killed_between_transactions_records_the_rest_once(
     watched: Watched, real: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from collections_app.drift import scan

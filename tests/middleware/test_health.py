@@ -133,7 +133,7 @@ def _held_file() -> Iterator[None]:
 
 @on_the_database
 @both_databases
-def test_a_chain_that_somebody_holds_is_not_ready_and_nobody_waits_for_long() -> None:
+def test_readiness_while_the_chain_is_held_fails_quickly() -> None:
     """The probe gives up; what it left waiting goes on when the chain is free."""
     with log.appending():
         began = time.monotonic()

@@ -72,7 +72,7 @@ def test_a_page_of_a_problem_says_its_id(
     assert f"In the log: request {answer.headers[HEADER]}" in Page(answer).text
 
 
-def test_so_does_the_page_without_a_database(fake: Any, signed_in: SignIn) -> None:
+def test_page_without_a_database_carries_the_request_id(fake: Any, signed_in: SignIn) -> None:
     client = signed_in()
     client.raise_request_exception = False
     with failing("SELECT", OperationalError):

@@ -177,7 +177,7 @@ def test_nothing_listening_is_unreachable_within_the_deadline() -> None:
     assert took(gateway.databases) < READ_TIMEOUT + SPARE
 
 
-def test_a_stalled_server_is_unreachable_within_the_deadline_and_works_again(
+def test_server_stalled_is_unreachable_and_works_again(
     chain: Chain, behind: Gateway, make_collection: Seeds
 ) -> None:
     name = make_collection()

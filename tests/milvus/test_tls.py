@@ -106,7 +106,7 @@ def test_rights_count_in_the_database_of_the_metadata_not_of_the_request(
     assert said["left"] == ["kept"]
 
 
-def test_a_right_in_another_database_neither_reads_nor_drops_through_milvus_admin(
+def test_privilege_in_another_database_neither_reads_nor_drops(
     alone: dict[str, Any],
 ) -> None:
     said = alone["databases"]

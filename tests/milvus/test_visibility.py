@@ -122,7 +122,7 @@ def test_a_grant_in_another_database_does_not_count(relay: Relay, user: str) -> 
     assert not visibility.lists_everything(through(relay, user), "elsewhere")
 
 
-def test_an_api_key_may_be_shown_too_little_and_no_token_means_no_authorization(
+def test_visibility_is_partial_for_a_key_and_full_without_token(
     relay: Relay,
 ) -> None:
     relay.answer("Connect", lambda _: reply(pb.ConnectResponse()))

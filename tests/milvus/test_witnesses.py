@@ -80,7 +80,7 @@ def test_a_collection_that_is_described_and_not_listed_is_a_contradiction(
 
 
 @by_name
-def test_a_description_of_another_id_than_the_listed_one_is_a_contradiction(
+def test_witnesses_with_different_ids_contradict_each_other(
     chain: Chain, gateway: Gateway, make_collection: Seeds, read: Read
 ) -> None:
     name = make_collection()

@@ -114,7 +114,7 @@ def test_a_server_gone_after_doing_it_is_unknown_until_it_is_back(
     assert not thing.is_there()
 
 
-def test_a_lost_request_is_unknown_and_failed_only_after_the_patience_is_over(
+def test_lost_request_is_unknown_until_the_drop_deadline(
     thing: Thing,
     chain: Chain,
     use_cluster: Callable[..., Milvus],
@@ -265,7 +265,7 @@ def test_a_refusal_that_can_not_be_recorded_is_no_silent_one(thing: Thing) -> No
 
 
 @pytest.mark.both_databases
-def test_a_log_that_fails_after_the_act_leaves_it_open_until_settle_closes_it(
+def test_log_failing_after_the_act_leaves_the_operation_open(
     thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
 ) -> None:
     confirmation = consent(thing.target)
@@ -310,7 +310,7 @@ class Killed(BaseException):
 
 @pytest.mark.skins(NONE)
 @pytest.mark.both_databases
-def test_killed_before_anything_was_sent_it_failed_also_if_somebody_else_drops_it(
+def test_killed_before_sending_fails_even_if_dropped_externally(
     thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
 ) -> None:
     """What is gone then did not go by us, and nobody has to ask Milvus for that."""
@@ -332,7 +332,7 @@ def test_killed_before_anything_was_sent_it_failed_also_if_somebody_else_drops_i
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-def test_a_process_killed_between_intent_and_outcome_is_settled_without_sending_again(
+def test_killed_before_the_outcome_is_settled_without_resending(
     done: bool,
     thing: Thing,
     chain: Chain,

@@ -129,7 +129,7 @@ def test_a_late_drop_after_a_second_operation_is_told_as_that_ones(
     assert follow_up() == []
 
 
-def test_the_watch_records_a_late_drop_as_its_operations_and_not_as_external(
+def test_late_drop_is_attributed_to_its_operation(
     make_collection: Seeds, chain: Chain, impatient: Callable[[], clusters.Milvus]
 ) -> None:
     thing = Thing.make(make_collection, Kind.COLLECTION)

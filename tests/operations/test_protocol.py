@@ -76,9 +76,7 @@ def test_a_drop_is_sent_once_verified_and_recorded(thing: Thing, chain: Chain) -
 
 @as_2620
 @pytest.mark.both_databases
-def test_the_intent_is_committed_when_the_request_arrives_and_no_outcome_is(
-    thing: Thing, chain: Chain
-) -> None:
+def test_intent_is_committed_before_the_request_is_sent(thing: Thing, chain: Chain) -> None:
     seen: list[object] = []
     look = lambda: (told(), Claim.objects.count())  # noqa: E731
     chain.relay.before(thing.rpc, lambda: seen.append(on_own_connection(look)))
@@ -130,9 +128,7 @@ def test_a_copy_of_the_server_under_its_key_is_not_what_was_shown(
 
 
 @as_2620
-def test_a_namesake_created_right_after_the_drop_survives_and_it_counts_as_done(
-    thing: Thing, chain: Chain
-) -> None:
+def test_namesake_created_after_the_drop_survives(thing: Thing, chain: Chain) -> None:
     chain.relay.after(thing.rpc, thing.add_namesake)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert thing.is_there()
@@ -192,9 +188,7 @@ def test_a_double_click_is_one_request(thing: Thing, chain: Chain) -> None:
 
 @as_2620
 @pytest.mark.both_databases
-def test_of_two_operators_at_once_one_drops_and_the_other_is_told_who_is_at_it(
-    thing: Thing, chain: Chain
-) -> None:
+def test_two_operators_at_once_one_drops_one_is_told_busy(thing: Thing, chain: Chain) -> None:
     """The first request waits at the server until the other one has been told."""
     people = [actor("ada"), actor("grace")]
     consents = [consent(thing.target, who=who) for who in people]
@@ -222,9 +216,7 @@ def test_who_comes_after_another_operator_is_told_that_it_is_gone(
 
 
 @as_2620
-def test_a_look_made_before_another_operators_drop_is_worth_nothing_after_it(
-    thing: Thing, chain: Chain
-) -> None:
+def test_look_before_another_operators_drop_is_not_reused(thing: Thing, chain: Chain) -> None:
     """Between the last read of ours and our intent, another drop begins and ends."""
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
 
@@ -264,7 +256,7 @@ def test_an_open_operation_holds_its_target_under_the_other_key_too(
 
 
 @as_2620
-def test_a_look_made_before_a_drop_under_the_other_key_is_worth_nothing_after_it(
+def test_look_before_a_drop_under_the_other_key_is_not_reused(
     thing: Thing, chain: Chain, through_admin: Target
 ) -> None:
     mine, theirs = consent(thing.target), consent(through_admin, who=GRACE)
@@ -321,7 +313,7 @@ def guest(milvus_server: MilvusServer) -> Iterator[str]:
     root.drop_user(name, timeout=10)
 
 
-def test_what_milvus_does_not_permit_to_our_account_is_refused_and_recorded(
+def test_drop_without_a_milvus_privilege_is_refused_and_recorded(
     thing: Thing, chain: Chain, guest: str, faulty: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Root reads, so that also a partition can be looked at; the guest is who sends."""
@@ -488,7 +480,7 @@ def test_what_was_shown_holds_for_them_too(
 
 
 @pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION], ids=str)
-def test_without_ids_a_changed_fingerprint_stops_the_drop_and_the_same_one_lets_it_pass(
+def test_drop_without_ids_depends_on_the_fingerprint(
     kind: Kind,
     lite: Milvus,
     lite_server: MilvusServer,

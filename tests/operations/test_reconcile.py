@@ -320,7 +320,7 @@ def test_what_is_in_a_collection_that_somebody_renamed_is_not_called_gone(
     assert told() == [*UNKNOWN, "outcome failed"]
 
 
-def test_a_partition_dropped_from_a_collection_that_was_renamed_then_is_gone(
+def test_partition_dropped_before_its_collection_renamed_is_gone(
     make_collection: Seeds, chain: Chain
 ) -> None:
     thing = Thing.make(make_collection, Kind.PARTITION)

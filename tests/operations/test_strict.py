@@ -185,9 +185,7 @@ def test_without_strict_mode_it_would_have_been_dropped(
     assert not thing.is_there()
 
 
-def test_a_namesake_whose_name_is_given_away_too_keeps_the_private_one_and_it_is_said(
-    thing: Thing, chain: Chain
-) -> None:
+def test_namesake_whose_name_is_taken_keeps_the_private_one(thing: Thing, chain: Chain) -> None:
     chain.relay.before(RENAME, thing.replace)
     chain.relay.before(RENAME, thing.add_namesake)  # at the second one, back
     confirmation = consent(thing.target)
@@ -215,7 +213,7 @@ def test_a_rename_whose_answer_is_lost_is_seen_and_the_drop_goes_on(
     assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (1, 1)
 
 
-def test_a_rename_that_never_arrived_drops_nothing_and_is_failed_in_the_end(
+def test_rename_that_never_arrived_drops_nothing_and_fails(
     thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
 ) -> None:
     def lose() -> None:
@@ -253,9 +251,7 @@ def test_what_went_by_another_hand_is_no_success_of_ours(
     assert chain.relay.count(DROP) == 0
 
 
-def test_a_namesake_that_the_rename_catches_after_the_look_gets_its_name_back(
-    thing: Thing, chain: Chain
-) -> None:
+def test_namesake_renamed_after_the_look_gets_its_name_back(thing: Thing, chain: Chain) -> None:
     """Seen under chaos: the answer was cut off, and the look came a moment before the rename."""
     confirmation = gone_by_another_hand(thing, chain)
     namesake = id_of(thing)
@@ -335,7 +331,7 @@ def test_settled_by_somebody_else_meanwhile_it_gets_its_name_back(
     assert (id_of(thing), chain.relay.count(DROP)) == (shown, 0)
 
 
-def test_with_milvus_gone_half_way_it_is_unknown_and_a_namesake_is_given_back_at_once(
+def test_strict_drop_with_milvus_gone_half_way_is_unknown(
     thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     confirmation = consent(thing.target)

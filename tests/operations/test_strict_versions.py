@@ -86,7 +86,7 @@ def test_dialog_on_refused_version_shows_the_issue_and_no_form(
     assert sent(chain) == []
 
 
-def test_server_replaced_by_refused_version_after_the_dialog_gets_no_rename(
+def test_server_replaced_by_a_refused_version_gets_no_rename(
     thing: Thing, strict: Milvus, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -107,7 +107,7 @@ def test_drop_without_strict_mode_on_refused_version_is_sent(
     assert sent(chain) == ["DropCollection"]
 
 
-def test_partition_on_refused_version_is_dropped_because_it_is_never_renamed(
+def test_partition_on_a_refused_version_is_dropped(
     make_collection: Seeds, strict: Milvus, chain: Chain
 ) -> None:
     answer_version(chain, "v2.5.14")

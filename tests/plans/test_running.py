@@ -218,7 +218,7 @@ def test_log_that_fails_leaves_nothing_sent_and_the_plan_goes_on(
     assert (plan.state, states(plan)) == (PlanState.DONE, [DONE, DONE])
 
 
-def test_outcome_that_could_not_be_recorded_is_settled_and_never_sent_again(
+def test_outcome_unrecorded_is_settled_and_never_sent_again(
     faulty: Any, chain: Chain, confirmed: Callable[..., Plan], use_cluster: Any, impatient: Any
 ) -> None:
     plan = confirmed(2)

@@ -133,15 +133,13 @@ def test_an_answer_about_somebody_else_ends_the_session(
     assert len(recorded("session.ended")) == 1
 
 
-def test_so_does_an_answer_about_somebody_else_without_an_id_token(
-    ada: Client, forger: Forger
-) -> None:
+def test_refresh_for_another_subject_ends_the_session(ada: Client, forger: Forger) -> None:
     forger.tokens, forger.userinfo = {"id_token": None}, {"sub": "vera"}
     later(301)
     assert ada.get("/access/").status_code == 302
 
 
-def test_so_does_a_forged_id_token(ada: Client, forger: Forger) -> None:
+def test_refresh_with_a_forged_id_token_ends_the_session(ada: Client, forger: Forger) -> None:
     forger.make = lambda claims: signed(claims, key("another key"))
     later(301)
     assert ada.get("/access/").status_code == 302

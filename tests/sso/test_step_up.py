@@ -201,7 +201,7 @@ def test_the_session_gets_a_new_key(ada: Client, forger: Forger) -> None:
     assert SignIn.objects.count() == 1
 
 
-def test_it_works_without_refresh_tokens_though_a_check_falls_due_meanwhile(
+def test_step_up_without_refresh_tokens_passes_a_due_check(
     forged: Callable[..., Any], forger: Forger, books: FakeMilvus
 ) -> None:
     """She is at the provider when her groups should be read again."""

@@ -247,7 +247,7 @@ def test_milvus_down_is_a_page_of_its_own(chain: Chain, faulty: Any, signed_in: 
         ("GetCollectionStatistics", "Rows not permitted"),
     ],
 )
-def test_a_part_that_may_not_be_read_is_not_permitted_and_the_rest_is_there(
+def test_collection_part_without_a_privilege_leaves_the_rest(
     rpc: str, words: str, books: str, chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     chain.relay.fail(rpc, grpc.StatusCode.PERMISSION_DENIED, "permission deny")

@@ -343,7 +343,7 @@ def newer_and_empty(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_an_empty_list_of_an_account_with_few_grants_does_not_say_no_collections(
+def test_empty_list_for_few_grants_says_it_may_be_incomplete(
     htmx: bool, chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     newer_and_empty(chain)
@@ -400,7 +400,7 @@ def test_milvus_down_is_unknown_not_empty(
     assert page.link("Try again") == list_url()
 
 
-def test_a_row_dropped_while_its_details_are_read_is_gone_and_the_rest_stays(
+def test_list_row_dropped_during_details_leaves_the_rest(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     database = make_collection.database()

@@ -180,7 +180,7 @@ def test_every_url_posted_without_a_token_is_refused(
 
 
 @pytest.mark.parametrize("name", sorted(OPEN))
-def test_the_doors_pages_need_no_sign_in_and_those_of_other_modes_are_not_there(name: str) -> None:
+def test_public_pages_of_other_sign_in_modes_are_not_found(name: str) -> None:
     assert Client().get(EVERY[name]).status_code == (404 if name in NOT_HERE else 200)
     assert Client().post(EVERY[name]).status_code == {
         "sign-in": 200,

@@ -21,7 +21,7 @@ def test_the_name_itself_confirms(name: str) -> None:
     assert form.cleaned_data["reason"] == "why"
 
 
-def test_a_name_with_a_line_break_is_confirmed_by_its_escape_and_not_by_itself() -> None:
+def test_name_with_a_line_break_is_confirmed_by_its_escape() -> None:
     assert confirm("a\n", r"a\n").is_valid()
     assert not confirm("a\n", "a\n").is_valid()
     assert not confirm("a\n", "a").is_valid()
@@ -36,6 +36,9 @@ def test_the_longest_name_all_escaped_still_fits() -> None:
     [
         ("books", "", "Type the name."),
         ("books", "book", "That is not the name."),
+        ("books", "books2", "That is not the name."),
+        ("books", "books\0", "Null characters are not allowed."),
+        ("books", "\tbooks", "Spaces at the start or the end differ."),
         ("books", "books ", "Spaces at the start or the end differ."),
         (" books", "books", "Spaces at the start or the end differ."),
         ("books", " ", "That is not the name."),

@@ -114,7 +114,7 @@ def test_an_empty_list_of_databases_is_of_what_was_granted(
     assert "the account of Milvus Admin was granted something" in page.text
 
 
-def test_databases_that_may_not_be_listed_are_those_of_the_rules_and_a_field(
+def test_databases_unlisted_are_those_of_the_rules_and_a_field(
     real: Any,
     use_cluster: Any,
     milvus_server: MilvusServer,

@@ -21,7 +21,7 @@ from tests.infra.seeds import Seeds
 from tests.operations.conftest import carry_out, consent, target_in
 from tests.web import Page, act_url, confirm
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 
 
@@ -252,7 +252,7 @@ def test_a_look_while_milvus_is_down_guesses_nothing(
     assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
 
 
-def test_a_page_whose_milvus_has_another_address_now_does_not_say_that_it_asks(
+def test_operation_on_a_changed_address_does_not_claim_to_poll(
     lost: tuple[str, Any], chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     url = lost[1].headers["Location"]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection
-from django.test import Client
+from django.http import Http404
+from django.test import Client, RequestFactory
 
 from collections_app.models import AuditEvent, Claim
+from collections_app.web import errors
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
@@ -17,7 +19,7 @@ from tests.infra.seeds import Seeds
 from tests.infra.tls_milvus import Papers, credentials
 from tests.web import Page, act_url, confirm, list_url
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 
 
@@ -261,3 +263,10 @@ def test_a_connection_that_tls_forbids_is_explained(
     assert "No connection to Milvus" in page.text
     assert "set ca_file to the authority" in page.text
     assert "Milvus said" not in page.text
+
+
+def test_error_page_before_any_middleware_is_a_page(rf: RequestFactory) -> None:
+    """A static file that is missing in development gets there: no middleware has run."""
+    request: Any = rf.get("/")
+    for page in (errors.not_found(request, Http404()), errors.server_error(request)):
+        assert Page(page).find("h1")

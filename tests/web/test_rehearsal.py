@@ -18,7 +18,7 @@ from tests.fakes import FakeMilvus
 from tests.fixtures import rule
 from tests.web import Page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 CLUSTER = "/clusters/main/"
 HOLDING = {"list": "holds", "alias": "holds", "rename": "holds"}

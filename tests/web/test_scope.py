@@ -280,7 +280,7 @@ def test_home_leads_straight_to_the_one_cluster(team: Open) -> None:
     assert hides(page)
 
 
-def test_databases_that_may_not_be_listed_are_not_guessed_for_who_may_not_see_them(
+def test_databases_unlisted_are_not_guessed_without_the_right(
     team: Open, milvus: FakeMilvus, settings: Any
 ) -> None:
     milvus.denied("databases")
@@ -461,7 +461,7 @@ def test_who_sees_collections_does_not_read_the_log(team: Open) -> None:
 # --- the real Milvus ------------------------------------------------------------------------------
 
 
-def test_an_alias_that_fits_the_rules_opens_no_hidden_collection_of_a_real_milvus(
+def test_alias_that_fits_the_rules_opens_no_hidden_collection(
     real: Any, make_collection: Seeds, people: dict[str, Any], signed_in: Open, settings: Any
 ) -> None:
     """Milvus itself answers to an alias as to the collection: describe, partitions, rows."""

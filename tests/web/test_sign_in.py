@@ -138,7 +138,7 @@ def test_signing_in_leads_to_no_other_site(evil: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["/audit/export/", "/audit/verify/"])
-def test_a_button_pressed_after_the_session_ended_does_not_lead_to_a_dead_end(
+def test_button_after_the_session_ended_leads_somewhere(
     address: str,
 ) -> None:
     """These addresses can't be opened, so coming back to them would show an empty error."""
@@ -286,7 +286,7 @@ def test_nor_is_it_kept_where_attempts_are_counted() -> None:
     assert "0ther-w0rd" not in kept
 
 
-def test_looking_at_the_door_is_not_recorded() -> None:
+def test_sign_in_page_viewed_is_not_recorded() -> None:
     Client().get(DOOR)
     Client().get("/signed-out/")
     Client().get("/audit/")

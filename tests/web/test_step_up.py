@@ -171,7 +171,7 @@ def test_after_signing_in_again_the_drop_goes_through(old: Client, milvus: FakeM
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
 @pytest.mark.parametrize("typed", ["books", "Books", ""])
-def test_a_dialog_that_grew_too_old_is_not_sent_and_comes_back_with_its_reason(
+def test_dialog_expired_is_not_sent_and_keeps_its_reason(
     typed: str, htmx: bool, fresh: Client, milvus: FakeMilvus
 ) -> None:
     headers = {"HX-Request": "true"} if htmx else {}
@@ -253,14 +253,14 @@ def test_somebody_else_at_the_same_browser_gets_a_dialog_of_their_own(
     assert intents()[0]["actor"]["subject"] == "other"
 
 
-def test_a_wrong_password_at_the_door_makes_nothing_fresh(old: Client, milvus: FakeMilvus) -> None:
+def test_sign_in_with_a_wrong_password_refreshes_nothing(old: Client, milvus: FakeMilvus) -> None:
     door = Page(old.get(DIALOG)).link("Sign in again")
     assert old.post(door, {"username": "operator", "password": "wrong"}).status_code == 200
     assert old.post(door, {"username": "nobody", "password": PASSWORD}).status_code == 200
     assert asks_again(Page(old.get(DIALOG)))
 
 
-def test_opening_the_door_makes_nothing_fresh(old: Client) -> None:
+def test_sign_in_page_opened_refreshes_nothing(old: Client) -> None:
     old.get(Page(old.get(DIALOG)).link("Sign in again"))
     assert asks_again(Page(old.get(DIALOG)))
 
@@ -269,7 +269,7 @@ def test_opening_the_door_makes_nothing_fresh(old: Client) -> None:
 
 
 @pytest.mark.parametrize("age", [700, None])
-def test_an_act_that_came_some_other_way_needs_a_fresh_one_too(
+def test_act_without_a_dialog_needs_a_fresh_sign_in_too(
     age: int | None, milvus: FakeMilvus
 ) -> None:
     """The dialog is not the only door to the protocol: it decides by itself, on the record."""
@@ -292,7 +292,7 @@ def test_an_act_that_came_some_other_way_needs_a_fresh_one_too(
 
 
 @pytest.mark.parametrize(("name", "reason"), [("operator", REASON), ("other", "")])
-def test_a_dialog_sent_after_the_session_ended_comes_back_to_the_same_person(
+def test_dialog_after_the_session_ended_returns_to_its_person(
     name: str, reason: str, fresh: Client, milvus: FakeMilvus
 ) -> None:
     token = Page(fresh.get(DIALOG)).value("token")

@@ -11,13 +11,18 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ...access.roles import ROLES
 
-NAMES = {"viewer": "Vera Viewer", "operator": "Ada Operator", "auditor": "Aldo Auditor"}
+NAMES = {
+    "viewer": "Vera Viewer",
+    "operator": "Ada Operator",
+    "auditor": "Aldo Auditor",
+    "purger": "Petra Purger",
+}
 
 
 class Command(BaseCommand):
     help = (
-        "Create the accounts viewer, operator and auditor with the password in DEMO_PASSWORD, "
-        "and sample collections in an embedded Milvus Lite. Keeps what is there."
+        "Create the accounts viewer, operator, auditor and purger with the password in "
+        "DEMO_PASSWORD, and sample collections in an embedded Milvus Lite. Keeps what is there."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
