@@ -135,7 +135,7 @@ class ItemState(models.TextChoices):
     REMOVED = "removed", "Taken out"  # by the author, before the plan was confirmed
     RUNNING = "running", "In progress"
     DONE = "done", "Done"
-    REFUSED = "refused", "MilvusRejected"  # by Milvus, a rule or a blocker, when it was due
+    REFUSED = "refused", "Refused"  # by Milvus, a rule or a blocker, when it was due
     SKIPPED = "skipped", "Skipped"  # it changed since the plan was made, or is gone
     FAILED = "failed", "Failed"  # it still exists
     UNKNOWN = "unknown", "Unknown"
