@@ -244,7 +244,7 @@ def test_scan_killed_between_transactions_records_the_rest_once(
 ) -> None:
     from collections_app.drift import scan
 
-    monkeypatch.setattr(scan, "AT_ONCE", 2)
+    monkeypatch.setattr("collections_app.drift.scan.MAX_CHANGES", 2)
     watched.look()
     names = [f"c{number}" for number in range(5)]
     for name in names:
