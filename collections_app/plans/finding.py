@@ -9,7 +9,7 @@ from ..access.principals import Actor
 from ..audit.export import BOM, csv_line, neutral
 from ..models import ItemState, Plan, PlanItem, PlanState
 from .deciding import may_see
-from .rows import author_of
+from .rows import author_of, to_do
 
 LISTED = 50  # plans on the page of plans
 HEADER = ["item", "state", "collection", "name", "id", "rows", "outcome", "message", "operation_id"]
@@ -63,6 +63,12 @@ def items_of(plan: Plan, state: str = "") -> QuerySet[PlanItem]:
     ranks = [When(state=state, then=Value(rank)) for rank, state in enumerate(ORDER)]
     rank = Case(*ranks, default=Value(len(ORDER)), output_field=IntegerField())
     return items.order_by(rank, "position")
+
+
+def total_rows(plan: Plan) -> int:
+    """The rows of all items to do, as far as they could be counted."""
+    counts = (item.shown.get("rows") for item in to_do(plan))
+    return sum(count for count in counts if isinstance(count, int))
 
 
 def csv_lines(plan: Plan, actor: Actor) -> Iterator[str]:

@@ -121,10 +121,12 @@ def parts(plan: Plan, known: Progress) -> Iterator[Part]:
 
 def row_of(plan: Plan, item: PlanItem) -> PlanRow:
     identity, shown = Identity(**(item.identity or {})), item.shown
+    operation = links.operation(str(item.operation_id)) if item.state in HAS_OPERATION else ""
+    page = links.collection(plan.cluster, plan.database, item.collection)
     return PlanRow(
         position=item.position,
         name=item.name,
-        url=links.collection(plan.cluster, plan.database, item.collection),
+        url=operation if item.state == ItemState.DONE else page,
         id=str(identity.id or ""),
         rows=shown.get("rows", ""),
         load=shown.get("load", ""),
@@ -134,7 +136,7 @@ def row_of(plan: Plan, item: PlanItem) -> PlanRow:
         message="" if item.state == ItemState.DONE else item.message,
         notes=shown.get("notes", []) if item.state == ItemState.TODO else [],
         remedies=list(_remedies(item)),
-        operation=links.operation(str(item.operation_id)) if item.state in HAS_OPERATION else "",
+        operation=operation,
         is_listed=item.state in {ItemState.TODO, ItemState.BLOCKED, ItemState.UNREAD},
     )
 

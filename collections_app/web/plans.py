@@ -31,7 +31,7 @@ from ..plans.rows import (
 from . import links
 from .errors import Problem, show
 from .forms import PlanForm
-from .http import go_to, open_cluster, page_or_part, require_visible
+from .http import go_to, is_htmx_part, open_cluster, page_or_part, require_visible
 from .plan_rows import buttons, done_word, parts, place_of, row_of, things
 from .request import SignedInRequest
 from .tables import PAGE, ListView, Pager
@@ -179,6 +179,7 @@ def _page(
         "pager": _pager(request, page),
         "has_pages": page.has_other_pages(),
         "able": able,
+        "rows_total": finding.total_rows(plan) if able.confirm else 0,
         "sentence": deciding.sentence(plan) if able.confirm else "",
         "form": form or PlanForm(initial={"digest": digest, "reason": plan.reason}),
         "again": _sign_in_again(request, plan) if able.confirm else "",
@@ -244,8 +245,9 @@ def _sign_in_again(request: SignedInRequest, plan: Plan) -> str:
 def confirm(request: SignedInRequest, number: int) -> HttpResponse:
     """Start the plan if the sentence is right; else its page, which says why not."""
     plan, form = _found(request, number), PlanForm(request.POST)
+    wrong = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
     if not form.is_valid():
-        return _page(request, plan, form, status=422)
+        return _page(request, plan, form, status=wrong)
     data = form.cleaned_data
     try:
         deciding.confirm(
@@ -253,7 +255,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
         )
     except deciding.WrongSentence as exc:
         form.add_error("typed", f"{exc}. Nothing was started.")
-        return _page(request, plan, form, status=422)
+        return _page(request, plan, form, status=wrong)
     except PlanRejected as exc:
         plan.refresh_from_db()
         return _page(request, plan, notice=f"{exc}. Nothing was started.", status=409)

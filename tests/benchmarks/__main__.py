@@ -14,7 +14,7 @@ from .figures import Figure
 from .places import target
 
 FIGURES = (
-    *("listing", "drop", "audit", "isolation", "throughput"),
+    *("listing", "drop", "plan", "audit", "isolation", "throughput"),
     *("chain", "wide", "memory", "lighthouse"),
 )
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
@@ -41,7 +41,7 @@ def _commands(chosen: list[str]) -> Iterator[list[str]]:
         command = [sys.executable, "-m", f"{__package__}.{name}"]
         print(f"{name}, {target()}", file=sys.stderr, flush=True)
         yield command
-        if name in {"drop", "chain"}:
+        if name in {"drop", "plan", "chain"}:
             yield [*POSTGRESQL, *command]
 
 

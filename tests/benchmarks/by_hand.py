@@ -49,6 +49,19 @@ class ByHand:
         gone = self._ask("DescribeCollection", pb.DescribeCollectionRequest(**where))
         assert gone.status.code == 100, gone.status
 
+    def inspect(self, name: str) -> None:
+        """All that the dialog of a drop reads, one after the other."""
+        where = {"db_name": self._place.spare_in, "collection_name": name}
+        self._ask("DescribeCollection", pb.DescribeCollectionRequest(**where))
+        self._ask("ShowPartitions", pb.ShowPartitionsRequest(**where))
+        self._ask("DescribeIndex", pb.DescribeIndexRequest(**where))
+        self._ask("ListAliases", pb.ListAliasesRequest(**where))
+        self._ask("GetCollectionStatistics", pb.GetCollectionStatisticsRequest(**where))
+        self._ask("ShowCollections", pb.ShowCollectionsRequest(db_name=self._place.spare_in))
+        in_memory = pb.ShowCollectionsRequest(db_name=self._place.spare_in, type=IN_MEMORY)
+        self._ask("ShowCollections", in_memory)
+        self._ask("GetVersion", pb.GetVersionRequest())
+
     def _show(self, **only: Any) -> Any:
         request = pb.ShowCollectionsRequest(db_name=self._place.database, **only)
         return self._ask("ShowCollections", request)

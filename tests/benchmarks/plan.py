@@ -1,0 +1,95 @@
+"""A plan of ROUNDS collections: to read it, and to carry it out, beside a bare loop of drops."""
+
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .application import OPERATOR, application
+from .by_hand import AT_ONCE, ByHand
+from .figures import at_most, noted
+from .measure import milliseconds, rounds
+from .places import Place, places, target
+
+ITEMS = 1000
+WIDE = 4
+
+
+def main() -> None:
+    count = rounds(ITEMS)
+    size = 6 * count if target() == "stub" else 10
+    with places([size], spare=3 * count) as (place,), application([place]):
+        from django.db import connection
+
+        hand, names = ByHand(place), list(place.spare)
+        floor_read, ours_read, plans = _reading(
+            place, hand, names[:count], names[count : 2 * count]
+        )
+        one, wide = (_seconds_per_item(plan, count) for plan in plans)
+        loop = milliseconds(lambda: [hand.drop(name) for name in names[2 * count :]]) / count
+        on = connection.vendor
+    limit = 1.5 * floor_read
+    at_most("plan: read an item, ms", count, ours_read, floor_read, limit, "1.5 × the raw reads")
+    at_most(f"plan: drop an item on {on}, ms", count, one, loop, 2 * loop, "2 × the loop")
+    at_most(f"plan: the same, {WIDE} at once, ms", count, wide, loop, loop, "the loop")
+    noted("plan: memory of the process, MB", count, _peak_mb())
+
+
+def _reading(
+    place: Place, hand: ByHand, first: list[str], second: list[str]
+) -> tuple[float, float, list[Any]]:
+    """Milliseconds for an item by hand and by us; and the two plans, confirmed."""
+    plans = [_plan(place, first), _plan(place, second, at_once=WIDE)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        floor = milliseconds(lambda: list(pool.map(hand.inspect, first)))
+    from collections_app.plans import building
+
+    ours = milliseconds(lambda: building.read_items(plans[0]))
+    building.read_items(plans[1])
+    for plan in plans:
+        _confirm(plan)
+    return floor / len(first), ours / len(first), plans
+
+
+def _caller() -> Any:
+    from collections_app.access.principals import Actor, Caller, Origin
+
+    actor = Actor(issuer="local", subject=OPERATOR, display=OPERATOR, groups=("operator",))
+    return Caller(actor, Origin(interface="bench"))
+
+
+def _plan(place: Place, names: list[str], at_once: int = 1) -> Any:
+    from collections_app.access.policy import Action
+    from collections_app.plans import building
+
+    pairs = [(name, name) for name in names]
+    plan = building.create(Action.DROP_COLLECTION, place.key, place.spare_in, pairs, _caller())
+    plan.at_once = at_once
+    plan.save(update_fields=["at_once"])
+    return plan
+
+
+def _confirm(plan: Any) -> None:
+    from collections_app.plans import deciding
+    from collections_app.plans.rows import digest_of, to_do
+
+    plan.refresh_from_db()
+    deciding.confirm(plan, deciding.sentence(plan), digest_of(plan, to_do(plan)), _caller())
+
+
+def _seconds_per_item(plan: Any, count: int) -> float:
+    from collections_app.models import ItemState
+    from collections_app.plans import running
+
+    taken = milliseconds(lambda: running.work(plan, seconds=float("inf")))
+    done = plan.items.filter(state=ItemState.DONE).count()
+    plan.refresh_from_db()
+    assert done == count, f"{done} of {count} dropped: {plan.state} {plan.why}"
+    return taken / count
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
