@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from collections_app.audit import log, triggers, verify
 from collections_app.health import heartbeat
-from collections_app.models import AuditEvent, Claim, TaskRun
+from collections_app.models import AuditEvent, Claim, Plan, PlanState, TaskRun
 
 from .findings import Finding, ok, problem, warning
 
@@ -118,9 +118,21 @@ def settling() -> Iterator[Finding]:
     beats = {beat.name: beat for beat in heartbeat.all_tasks()}
     yield from _unsettled(oldest)
     yield _loop(beats.get(heartbeat.RECONCILE))
+    yield from _plans()
     for name in (heartbeat.WATCH, heartbeat.VERIFY):
         if name in beats and not beats[name].ok:
             yield problem(LOOPS, f"the last run of {name} failed", "Read what it logged.")
+
+
+def _plans() -> Iterator[Finding]:
+    """A plan that waits for a background process which does not run."""
+    waiting = Plan.objects.filter(state__in=(PlanState.READING, PlanState.RUNNING)).first()
+    if waiting and heartbeat.is_silent(heartbeat.PLANS, STUCK.total_seconds()):
+        yield problem(
+            LOOPS,
+            f"plan {waiting.pk} waits, and run_plans does not run",
+            "Keep this running beside the web processes: manage.py run_plans",
+        )
 
 
 def _unsettled(oldest: Claim | None) -> Iterator[Finding]:

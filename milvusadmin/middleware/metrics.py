@@ -131,7 +131,7 @@ def _chain() -> list[Metric]:
 def _tasks() -> list[Metric]:
     ran = GaugeMetricFamily(
         "milvusadmin_task_last_run_timestamp_seconds",
-        "When a task ran last: reconcile, watch, verify.",
+        "When a task ran last: reconcile, plans, watch, verify.",
         labels=["task"],
     )
     well = GaugeMetricFamily(

@@ -9,10 +9,12 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from collections_app.access.policy import Action
 from collections_app.audit import log, triggers
 from collections_app.audit.log import Entry, Phase
 from collections_app.health import heartbeat
 from collections_app.models import AuditEvent, Claim, TaskRun
+from collections_app.plans import building
 from milvusadmin.doctor import database, examine
 from milvusadmin.doctor.findings import Finding, State
 from tests.fixtures import caller
@@ -143,3 +145,10 @@ def test_two_clocks(seconds: int, state: State, words: str) -> None:
     now = datetime.now(UTC)
     found = database.compared("the database", now, now + timedelta(seconds=seconds))
     assert (found.state, words in found.text) == (state, True)
+
+
+def test_plan_that_waits_for_run_plans_is_a_problem(fake: object) -> None:
+    plan = building.create(Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller())
+    assert bad() == [f"plan {plan.pk} waits, and run_plans does not run"]
+    heartbeat.record_run(heartbeat.PLANS)
+    assert bad() == []
