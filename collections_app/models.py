@@ -286,6 +286,7 @@ class BinItem(models.Model):
     private_name = models.CharField(max_length=64, db_index=True)
     collection_id = models.BigIntegerField()
     created_ms = models.BigIntegerField(null=True)
+    fingerprint = models.CharField(max_length=64)  # of Milvus Lite, which has no ids
     rows = models.BigIntegerField(null=True)  # when it went in; null: they could not be read
     was_loaded = models.BooleanField()
     aliases = models.JSONField()  # dropped by Milvus Admin on its way here

@@ -35,7 +35,7 @@ use_password() {
 
 use_lite() {
     unset MILVUSADMIN_CONFIG MILVUS_TOKEN MILVUS_TOKEN_FILE MILVUS_PROTECTED MILVUS_REAUTH MILVUS_STRICT_DROP
-    export MILVUS_URI="$data/milvus.db" MILVUS_LABEL=Demo MILVUS_COLOR=violet
+    export MILVUS_URI="$data/milvus.db" MILVUS_LABEL=Demo MILVUS_COLOR=violet MILVUS_RECYCLE_BIN=7d
 }
 
 explain() {
@@ -44,7 +44,8 @@ explain() {
   Milvus Admin is at  http://127.0.0.1:$port/   (this machine only; Ctrl+C stops it)
 
   accounts   viewer     sees everything, drops nothing
-             operator   sees and drops
+             operator   moves to the recycle bin and restores, or drops where there is none
+             purger     purges from the recycle bin
              auditor    reads the audit log
   password   $DEMO_PASSWORD
 

@@ -37,17 +37,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="TaskRun",
-            fields=[
-                ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("at", models.DateTimeField()),
-                ("ok", models.BooleanField()),
-            ],
-            options={
-                "default_permissions": (),
-            },
-        ),
-        migrations.CreateModel(
             name="PurgePause",
             fields=[
                 ("cluster", models.CharField(max_length=40, primary_key=True, serialize=False)),
@@ -82,6 +71,17 @@ class Migration(migrations.Migration):
                 ("head", models.CharField(max_length=64)),
                 ("file", models.CharField(max_length=255)),
                 ("event", models.BigIntegerField()),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="TaskRun",
+            fields=[
+                ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("ok", models.BooleanField()),
             ],
             options={
                 "default_permissions": (),
@@ -138,6 +138,7 @@ class Migration(migrations.Migration):
                 ("private_name", models.CharField(db_index=True, max_length=64)),
                 ("collection_id", models.BigIntegerField()),
                 ("created_ms", models.BigIntegerField(null=True)),
+                ("fingerprint", models.CharField(max_length=64)),
                 ("rows", models.BigIntegerField(null=True)),
                 ("was_loaded", models.BooleanField()),
                 ("aliases", models.JSONField()),
@@ -155,6 +156,39 @@ class Migration(migrations.Migration):
                     models.Index(fields=["cluster", "database", "name"], name="bin_by_name"),
                     models.Index(fields=["purge_at"], name="bin_by_purge"),
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Plan",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("state", models.CharField(default="reading", max_length=20)),
+                ("action", models.CharField(max_length=40)),
+                ("cluster", models.CharField(max_length=40)),
+                ("endpoint", models.TextField()),
+                ("database", models.CharField(max_length=255)),
+                ("selection", models.TextField()),
+                ("reason", models.TextField()),
+                ("author", models.JSONField()),
+                ("confirmed_by", models.JSONField(null=True)),
+                ("digest", models.CharField(default="", max_length=64)),
+                ("why", models.TextField(default="")),
+                ("at_once", models.IntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("worked_at", models.DateTimeField()),
+                ("ticket", models.IntegerField(default=0)),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["state", "-id"], name="plans_by_state")],
             },
         ),
         migrations.CreateModel(
@@ -206,39 +240,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
-            },
-        ),
-        migrations.CreateModel(
-            name="Plan",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("state", models.CharField(default="reading", max_length=20)),
-                ("action", models.CharField(max_length=40)),
-                ("cluster", models.CharField(max_length=40)),
-                ("endpoint", models.TextField()),
-                ("database", models.CharField(max_length=255)),
-                ("selection", models.TextField()),
-                ("reason", models.TextField()),
-                ("author", models.JSONField()),
-                ("confirmed_by", models.JSONField(null=True)),
-                ("digest", models.CharField(default="", max_length=64)),
-                ("why", models.TextField(default="")),
-                ("at_once", models.IntegerField(default=1)),
-                ("created_at", models.DateTimeField()),
-                ("expires_at", models.DateTimeField()),
-                ("confirmed_at", models.DateTimeField(null=True)),
-                ("ended_at", models.DateTimeField(null=True)),
-                ("worked_at", models.DateTimeField()),
-                ("ticket", models.IntegerField(default=0)),
-            ],
-            options={
-                "default_permissions": (),
-                "indexes": [models.Index(fields=["state", "-id"], name="plans_by_state")],
             },
         ),
         migrations.CreateModel(

@@ -246,5 +246,6 @@ def _identity(
         created = described.get("created_timestamp", 0) >> 18  # hybrid time: milliseconds above
         return Identity(id=described["collection_id"], created_ms=created or None)
     names = partitions if isinstance(partitions, Unread) else sorted(p.name for p in partitions)
-    seen = json.dumps([schema.plain(described), names, rows], sort_keys=True, default=str)
+    what = {k: v for k, v in schema.plain(described).items() if k != "collection_name"}  # a rename
+    seen = json.dumps([what, names, rows], sort_keys=True, default=str)
     return Identity(fingerprint=hashlib.sha256(seen.encode()).hexdigest()[:16])

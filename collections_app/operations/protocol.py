@@ -274,7 +274,8 @@ def _intent(case: Case, state: TargetState) -> Entry:
             "identity": asdict(state.identity),
             "identity_verifiable": state.identity.verifiable,
             "reason": case.reason,
-            "typed_name_matched": not case.planned,  # of a plan, a sentence was typed
+            # Of a plan, a sentence was typed.
+            "typed_name_matched": case.operation.asks_for_name and not case.planned,
             "plan": asdict(case.planned) if case.planned else None,
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,

@@ -68,12 +68,15 @@ def _identities(cluster: str, database: str) -> dict[str, Identity]:
 
 
 def _finding(item: BinItem, bearer: Identity | None, names: dict[int, str]) -> Finding | None:
-    if bearer == identity_of(item) or claim_on(target_of(item)):
+    known = identity_of(item)
+    if bearer == known or (bearer and not known.verifiable) or claim_on(target_of(item)):
         return None
     if item.collection_id in names:
         return Finding(item=item, state=State.RENAMED, now=names[item.collection_id])
     if not BinItem.objects.filter(pk=item.pk).exists():  # restored or purged since it was read
         return None
+    if not known.verifiable:
+        return Finding(item=item, state=State.GONE)
     gateway = clusters.get(item.cluster).gateway
     now = gateway.name_of(item.database, item.collection_id)  # the list may be short of rights
     if now:

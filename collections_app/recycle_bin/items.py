@@ -42,9 +42,9 @@ def counts_by_database(cluster: str) -> dict[str, int]:
     return dict(rows)
 
 
-def private_names(cluster: str, database: str) -> frozenset[str]:
-    """The names that lists leave out."""
-    return frozenset(items_in(cluster, database).values_list("private_name", flat=True))
+def names_by_private_name(cluster: str, database: str) -> dict[str, str]:
+    """The names that lists leave out, each with the name that people know."""
+    return dict(items_in(cluster, database).values_list("private_name", "name"))
 
 
 @dataclass(frozen=True, slots=True)

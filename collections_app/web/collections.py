@@ -1,7 +1,7 @@
 """Looking: clusters, databases, collections, one collection."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,17 @@ from ..access.policy import Action, Place, databases_named, matches, protected_b
 from ..audit.events import intent_of
 from ..audit.queries import recent_operations
 from ..milvus.errors import Denied, MilvusError
-from ..milvus.types import CollectionDetail, Load, Partitions, Target, Unread
+from ..milvus.types import Cluster, CollectionDetail, Load, Partitions, Target, Unread
 from ..operations.claims import claims_in
 from ..operations.private_names import DROP, operation_of
+from ..recycle_bin.items import names_by_private_name
 from ..rehearsal.record import standing
 from . import links
 from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
 from .http import named, open_cluster, page_or_part, require_visible, visible_clusters
 from .request import SignedInRequest
-from .rows import Claims, collection_rows, collection_target, partition_rows
+from .rows import Claims, collection_rows, collection_target, partition_rows, removal_on
 from .tables import PAGE, ListView
 from .view_policy import policy
 
@@ -92,8 +93,10 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     require_visible(request, place)
     gateway, view = milvus.gateway, ListView.of(request)
     found, patterns = gateway.collections(database), visible(request.actor, cluster, database)
-    is_partial = "*" not in patterns
+    is_partial, hidden = "*" not in patterns, names_by_private_name(cluster, database)
     places = _fitting(found.names, patterns) if is_partial else range(len(found))
+    if hidden:
+        places = [at for at in places if found.names[at] not in hidden]
     page = view.pages(found, places).get_page(view.page)
     rows = [found.row(at) for at in page]
     detailed = request.GET.get("details") == "1"
@@ -117,7 +120,9 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "columns": view.columns(url),
         "pager": view.pager(page, url),
         "standby": standby,
-        "may_drop": not standby and request.permissions.may_somewhere(Action.DROP_COLLECTION),
+        "may_drop": not standby and request.permissions.may_somewhere(removal_on(cluster)),
+        "in_bin": sum(matches(patterns, known) for known in hidden.values()),
+        "recycle_bin_url": links.recycle_bin(cluster, database),
         "title": f"Collections in {database}",
         "section": "collections",
     }
@@ -142,6 +147,8 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
     name = named(request, "name")
     place = Place(cluster=cluster, database=database, collection=name)
     require_visible(request, place)
+    if name in names_by_private_name(cluster, database):
+        return redirect(links.recycle_bin(cluster, database))
     gateway = milvus.gateway
     found = gateway.collection(database, name)
     lite, standby = gateway.lite(database), gateway.is_standby(database)
@@ -157,7 +164,7 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
         "claim": claims(target),
         "left_by": _left_by(name),
         "standby": standby,
-        "may_drop_collection": not standby and may(Action.DROP_COLLECTION, place),
+        **({} if standby else _removals(milvus.cluster, may, place)),
         "may_drop_partition": not standby and may(Action.DROP_PARTITION, place),
         "protected_by": protected_by(place),
         "may_release": is_loaded,
@@ -165,6 +172,20 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
         "title": name,
     }
     return render(request, "collections_app/collection.html", context)
+
+
+def _removals(
+    cluster: Cluster, may: Callable[[Action, Place], bool], place: Place
+) -> dict[str, Any]:
+    """Which ways of removing a collection this person has there, and what the last is called."""
+    to_bin = cluster.recycle_bin is not None and may(Action.MOVE_TO_BIN, place)
+    for_good = may(Action.DROP_COLLECTION, place)
+    return {
+        "may_move_to_bin": to_bin,
+        "may_drop_collection": for_good,
+        "may_remove": to_bin or for_good,
+        "drop_label": "Drop permanently…" if cluster.recycle_bin else "Drop collection…",
+    }
 
 
 def _partitions(

@@ -4,6 +4,7 @@ Deciding is operations/protocol.py's.
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods
 
+from .. import clusters
 from ..access.policy import Action, sign_in_needed
 from ..access.principals import caller_of
 from ..audit.log import Outcome
@@ -23,18 +25,19 @@ from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import other
 from . import draft, links
-from .dialog import Dialog, TargetChanged, build_dialog, page_of
+from .dialog import Dialog, TargetChanged, build_dialog, form_for, page_of
 from .errors import Problem, show
-from .forms import ConfirmForm
+from .forms import ReasonForm, RestoreForm
 from .http import go_to, is_htmx_part, named, open_cluster, page_or_part
 from .request import SignedInRequest
 from .view_policy import policy
 
-# What an act clears the way for.
+# What an act clears the way for; `then` in the address says which.
 NEXT = {
-    Action.RELEASE_PARTITION: Action.DROP_PARTITION,
-    Action.DROP_ALIAS: Action.DROP_COLLECTION,
+    Action.RELEASE_PARTITION: {Action.DROP_PARTITION},
+    Action.DROP_ALIAS: {Action.DROP_COLLECTION, Action.MOVE_TO_BIN},
 }
+BY_SLUG = {act.slug: action for action, act in ACTS.items()}
 
 CHANGED = Problem(
     status=409,
@@ -105,7 +108,8 @@ def _save(request: SignedInRequest, dialog: Dialog) -> None:
 
 
 def _carry_out(request: SignedInRequest, action: Action, target: Target) -> HttpResponse:
-    form, caller = ConfirmForm(request.POST, expected=target.shown_name), caller_of(request)
+    form = form_for(action)(request.POST, expected=target.shown_name)
+    caller = caller_of(request)
     token = request.POST.get("token", "")
     try:
         consent = confirmation.read(token, action=action, target=target, actor=caller.actor)
@@ -117,10 +121,26 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
         return _show(request, action, target, notice=notice, status=403)
     if sign_in_needed(caller.actor, target.cluster):
         return _show(request, action, target, form=form, notice=SIGN_IN_TOO_OLD, status=403)
-    if not form.is_valid():
+    if not form.is_valid() or _is_name_taken(target, form):
         status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
         return _show(request, action, target, form=form, status=status)
+    consent = replace(consent, new_name=form.cleaned_data.get("new_name", ""))
     return _perform(request, consent, form.cleaned_data["reason"])
+
+
+def _is_name_taken(target: Target, form: ReasonForm) -> bool:
+    """Whether something has the name that a restore would give, and the form says so.
+
+    Milvus decides all the same: it refuses a rename to a name in use (seen: 2.3.5).
+    """
+    if not isinstance(form, RestoreForm):
+        return False
+    name, gateway = form.cleaned_data["new_name"], clusters.get(target.cluster).gateway
+    database = target.database
+    taken = gateway.collection_identity(database, name) or gateway.alias_exists(database, name)
+    if taken:
+        form.refuse_taken_name()
+    return bool(taken)
 
 
 def _perform(request: SignedInRequest, consent: Confirmation, reason: str) -> HttpResponse:
@@ -138,11 +158,15 @@ def _perform(request: SignedInRequest, consent: Confirmation, reason: str) -> Ht
 def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpResponse:
     action, target = consent.action, consent.target
     done, proof = ACTS[action].done, OPERATIONS[action].proof
-    text = f"{target.kind.capitalize()} {target.shown_name} was {done}. {proof}"
-    if request.GET.get("then") and action in NEXT:
+    kind = Kind.COLLECTION if target.kind is Kind.BINNED else target.kind
+    text = f"{kind.capitalize()} {target.shown_name} was {done}. {proof}"
+    after = BY_SLUG.get(request.GET.get("then", ""))
+    if after and after in NEXT.get(action, set()):
         with suppress(MilvusError):  # this act is done, whatever reading the next target meets
-            return _show(request, NEXT[action], _next_target(action, target), notice=text)
+            return _show(request, after, _next_target(action, target), notice=text)
     messages.success(request, text, extra_tags=str(consent.operation_id))
+    if action is Action.RESTORE:  # its page offers what a restore does not bring back
+        return go_to(request, links.operation(str(consent.operation_id)))
     return go_to(request, page_of(target))
 
 

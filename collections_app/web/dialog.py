@@ -18,7 +18,7 @@ from ..operations.kinds.base import Blocker, TargetState
 from . import links, snippets
 from .draft import SavedConfirmation
 from .facts import Fact, dialog_facts
-from .forms import ConfirmForm
+from .forms import ConfirmForm, PurgeForm, ReasonForm, RestoreForm
 from .http import open_cluster
 from .request import SignedInRequest
 
@@ -39,9 +39,9 @@ class BlockerLine:
     label: str
 
     @classmethod
-    def of(cls, blocker: Blocker) -> "BlockerLine":
+    def of(cls, blocker: Blocker, then: Act) -> "BlockerLine":
         remedy, target = blocker.remedy, blocker.remedy_target
-        url = links.act(remedy, target, then="drop") if remedy and target else ""
+        url = links.act(remedy, target, then=then.slug) if remedy and target else ""
         return cls(text=blocker.text, url=url, label=blocker.remedy_label)
 
 
@@ -53,7 +53,7 @@ class Dialog:
     target: Target
     cluster: Cluster
     state: TargetState
-    form: ConfirmForm
+    form: ReasonForm
     url: str  # where the form is sent
     claim: "Claim | None"
     last_event: queries.Event | None
@@ -70,6 +70,11 @@ class Dialog:
         return OPERATIONS[self.act.action].is_irreversible
 
     @property
+    def is_inside_collection(self) -> bool:
+        """Whether the place needs the name of the collection besides."""
+        return self.target.kind in {Kind.PARTITION, Kind.ALIAS}
+
+    @property
     def can_confirm(self) -> bool:
         """Whether it has a button that acts."""
         return not self.state.blockers and not self.sign_in_url
@@ -80,7 +85,7 @@ class Dialog:
 
     @property
     def blockers(self) -> list[BlockerLine]:
-        return [BlockerLine.of(blocker) for blocker in self.state.blockers]
+        return [BlockerLine.of(blocker, self.act) for blocker in self.state.blockers]
 
     @property
     def snippets(self) -> tuple[snippets.Snippet, ...]:
@@ -97,7 +102,7 @@ def build_dialog(
     action: Action,
     target: Target,
     *,
-    form: ConfirmForm | None = None,
+    form: ReasonForm | None = None,
     saved: SavedConfirmation | None = None,
     notice: str = "",
 ) -> Dialog:
@@ -124,18 +129,25 @@ def build_dialog(
     )
 
 
+def form_for(action: Action) -> type[ReasonForm]:
+    """What the dialog of an act asks for."""
+    special = {Action.RESTORE: RestoreForm, Action.PURGE: PurgeForm}
+    plain = ConfirmForm if OPERATIONS[action].asks_for_name else ReasonForm
+    return special.get(action, plain)
+
+
 def _new_form(
     request: SignedInRequest,
     action: Action,
     target: Target,
     state: TargetState,
     saved: SavedConfirmation | None,
-) -> ConfirmForm:
+) -> ReasonForm:
     consent, reason = _consent(request, action, target, state, saved)
     if consent.identity != state.identity:
         raise TargetChanged
     initial = {"token": confirmation.sign(consent), "reason": reason}
-    return ConfirmForm(expected=target.shown_name, initial=initial)
+    return form_for(action)(expected=target.shown_name, initial=initial)
 
 
 def _consent(
@@ -164,7 +176,9 @@ def _sign_in_url(request: SignedInRequest, target: Target, state: TargetState) -
 
 
 def page_of(target: Target) -> str:
-    """Where to go when the dialog is left: the list for a collection, else the collection."""
+    """Where to go when the dialog is left: the list it is in, or its collection."""
+    if target.kind is Kind.BINNED:
+        return links.recycle_bin(target.cluster, target.database)
     if target.kind is Kind.COLLECTION:
         return links.collections(target.cluster, target.database)
     return links.collection(target.cluster, target.database, target.collection)

@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils import timezone
@@ -12,10 +12,14 @@ from django.utils.timesince import timesince
 
 from ..access.policy import Action
 from ..audit.queries import Event
-from ..milvus.types import Kind, Load, Target, Unread
+from ..milvus.types import Cluster, Kind, Load, Target, Unread
 from ..names import pieces, readable, typable
 from ..operations.kinds.acts import ACTS
+from ..recycle_bin.pause import pause_of
 from . import links
+
+if TYPE_CHECKING:
+    from ..models import PurgePause
 
 register = template.Library()
 
@@ -256,6 +260,11 @@ def collections_url(cluster: str, database: str, **view: str | int) -> str:
 
 
 @register.simple_tag
+def recycle_bin_url(cluster: str, database: str) -> str:
+    return links.recycle_bin(cluster, database)
+
+
+@register.simple_tag
 def collection_url(cluster: str, database: str, collection: str, **view: str | int) -> str:
     return links.collection(cluster, database, collection, **view)
 
@@ -280,3 +289,10 @@ def share(part: int | Unread | None, whole: int | Unread) -> int:
     if not isinstance(part, int) or not isinstance(whole, int) or whole <= 0:
         return 0
     return min(100, round(100 * part / whole))
+
+
+@register.simple_tag
+def purge_pause(cluster: Cluster | None) -> "PurgePause | None":
+    """Who paused the purges of a cluster, for a banner on each of its pages."""
+    has_bin = isinstance(cluster, Cluster) and cluster.recycle_bin is not None
+    return pause_of(cluster.key) if has_bin and cluster else None

@@ -1,5 +1,6 @@
 """The forms. Names are compared exactly: nothing is trimmed, folded or normalised."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from ..audit.log import Outcome
 from ..milvus.types import Cluster
 from ..names import typable
+from ..operations.private_names import operation_of
+
+NEW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")  # read: Milvus, internal/proxy/util.go
 
 # Nothing that a keyboard or a browser might change on the way.
 VERBATIM = {
@@ -20,16 +24,10 @@ VERBATIM = {
 }
 
 
-class ConfirmForm(forms.Form):
-    """The typed name, the reason, and the signed token of what was shown."""
+class ReasonForm(forms.Form):
+    """The reason, and the signed token of what was shown."""
 
     token = forms.CharField(widget=forms.HiddenInput)
-    typed_name = forms.CharField(
-        strip=False,
-        max_length=3000,
-        error_messages={"required": "Type the name. Nothing was sent."},
-        widget=forms.TextInput(attrs=VERBATIM),
-    )
     reason = forms.CharField(
         required=False,
         max_length=500,
@@ -39,6 +37,17 @@ class ConfirmForm(forms.Form):
     def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "confirm-%s", **kwargs})
         self.expected = typable(expected)
+
+
+class ConfirmForm(ReasonForm):
+    """The typed name besides."""
+
+    typed_name = forms.CharField(
+        strip=False,
+        max_length=3000,
+        error_messages={"required": "Type the name. Nothing was sent."},
+        widget=forms.TextInput(attrs=VERBATIM),
+    )
 
     def clean_typed_name(self) -> str:
         typed = str(self.cleaned_data["typed_name"])
@@ -52,6 +61,50 @@ class ConfirmForm(forms.Form):
         if typed.casefold() == self.expected.casefold():
             return "Upper and lower case differ. Nothing was sent."
         return "That is not the name. Nothing was sent."
+
+
+class PurgeForm(ConfirmForm):
+    """A purge needs a reason."""
+
+    reason = forms.CharField(
+        max_length=500,
+        error_messages={"required": "Say why. Nothing was sent."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
+    )
+
+
+class RestoreForm(ReasonForm):
+    """The name that a restored collection gets: its old one, unless another is typed."""
+
+    new_name = forms.CharField(
+        max_length=255,
+        error_messages={"required": "Type a name. Nothing was sent."},
+        widget=forms.TextInput(attrs=VERBATIM),
+    )
+
+    def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
+        super().__init__(*args, expected=expected, **kwargs)
+        self.fields["new_name"].initial = expected
+
+    def clean_new_name(self) -> str:
+        name = str(self.cleaned_data["new_name"])
+        if not NEW_NAME.fullmatch(name):
+            raise forms.ValidationError(
+                "A name has letters, digits and underscores, and begins with no digit. Nothing was "
+                "sent."
+            )
+        if operation_of(name):
+            raise forms.ValidationError(
+                "Milvus Admin uses such names itself. Type another. Nothing was sent."
+            )
+        return name
+
+    def refuse_taken_name(self) -> None:
+        """Say that something on the server has this name."""
+        self.add_error(
+            "new_name",
+            "A collection or an alias has this name. Type another. Nothing was sent.",
+        )
 
 
 class PlanForm(forms.Form):

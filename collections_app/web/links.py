@@ -22,6 +22,12 @@ def collection(cluster: str, database: str, name: str, **view: str | int) -> str
     return f"{reverse('collection', args=[cluster])}?{query}"
 
 
+def recycle_bin(cluster: str, database: str, **view: str | int) -> str:
+    """The recycle bin of a database, with its view: q, sort, page."""
+    query = urlencode({"database": database, **{k: v for k, v in view.items() if v}})
+    return f"{reverse('recycle-bin', args=[cluster])}?{query}"
+
+
 def act(action: Action, target: Target, then: str = "") -> str:
     """The dialog of an act. `then` names the drop that the act clears the way for."""
     query = {"database": target.database, "collection": target.collection}

@@ -20,6 +20,7 @@ from ..operations.reconcile import can_be_asked, settle
 from . import links, snippets
 from .facts import snapshot_facts
 from .http import go_to, is_htmx_part, page_or_part
+from .offers import offers_after_restore
 from .request import SignedInRequest
 from .timeline import timeline
 from .view_policy import policy
@@ -79,6 +80,7 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
             action, target, details.get("endpoint", ""), details.get("server_version", "")
         ),
         "title": ACTS[action].title(target),
+        "offers": offers_after_restore(found, request.permissions),
     }
     page, part = "collections_app/operation.html", "collections_app/_operation.html"
     return page_or_part(request, page, part, context)

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from ..access.policy import Action, Permissions, Place, place_of, protected_by
 from ..milvus import types
 from ..milvus.types import CollectionDetail, CollectionSummary, Kind, Partition, Target, Unread
+from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import other
 from ..operations.kinds.drop_partition import undroppable
 from . import links
@@ -43,7 +46,7 @@ def collection_rows(
             load=row.load,
             created=row.identity.created,
             summary=summaries.get(row.name),
-            act=_drop_collection(target, permissions, claims),
+            act=_remove_collection(target, permissions, claims),
             id=row.identity.id,
         )
         for row in rows
@@ -51,13 +54,25 @@ def collection_rows(
     ]
 
 
-def _drop_collection(target: Target, permissions: Permissions, claims: Claims) -> RowAct:
+def removal_on(cluster: str) -> Action:
+    """What the button of a row does there: with a recycle bin, a move to it."""
+    configured = settings.CLUSTERS.get(cluster)
+    has_bin = configured is not None and configured.recycle_bin is not None
+    return Action.MOVE_TO_BIN if has_bin else Action.DROP_COLLECTION
+
+
+def _remove_collection(target: Target, permissions: Permissions, claims: Claims) -> RowAct:
     """The operation in progress, the link to the dialog, or what keeps everybody from it."""
     if claim := claims(target):
         return RowAct(claim=claim)
-    if permissions.may(Action.DROP_COLLECTION, place_of(target)):
-        url = links.act(Action.DROP_COLLECTION, target)
-        return RowAct(url=url, label=f"Drop {target.name}…")
+    action = removal_on(target.cluster)
+    if permissions.may(action, place_of(target)):
+        to_bin = action is Action.MOVE_TO_BIN
+        return RowAct(
+            url=links.act(action, target),
+            label=f"{ACTS[action].title(target)}…" if to_bin else f"Drop {target.name}…",
+            text="Move to bin…" if to_bin else "Drop…",
+        )
     pattern = protected_by(place_of(target))
     return RowAct(badge="Protected", reason=f"by {pattern}") if pattern else RowAct()
 

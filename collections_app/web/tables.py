@@ -60,6 +60,7 @@ class RowAct:
     claim: "Claim | None" = None
     url: str = ""
     label: str = ""  # of the link, for screen readers
+    text: str = "Drop…"
     badge: str = ""
     reason: str = ""
 

@@ -46,12 +46,18 @@ def _entry(event: Event) -> TimelineEntry:
     return _answered(event)
 
 
+def _request_title(event: Event) -> str:
+    verb = ACTS[Action(event.row.action)].verb
+    by_name = " and confirmed it by name" if event.details.get("typed_name_matched") else ""
+    return f"requested the {verb}{by_name}"
+
+
 def _requested(event: Event) -> TimelineEntry:
     return TimelineEntry(
         at=event.row.recorded_at,
         who=event.actor,
         subject=event.subject,
-        title=f"requested the {ACTS[Action(event.row.action)].verb} and confirmed it by name",
+        title=_request_title(event),
         reason=str(event.details.get("reason") or ""),
         lines=(_sign_in(event), " ".join(_checks(event))),
     )

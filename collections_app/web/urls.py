@@ -6,7 +6,7 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 from django.urls import path
 
 from ..operations.kinds.acts import ACTS
-from . import access, collections, confirm, operations, plans
+from . import access, collections, confirm, operations, plans, recycle_bin
 from . import audit as log
 
 urlpatterns = [
@@ -22,8 +22,9 @@ urlpatterns = [
             name=act.slug,
         )
         for act in ACTS.values()
-        if act.slug
     ),
+    path("clusters/<slug:cluster>/recycle-bin/", recycle_bin.listing, name="recycle-bin"),
+    path("clusters/<slug:cluster>/recycle-bin/pause/", recycle_bin.pause_purging, name="bin-pause"),
     path("operations/<uuid:operation_id>/", operations.story, name="operation"),
     path("operations/<uuid:operation_id>/look/", operations.look_again, name="operation-look"),
     path(

@@ -235,7 +235,7 @@ def test_partition_loaded_is_released_then_dropped_and_recorded(
     assert not page.find("input", name="typed_name"), "nothing to confirm while it can't be done"
     assert not page.find("button", cls="submit")
     release = page.link("Release partition…")
-    assert release == act_url("release-partition", name, "novels", then="drop")
+    assert release == act_url("release-partition", name, "novels", then="drop-partition")
 
     asked = Page(client.get(release))
     assert asked.find("h2")[0].text == "Release partition novels?"
@@ -276,7 +276,7 @@ def test_release_before_milvus_goes_silent_is_still_reported(
     """The next dialog can't be shown; that must not read as if nothing had been done."""
     alias = unique_name("alias")
     name = make_collection(aliases=[alias])
-    client, url = signed_in(), act_url("drop-alias", name, alias, then="drop")
+    client, url = signed_in(), act_url("drop-alias", name, alias, then="drop-collection")
     token = Page(client.get(url)).value("token")
 
     def goes_silent_at_the_next_dialog() -> None:

@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.models import AuditEvent
+from collections_app.operations.kinds.acts import ACTS
 from collections_app.web.view_policy import policy_of
 from tests.fixtures import caller
 from tests.infra.milvus_server import MilvusServer
@@ -27,7 +28,7 @@ ARGUMENTS = {"cluster": "main", "operation_id": OPERATION, "number": 1}
 # The door's own pages. The last two exist with the company's provider only.
 OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout"}
 NOT_HERE = {"oidc-callback", "oidc-backchannel-logout"}
-POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify"}
+POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify", "bin-pause"}
 DECISIONS = {"plan-confirm", "plan-take-out", "plan-pause", "plan-resume", "plan-cancel"}
 POST_ONLY |= DECISIONS | {"plan-new"}
 
@@ -96,8 +97,9 @@ def needs_login(view: Any) -> bool:
 
 def test_every_act_asks_the_provider_again_and_can_be_resumed() -> None:
     marks = {str(p.name): policy_of(p.callback) for p in patterns()}
-    acts = {name for name in marks if name.startswith(("drop-", "release-"))}
-    assert {name for name, mark in marks.items() if mark.reauthenticate} == acts | {"plan-confirm"}
+    acts = {act.slug for act in ACTS.values()}
+    asking = {name for name, mark in marks.items() if mark.reauthenticate}
+    assert asking == acts | {"plan-confirm", "bin-pause"}
     assert {name for name, mark in marks.items() if mark.resumable} == acts
     assert [name for name, mark in marks.items() if mark.ends_session] == ["sign-out"]
 
@@ -146,11 +148,12 @@ def closed(name: str, method: str) -> int:
 
     But everybody may leave, and be told what they may do.
     """
-    acts = name.startswith(("drop-", "release-"))
+    acts = name in {act.slug for act in ACTS.values()}
     if not acts and (name in POST_ONLY) == (method == "get"):
         return 405
     plan = name in DECISIONS | {"plan", "plan-export"}
-    if acts or plan or name in {"databases", "collections", "collection"}:
+    places = {"databases", "collections", "collection", "recycle-bin", "bin-pause"}
+    if acts or plan or name in places:
         return 404
     return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
 

@@ -32,17 +32,17 @@ class Act:
 
 
 _C, _P, _A, _B = Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS, Kind.BINNED
-_TO_BIN = " to the recycle bin"
+TO_BIN = " to the recycle bin"
 _TABLE = (
     Act(Action.DROP_COLLECTION, "drop-collection", _C, "Drop collection", "dropped"),
     Act(Action.DROP_PARTITION, "drop-partition", _P, "Drop partition", "dropped"),
     Act(Action.DROP_ALIAS, "drop-alias", _A, "Drop alias", "dropped"),
     Act(Action.RELEASE_COLLECTION, "release-collection", _C, "Release collection", "released"),
     Act(Action.RELEASE_PARTITION, "release-partition", _P, "Release partition", "released"),
-    Act(Action.MOVE_TO_BIN, "", _C, "Move collection", f"moved{_TO_BIN}", _TO_BIN),
-    Act(Action.RESTORE, "", _B, "Restore collection", "restored"),
-    Act(Action.PURGE, "", _B, "Purge collection", "purged"),
-    Act(Action.SET_ALIAS, "", _A, "Set alias", "set"),
-    Act(Action.LOAD_COLLECTION, "", _C, "Load collection", "loaded"),
+    Act(Action.MOVE_TO_BIN, "move-to-bin", _C, "Move collection", f"moved{TO_BIN}", TO_BIN),
+    Act(Action.RESTORE, "restore", _B, "Restore collection", "restored"),
+    Act(Action.PURGE, "purge", _B, "Purge collection", "purged"),
+    Act(Action.SET_ALIAS, "set-alias", _A, "Set alias", "set"),
+    Act(Action.LOAD_COLLECTION, "load-collection", _C, "Load collection", "loaded"),
 )
 ACTS = {act.action: act for act in _TABLE}

@@ -8,6 +8,8 @@ from uuid import UUID
 from ...access.policy import Action
 from ...milvus.errors import Denied, Unreachable
 from ...milvus.types import CollectionDetail, Identity, Kind, Partition, ServerInfo, Target, Unread
+from ...models import BinItem
+from ..private_names import BIN
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -37,6 +39,7 @@ class TargetState:
     rows: int | Unread = Unread.UNKNOWN
     blockers: tuple[Blocker, ...] = ()
     notes: tuple[str, ...] = ()
+    effects: tuple[tuple[str, str], ...] = ()  # what becomes of what: ("Memory", "Released.")
 
     @property
     def load(self) -> Any:
@@ -49,6 +52,21 @@ STANDBY = Blocker(
 )
 
 
+IN_BIN = Blocker(
+    text="It is in the recycle bin, so nothing is done to it under its temporary name. Restore or "
+    "purge it on the page of the recycle bin."
+)
+
+
+def _is_in_bin(target: Target) -> bool:
+    """Whether an act that is not the bin's own is aimed at what is in it."""
+    return (
+        target.kind is not Kind.BINNED
+        and target.collection.startswith(BIN)
+        and BinItem.objects.filter(private_name=target.collection).exists()
+    )
+
+
 class Operation(ABC):
     """One destructive act on one kind of target. Has no state."""
 
@@ -58,11 +76,14 @@ class Operation(ABC):
     done_word: str  # "dropped" or "released"
     is_irreversible: bool  # whether what is done can't be undone
     proof = "Verified: it no longer exists."
+    asks_for_name = True  # typed again, to confirm
 
     def read_state(self, gateway: "Gateway", target: Target) -> TargetState:
         """Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
         state = self._read(gateway, target)
-        return replace(state, blockers=(STANDBY,)) if gateway.is_standby(target.database) else state
+        if gateway.is_standby(target.database):
+            return replace(state, blockers=(STANDBY,))
+        return replace(state, blockers=(IN_BIN,)) if _is_in_bin(target) else state
 
     @abstractmethod
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
@@ -82,10 +103,6 @@ class Operation(ABC):
         Raises as `read_state`. Not a question of success, so it is asked after that.
         """
         return ""
-
-    def title(self, target: Target) -> str:
-        """What it does to that target, for a heading."""
-        return f"{self.verb} {target.kind} {target.name}"
 
     def on_success(self, operation_id: UUID) -> None:  # noqa: B027 (most have nothing to do)
         """What follows from it in the database, in the transaction that records the success."""

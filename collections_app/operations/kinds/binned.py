@@ -70,7 +70,7 @@ def target_of(item: BinItem) -> Target:
 
 def identity_of(item: BinItem) -> Identity:
     """What went into the bin."""
-    return Identity(id=item.collection_id, created_ms=item.created_ms)
+    return Identity(id=item.collection_id, created_ms=item.created_ms, fingerprint=item.fingerprint)
 
 
 def changes_since(item: BinItem, found: Identity, rows: int | Unread) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ NOT_STRICT = (
     "Strict mode can't cover partitions, because Milvus can't rename them. A replacement between "
     "the last check and the drop would not be noticed."
 )
+NO_WAY_BACK = (
+    "The recycle bin does not cover partitions, because Milvus can't rename them. There is no way "
+    "to get this partition back."
+)
 COLLECTION_GONE = (
     "Its whole collection no longer exists either. This operation did not request that: find out "
     "who dropped it, or whether Milvus did."
@@ -47,7 +51,9 @@ class DropPartition(Operation):
         return replace(
             state,
             blockers=blockers,
-            notes=_notes(partition, state.server) + strict_notes(gateway, NOT_STRICT),
+            notes=_notes(partition, state.server)
+            + strict_notes(gateway, NOT_STRICT)
+            + ((NO_WAY_BACK,) if gateway.cluster.recycle_bin else ()),
         )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:

@@ -24,6 +24,7 @@ class LoadCollection(Operation):
     done_word = "loaded"
     is_irreversible = False
     proof = "Verified: Milvus is loading it, or has loaded it."
+    asks_for_name = False
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         detail = gateway.collection(target.database, target.name)

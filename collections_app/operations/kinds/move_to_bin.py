@@ -1,6 +1,7 @@
 """Move a collection to the recycle bin: out of sight, and back on request until its purge."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -11,7 +12,8 @@ from ... import clusters
 from ...access.policy import Action
 from ...audit.events import Intent
 from ...audit.log import Outcome, Phase
-from ...milvus.types import Identity, Kind, Target
+from ...milvus.types import Identity, Kind, ServerInfo, Target
+from ...milvus.versions import Safety, rename_verdict
 from ...models import AuditEvent, BinItem
 from .base import Blocker, Operation, TargetState
 from .drop_collection import alias_blockers, rename_problem
@@ -22,12 +24,11 @@ if TYPE_CHECKING:
 
 NO_BIN = "This cluster has no recycle bin. Set recycle_bin in its configuration to add one."
 NO_RENAME = "The recycle bin renames a collection. {} Drop it permanently, if it has to go."
-NOTES = (
-    "From now on, every request that uses its name fails, until the collection is restored.",
-    "It is released from memory. Its rows, partitions and indexes stay: they go on using disk, "
-    "and count towards the quota of collections.",
-    "A restore brings back the same collection with the same id. It does not load it or set its "
-    "aliases by itself. Before Milvus 2.6.12, grants on the name do not follow it.",
+EFFECTS = (
+    ("Clients", "From now on, every request that uses its name fails."),
+    ("Memory", "Released."),
+    ("Disk, quota", "Still used: rows, partitions and indexes stay."),
+    ("Restore", "Brings back the same collection, not loaded and without aliases."),
 )
 
 
@@ -37,23 +38,23 @@ class MoveToBin(Operation):
     verb = "Move"
     done_word = "moved to the recycle bin"
     is_irreversible = False
-    proof = "Verified: it is in the recycle bin, with the same id."
-
-    def title(self, target: Target) -> str:
-        return f"Move collection {target.name} to the recycle bin"
+    proof = "Verified: it is in the recycle bin."
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         detail = gateway.collection(target.database, target.name)
         server = gateway.server(target.database)
         retention = gateway.cluster.recycle_bin
-        problem = rename_problem(gateway, detail, server, target.database)
+        # Milvus Lite renames too, and has no id to compare: its fingerprint stands in.
+        problem = "" if server.lite else rename_problem(gateway, detail, server, target.database)
         return TargetState(
             identity=detail.identity,
             server=server,
             detail=detail,
             rows=detail.rows,
-            blockers=_blockers(retention, problem) or alias_blockers(detail, server, target),
-            notes=(_purged_at(retention), *NOTES) if retention else (),
+            blockers=_blockers(retention, problem)
+            or alias_blockers(detail, replace(server, lite=False), target),
+            notes=_notes(gateway, server),
+            effects=(*EFFECTS, ("Purge", _purged_at(retention))) if retention else (),
         )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
@@ -76,7 +77,13 @@ def _blockers(retention: float | None, problem: str) -> tuple[Blocker, ...]:
 
 def _purged_at(retention: float) -> str:
     day = timezone.now() + timedelta(seconds=retention)
-    return f"It is purged on {day:%Y-%m-%d at %H:%M} UTC, unless somebody restores it before."
+    return f"On {day:%Y-%m-%d at %H:%M} UTC, unless somebody restores it before."
+
+
+def _notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
+    """What is known against a rename on this version."""
+    verdict = rename_verdict(server.version)
+    return (verdict.text,) if verdict.safety is Safety.WARNING else ()
 
 
 def _item(row: AuditEvent) -> dict[str, object]:
@@ -89,6 +96,7 @@ def _item(row: AuditEvent) -> dict[str, object]:
         "private_name": intent.private_name,
         "collection_id": intent.identity.id,
         "created_ms": intent.identity.created_ms,
+        "fingerprint": intent.identity.fingerprint,
         "rows": details["rows"],
         "was_loaded": was_loaded(intent),
         "aliases": aliases_dropped_before(intent),

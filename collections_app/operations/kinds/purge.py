@@ -20,9 +20,6 @@ class Purge(BinnedOperation):
     done_word = "purged"
     is_irreversible = True
 
-    def title(self, target: Target) -> str:
-        return f"Purge collection {target.collection}"
-
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         state = super()._read(gateway, target)
         aliases = alias_blockers(state.detail, state.server, target)

@@ -16,10 +16,8 @@ class Restore(BinnedOperation):
     verb = "Restore"
     done_word = "restored"
     is_irreversible = False
-    proof = "Verified: the collection with this id has this name."
-
-    def title(self, target: Target) -> str:
-        return f"Restore collection {target.collection}"
+    proof = "Verified: this very collection has the name now."
+    asks_for_name = False
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         raise NotImplementedError("operations/bin_moves.py knows its new name")

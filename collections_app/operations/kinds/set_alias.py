@@ -25,6 +25,7 @@ class SetAlias(Operation):
     done_word = "set"
     is_irreversible = False
     proof = "Verified: it points to the collection."
+    asks_for_name = False
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         """The identity compared is the collection's: an alias has none of its own."""

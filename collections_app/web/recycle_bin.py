@@ -1,0 +1,163 @@
+"""The pages of the recycle bin: what is in it, and the switch that pauses its purges."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.views.decorators.http import require_POST, require_safe
+
+from ..access.policy import Action, Permissions, Place, matches, place_of, visible
+from ..access.principals import caller_of
+from ..names import readable
+from ..operations.claims import claims_in
+from ..operations.kinds.binned import target_of
+from ..recycle_bin import items
+from ..recycle_bin.items import TimeLeft
+from ..recycle_bin.pause import pause, pause_of, resume
+from . import links
+from .http import go_to, named, open_cluster, page_or_part, refuse, require_visible
+from .request import SignedInRequest
+from .rows import Claims
+from .tables import PAGE, Column, Pager, RowAct
+from .view_policy import policy
+
+if TYPE_CHECKING:
+    from ..models import BinItem
+
+COLUMNS = (("name", "Name"), ("rows", "Rows"), ("moved", "Moved"), ("purge", "Purge"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinRow:
+    """A collection in the recycle bin. The addresses are empty for who may not do that."""
+
+    item: "BinItem"
+    left: str
+    claim: RowAct | None
+    restore_url: str
+    purge_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinView:
+    """What the address says: search, order, page."""
+
+    q: str
+    sort: str
+    page: str
+
+    @classmethod
+    def of(cls, request: SignedInRequest) -> "BinView":
+        sort = request.GET.get("sort", "")
+        return cls(
+            q=request.GET.get("q", "")[:255],
+            sort=sort if sort in items.ORDERS else items.DEFAULT_ORDER,
+            page=request.GET.get("page", "1"),
+        )
+
+
+@policy()
+@require_safe
+def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
+    """What is in the recycle bin of a database. Asks Milvus nothing."""
+    milvus, database = open_cluster(request, cluster), named(request, "database", "default")
+    place = Place(cluster=cluster, database=database)
+    require_visible(request, place)
+    view = BinView.of(request)
+    page = Paginator(_found(request, view, place), PAGE).get_page(view.page)
+    permissions = request.permissions
+    context = {
+        "cluster": milvus.cluster,
+        "database": database,
+        "view": view,
+        "total": items.items_in(cluster, database).count(),
+        "count": page.paginator.count,
+        "rows": [_row(item, permissions, claims_in(cluster)) for item in page],
+        "columns": _columns(view, cluster, database),
+        "pager": _pager(page, view, cluster, database),
+        "pause": pause_of(cluster),
+        "may_pause": _may_pause(permissions, cluster),
+        "may_resume": permissions.may(Action.PURGE, Place(cluster=cluster)),
+        "title": f"Recycle bin of {database}",
+        "section": "recycle-bin",
+    }
+    page_, part = "collections_app/recycle_bin.html", "collections_app/_recycle_bin_table.html"
+    return page_or_part(request, page_, part, context)
+
+
+def _found(
+    request: SignedInRequest, view: BinView, place: Place
+) -> "QuerySet[BinItem] | Sequence[BinItem]":
+    """What is searched for, and may be seen: rules go by the name from before."""
+    database = place.database or "default"
+    found = items.listed(place.cluster, database, view.q, view.sort)
+    patterns = visible(request.actor, place.cluster, database)
+    if "*" in patterns:
+        return found
+    return [item for item in found if matches(patterns, item.name)]
+
+
+def _row(item: "BinItem", permissions: Permissions, claims: Claims) -> BinRow:
+    target = target_of(item)
+    claim = claims(target)
+
+    def url(action: Action) -> str:
+        may = claim is None and permissions.may(action, place_of(target))
+        return links.act(action, target) if may else ""
+
+    return BinRow(
+        item=item,
+        left=TimeLeft(item.purge_at).words,
+        claim=RowAct(claim=claim) if claim else None,
+        restore_url=url(Action.RESTORE),
+        purge_url=url(Action.PURGE),
+    )
+
+
+def _columns(view: BinView, cluster: str, database: str) -> list[Column]:
+    url = partial(links.recycle_bin, cluster, database)
+    return [
+        Column(
+            key=key,
+            label=label,
+            direction={key: "ascending", f"-{key}": "descending"}.get(view.sort, ""),
+            url=url(q=view.q, sort=f"-{key}" if view.sort == key else key),
+        )
+        for key, label in COLUMNS
+    ]
+
+
+def _pager(page: "Page[BinItem]", view: BinView, cluster: str, database: str) -> Pager:
+    url = partial(links.recycle_bin, cluster, database, q=view.q, sort=view.sort)
+    return Pager(
+        text=f"{page.start_index()}–{page.end_index()} of {page.paginator.count}",
+        previous=url(page=page.previous_page_number()) if page.has_previous() else "",
+        next=url(page=page.next_page_number()) if page.has_next() else "",
+    )
+
+
+def _may_pause(permissions: Permissions, cluster: str) -> bool:
+    """Whoever may move something there may stop the purges: that is the safe direction."""
+    place = Place(cluster=cluster)
+    return any(permissions.may(action, place) for action in (Action.MOVE_TO_BIN, Action.PURGE))
+
+
+@policy(reauthenticate=True)
+@require_POST
+def pause_purging(request: SignedInRequest, cluster: str) -> HttpResponse:
+    """Pause or resume: the form says which, so that a second click changes nothing."""
+    open_cluster(request, cluster)
+    reason, caller = readable(request.POST.get("reason", "")[:500]), caller_of(request)
+    if request.POST.get("switch") == "resume":
+        if not request.permissions.may(Action.PURGE, Place(cluster=cluster)):
+            refuse(request, Action.PURGE)
+        resume(cluster, caller, reason)
+    else:
+        if not _may_pause(request.permissions, cluster):
+            refuse(request, Action.MOVE_TO_BIN)
+        pause(cluster, caller, reason)
+    return go_to(request, links.recycle_bin(cluster, named(request, "database", "default")))
