@@ -27,7 +27,7 @@ def test_act_names_its_address_and_its_words_in_the_log(act: Act) -> None:
     assert path == f"/clusters/main/{act.slug}/"
     assert links.act(act.action, target).startswith(f"{path}?database=db&collection=c")
     assert words(act.action) == act.label + act.tail
-    assert act.title(target) == f"{act.label} n{act.tail}"
+    assert act.title(target) == f"{act.label} {target.shown_name}{act.tail}"
 
 
 def test_act_with_a_tail_has_its_object_in_the_middle() -> None:
