@@ -20,8 +20,10 @@ from playwright.sync_api import (
 )
 from pytest_django.live_server_helper import LiveServer
 
+from collections_app.milvus.types import Kind
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
+from tests.operations.conftest import Thing, target_in
 from tests.sso.conftest import oidc, provider, shared_provider  # noqa: F401 (fixtures)
 
 DETAILS = "**/collections/*details=1*"  # what fills in the table of the list
@@ -139,14 +141,22 @@ def address(view: str, **query: str) -> str:
 
 
 @dataclass(frozen=True)
-class Thing:
+class Shown(Thing):
     """A collection or a partition that can be dropped, behind a chain that counts."""
 
-    kind: str
-    collection: str
-    name: str
     chain: Chain
-    seeds: Seeds
+
+    @property
+    def kind(self) -> str:
+        return str(self.target.kind)
+
+    @property
+    def collection(self) -> str:
+        return self.target.collection
+
+    @property
+    def name(self) -> str:
+        return self.target.name
 
     @property
     def start(self) -> str:
@@ -176,40 +186,27 @@ class Thing:
 
     def there(self) -> bool:
         """Whether Milvus has it, asked past the dashboard and the chain."""
-        client = self.chain.direct.client()
-        if self.kind == "collection":
-            return bool(client.has_collection(self.name))
-        return bool(client.has_partition(self.collection, self.name))
+        return self.seeds.exists(self.collection) and self.is_there()
 
     def sent(self) -> int:
         """How often its drop was sent to Milvus."""
         return self.chain.relay.count(REQUEST[self.kind])
 
-    def replace(self) -> None:
-        """Drop it, and create a namesake."""
-        client = self.chain.direct.client()
-        if self.kind == "collection":
-            client.drop_collection(self.name)
-            self.seeds(self.name)
-        else:
-            client.drop_partition(self.collection, self.name)
-            client.create_partition(self.collection, self.name)
-
 
 @pytest.fixture(params=REQUEST)
-def thing(request: pytest.FixtureRequest, make_thing: Callable[..., Thing]) -> Thing:
+def thing(request: pytest.FixtureRequest, make_thing: Callable[..., Shown]) -> Shown:
     """A collection, and in a second run of the test a partition. The application is behind it."""
     return make_thing(request.param)
 
 
 @pytest.fixture
-def make_thing(faulty: object, chain: Chain, make_collection: Seeds) -> Callable[..., Thing]:
+def make_thing(faulty: object, chain: Chain, make_collection: Seeds) -> Callable[..., Shown]:
     """make_thing("partition", loaded=True): options are those of Seeds."""
 
-    def make(kind: str, **options: Any) -> Thing:
+    def make(kind: str, **options: Any) -> Shown:
         collection = make_collection(**{"partitions": ["north"], **options})
         name = "north" if kind == "partition" else collection
-        return Thing(kind, collection, name, chain, make_collection)
+        return Shown(make_collection, target_in(collection, Kind(kind), name), chain)
 
     return make
 
@@ -223,7 +220,7 @@ def settled(page: Page, url: str) -> None:
     expect(page.locator(".skeleton")).to_have_count(0)
 
 
-def opened(page: Page, thing: Thing) -> Locator:
+def opened(page: Page, thing: Shown) -> Locator:
     """The open drop dialog of a thing."""
     settled(page, thing.start)
     thing.link(page).click()

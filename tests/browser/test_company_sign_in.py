@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from tests.infra.provider import Provider
 from tests.sso.conftest import recorded
 
-from .conftest import Thing, Watch, act_button, name_field, opened, the_dialog
+from .conftest import Shown, Watch, act_button, name_field, opened, the_dialog
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Browse = Callable[..., Page]
@@ -44,7 +44,7 @@ def be(page: Page, display: str) -> None:
 
 
 def test_signing_in_leads_to_where_one_wanted_to_go(
-    arrive: Callable[..., Page], thing: Thing
+    arrive: Callable[..., Page], thing: Shown
 ) -> None:
     page = arrive("Ada Osei", thing.start)
     expect(page.get_by_role("link", name="Ada Osei")).to_be_visible()
@@ -53,7 +53,7 @@ def test_signing_in_leads_to_where_one_wanted_to_go(
 
 
 def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
-    arrive: Callable[..., Page], thing: Thing, settings: Any
+    arrive: Callable[..., Page], thing: Shown, settings: Any
 ) -> None:
     page = arrive("Ada Osei", thing.start)
     settings.CLUSTERS = with_reauth(settings.CLUSTERS, 0.001)
@@ -103,7 +103,7 @@ def with_reauth(clusters: Any, seconds: float) -> Any:
 
 @pytest.mark.expects_console("status of 404")
 def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
-    arrive: Callable[..., Page], thing: Thing, provider: Provider
+    arrive: Callable[..., Page], thing: Shown, provider: Provider
 ) -> None:
     page = arrive("Ada Osei", thing.start)
     dialog = opened(page, thing)
@@ -120,7 +120,7 @@ def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
 
 
 def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
-    arrive: Callable[..., Page], provider: Provider, live_server: LiveServer, thing: Thing
+    arrive: Callable[..., Page], provider: Provider, live_server: LiveServer, thing: Shown
 ) -> None:
     page = arrive("Ada Osei", thing.start)
     expect(page.locator(".skeleton")).to_have_count(
@@ -137,7 +137,7 @@ def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
 
 @pytest.mark.expects_console("status of 403", maybe=("status of 503",))
 def test_the_provider_stopped_and_started_again(
-    company: Callable[..., Any], arrive: Callable[..., Page], provider: Provider, thing: Thing
+    company: Callable[..., Any], arrive: Callable[..., Page], provider: Provider, thing: Shown
 ) -> None:
     page = arrive("Ada Osei", thing.start)
     dialog = opened(page, thing)
@@ -175,7 +175,7 @@ def test_signing_out_ends_both_sessions(arrive: Callable[..., Page]) -> None:
 
 @pytest.mark.expects_console("status of 404")
 def test_what_a_reader_may_not_see_is_not_there(
-    arrive: Callable[..., Page], make_thing: Callable[..., Thing]
+    arrive: Callable[..., Page], make_thing: Callable[..., Shown]
 ) -> None:
     thing = make_thing("collection")
     page = arrive("Vera Lind", thing.start)

@@ -14,7 +14,7 @@ from tests.infra.seeds import Seeds, unique_name
 
 from .conftest import (
     DETAILS,
-    Thing,
+    Shown,
     Watch,
     act_button,
     address,
@@ -28,7 +28,7 @@ from .conftest import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def is_done(page: Page, thing: Thing) -> None:
+def is_done(page: Page, thing: Shown) -> None:
     """The page a drop leads to says that it happened, and Milvus has the thing no more."""
     message = page.get_by_text(
         f"{thing.kind.capitalize()} {thing.name} was dropped. Verified: it no longer exists."
@@ -40,7 +40,7 @@ def is_done(page: Page, thing: Thing) -> None:
     assert thing.sent() == 1
 
 
-def nothing_happened(thing: Thing) -> None:
+def nothing_happened(thing: Shown) -> None:
     assert thing.sent() == 0
     assert thing.there()
 
@@ -57,7 +57,7 @@ def tab_to(page: Page, wanted: Locator) -> None:
 # --- what it shows ------------------------------------------------------------------------------
 
 
-def real_id(thing: Thing) -> int:
+def real_id(thing: Shown) -> int:
     """The id, asked in another way than the dashboard does for a collection."""
     client = thing.chain.direct.client()
     if thing.kind == "collection":
@@ -74,7 +74,7 @@ def real_id(thing: Thing) -> int:
     [("collection", "about 5 stored, in 2 partitions"), ("partition", "about 3 stored")],
 )
 def test_the_dialog_says_what_where_which_and_how_much(
-    page: Page, make_thing: Callable[..., Thing], kind: str, rows: str
+    page: Page, make_thing: Callable[..., Shown], kind: str, rows: str
 ) -> None:
     thing = make_thing(kind, rows={"_default": 2, "north": 3})
     dialog = opened(page, thing)
@@ -94,7 +94,7 @@ def test_the_dialog_says_what_where_which_and_how_much(
 # --- doing it -----------------------------------------------------------------------------------
 
 
-def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Thing) -> None:
+def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
     dialog.get_by_label("Reason").fill("Replaced by the new model")
@@ -106,7 +106,7 @@ def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Th
     expect(page.get_by_text("Reason: Replaced by the new model")).to_be_visible()
 
 
-def test_the_keyboard_alone_does_it(page: Page, thing: Thing) -> None:
+def test_the_keyboard_alone_does_it(page: Page, thing: Shown) -> None:
     settled(page, thing.start)
     tab_to(page, thing.link(page))
     page.keyboard.press("Enter")
@@ -130,7 +130,7 @@ def twice_with_enter(dialog: Locator) -> None:
 
 @pytest.mark.parametrize("twice", [twice_with_the_mouse, twice_with_enter])
 def test_doing_it_twice_sends_one_request(
-    page: Page, thing: Thing, watch: Watch, twice: Callable[[Locator], None]
+    page: Page, thing: Shown, watch: Watch, twice: Callable[[Locator], None]
 ) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
@@ -139,7 +139,7 @@ def test_doing_it_twice_sends_one_request(
     assert len(watch.posts) == 1
 
 
-def test_back_after_a_drop_shows_what_is_there_now(page: Page, thing: Thing) -> None:
+def test_back_after_a_drop_shows_what_is_there_now(page: Page, thing: Shown) -> None:
     page.goto(address("collections", database="default", q=thing.collection, sort="-name"))
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
@@ -163,7 +163,7 @@ MISTAKES: dict[str, Callable[[str], str]] = {
 
 
 def test_wrong_names_keep_the_dialog_and_what_was_typed_until_it_is_right(
-    page: Page, thing: Thing
+    page: Page, thing: Shown
 ) -> None:
     dialog = opened(page, thing)
     dialog.get_by_label("Reason").fill("because")
@@ -188,7 +188,7 @@ def stays_focused(field: Locator) -> None:
     expect(field).to_be_focused()
 
 
-def test_an_empty_name_is_not_even_sent(page: Page, thing: Thing, watch: Watch) -> None:
+def test_an_empty_name_is_not_even_sent(page: Page, thing: Shown, watch: Watch) -> None:
     dialog = opened(page, thing)
     act_button(dialog).click()
     expect(name_field(dialog)).to_be_focused()
@@ -205,7 +205,7 @@ def with_cancel(dialog: Locator) -> None:
 
 
 def test_leaving_sends_nothing_and_gives_the_focus_back(
-    page: Page, thing: Thing, watch: Watch
+    page: Page, thing: Shown, watch: Watch
 ) -> None:
     for close in (with_escape, with_cancel):
         dialog = opened(page, thing)
@@ -219,7 +219,7 @@ def test_leaving_sends_nothing_and_gives_the_focus_back(
 
 
 def test_the_focus_finds_its_link_in_a_table_that_was_filled_in_meanwhile(
-    page: Page, make_thing: Callable[..., Thing]
+    page: Page, make_thing: Callable[..., Shown]
 ) -> None:
     """The details replace the table, and the link that opened the dialog with it."""
     thing = make_thing("collection")
@@ -236,7 +236,7 @@ def test_the_focus_finds_its_link_in_a_table_that_was_filled_in_meanwhile(
 # --- the world changes while it is open ---------------------------------------------------------
 
 
-def test_an_expired_session_leads_back_to_the_same_dialog(page: Page, thing: Thing) -> None:
+def test_an_expired_session_leads_back_to_the_same_dialog(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
     Session.objects.all().delete()
@@ -274,7 +274,7 @@ def test_signing_in_by_the_form_leads_to_the_cluster(
 
 
 @pytest.mark.expects_console("status of 409")
-def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None:
+def test_a_namesake_created_meanwhile_survives(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     thing.replace()
     name_field(dialog).fill(thing.name)
@@ -287,7 +287,7 @@ def test_a_namesake_created_meanwhile_survives(page: Page, thing: Thing) -> None
 
 
 @pytest.mark.expects_console("status of 503")
-def test_milvus_down_is_said_inside_the_dialog(page: Page, thing: Thing) -> None:
+def test_milvus_down_is_said_inside_the_dialog(page: Page, thing: Shown) -> None:
     settled(page, thing.start)
     thing.chain.proxy.refuse()
     thing.link(page).click()
@@ -306,7 +306,7 @@ def abort(route: Route) -> None:
 
 @pytest.mark.expects_console("net::ERR_FAILED", "htmx:sendError", "htmx:afterRequest")
 def test_no_answer_to_the_click_is_said_on_the_page(
-    page: Page, make_thing: Callable[..., Thing], watch: Watch
+    page: Page, make_thing: Callable[..., Shown], watch: Watch
 ) -> None:
     thing = make_thing("collection")
     settled(page, thing.start)
@@ -320,7 +320,7 @@ def test_no_answer_to_the_click_is_said_on_the_page(
 
 @pytest.mark.expects_console("net::ERR_FAILED", "htmx:sendError", "htmx:afterRequest")
 def test_no_answer_to_the_confirmation_is_said_in_the_dialog(
-    page: Page, thing: Thing, watch: Watch
+    page: Page, thing: Shown, watch: Watch
 ) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
@@ -349,7 +349,7 @@ def cleared(dialog: Locator, verb: str, remedy: str, name: str) -> None:
 
 
 def test_a_loaded_partition_is_released_first_and_then_dropped(
-    page: Page, make_thing: Callable[..., Thing]
+    page: Page, make_thing: Callable[..., Shown]
 ) -> None:
     thing = make_thing("partition", loaded=True)
     dialog = opened(page, thing)
@@ -364,7 +364,7 @@ def test_a_loaded_partition_is_released_first_and_then_dropped(
 
 
 def test_an_alias_is_dropped_first_and_then_its_collection(
-    page: Page, make_thing: Callable[..., Thing]
+    page: Page, make_thing: Callable[..., Shown]
 ) -> None:
     alias = unique_name("alias")
     thing = make_thing("collection", aliases=[alias])

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 
-from .conftest import REQUEST, Thing, Watch, act_button, address, name_field
+from .conftest import REQUEST, Shown, Watch, act_button, address, name_field
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,7 +21,7 @@ def page(browse: Callable[..., Page]) -> Page:
     return browse("operator", java_script_enabled=False)
 
 
-def confirm_page(page: Page, thing: Thing) -> None:
+def confirm_page(page: Page, thing: Shown) -> None:
     page.goto(thing.start)
     thing.link(page).click()
     expect(page).to_have_url(re.compile(re.escape(thing.dialog_address) + "$"))
@@ -30,7 +30,7 @@ def confirm_page(page: Page, thing: Thing) -> None:
 
 @pytest.mark.expects_console("status of 422")
 def test_a_wrong_name_is_refused_and_the_right_one_drops(
-    page: Page, thing: Thing, watch: Watch
+    page: Page, thing: Shown, watch: Watch
 ) -> None:
     confirm_page(page, thing)
     name_field(page).fill(thing.name.upper())
@@ -46,7 +46,7 @@ def test_a_wrong_name_is_refused_and_the_right_one_drops(
     assert thing.sent() == 1
 
 
-def test_cancel_leads_back(page: Page, thing: Thing) -> None:
+def test_cancel_leads_back(page: Page, thing: Shown) -> None:
     confirm_page(page, thing)
     page.get_by_role("link", name="Cancel").click()
     expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
@@ -54,7 +54,7 @@ def test_cancel_leads_back(page: Page, thing: Thing) -> None:
 
 
 def test_the_form_sent_twice_drops_once_and_leads_to_the_operation(
-    page: Page, thing: Thing
+    page: Page, thing: Shown
 ) -> None:
     """The second comes while Milvus is at the first. (Chromium itself swallows double clicks.)"""
     first, second = threading.Event(), threading.Event()
@@ -72,7 +72,7 @@ def test_the_form_sent_twice_drops_once_and_leads_to_the_operation(
     assert thing.sent() == 1
 
 
-def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[..., Thing]) -> None:
+def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[..., Shown]) -> None:
     thing = make_thing("partition", loaded=True)
     confirm_page(page, thing)
     page.get_by_role("link", name="Release partition…").click()
@@ -86,7 +86,7 @@ def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[.
 
 
 def test_an_unknown_outcome_can_be_looked_at(
-    page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+    page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     thing = make_thing("collection")
     use_cluster(chain.uri, chain.token, drop_timeout=0.5, unknown_timeout=0.1)

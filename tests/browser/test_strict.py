@@ -11,28 +11,28 @@ from collections_app.operations.private_names import DROP
 from tests.infra.chain import Chain
 from tests.web import list_url
 
-from .conftest import Thing, act_button, name_field, opened, settled
+from .conftest import Shown, act_button, name_field, opened, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def thing(
-    make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
-) -> Thing:
+    make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
+) -> Shown:
     made = make_thing("collection")
     use_cluster(chain.uri, chain.token, strict_drop=True, unknown_timeout=600.0)
     return made
 
 
-def confirm(page: Page, thing: Thing) -> None:
+def confirm(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     expect(dialog).to_contain_text("Milvus Admin renames it to a temporary name")
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
 
 
-def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Thing) -> None:
+def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Shown) -> None:
     confirm(page, thing)
     expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
     page.get_by_role("link", name="View operation").click()
@@ -41,7 +41,7 @@ def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Thing) -> None
 
 
 def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
-    page: Page, thing: Thing, chain: Chain
+    page: Page, thing: Shown, chain: Chain
 ) -> None:
     chain.relay.before("RenameCollection", thing.replace)
     confirm(page, thing)
@@ -53,7 +53,7 @@ def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
 
 
 def test_half_way_the_list_leads_from_the_private_name_to_the_operation(
-    page: Page, thing: Thing, chain: Chain
+    page: Page, thing: Shown, chain: Chain
 ) -> None:
     chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirm(page, thing)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.infra.chain import Chain
 from tests.web import act_url, list_url
 
-from .conftest import REQUEST, Thing, act_button, name_field, opened
+from .conftest import REQUEST, Shown, act_button, name_field, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def three_seconds_later(page: Page) -> None:
     page.clock.fast_forward(3_000)
 
 
-def confirmed(page: Page, thing: Thing) -> None:
+def confirmed(page: Page, thing: Shown) -> None:
     """Confirm, and land on the page of an operation that nobody knows the outcome of."""
     page.clock.install()
     dialog = opened(page, thing)
@@ -38,7 +38,7 @@ def confirmed(page: Page, thing: Thing) -> None:
 
 
 def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
-    page: Page, impatient: None, thing: Thing
+    page: Page, impatient: None, thing: Shown
 ) -> None:
     """The request gets through, its answer does not."""
     thing.chain.relay.before(REQUEST[thing.kind], thing.chain.proxy.stall)
@@ -54,7 +54,7 @@ def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
 
 
 def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
-    page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+    page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     thing = make_thing("collection")
     use_cluster(chain.uri, chain.token, drop_timeout=0.2, unknown_timeout=6.0)
@@ -69,7 +69,7 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
 
 @pytest.mark.expects_console("status of 409")
 def test_while_it_is_open_everybody_sees_who_is_at_it(
-    page: Page, make_thing: Callable[..., Thing], use_cluster: Callable[..., object], chain: Chain
+    page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     """In the list, in the dialog of somebody who had its address, and when it is confirmed."""
     thing = make_thing("collection")

@@ -15,7 +15,7 @@ from tests.fakes import FakeMilvus
 from tests.infra.chain import Chain
 from tests.infra.seeds import Seeds
 from tests.infra.skins import NONE, V30, V2620
-from tests.operations.conftest import until
+from tests.infra.waiting import until
 
 from .conftest import Watched, seen
 

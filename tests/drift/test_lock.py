@@ -29,6 +29,7 @@ from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import seeds_on
+from tests.infra.waiting import until
 from tests.operations.conftest import (
     ACCEPT,
     REFUSE,
@@ -40,7 +41,6 @@ from tests.operations.conftest import (
     refused_events,
     sql,
     target_in,
-    until,
 )
 
 from .conftest import Watched, seen

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -154,14 +153,6 @@ def settled(confirmation: Confirmation) -> Outcome:
 def told() -> list[str]:
     """The audit log as one line per event: "intent" or "outcome succeeded"."""
     return [f"{e.phase} {e.outcome}".strip() for e in AuditEvent.objects.order_by("sequence")]
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Ask again and again; fail after `seconds`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def on_own_connection(work: Callable[[], Any]) -> Any:

@@ -29,6 +29,7 @@ from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds, unique_name
 from tests.infra.skins import NONE, V2620, Skin
+from tests.infra.waiting import until
 from tests.operations.conftest import (
     UNREADABLE,
     Shell,
@@ -42,7 +43,6 @@ from tests.operations.conftest import (
     settled,
     target_in,
     told,
-    until,
 )
 from tests.operations.test_held_up import on_intent
 

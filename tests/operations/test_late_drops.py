@@ -23,7 +23,8 @@ from tests.fixtures import caller
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
-from tests.operations.conftest import Thing, carry_out, consent, settled, told, until
+from tests.infra.waiting import until
+from tests.operations.conftest import Thing, carry_out, consent, settled, told
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("faulty")]
 

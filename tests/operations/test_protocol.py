@@ -25,6 +25,7 @@ from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
 from tests.infra.skins import NONE, V30, V2620, Skin
+from tests.infra.waiting import until
 from tests.operations.conftest import (
     PARTITION,
     RPC,
@@ -36,7 +37,6 @@ from tests.operations.conftest import (
     on_own_connection,
     target_in,
     told,
-    until,
 )
 
 pytestmark = [

@@ -27,6 +27,7 @@ from tests.fakes import use_fake
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
+from tests.infra.waiting import until
 from tests.operations.conftest import (
     PARTITION,
     RPC,
@@ -40,7 +41,6 @@ from tests.operations.conftest import (
     settled,
     target_in,
     told,
-    until,
 )
 from tests.operations.test_held_up import on_intent
 

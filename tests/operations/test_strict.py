@@ -37,6 +37,7 @@ from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
 from tests.infra.skins import NONE, V2620
+from tests.infra.waiting import until
 from tests.operations.conftest import (
     UNREADABLE,
     Shell,
@@ -47,7 +48,6 @@ from tests.operations.conftest import (
     settled,
     target_in,
     told,
-    until,
 )
 from tests.operations.test_faults import reconcile
 

@@ -16,13 +16,8 @@ from collections_app.plans import deciding, running
 from collections_app.plans.rows import PlanRejected
 from tests.fixtures import actor, rule
 from tests.infra.chain import Chain
-from tests.operations.conftest import (
-    UNREADABLE,
-    at_once,
-    read_only_database,
-    refused_events,
-    until,
-)
+from tests.infra.waiting import until
+from tests.operations.conftest import UNREADABLE, at_once, read_only_database, refused_events
 from tests.plans.conftest import caller, confirm, plan_for, states
 
 pytestmark = [pytest.mark.django_db(transaction=True)]

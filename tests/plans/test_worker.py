@@ -21,7 +21,8 @@ from collections_app.operations import reconcile, sending
 from collections_app.plans import building, deciding, running, tasks
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
-from tests.operations.conftest import Shell, shell_behind, until
+from tests.infra.waiting import until
+from tests.operations.conftest import Shell, shell_behind
 from tests.plans.conftest import caller, confirm, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]

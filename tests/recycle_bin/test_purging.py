@@ -22,7 +22,8 @@ from tests.fixtures import ORIGIN
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
-from tests.operations.conftest import Thing, kill_at, until
+from tests.infra.waiting import until
+from tests.operations.conftest import Thing, kill_at
 from tests.recycle_bin.conftest import (
     WEEK,
     binned,

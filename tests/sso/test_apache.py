@@ -1,7 +1,6 @@
 """Through a real Apache with mod_auth_openidc, set up as docs/sign-in.md says."""
 
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ import pytest
 from tests.infra.apache import PAGE, USER, Apache, Browser, apache
 from tests.infra.gunicorn import CONFIG, HOST, App, NotStarted, ask, gunicorn
 from tests.infra.provider import Provider
+from tests.infra.waiting import until
 
 SECRET = "what-the-proxy-says-" + "0f" * 16
 RULES = """
@@ -75,16 +75,8 @@ def asked_so_far(browser: Browser) -> list[str]:
     """What got as far as the application. Its log is a moment late, so a last request marks it."""
     marker, app = f"/{uuid.uuid4()}/", browser.apache.app
     ask(browser.connection(), marker, (browser.cookie,))
-    until(True, lambda: marker in app.asked)
+    until(lambda: marker in app.asked)
     return app.asked
-
-
-def until(expected: object, seen: Callable[[], object]) -> None:
-    """Wait until that is seen. Fails with what is seen instead."""
-    deadline = time.monotonic() + 15
-    while seen() != expected and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert seen() == expected
 
 
 # --- in and out -----------------------------------------------------------------------------------
@@ -300,7 +292,7 @@ def test_a_group_taken_away_counts_when_userinfo_is_read_again(
     browser = reread(OFTEN)
     assert who(browser.get("/access/").text) == ("Ada Osei", "ml-platform")
     provider.change("ada", groups=["other"])
-    until(("Ada Osei", "other"), lambda: who(browser.get("/access/").text))
+    until(lambda: who(browser.get("/access/").text) == ("Ada Osei", "other"))
     told = alone.recorded("session.groups")[-1]["details"]
     assert told == {"before": ["ml-platform"], "now": ["other"]}
 
@@ -313,13 +305,13 @@ def test_without_that_line_it_would_count_on(
     browser = reread(OFTEN | {"OIDCPassIDTokenAs    payload": ""})
     assert who(browser.get("/access/").text) == ("Ada One", "ml-platform")
     provider.change("ada", groups=[], userinfo={"name": "Ada Two"})
-    until(("Ada Two", "ml-platform"), lambda: who(browser.get("/access/").text))
+    until(lambda: who(browser.get("/access/").text) == ("Ada Two", "ml-platform"))
 
 
 def test_who_is_removed_has_no_groups(reread: Callable[..., Browser], provider: Provider) -> None:
     browser = reread(OFTEN)
     provider.remove("ada")
-    until(("ada", "none"), lambda: who(browser.get("/access/").text))
+    until(lambda: who(browser.get("/access/").text) == ("ada", "none"))
 
 
 def test_nobody_has_groups_while_the_provider_does_not_answer(
@@ -328,10 +320,10 @@ def test_nobody_has_groups_while_the_provider_does_not_answer(
     browser = reread(OFTEN)
     provider.stop()
     try:
-        until(("ada", "none"), lambda: who(browser.get("/access/").text))
+        until(lambda: who(browser.get("/access/").text) == ("ada", "none"))
     finally:
         provider.start()
-    until(("Ada Osei", "ml-platform"), lambda: who(browser.get("/access/").text))
+    until(lambda: who(browser.get("/access/").text) == ("Ada Osei", "ml-platform"))
 
 
 def test_a_comma_in_a_groups_name_gives_no_other_group(

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_network
 from itertools import product
 from typing import Any
@@ -12,12 +11,14 @@ import grpc
 import pytest
 from django.test import Client
 
+from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from milvusadmin.config.peers import Peers
 from tests.fixtures import rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
+from tests.operations.conftest import Thing
 from tests.web import Page, act_url, confirm, list_url, milvus_user
 
 pytestmark = pytest.mark.django_db
@@ -32,33 +33,31 @@ DESTROYING = {
 }
 
 
-@dataclass(frozen=True)
-class Thing:
-    """Something that can be dropped: its dialog, its name, and how to see whether it is there."""
+class Asked(Thing):
+    """Something that can be dropped, with the address of its dialog."""
 
-    kind: str
-    url: str
-    name: str
-    collection: str
-    seeds: Seeds
+    @property
+    def kind(self) -> str:
+        return str(self.target.kind)
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+    @property
+    def url(self) -> str:
+        part = self.name if self.target.kind is Kind.PARTITION else ""
+        return act_url(f"drop-{self.kind}", self.target.collection, part)
 
     @property
     def exists(self) -> bool:
-        if not self.seeds.exists(self.collection):
-            return False
-        client = self.seeds.server.client()
-        return self.kind == "collection" or self.name in client.list_partitions(self.collection)
+        return self.seeds.exists(self.target.collection) and self.is_there()
 
 
-@pytest.fixture(params=["collection", "partition"])
-def thing(request: pytest.FixtureRequest, make_collection: Seeds, unique: Any) -> Thing:
+@pytest.fixture(params=[Kind.COLLECTION, Kind.PARTITION], ids=str)
+def thing(request: pytest.FixtureRequest, make_collection: Seeds) -> Asked:
     """Each of the two on the real Milvus."""
-    collection, partition = make_collection(partitions=["Novels"]), "Novels"
-    if request.param == "collection":
-        url = act_url("drop-collection", collection)
-        return Thing("collection", url, collection, collection, make_collection)
-    url = act_url("drop-partition", collection, partition)
-    return Thing("partition", url, partition, collection, make_collection)
+    return Asked.make(make_collection, request.param)
 
 
 @pytest.fixture
@@ -97,7 +96,7 @@ def test_the_dialog_shows_the_facts_before_it_asks(
 
 
 def test_htmx_gets_the_dialog_and_a_browser_a_page(
-    thing: Thing, real: Any, signed_in: SignIn
+    thing: Asked, real: Any, signed_in: SignIn
 ) -> None:
     whole, part = signed_in().get(thing.url), signed_in(htmx=True).get(thing.url)
     assert Page(whole).is_whole
@@ -109,7 +108,7 @@ def test_htmx_gets_the_dialog_and_a_browser_a_page(
 
 
 def test_opening_the_dialog_changes_nothing_and_records_nothing(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
     assert client.get(thing.url).status_code == client.head(thing.url).status_code == 200
@@ -117,7 +116,7 @@ def test_opening_the_dialog_changes_nothing_and_records_nothing(
 
 
 def test_the_dialog_tells_id_place_and_the_same_as_code(
-    thing: Thing, real: Any, signed_in: SignIn
+    thing: Asked, real: Any, signed_in: SignIn
 ) -> None:
     page = Page(signed_in().get(thing.url))
     assert re.search(r"database default .*id \d{10,}", page.text)
@@ -131,7 +130,7 @@ def test_the_dialog_tells_id_place_and_the_same_as_code(
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
 def test_dialog_with_a_wrong_name_asks_again_and_sends_nothing(
-    htmx: bool, thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    htmx: bool, thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     """Which names are wrong, and what is said: tests/web/test_forms.py."""
     client, text = signed_in(htmx=htmx), thing.name.swapcase()
@@ -146,7 +145,7 @@ def test_dialog_with_a_wrong_name_asks_again_and_sends_nothing(
 
 
 def test_a_reason_too_long_is_said_and_nothing_is_sent(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     page = Page(confirm(signed_in(), thing.url, thing.name, reason="x" * 501))
     assert page.status == 422
@@ -155,7 +154,7 @@ def test_a_reason_too_long_is_said_and_nothing_is_sent(
 
 
 def test_the_right_name_drops_it_once_and_the_message_leads_to_the_record(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
     answer = confirm(client, thing.url, thing.name, reason="Ticket 7")
@@ -173,7 +172,7 @@ def test_the_right_name_drops_it_once_and_the_message_leads_to_the_record(
     assert said not in Page(client.get(list_url())).text, "a message is said once"
 
 
-def test_htmx_is_led_to_the_same_place(thing: Thing, real: Any, signed_in: SignIn) -> None:
+def test_htmx_is_led_to_the_same_place(thing: Asked, real: Any, signed_in: SignIn) -> None:
     client = signed_in(htmx=True)
     answer = confirm(client, thing.url, thing.name)
     assert answer.status_code == 200
@@ -183,7 +182,7 @@ def test_htmx_is_led_to_the_same_place(thing: Thing, real: Any, signed_in: SignI
 
 
 def test_a_second_click_sends_nothing_more_and_shows_the_first(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
     form = {"token": Page(client.get(thing.url)).value("token"), "typed_name": thing.name}
@@ -311,7 +310,7 @@ def test_a_crafted_drop_of_what_milvus_keeps_is_refused_here_and_recorded(
 @pytest.mark.parametrize("name", ["viewer", "auditor", "outsider"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_who_may_not_drop_is_refused_and_the_attempt_recorded(
-    name: str, method: str, thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    name: str, method: str, thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     token = Page(signed_in("operator").get(thing.url)).value("token")
     client, form = signed_in(name), {"token": token, "typed_name": thing.name}
@@ -342,7 +341,7 @@ def test_the_right_to_drop_partitions_is_not_the_right_to_drop_collections(
     assert events() == [("rejected", "denied")] * 3
 
 
-def test_without_signing_in_there_is_no_dialog(thing: Thing, faulty: Any, destroyed: Any) -> None:
+def test_without_signing_in_there_is_no_dialog(thing: Asked, faulty: Any, destroyed: Any) -> None:
     for answer in (Client().get(thing.url), Client().post(thing.url, {"typed_name": thing.name})):
         assert answer.status_code == 302
         assert answer.headers["Location"].startswith("/sign-in/?next=/clusters/main/drop-")
@@ -374,7 +373,7 @@ def test_where_an_attempt_came_from_is_what_the_trusted_proxy_saw(
 @pytest.mark.parametrize("forgery", ["changed", "missing", "another person's", "another thing's"])
 def test_a_forged_consent_is_refused_and_recorded(
     forgery: str,
-    thing: Thing,
+    thing: Asked,
     faulty: Any,
     make_collection: Seeds,
     destroyed: Any,
@@ -399,7 +398,7 @@ def test_a_forged_consent_is_refused_and_recorded(
 
 
 def test_a_dialog_left_open_too_long_is_shown_afresh(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn, settings: Any
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn, settings: Any
 ) -> None:
     client = signed_in()
     old = Page(client.get(thing.url)).value("token")
@@ -416,16 +415,11 @@ def test_a_dialog_left_open_too_long_is_shown_afresh(
 
 
 def test_a_namesake_created_meanwhile_survives(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
-    client, milvus = signed_in(), thing.seeds.server.client()
+    client = signed_in()
     token = Page(client.get(thing.url)).value("token")
-    if thing.kind == "collection":
-        milvus.drop_collection(thing.name)
-        thing.seeds(thing.name)
-    else:
-        milvus.drop_partition(thing.collection, thing.name)
-        milvus.create_partition(thing.collection, thing.name)
+    thing.replace()
     page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
     assert page.status == 409
     assert "It changed since you opened this dialog" in page.text
@@ -433,11 +427,11 @@ def test_a_namesake_created_meanwhile_survives(
 
 
 def test_what_is_gone_already_is_not_called_dropped(
-    thing: Thing, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client, milvus = signed_in(), thing.seeds.server.client()
     token = Page(client.get(thing.url)).value("token")
-    milvus.drop_collection(thing.collection)
+    milvus.drop_collection(thing.target.collection)
     page = Page(client.post(thing.url, {"token": token, "typed_name": thing.name}))
     assert page.status == 404
     assert "It no longer exists" in page.text
@@ -448,7 +442,7 @@ def test_what_is_gone_already_is_not_called_dropped(
 
 
 def test_while_an_operation_is_open_a_second_person_is_told_whose_it_is(
-    thing: Thing, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
+    thing: Asked, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     rpc = f"Drop{thing.kind.capitalize()}"
     chain.relay.fail(rpc, grpc.StatusCode.UNAVAILABLE, "lost")
@@ -489,7 +483,7 @@ def test_milvus_refusing_leads_to_a_page_that_says_so(
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_milvus_down_before_the_look_means_nothing_was_sent(
-    method: str, thing: Thing, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
+    method: str, thing: Asked, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in(htmx=True)
     token = Page(client.get(thing.url)).value("token")
