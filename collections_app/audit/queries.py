@@ -199,11 +199,15 @@ def last_seen(name: str) -> Actor | None:
 
 
 def signed_in_since(actor: Actor, moment: datetime) -> Actor | None:
-    """The same person as their newest sign-in, or change of groups, after that moment; or None."""
+    """The same person as their newest sign-in, or change of groups, after that moment; or None.
+
+    Without groups if their session was ended since: by the identity provider, or by its age.
+    """
     same = Q(actor__endswith=f"|{actor.issuer}|{actor.subject}", recorded_at__gt=moment)
     rows = AuditEvent.objects.filter(same, phase=Phase.SESSION).exclude(action="session.refused")
     row = rows.order_by("-sequence").first()
     if row is None:
         return None
     newest = json.loads(row.record)["actor"]
-    return Actor(**{**newest, "groups": tuple(newest["groups"])})
+    groups = () if row.action == "session.ended" else tuple(newest["groups"])
+    return Actor(**{**newest, "groups": groups})

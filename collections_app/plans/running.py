@@ -58,6 +58,7 @@ def work(plan: Plan, *, seconds: float, ticket: int | None = None) -> None:
     """
     caller, until = caller_of(plan), time.monotonic() + seconds
     _settle_left_over(plan, caller)
+    _pause_without_groups(plan, caller)
 
     def carry_on() -> None:
         while _goes_on(until) and (item := take(plan, ticket)):
@@ -188,6 +189,14 @@ def _pause(plan: Plan, why: str, caller: Caller) -> None:
     if row.state == PlanState.RUNNING:
         Plan.objects.filter(pk=plan.pk).update(state=PlanState.PAUSED, why=why)
         events.append(events.PAUSE, row, caller, f"paused. {why}")
+
+
+def _pause_without_groups(plan: Plan, caller: Caller) -> None:
+    """Whoever has no group any more may do nothing, so no item has to be refused one by one."""
+    if caller.actor.groups or caller.actor.method == "shell":
+        return
+    with log.appending():
+        _pause(plan, f"{caller.actor.display} has no groups any more, or was signed out", caller)
 
 
 def _end(plan: Plan, caller: Caller) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from collections_app import clusters
-from collections_app.audit.log import Outcome
+from collections_app.audit import log
+from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.milvus.errors import MilvusError
 from collections_app.models import AuditEvent, ItemState, Plan, PlanState
 from collections_app.operations.reconcile import settle
@@ -114,6 +115,25 @@ def test_item_whose_right_is_lost_since_is_refused(
     )
     run(plan)
     assert states(plan) == [ItemState.REFUSED, DONE]
+
+
+@pytest.mark.parametrize(
+    ("action", "groups", "state"),
+    [
+        ("session.ended", ("operator",), PlanState.PAUSED),
+        ("session.groups", (), PlanState.PAUSED),
+        ("session.groups", ("operator",), PlanState.DONE),
+        ("session.refused", (), PlanState.DONE),
+    ],
+)
+def test_plan_of_a_person_who_was_signed_out_is_paused(
+    fake: Any, action: str, groups: tuple[str, ...], state: PlanState
+) -> None:
+    plan = confirm(plan_for([fake.add("a")]))
+    session = Entry(phase=Phase.SESSION, action=action, caller=caller(actor(groups=groups)))
+    log.write(session)
+    run(plan)
+    assert plan.state == state
 
 
 def test_first_unknown_outcome_pauses_the_plan(
