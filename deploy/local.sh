@@ -105,6 +105,7 @@ case $mode in
 run)
     $python manage.py reconcile_operations --loop >/dev/null & companion=$!
     $python manage.py run_plans >/dev/null & companion="$companion $!"
+    $python manage.py purge_recycle_bin --loop >/dev/null & companion="$companion $!"
     ;;
 demo-sso) start_provider ;;
 esac

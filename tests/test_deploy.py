@@ -23,7 +23,7 @@ DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 COMMON = DEPLOY / "systemd" / "milvus-admin-.service.d" / "common.conf"
-OURS = ("web", "migrate", "plans", "reconcile", "watch")
+OURS = ("web", "migrate", "plans", "purge", "reconcile", "watch")
 BASES = {"WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"}  # gunicorn's own
 
 
@@ -250,7 +250,7 @@ def test_kustomization_names_every_file_but_the_secret() -> None:
 
 
 def test_pods_have_no_rights() -> None:
-    assert len(pods()) == 5
+    assert len(pods()) == 6
     for pod in pods():
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -331,7 +331,13 @@ def test_commands_that_are_run_exist() -> None:
     named = [re.findall(r"manage\.py[, ]+(\w+)", path.read_text()) for path in texts]
     ours = {path.stem for path in ROOT.glob("collections_app/management/commands/*.py")}
     used = {name for names in named for name in names}
-    assert used == {"migrate", "run_plans", "reconcile_operations", "watch"}
+    assert used == {
+        "migrate",
+        "run_plans",
+        "reconcile_operations",
+        "purge_recycle_bin",
+        "watch",
+    }
     assert used - {"migrate"} <= ours
 
 

@@ -28,6 +28,7 @@ CARRIED_OUT_LATE = (
     "the operation succeeded"
 )
 DONE_BY_ANOTHER = "It no longer exists. Operation {} dropped it"
+WITH_ID = (Kind.COLLECTION, Kind.BINNED)  # whose id is a collection's
 REMEMBERED = timedelta(days=7)  # each is read for so long
 
 
@@ -49,7 +50,7 @@ def follow_up_late_drops(caller: Caller) -> list[str]:
 def follow_up_gone(clusters: list[str], ids: Collection[int], caller: Caller) -> None:
     """The same for collections of one server that are gone, by id. Raises LogUnwritable."""
     for closed, intent in _not_done() if ids else ():
-        here = intent.target.cluster in clusters and intent.target.kind is Kind.COLLECTION
+        here = intent.target.cluster in clusters and intent.target.kind in WITH_ID
         if here and intent.identity.id in ids:
             _follow_up(closed, intent, caller)
 

@@ -13,11 +13,13 @@ from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit.events import Intent, intent_of
 from ..audit.log import Outcome
+from ..clusters import same_server
 from ..milvus.errors import NotFound
 from ..milvus.types import Identity, Target
-from ..models import BinItem, Claim
+from ..models import AuditEvent, BinItem, Claim
 from ..operations.claims import claim_on, last_outcome
 from ..operations.kinds.binned import identity_of, target_of
+from ..operations.late_drops import follow_up_gone
 from ..operations.private_names import BIN, operation_of
 from ..operations.sending import follow_up
 from .items import items_in
@@ -96,6 +98,10 @@ def follow_up_findings(cluster: str, caller: Caller) -> list[str]:
 
 def _follow_up(finding: Finding, caller: Caller) -> str:
     item, text = finding.item, finding.text
+    if finding.state is State.GONE:  # a purge that Milvus carried out late explains it
+        follow_up_gone(same_server(item.cluster), {item.collection_id} - {0}, caller)
+        if not BinItem.objects.filter(pk=item.pk).exists():
+            return ""
     closed = last_outcome(item.operation_id)
     recorded = None
     if closed and text not in closed.record:
@@ -143,3 +149,32 @@ def _move_of(name: str) -> Intent | None:
     operation: uuid.UUID | None = operation_of(name, BIN)
     intent = intent_of(operation) if operation else None
     return intent if intent and intent.action == Action.MOVE_TO_BIN else None
+
+
+# --- bin and log ----------------------------------------------------------------------------------
+
+
+def log_problems() -> Iterator[str]:
+    """Where the index of the bin contradicts the log, in sentences without their full stops.
+
+    An intent that is in a removed segment can't be compared.
+    """
+    for item in BinItem.objects.order_by("moved_at"):
+        moved, last = intent_of(item.operation_id), last_outcome(item.operation_id)
+        if moved and (identity_of(item), item.name) != (moved.identity, moved.target.name):
+            yield f"the recycle bin says of {item.name} what operation {item.operation_id} does not"
+        if last and last.outcome != Outcome.SUCCEEDED:
+            yield f"operation {item.operation_id} did not move {item.name}, which is in the bin"
+        if ended := _ended_by(item):
+            yield f"operation {ended} took {item.name} out of the recycle bin, where it still is"
+
+
+def _ended_by(item: BinItem) -> uuid.UUID | None:
+    """A restore or purge of it that succeeded, although it is still in the index."""
+    ended = AuditEvent.objects.filter(
+        action__in=(Action.RESTORE, Action.PURGE),
+        cluster=item.cluster,
+        name=item.private_name,
+        outcome=Outcome.SUCCEEDED,
+    ).first()
+    return ended.operation_id if ended else None

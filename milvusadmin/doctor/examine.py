@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from django.conf import settings
 from django.db import connection
@@ -9,7 +10,7 @@ from django.db import connection
 from collections_app import clusters
 from collections_app.milvus.types import Cluster
 
-from . import database, environment, milvus
+from . import database, environment, milvus, recycle_bin
 from .findings import Check, Finding, State, within
 
 DEADLINE = 10.0  # seconds for a check; a cluster has its own
@@ -23,6 +24,9 @@ def everything() -> list[Finding]:
     with ThreadPoolExecutor(CLUSTERS) as pool:  # those that hang, hang together
         for of_cluster in pool.map(_cluster, clusters.all_clusters()):
             found += of_cluster
+    for cluster in clusters.all_clusters():
+        bin_look: Check = partial(recycle_bin.look, cluster)
+        found += _run(f"recycle bin {cluster.key}", _alone(bin_look), 3 * cluster.read_timeout + 5)
     found += _run(environment.SIGN_IN, environment.sign_in)
     found += _run(environment.STATIC, environment.static_files)
     return found + _run(environment.IMAGE, environment.base_image)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,14 +11,22 @@ import pytest
 from django.utils import timezone
 
 from collections_app import clusters
+from collections_app.access.policy import Action
 from collections_app.access.principals import Caller
 from collections_app.milvus.errors import MilvusError
 from collections_app.models import AuditEvent, BinItem
 from collections_app.operations.private_names import BIN
 from collections_app.operations.reconcile import settle
 from collections_app.recycle_bin import pause
-from collections_app.recycle_bin.check import State, adopt_late_moves, findings, follow_up_findings
+from collections_app.recycle_bin.check import (
+    State,
+    adopt_late_moves,
+    findings,
+    follow_up_findings,
+    log_problems,
+)
 from collections_app.recycle_bin.purging import LOADED, purge_due
+from milvusadmin.doctor.recycle_bin import look as doctor_look
 from tests.fixtures import ORIGIN
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
@@ -31,6 +40,7 @@ from tests.recycle_bin.conftest import (
     id_of,
     make_due,
     shell_behind,
+    shown,
     shown_for_move,
     someone,
 )
@@ -196,3 +206,35 @@ def test_due_items_of_a_removed_cluster_are_left_alone(thing: Thing) -> None:
     item = binned(thing)
     BinItem.objects.filter(pk=item.pk).update(cluster="elsewhere", purge_at=timezone.now())
     assert results() == []
+
+
+# --- bin, log and doctor --------------------------------------------------------------------------
+
+
+def test_bin_and_log_agree_until_somebody_writes_into_the_index(thing: Thing) -> None:
+    item = binned(thing)
+    assert list(log_problems()) == []
+    BinItem.objects.filter(pk=item.pk).update(name="another")
+    assert "the recycle bin says of another" in next(iter(log_problems()))
+
+
+def test_item_that_a_restore_left_in_the_index_is_found(thing: Thing) -> None:
+    item = binned(thing)
+    assert done(replace(shown(Action.RESTORE, item), new_name=thing.target.name))
+    item.save(force_insert=True)
+    assert "out of the recycle bin" in next(iter(log_problems()))
+
+
+def test_doctor_says_where_bin_and_milvus_disagree(thing: Thing) -> None:
+    item = binned(thing)
+    cluster = clusters.get("main").cluster
+    assert [finding.state for finding in doctor_look(cluster)] == ["ok"]
+    thing.seeds.server.client().drop_collection(item.private_name, timeout=10)
+    assert "was dropped outside" in next(iter(doctor_look(cluster))).text
+
+
+def test_doctor_says_that_nobody_purges(thing: Thing) -> None:
+    item = binned(thing)
+    BinItem.objects.filter(pk=item.pk).update(purge_at=timezone.now() - timedelta(hours=1))
+    text = [finding.text for finding in doctor_look(clusters.get("main").cluster)][-1]
+    assert text == "1 overdue, and purge_recycle_bin does not run"

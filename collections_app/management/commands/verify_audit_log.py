@@ -9,6 +9,7 @@ from ...audit import copy_check, integrity, verify
 from ...audit.verify import Verdict
 from ...health import heartbeat
 from ...models import RemovedSegment
+from ...recycle_bin.check import log_problems
 from ..shell import Error, ShellCommand
 
 T = TypeVar("T")
@@ -59,7 +60,8 @@ class Command(ShellCommand):
         problems = list(self._of_chain(verdict, options))
         if not files and not verdict.broken:
             self._say_removed()
-            problems += [f"Beside the chain: {text}." for text in integrity.problems()]
+            beside = [*integrity.problems(), *log_problems()]
+            problems += [f"Beside the chain: {text}." for text in beside]
         if options["against"]:
             problems += self._of_copy(options["against"], options["lost"])
         if problems:
