@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from .. import clusters
@@ -103,7 +104,7 @@ def read_items(plan: Plan, *, seconds: float = float("inf")) -> bool:
             unread = list(plan.items.filter(state=ItemState.UNREAD).order_by("position")[:CHUNK])
             if not unread:
                 return _ready(plan)
-            answers = list(pool.map(lambda item: _read(plan, item, author, claims), unread))
+            answers = list(pool.map(lambda item: _read_aside(plan, item, author, claims), unread))
             problem = next((a for a in answers if isinstance(a, str)), "")
             _keep(plan, [a for a in answers if isinstance(a, PlanItem)], problem)
             if problem:
@@ -111,8 +112,16 @@ def read_items(plan: Plan, *, seconds: float = float("inf")) -> bool:
     return False
 
 
+def _read_aside(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem | str:
+    """`_read` in a thread, which leaves no database connection open."""
+    try:
+        return _read(plan, item, author, claims)
+    finally:
+        connection.close()
+
+
 def _read(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem | str:
-    """The item as it is now, or why Milvus did not answer. Touches no database."""
+    """The item as it is now, or why Milvus did not answer."""
     action, target = Action(plan.action), target_of(plan, item)
     decision = decide(author, action, place_of(target))
     if not decision.allowed:

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..access.policy import matches
-from ..milvus.types import Load, Table
+from ..access.policy import Action, matches
+from ..milvus.types import Cluster, Load, Table
+
+
+def action_for(cluster: Cluster, *, partitions: bool, permanently: bool) -> Action:
+    """What a plan does with its items: with a recycle bin, collections go there unless told."""
+    if partitions:
+        return Action.DROP_PARTITION
+    to_bin = cluster.recycle_bin is not None and not permanently
+    return Action.MOVE_TO_BIN if to_bin else Action.DROP_COLLECTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

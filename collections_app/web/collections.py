@@ -121,6 +121,8 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "pager": view.pager(page, url),
         "standby": standby,
         "may_drop": not standby and request.permissions.may_somewhere(removal_on(cluster)),
+        "to_bin": removal_on(cluster) is Action.MOVE_TO_BIN,
+        "may_drop_permanently": request.permissions.may(Action.DROP_COLLECTION, place),
         "in_bin": sum(matches(patterns, known) for known in hidden.values()),
         "recycle_bin_url": links.recycle_bin(cluster, database),
         "title": f"Collections in {database}",

@@ -7,7 +7,7 @@ from django.conf import settings
 from ..access.policy import Action, may_somewhere
 from .request import AppRequest
 
-PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION)
+PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION, Action.MOVE_TO_BIN)
 
 
 def navigation(request: AppRequest) -> dict[str, Any]:

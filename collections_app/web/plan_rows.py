@@ -92,6 +92,15 @@ def done_word(plan: Plan) -> str:
     return OPERATIONS[Action(plan.action)].done_word.capitalize()
 
 
+def verb_of(plan: Plan) -> str:
+    """What it does with its items: "Drop" or "Move"."""
+    return OPERATIONS[Action(plan.action)].verb
+
+
+def is_irreversible(plan: Plan) -> bool:
+    return OPERATIONS[Action(plan.action)].is_irreversible
+
+
 def label_of(state: str, plan: Plan) -> str:
     if state == ItemState.DONE:
         return done_word(plan)

@@ -17,6 +17,7 @@ from ..access.principals import caller_of
 from ..health import heartbeat
 from ..milvus.types import Partitions, Table
 from ..plans import building, deciding, finding, tasks
+from ..plans.choosing import action_for
 from ..plans.progress import progress_of
 from ..plans.rows import (
     ItemState,
@@ -28,11 +29,21 @@ from ..plans.rows import (
     digest_of,
     to_do,
 )
+from ..recycle_bin.items import names_by_private_name
 from . import links
 from .errors import Problem, show
 from .forms import PlanForm
 from .http import go_to, is_htmx_part, open_cluster, page_or_part, require_visible
-from .plan_rows import buttons, done_word, parts, place_of, row_of, things
+from .plan_rows import (
+    buttons,
+    done_word,
+    is_irreversible,
+    parts,
+    place_of,
+    row_of,
+    things,
+    verb_of,
+)
 from .request import SignedInRequest
 from .tables import PAGE, ListView, Pager
 from .view_policy import policy
@@ -42,7 +53,7 @@ SILENT_AFTER = 60  # seconds after which the background process is called silent
 
 
 @require_POST
-@policy(Action.DROP_COLLECTION, Action.DROP_PARTITION)
+@policy(Action.DROP_COLLECTION, Action.DROP_PARTITION, Action.MOVE_TO_BIN)
 def create(request: SignedInRequest, cluster: str) -> HttpResponse:
     """A plan of what was selected in a list, or of all that the list's filters match."""
     milvus, database = open_cluster(request, cluster), _posted(request, "database")
@@ -53,7 +64,11 @@ def create(request: SignedInRequest, cluster: str) -> HttpResponse:
     chosen = _chosen(request, milvus, database, collection)
     try:
         plan = building.create(
-            Action.DROP_PARTITION if collection else Action.DROP_COLLECTION,
+            action_for(
+                milvus.cluster,
+                partitions=bool(collection),
+                permanently=bool(request.POST.get("permanently")),
+            ),
             cluster,
             database,
             [(collection or name, name) for name in chosen.names],
@@ -88,7 +103,9 @@ def _chosen(
     else:
         table = milvus.gateway.collections(database)
         seen = visible(request.actor, milvus.cluster.key, database)
-    at_all = [at for at, name in enumerate(table.names) if matches(seen, name)]
+    hidden = names_by_private_name(milvus.cluster.key, database)  # what is in the recycle bin
+    names_seen = ((at, name) for at, name in enumerate(table.names) if name not in hidden)
+    at_all = [at for at, name in names_seen if matches(seen, name)]
     names = sorted(table.names[at] for at in view.matching(table, at_all))
     return Chosen(names=names, words=f"all that matched: {view.words or 'no filter'}")
 
@@ -117,7 +134,7 @@ def listing(request: SignedInRequest) -> HttpResponse:
                 "label": label,
                 "progress": known,
                 "author": author_of(plan),
-                "what": f"{done_word(plan)[:-3]} {things(plan, known.listed)}",
+                "what": f"{verb_of(plan)} {things(plan, known.listed)}",
                 "cluster_label": _label(plan.cluster),
             }
             for plan, label, known in rows
@@ -173,6 +190,8 @@ def _page(
         "blocked": known.count(ItemState.BLOCKED),
         "what": things(plan, known.count(ItemState.TODO)),
         "done_word": done_word(plan),
+        "verb": verb_of(plan).lower(),
+        "is_irreversible": is_irreversible(plan),
         "rows": [row_of(plan, item) for item in page],
         "hidden": known.listed - len(items) if not request.GET.get("state") else 0,
         "only": request.GET.get("state", ""),

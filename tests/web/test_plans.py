@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from collections_app.access.policy import Action
-from collections_app.models import ItemState, Plan, PlanState
+from collections_app.models import BinItem, ItemState, Plan, PlanState
 from collections_app.plans import running
 from tests.fakes import FakeMilvus
 from tests.fixtures import rule
@@ -263,8 +264,6 @@ def test_nothing_selected_makes_no_plan(operator: Client, fake: FakeMilvus) -> N
 def test_old_sign_in_is_asked_for_before_confirming(
     operator: Client, fake: FakeMilvus, settings: Any
 ) -> None:
-    from dataclasses import replace
-
     settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], reauth=300.0)}
     plan = made(operator, fake.add("a"))
     shown = page(operator, plan)
@@ -272,3 +271,38 @@ def test_old_sign_in_is_asked_for_before_confirming(
     assert f"next=%2Fplans%2F{plan.pk}%2F" in shown.html
     data = {"typed": "drop 1 on Milvus", "digest": "0" * 64}
     assert operator.post(f"/plans/{plan.pk}/confirm/", data).status_code == 409
+
+
+def test_cluster_with_a_recycle_bin_plans_moves_to_it(
+    use_cluster: Any, milvus_server: Any, make_collection: Any, signed_in: SignIn
+) -> None:
+    use_cluster(milvus_server.uri, milvus_server.token, recycle_bin=604_800.0)
+    name, client = make_collection(), signed_in("operator")
+    listed = Page(client.get(reverse("collections", args=["main"]), {"q": name}))
+    assert "Plan move of all 1 that match…" in listed.text
+    assert "Drop permanently instead" not in listed.text, "an operator may not"
+    plan = made(client, name)
+    shown = page(client, plan)
+    assert "1 collection will be moved to the recycle bin" in shown.text
+    assert "permanently deletes" not in shown.text
+    confirm(client, plan, "move 1 on Test")
+    call_command("run_plans", "--once")
+    assert "1 moved to the recycle bin" in page(client, plan).text
+    item = BinItem.objects.get()
+    assert item.operation_id == plan.items.get().operation_id
+    again = made(client, all="1")
+    assert item.private_name not in again.items.values_list("name", flat=True)
+    make_collection.server.client().drop_collection(item.private_name)
+
+
+def test_drop_is_permanent_where_it_is_asked_for(
+    fake: FakeMilvus, signed_in: SignIn, settings: Any
+) -> None:
+    settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], recycle_bin=604_800.0)}
+    settings.ACCESS = (rule("operator", "*"),)
+    fake.add("a")
+    listed = Page(signed_in("operator").get(reverse("collections", args=["main"])))
+    assert "Drop permanently instead" in listed.text
+    plan = made(signed_in("operator"), "a", permanently="1")
+    assert plan.action == Action.DROP_COLLECTION
+    assert "permanently deletes 1 collection" in page(signed_in("operator"), plan).text

@@ -11,7 +11,6 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from ... import clusters
-from ...access.policy import Action
 from ...access.principals import Caller
 from ...audit.log import LogUnwritable
 from ...milvus.errors import MilvusError
@@ -20,6 +19,7 @@ from ...models import ItemState, Plan, PlanState
 from ...plans import building, choosing, deciding, finding, tasks
 from ...plans.progress import Progress, progress_of
 from ...plans.rows import OVER, PlanRejected, digest_of, to_do
+from ...recycle_bin.items import names_by_private_name
 from ...web import links
 from ..shell import Error, ShellCommand
 
@@ -45,6 +45,8 @@ class Command(ShellCommand):
         create.add_argument("--loaded", choices=("yes", "no"), help="only loaded ones, or others")
         create.add_argument("--from-file", default="", help=NAMES)
         create.add_argument("--partitions-of", default="", help="partitions of this collection")
+        permanently = "drop collections even where the cluster has a recycle bin"
+        create.add_argument("--permanently", action="store_true", help=permanently)
         create.add_argument("--cluster", default="main", help="the cluster's key (main)")
         create.add_argument("--database", default="default", help="the database (default)")
         create.add_argument("--reason", default="", help="recorded in the audit log")
@@ -88,7 +90,11 @@ class Command(ShellCommand):
         names, selection = _chosen(options)
         collection = options["partitions_of"]
         plan = building.create(
-            Action.DROP_PARTITION if collection else Action.DROP_COLLECTION,
+            choosing.action_for(
+                clusters.get(options["cluster"]).cluster,
+                partitions=bool(collection),
+                permanently=options["permanently"],
+            ),
             options["cluster"],
             options["database"],
             [(collection or name, name) for name in names],
@@ -195,7 +201,9 @@ def _matching(options: dict[str, Any], wanted: choosing.Filter) -> list[str]:
     else:
         listing = gateway.collections(options["database"])
     names = listing.names
-    return sorted(names[at] for at in wanted.places(listing, range(len(names))))
+    hidden = names_by_private_name(options["cluster"], options["database"])
+    places = [at for at, name in enumerate(names) if name not in hidden]
+    return sorted(names[at] for at in wanted.places(listing, places))
 
 
 def _before(age: str) -> Any:
