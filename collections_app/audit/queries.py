@@ -115,7 +115,7 @@ def recent_operations(cluster: str, database: str, collection: str) -> list[Even
 
 def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:
     """Events that the reader may see and that match AuditFilterForm's data, newest first."""
-    events = AuditEvent.objects.filter(_readable(reader)).order_by("-sequence")
+    events = AuditEvent.objects.filter(readable_by(reader)).order_by("-sequence")
     for column in ("cluster", "database", "outcome"):
         if filters.get(column):
             events = events.filter(**{column: filters[column]})
@@ -131,12 +131,15 @@ def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:
     return events
 
 
-def _readable(reader: Actor) -> Q:
-    """What the reader's rules let them read. Events about no object need a rule for everything."""
-    if may_everywhere(reader, Action.READ_AUDIT):
+def readable_by(reader: Actor, action: Action = Action.READ_AUDIT) -> Q:
+    """Events about what the reader's rules grant the action on.
+
+    Events about no object need a rule for everything.
+    """
+    if may_everywhere(reader, action):
         return Q()
     found = Q(pk__in=())
-    for rule in rules_granting(reader, Action.READ_AUDIT):
+    for rule in rules_granting(reader, action):
         found |= (
             Q(cluster__gt="")
             & _fits("cluster", rule.clusters)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
-from django.db.models import F
+from django.db.models import F, Min
 
 from ..audit import log
 from ..audit.log import Entry
@@ -12,6 +12,13 @@ from ..models import SeenCollection, WatchedDatabase
 from .diff import CollectionEntry
 from .events import Change
 from .listing import Lists
+
+
+def last_listed(cluster: str) -> datetime | None:
+    """When the watch listed every database of a cluster last; None if it never did."""
+    oldest: datetime | None
+    oldest = WatchedDatabase.objects.filter(cluster=cluster).aggregate(at=Min("listed_at"))["at"]
+    return oldest
 
 
 class Overtaken(Exception):

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from .. import clusters
 from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
+from ..audit.events import intent_of
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim
@@ -97,6 +98,14 @@ def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
         return by_private_name.get(target.collection) or next(candidates, None)
 
     return claim
+
+
+def open_in(cluster: str) -> Iterator[tuple[Claim, Target]]:
+    """The open operations on a cluster and their targets, oldest first."""
+    claims = Claim.objects.filter(cluster__in=clusters.same_server(cluster)).order_by("claimed_at")
+    for claim in claims:
+        if intent := intent_of(claim.operation_id):
+            yield claim, intent.target
 
 
 def _digests(target: Target, keys: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ from ..rehearsal.record import standing
 from . import links
 from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
-from .http import named, open_cluster, page_or_part, require_visible, visible_clusters
+from .http import named, open_cluster, page_or_part, require_visible
 from .request import SignedInRequest
 from .rows import Claims, collection_rows, collection_target, partition_rows, removal_on
 from .tables import PAGE, ListView
@@ -29,19 +29,6 @@ from .view_policy import policy
 
 if TYPE_CHECKING:
     from ..milvus.gateway import Gateway
-
-
-@policy()
-@require_safe
-def home(request: SignedInRequest) -> HttpResponse:
-    """The clusters this person may see. With a single one, straight to its databases."""
-    permissions = request.permissions
-    if not permissions.may_somewhere(Action.VIEW):
-        return redirect("audit" if permissions.may_somewhere(Action.READ_AUDIT) else "access")
-    known = visible_clusters(request)
-    if len(known) == 1:
-        return redirect("databases", cluster=known[0].key)
-    return render(request, "collections_app/home.html", {"clusters": known, "title": "Clusters"})
 
 
 @policy()

@@ -70,6 +70,13 @@ def refuse(request: SignedInRequest, action: Action) -> NoReturn:
 
 
 def open_cluster(request: SignedInRequest, key: str) -> clusters.Milvus:
+    """The cluster of that key, with a slot at it. Raises Http404 as `find_cluster`, Unreachable."""
+    found = find_cluster(request, key)
+    request.slots.acquire(found)
+    return found
+
+
+def find_cluster(request: SignedInRequest, key: str) -> clusters.Milvus:
     """The cluster of that key. Http404 if there is none, or none that this person may see."""
     try:
         found = clusters.get(key)
@@ -77,7 +84,6 @@ def open_cluster(request: SignedInRequest, key: str) -> clusters.Milvus:
         found = None
     if found is None or not request.permissions.may(Action.VIEW, Place(cluster=key)):
         raise Http404(f"No cluster {key} is configured")
-    request.slots.acquire(found)
     return found
 
 

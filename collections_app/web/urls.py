@@ -6,11 +6,12 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 from django.urls import path
 
 from ..operations.kinds.acts import ACTS
-from . import access, collections, confirm, operations, plans, recycle_bin
+from . import access, collections, confirm, home, operations, plans, recycle_bin
 from . import audit as log
 
 urlpatterns = [
-    path("", collections.home, name="home"),
+    path("", home.home, name="home"),
+    path("clusters/<slug:cluster>/overview/", home.overview, name="overview"),
     path("clusters/<slug:cluster>/", collections.databases, name="databases"),
     path("clusters/<slug:cluster>/collections/", collections.listing, name="collections"),
     path("clusters/<slug:cluster>/collection/", collections.detail, name="collection"),

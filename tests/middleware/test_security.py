@@ -33,7 +33,7 @@ ANSWERS: dict[str, tuple[int, Callable[[SignIn], Any]]] = {
     "sign-in page": (200, lambda _: Client().get("/sign-in/")),
     "page": (200, lambda signed_in: signed_in("auditor").get("/audit/")),
     "part": (200, lambda signed_in: signed_in("auditor", htmx=True).get("/audit/")),
-    "redirect": (302, lambda signed_in: signed_in("viewer").get("/")),
+    "redirect": (302, lambda signed_in: signed_in("auditor").get("/")),
     "redirect to sign-in": (302, lambda _: Client().get("/")),
     "redirect of htmx": (200, lambda _: Client(headers={"HX-Request": "true"}).get("/")),
     "download": (

@@ -152,7 +152,7 @@ def closed(name: str, method: str) -> int:
     if not acts and (name in POST_ONLY) == (method == "get"):
         return 405
     plan = name in DECISIONS | {"plan", "plan-export"}
-    places = {"databases", "collections", "collection", "recycle-bin", "bin-pause"}
+    places = {"databases", "overview", "collections", "collection", "recycle-bin", "bin-pause"}
     if acts or plan or name in places:
         return 404
     return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)

@@ -30,8 +30,6 @@ def nobody_there(use_cluster: Callable[..., Any]) -> Any:
 @pytest.mark.parametrize(
     ("name", "goes_to"),
     [
-        ("viewer", DATABASES),
-        ("operator", DATABASES),
         ("auditor", "/audit/"),
         ("outsider", "/access/"),
     ],
@@ -75,10 +73,11 @@ def test_two_clusters_are_listed_without_waiting_for_either(
     assert [tag.text for tag in page.find("h2")] == [
         "Test http://127.0.0.1:1",
         "Elsewhere http://127.0.0.1:1",
+        "Background tasks",
     ]
     assert [tag.attrs["hx-get"] for tag in page.find("div", hx_trigger="load")] == [
-        DATABASES,
-        "/clusters/second/",
+        "/clusters/main/overview/",
+        "/clusters/second/overview/",
     ]
     assert "secret-word" not in page.html
 

@@ -129,7 +129,7 @@ def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("inside-of-the-machine")
 
-    monkeypatch.setattr("collections_app.web.collections.clusters.all_clusters", broken)
+    monkeypatch.setattr("collections_app.web.http.clusters.all_clusters", broken)
     client = signed_in("viewer")
     client.raise_request_exception = False
     page = Page(client.get("/"))

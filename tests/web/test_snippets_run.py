@@ -55,6 +55,7 @@ def executable(name: str) -> str:
         pytest.fail(f"{name} is needed to run the code forms; install it.")
     return path
 
+
 # One process runs them all: the names on the server are fixed, and the SDK is installed once.
 pytestmark = pytest.mark.xdist_group("code forms")
 

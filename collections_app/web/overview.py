@@ -1,0 +1,278 @@
+"""What the home page says about each cluster, and about the tasks in the background."""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from ..access.policy import Action, Permissions, Place, databases_named, matches, place_of, visible
+from ..audit.activity import Day
+from ..clusters import Milvus
+from ..health import heartbeat
+from ..milvus.errors import Denied, MilvusError, NotFound
+from ..milvus.types import Unread
+from ..operations.claims import open_in
+from ..recycle_bin.items import counts_by_database, items_in
+from . import links
+from .errors import of_milvus
+from .request import SignedInRequest
+
+if TYPE_CHECKING:
+    from ..models import Claim, TaskRun
+
+SLOW = 1.0  # seconds to the first answer from which on a cluster is called slow
+HEIGHT, STEP = 48, 10  # of the chart, and of a day in it
+LATE = timedelta(minutes=5)  # the same for `reconcile_operations --loop`, as the doctor has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A sum over databases. `known` is a lower bound while some could not be read."""
+
+    known: int = 0
+    unread: Unread | None = None
+
+    @property
+    def words(self) -> str:
+        if self.unread is None:
+            return f"{self.known:,}"
+        return f"at least {self.known:,}" if self.known else self.unread.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """What a cluster answered, now. `state` is up, slow, paused or silent."""
+
+    state: str
+    word: str
+    note: str = ""
+    version: str = Unread.UNKNOWN.value
+    databases: str = Unread.UNKNOWN.value
+    collections: str = Unread.UNKNOWN.value
+    loaded: str = Unread.UNKNOWN.value
+    is_standby: bool = False
+
+
+def contact(request: SignedInRequest, milvus: Milvus) -> Contact:
+    """Ask a cluster, within its deadlines. A cluster that is paused is not asked."""
+    left = milvus.breaker.cooldown_left
+    if left > 0:
+        note = f"It did not answer, and is asked again in {math.ceil(left)} s."
+        return Contact(state="paused", word="Paused", note=note)
+    began = time.monotonic()
+    try:
+        request.slots.acquire(milvus)
+        version = milvus.gateway.server().version
+        took = time.monotonic() - began
+        return _answered(request, milvus, version, took)
+    except MilvusError as exc:
+        problem = of_milvus(exc)
+        word = "No answer" if problem.status == 503 else problem.title
+        return Contact(state="silent", word=word, note=problem.detail)
+
+
+def _answered(request: SignedInRequest, milvus: Milvus, version: str, took: float) -> Contact:
+    is_complete, names = _databases(request, milvus)
+    # Read here: the threads that ask Milvus have no business with the database.
+    hidden = set(items_in(milvus.cluster.key).values_list("database", "private_name"))
+    tallies = milvus.gateway.each(partial(_collections, request, milvus, hidden), names)
+    missing = None if is_complete else Unread.NOT_PERMITTED
+    is_slow = took > SLOW
+    return Contact(
+        state="slow" if is_slow else "up",
+        word="Slow" if is_slow else "Up",
+        note=f"Answered in {took:.1f} s." if is_slow else f"Answered in {took * 1000:.0f} ms.",
+        version=version,
+        databases=f"{len(names):,}" if is_complete else Unread.NOT_PERMITTED.value,
+        collections=_sum([t if isinstance(t, Unread) else t[0] for t in tallies], missing).words,
+        loaded=_sum([t if isinstance(t, Unread) else t[1] for t in tallies], missing).words,
+        is_standby=milvus.gateway.is_standby("default"),
+    )
+
+
+def _databases(request: SignedInRequest, milvus: Milvus) -> tuple[bool, list[str]]:
+    """Whether that is all of them, and those that this person may see."""
+    key = milvus.cluster.key
+    try:
+        is_complete, names = True, milvus.gateway.databases()
+    except Denied:
+        is_complete = False
+        names = list(dict.fromkeys(["default", *databases_named(request.actor, key)]))
+    may = request.permissions.may
+    seen = [name for name in names if may(Action.VIEW, Place(cluster=key, database=name))]
+    return is_complete, seen
+
+
+def _collections(
+    request: SignedInRequest, milvus: Milvus, hidden: set[tuple[str, str]], database: str
+) -> tuple[int | Unread, int | Unread]:
+    """How many this person may see in a database, and how many of them are loaded."""
+    try:
+        listing = milvus.gateway.collections(database)
+        if not listing.names and not milvus.gateway.lists_everything(database):
+            return Unread.UNKNOWN, Unread.UNKNOWN
+    except NotFound:
+        return 0, 0
+    patterns = visible(request.actor, milvus.cluster.key, database)
+    names = [
+        name for name in listing.names if matches(patterns, name) and (database, name) not in hidden
+    ]
+    held = listing.held
+    return len(names), held if isinstance(held, Unread) else sum(name in held for name in names)
+
+
+def _sum(counts: Iterable[int | Unread], missing: Unread | None) -> Tally:
+    total = 0
+    for count in counts:
+        if isinstance(count, Unread):
+            missing = missing or count
+        else:
+            total += count
+    return Tally(known=total, unread=missing)
+
+
+# --- from the database of Milvus Admin ------------------------------------------------------------
+
+
+def open_operations(cluster: str, permissions: Permissions) -> list["Claim"]:
+    """The open operations on what this person may see, oldest first."""
+    may = permissions.may
+    return [claim for claim, target in open_in(cluster) if may(Action.VIEW, place_of(target))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """The recycle bin of a database: how many collections of it this person may see."""
+
+    database: str
+    count: int
+    url: str
+
+
+def recycle_bins(cluster: str, permissions: Permissions) -> list[Bin]:
+    """The bins with something in them that this person may see."""
+    counts = counts_by_database(cluster)
+    seen = {name: _in_bin(cluster, name, count, permissions) for name, count in counts.items()}
+    return [
+        Bin(database=name, count=count, url=links.recycle_bin(cluster, name))
+        for name, count in sorted(seen.items())
+        if count
+    ]
+
+
+def _in_bin(cluster: str, database: str, count: int, permissions: Permissions) -> int:
+    patterns = visible(permissions.actor, cluster, database)
+    if "*" in patterns or not patterns:
+        return count if patterns else 0
+    names = items_in(cluster, database).values_list("name", flat=True)
+    return sum(matches(patterns, name) for name in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A day of the chart, in pixels from its top and its left."""
+
+    day: Day
+    here: str
+    outside: str
+    x: int
+    here_y: int
+    here_height: int
+    outside_y: int
+    outside_height: int
+
+    @property
+    def words(self) -> str:
+        return f"{self.day.day:%-d %b}: {self.here} by Milvus Admin, {self.outside} external"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Drops per day."""
+
+    bars: list[Bar]
+    here: str
+    outside: str
+
+
+def chart(days: list[Day], *, is_watched: bool) -> Chart:
+    """Bars of drops made here with those made elsewhere on top; unknown without a watch."""
+    top = max(1, *((day.here or 0) + (day.outside or 0) for day in days))
+    bars = [_bar(day, place, HEIGHT / top, is_watched) for place, day in enumerate(days)]
+    return Chart(
+        bars=bars,
+        here=_total([day.here for day in days]),
+        outside=_total([day.outside for day in days]) if is_watched else Unread.UNKNOWN.value,
+    )
+
+
+def _total(counts: list[int | None]) -> str:
+    is_known = None not in counts
+    total = Tally(known=sum(filter(None, counts)), unread=None if is_known else Unread.UNKNOWN)
+    return total.words
+
+
+def _word(count: int | None) -> str:
+    return Unread.UNKNOWN.value if count is None else str(count)
+
+
+def _bar(day: Day, place: int, scale: float, is_watched: bool) -> Bar:
+    here, outside = (round((count or 0) * scale) for count in (day.here, day.outside))
+    here, outside = max(here, 2 * bool(day.here)), max(outside, 2 * bool(day.outside))
+    return Bar(
+        day=day,
+        here=_word(day.here),
+        outside=_word(day.outside if is_watched or day.outside else None),
+        x=place * STEP,
+        here_y=HEIGHT - here,
+        here_height=here,
+        outside_y=max(HEIGHT - here - outside, 0),
+        outside_height=outside,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task in the background: when it ran last, and how that went."""
+
+    label: str
+    command: str
+    at: datetime | None
+    state: str  # ok, late, failed, never
+    word: str
+
+
+TASKS = (
+    (heartbeat.RECONCILE, "Reconciliation", "reconcile_operations --loop"),
+    (heartbeat.WATCH, "Watch", "watch"),
+    (heartbeat.VERIFY, "Audit log verification", "verify_audit_log"),
+    (heartbeat.PLANS, "Plans", "run_plans"),
+    (heartbeat.PURGE, "Purge of the recycle bin", "purge_recycle_bin"),
+)
+OPTIONAL = {heartbeat.PLANS, heartbeat.PURGE}
+
+
+def tasks() -> list[Task]:
+    """The tasks that should run, and the others that did."""
+    runs = {run.name: run for run in heartbeat.all_tasks()}
+    return [
+        _task(key, label, f"manage.py {command}", runs.get(key))
+        for key, label, command in TASKS
+        if key in runs or key not in OPTIONAL
+    ]
+
+
+def _task(key: str, label: str, command: str, run: "TaskRun | None") -> Task:
+    if run is None:
+        return Task(label=label, command=command, at=None, state="never", word="Never ran")
+    state, word = "ok", "Intact" if key == heartbeat.VERIFY else "Ran"
+    if not run.ok:
+        state, word = "failed", "Failed"
+    elif key == heartbeat.RECONCILE and timezone.now() - run.at > LATE:
+        state, word = "late", "Late"
+    return Task(label=label, command=command, at=run.at, state=state, word=word)
