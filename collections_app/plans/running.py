@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -132,6 +132,14 @@ def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
     except OutcomeUnrecorded:
         logger.error("the outcome of %s could not be recorded", item.operation_id)
         raise LogUnwritable("the outcome could not be recorded") from None
+    except (LogUnwritable, DatabaseError, InterfaceError):
+        raise
+    except Exception as exc:  # a bug here must not have the item tried again for ever
+        if intent_of(item.operation_id):
+            raise
+        logger.exception("item %s of plan %s", item.position, plan.pk)
+        why = f"Unexpected error: {type(exc).__name__}. Nothing was sent"
+        _finish(plan, item, Outcome.FAILED, why, caller)
     else:
         _finish(plan, item, outcome, _message(item), caller)
 
@@ -189,6 +197,12 @@ def _pause(plan: Plan, why: str, caller: Caller) -> None:
     if row.state == PlanState.RUNNING:
         Plan.objects.filter(pk=plan.pk).update(state=PlanState.PAUSED, why=why)
         events.append(events.PAUSE, row, caller, f"paused. {why}")
+
+
+def pause(plan: Plan, why: str) -> None:
+    """Pause it, if it runs, for a reason that no person gave."""
+    with log.appending():
+        _pause(plan, why, caller_of(plan))
 
 
 def _pause_without_groups(plan: Plan, caller: Caller) -> None:

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_tasks import task
 
+from ..clusters import UnknownCluster
 from ..models import ItemState, Plan, PlanState
 from . import building, running
 from .rows import writing
@@ -26,10 +27,13 @@ def work_on_plan(number: int, ticket: int) -> str:
     if plan is None:
         return "another task works on it"
     Plan.objects.filter(pk=number).update(worked_at=timezone.now())
-    if plan.state == PlanState.READING:
-        building.read_items(plan, seconds=SLICE)
-    else:
-        running.work(plan, seconds=SLICE, ticket=ticket)
+    try:
+        if plan.state == PlanState.READING:
+            building.read_items(plan, seconds=SLICE)
+        else:
+            running.work(plan, seconds=SLICE, ticket=ticket)
+    except UnknownCluster:
+        running.pause(plan, f"The configuration has no cluster {plan.cluster} any more")
     plan.refresh_from_db()
     _go_on(plan, ticket)
     return str(plan.state)

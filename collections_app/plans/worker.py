@@ -27,6 +27,7 @@ TASKS_KEPT = timedelta(days=7)  # nobody reads them but to find a fault
 PLANS_KEPT = timedelta(days=90)  # after their end; the audit log is the record
 
 AFTER_TROUBLE = 5.0  # seconds
+WAKE_EVERY = 5.0  # seconds between two looks at all plans
 _tidy_at = 0.0  # monotonic seconds
 
 
@@ -34,21 +35,29 @@ def loop(beat: Callable[[], None], *, every: float, once: bool = False) -> None:
     """Work until `stopping` is set; with `once`, until nothing is left that can be done now."""
     for name in ("django_tasks", "django_tasks_db"):
         logging.getLogger(name).setLevel(logging.WARNING)  # else a line for each slice
+    wake_at = 0.0  # monotonic seconds
     while not stopping.is_set():
-        worked = _turn(beat)
+        is_due = time.monotonic() >= wake_at
+        if is_due:
+            wake_at = time.monotonic() + WAKE_EVERY
+        worked = _turn(beat if is_due else None)
         if once and not worked:
             return
         if not worked:
             stopping.wait(AFTER_TROUBLE if worked is None else every)
 
 
-def _turn(beat: Callable[[], None]) -> bool | None:
-    """One slice of one plan. Returns whether there was any; None if the database failed."""
+def _turn(beat: Callable[[], None] | None) -> bool | None:
+    """One slice of one plan. Returns whether there was any; None if the database failed.
+
+    With `beat`, all plans are looked after before.
+    """
     close_old_connections()
     try:
-        _tidy_up()
-        tasks.wake()
-        beat()
+        if beat:
+            _tidy_up()
+            tasks.wake()
+            beat()
         if not DBTaskResult.objects.ready().exists():
             return False
         _worker().run()

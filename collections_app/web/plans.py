@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -154,7 +155,7 @@ def _label(key: str) -> str:
 
 def _found(request: SignedInRequest, number: int) -> Plan:
     plan = finding.find(number, request.actor)
-    if plan is None:
+    if plan is None or plan.cluster not in settings.CLUSTERS:
         raise Http404(f"There is no plan {number}")
     return plan
 
@@ -176,10 +177,9 @@ def _page(
     known, items = progress_of(plan), _visible_items(request, plan)
     page = Paginator(items, PAGE).get_page(request.GET.get("page", "1"))
     able = buttons(plan, request.actor, known)
-    milvus = open_cluster(request, plan.cluster)
     digest = digest_of(plan, to_do(plan)) if able.confirm else ""
     context = {
-        "cluster": milvus.cluster,
+        "cluster": clusters.get(plan.cluster).cluster,  # not opened: Milvus may be down
         "database": plan.database,
         "plan": plan,
         "collection": place_of(plan),

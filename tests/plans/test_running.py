@@ -13,7 +13,7 @@ from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.milvus.errors import MilvusError
 from collections_app.models import AuditEvent, ItemState, Plan, PlanState
 from collections_app.operations.reconcile import settle
-from collections_app.plans import deciding, running
+from collections_app.plans import deciding, running, tasks
 from collections_app.plans.rows import PlanRejected
 from tests.fixtures import actor, rule
 from tests.infra.chain import Chain
@@ -279,3 +279,29 @@ def test_plan_over_drops_per_hour_is_not_started(
         confirm(plan_for([make_collection(), make_collection()]))
     refused = AuditEvent.objects.filter(phase="rejected", action="plan.confirm")
     assert refused.count() == 1
+
+
+def test_unexpected_error_fails_the_item_and_the_rest_goes_on(
+    fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = confirm(plan_for([fake.add("a"), fake.add("b")]))
+    perform = running.perform
+
+    def stumble(confirmation: Any, *args: Any, **kwargs: Any) -> Any:
+        if confirmation.target.name == "a":
+            raise ValueError("a bug")
+        return perform(confirmation, *args, **kwargs)
+
+    monkeypatch.setattr(running, "perform", stumble)
+    run(plan)
+    assert (plan.state, states(plan)) == (PlanState.DONE, [ItemState.FAILED, DONE])
+
+
+def test_cluster_that_is_no_longer_configured_pauses_the_plan(fake: Any, settings: Any) -> None:
+    plan = confirm(plan_for([fake.add("a")]))
+    settings.CLUSTERS = {}
+    tasks.ring(plan)
+    plan.refresh_from_db()
+    tasks.work_on_plan.call(plan.pk, plan.ticket)
+    plan.refresh_from_db()
+    assert (plan.state, states(plan)) == (PlanState.PAUSED, [TODO])
