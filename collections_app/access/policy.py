@@ -145,6 +145,13 @@ def actions_on(cluster: str) -> list[Action]:
     return [action for action in Action if has_bin or action not in OF_THE_BIN]
 
 
+def removal_on(cluster: str) -> Action:
+    """How a collection is removed there by default: with a recycle bin, it is moved to it."""
+    configured = settings.CLUSTERS.get(cluster)
+    has_bin = configured is not None and configured.recycle_bin is not None
+    return Action.MOVE_TO_BIN if has_bin else Action.DROP_COLLECTION
+
+
 def needed_for(action: Action, cluster: str) -> Action:
     """The right that an action needs there: past a recycle bin, a drop is what a purge is."""
     configured = settings.CLUSTERS.get(cluster)

@@ -9,7 +9,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from ..access.policy import Action, Place, databases_named, matches, protected_by, visible
+from ..access.policy import (
+    Action,
+    Place,
+    databases_named,
+    matches,
+    protected_by,
+    removal_on,
+    visible,
+)
 from ..audit.events import intent_of
 from ..audit.queries import recent_operations
 from ..milvus.errors import Denied, MilvusError
@@ -23,7 +31,7 @@ from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
 from .http import named, open_cluster, page_or_part, require_visible
 from .request import SignedInRequest
-from .rows import Claims, collection_rows, collection_target, partition_rows, removal_on
+from .rows import Claims, collection_rows, collection_target, partition_rows
 from .tables import PAGE, ListView
 from .view_policy import policy
 

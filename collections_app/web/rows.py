@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
-from ..access.policy import Action, Permissions, Place, place_of, protected_by
+from ..access.policy import Action, Permissions, Place, place_of, protected_by, removal_on
 from ..milvus import types
 from ..milvus.types import CollectionDetail, CollectionSummary, Kind, Partition, Target, Unread
 from ..operations.kinds.acts import ACTS
@@ -52,13 +50,6 @@ def collection_rows(
         for row in rows
         for target in [collection_target(database, row.name)]
     ]
-
-
-def removal_on(cluster: str) -> Action:
-    """What the button of a row does there: with a recycle bin, a move to it."""
-    configured = settings.CLUSTERS.get(cluster)
-    has_bin = configured is not None and configured.recycle_bin is not None
-    return Action.MOVE_TO_BIN if has_bin else Action.DROP_COLLECTION
 
 
 def _remove_collection(target: Target, permissions: Permissions, claims: Claims) -> RowAct:
