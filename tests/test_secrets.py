@@ -263,7 +263,7 @@ def test_a_bug_s_page_and_log_line_tell_no_key(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("collections_app.web.audit.queries.log_page", None)
+    monkeypatch.setattr("collections_app.web.audit.listing.log_page", None)
     answer = leaks.take("bug", everyone.get("/audit/"))
     assert answer.status_code == 500
     leaks.note("log lines", caplog.text)

@@ -10,13 +10,47 @@ from django.db import connection
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from ..access.policy import Action, may_everywhere, posix, regex, rules_granting
+from ..access.policy import Action, Place, may_everywhere, posix, regex, rules_granting
 from ..access.principals import Actor
 from ..models import AuditEvent, Claim, RemovedSegment
 from ..names import readable
 from .log import Outcome, Phase
 
 PAGE = 50
+OPEN = "open"  # asked for as an outcome: operations that have no final one
+
+# Distinct values by hopping through an index: their number counts, not that of the events.
+ACTORS = """
+    WITH RECURSIVE hop(actor) AS (
+        SELECT MIN(actor) FROM collections_app_auditevent
+        UNION ALL
+        SELECT (SELECT MIN(actor) FROM collections_app_auditevent WHERE actor > hop.actor)
+        FROM hop WHERE hop.actor IS NOT NULL
+    ) SELECT actor FROM hop
+"""
+# The databases of a cluster, then (database is NULL) on to the next cluster.
+PLACES = """
+    WITH RECURSIVE hop(cluster, base) AS (
+        SELECT CAST('' AS text), CAST(NULL AS text)
+        UNION ALL
+        SELECT
+            CASE WHEN base IS NOT NULL THEN cluster ELSE (
+                SELECT MIN(e.cluster) FROM collections_app_auditevent e
+                WHERE e.cluster > hop.cluster
+            ) END,
+            CASE WHEN base IS NOT NULL THEN (
+                SELECT MIN(e.database) FROM collections_app_auditevent e
+                WHERE e.cluster = hop.cluster AND e.database > hop.base
+            ) ELSE (
+                SELECT MIN(e.database) FROM collections_app_auditevent e
+                WHERE e.cluster = (
+                    SELECT MIN(n.cluster) FROM collections_app_auditevent n
+                    WHERE n.cluster > hop.cluster
+                )
+            ) END
+        FROM hop WHERE hop.cluster IS NOT NULL
+    ) SELECT cluster, base FROM hop
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +148,62 @@ def recent_operations(cluster: str, database: str, collection: str) -> list[Even
 
 
 def filtered(filters: dict[str, Any], reader: Actor) -> QuerySet[AuditEvent]:
-    """Events that the reader may see and that match AuditFilterForm's data, newest first."""
-    events = AuditEvent.objects.filter(readable_by(reader)).order_by("-sequence")
-    for column in ("cluster", "database", "outcome"):
+    """Events that the reader may read and that match AuditFilterForm's data, newest first."""
+    events = AuditEvent.objects.filter(
+        readable_by(reader), about(filters), by_people(filters, reader)
+    ).order_by("-sequence")
+    outcome = filters.get("outcome")
+    if outcome == OPEN:
+        return events.filter(operation_id__in=Claim.objects.values("operation_id"))
+    return events.filter(outcome=outcome) if outcome else events
+
+
+def about(filters: dict[str, Any]) -> Q:
+    """What happened, to what, where and when; an operation's events differ in the last only."""
+    found = Q()
+    for column in ("action", "cluster", "database"):
         if filters.get(column):
-            events = events.filter(**{column: filters[column]})
-    if filters.get("who"):
-        events = events.filter(actor__holds=filters["who"])
-    if filters.get("what"):
-        what = filters["what"]
-        events = events.filter(Q(name__holds=what) | Q(collection__holds=what))
+            found &= Q(**{column: filters[column]})
+    if what := filters.get("what"):
+        found &= Q(name__holds=what) | Q(collection__holds=what)
     if filters.get("since"):
-        events = events.filter(recorded_at__gte=_midnight(filters["since"]))
+        found &= Q(recorded_at__gte=_midnight(filters["since"]))
     if filters.get("until"):
-        events = events.filter(recorded_at__lt=_midnight(filters["until"] + timedelta(days=1)))
-    return events
+        found &= Q(recorded_at__lt=_midnight(filters["until"] + timedelta(days=1)))
+    return found
+
+
+def by_people(filters: dict[str, Any], reader: Actor) -> Q:
+    """Who did it: a part of a name, or the reader."""
+    found = Q(actor__holds=filters["who"]) if filters.get("who") else Q()
+    return found & Q(actor__in=_names_of(reader)) if filters.get("mine") else found
+
+
+def _names_of(person: Actor) -> list[str]:
+    """The column `actor` of all events of a person, whose display name may have changed."""
+    end = f"|{person.issuer}|{person.subject}"
+    return [actor for actor in _distinct_actors() if actor.endswith(end)]
+
+
+def _distinct_actors() -> list[str]:
+    """Everybody in the log. Each costs one look into the index, however often they are there."""
+    with connection.cursor() as cursor:
+        cursor.execute(ACTORS)
+        return [actor for (actor,) in cursor.fetchall() if actor is not None]
+
+
+def places(reader: Actor) -> list[tuple[str, str]]:
+    """The clusters and databases in the log of which the reader may read something."""
+    with connection.cursor() as cursor:
+        cursor.execute(PLACES)
+        found = [(cluster, database) for cluster, database in cursor.fetchall() if cluster]
+    rules = rules_granting(reader, Action.READ_AUDIT)
+    return [
+        (cluster, database or "")
+        for cluster, database in found
+        if reader.method == "shell"
+        or any(rule.covers(Place(cluster=cluster, database=database or "")) for rule in rules)
+    ]
 
 
 def readable_by(reader: Actor, action: Action = Action.READ_AUDIT) -> Q:
@@ -159,32 +234,6 @@ def _fits(column: str, patterns: tuple[str, ...]) -> Q:
 
 def _midnight(day: Any) -> datetime:
     return datetime.combine(day, time(), timezone.get_current_timezone()).astimezone(UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPage:
-    """A page of the log, and the sequence numbers that lead on; 0 where it ends."""
-
-    events: list[Event]
-    older: int
-    newer: int
-
-
-def log_page(events: QuerySet[AuditEvent], *, before: int = 0, after: int = 0) -> LogPage:
-    """A page by key: page 1 of a million costs what page 1 of a thousand does."""
-    if after:
-        rows = list(events.filter(sequence__gt=after).order_by("sequence")[: PAGE + 1])
-        more, rows = len(rows) > PAGE, rows[:PAGE][::-1]
-        has_older, has_newer = True, more
-    else:
-        rows = list((events.filter(sequence__lt=before) if before else events)[: PAGE + 1])
-        more, rows = len(rows) > PAGE, rows[:PAGE]
-        has_older, has_newer = more, bool(before)
-    return LogPage(
-        events=[Event.of(row) for row in rows],
-        older=rows[-1].sequence if rows and has_older else 0,
-        newer=rows[0].sequence if rows and has_newer else 0,
-    )
 
 
 def last_seen(name: str) -> Actor | None:

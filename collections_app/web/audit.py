@@ -1,24 +1,26 @@
 """The audit log: read, verify, export."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from ..access.policy import Action
 from ..access.principals import caller_of
 from ..audit import export as audit_export
-from ..audit import integrity, queries
+from ..audit import integrity, listing, queries
 from ..audit import verify as audit_verify
 from ..audit.long_reads import AlreadyRunning, LongRead
 from ..audit.quotas import EXPORTS_A_MINUTE
+from . import log_filters
 from .errors import Problem, show
 from .forms import AuditFilterForm
-from .http import page_or_part, refuse
+from .http import is_htmx_part, page_or_part, refuse
 from .request import SignedInRequest
 from .tables import Pager, audit_row
 from .view_policy import policy
@@ -51,20 +53,20 @@ def _too_many_exports(wait: int) -> Problem:
 @require_safe
 @policy(Action.READ_AUDIT)
 def log(request: SignedInRequest) -> HttpResponse:
-    """The log, newest first, filtered and paged by the address."""
-    form, filters = _filters(request.GET)
-    page = queries.log_page(
-        queries.filtered(filters, request.actor),
-        before=_number(request.GET.get("before")),
-        after=_number(request.GET.get("after")),
-    )
-    shown = {name: str(value) for name, value in filters.items() if value}
+    """The log by operation, newest first, filtered and paged by the address."""
+    part = is_htmx_part(request)
+    places = () if part else queries.places(request.actor)
+    form, filters = _filters(request.GET, places)
+    page = listing.log_page(filters, request.actor, **_where(request))
+    shown = log_filters.shown(filters)
     context = {
         "form": form,
-        "rows": [audit_row(event) for event in page.events],
+        "rows": [audit_row(row) for row in page.rows],
         "pager": _pager(page, shown),
         "filters": shown,
-        "is_filtered": bool(shown or request.GET.get("before") or request.GET.get("after")),
+        "presets": log_filters.presets(shown),
+        "chips": log_filters.chips(form, shown),
+        "is_filtered": bool(shown or any(_where(request).values())),
         "removed": queries.removed_until(),
         "may_verify": request.permissions.may_everywhere(Action.READ_AUDIT),
         "title": "Audit log",
@@ -75,13 +77,34 @@ def log(request: SignedInRequest) -> HttpResponse:
     )
 
 
-def _pager(page: queries.LogPage, filters: dict[str, str]) -> Pager:
+@require_safe
+@policy(Action.VIEW)
+def own(request: SignedInRequest) -> HttpResponse:
+    """A person's own operations, for those who may not read the log, too."""
+    page = listing.own_page(request.actor, **_where(request))
+    context = {
+        "rows": [audit_row(row) for row in page.rows],
+        "pager": _pager(page, {}),
+        "is_filtered": any(_where(request).values()),
+        "removed": queries.removed_until(),
+        "title": "My operations",
+        "section": "own",
+    }
+    return render(request, "collections_app/own_operations.html", context)
+
+
+def _where(request: SignedInRequest) -> dict[str, int]:
+    """Where in the log the page begins."""
+    return {key: _number(request.GET.get(key)) for key in ("before", "after")}
+
+
+def _pager(page: listing.LogPage, filters: dict[str, str]) -> Pager:
     """Events are numbered, so their numbers lead on: to newer ones, and to older ones."""
 
     def url(key: str, number: int) -> str:
-        return "?" + urlencode({**filters, key: number}) if number else ""
+        return log_filters.address({**filters, key: f"{number}"}) if number else ""
 
-    numbers = [event.row.sequence for event in page.events] or [0]
+    numbers = [row.key for row in page.rows] or [0]
     return Pager(
         text=f"{numbers[0]} to {numbers[-1]}",
         previous=url("after", page.newer),
@@ -91,8 +114,10 @@ def _pager(page: queries.LogPage, filters: dict[str, str]) -> Pager:
     )
 
 
-def _filters(data: Any) -> tuple[AuditFilterForm, dict[str, Any]]:
-    form = AuditFilterForm(data)
+def _filters(
+    data: Any, places: Sequence[tuple[str, str]] = ()
+) -> tuple[AuditFilterForm, dict[str, Any]]:
+    form = AuditFilterForm(data, places=places)
     form.is_valid()
     return form, {name: form.cleaned_data.get(name) for name in form.fields}
 
@@ -131,7 +156,7 @@ def export(request: SignedInRequest) -> HttpResponseBase:
     if not filter_form.is_valid():
         return show(request, UNUSABLE_FILTERS)
     form = "csv" if request.POST.get("form") == "csv" else "jsonl"
-    shown = {name: str(value) for name, value in filters.items() if value}
+    shown = log_filters.shown(filters)
     lines, kind = audit_export.FORMS[form]
     events = queries.filtered(filters, request.actor).order_by("sequence")
     try:

@@ -19,5 +19,6 @@ def navigation(request: AppRequest) -> dict[str, Any]:
         "sign_in_mode": settings.SIGN_IN,
         "actor": actor,
         "may_plan": any(may_somewhere(actor, action) for action in PLANNED),
+        "may_view": may_somewhere(actor, Action.VIEW),
         "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),
     }

@@ -62,6 +62,24 @@ WORDS = {f"{act.action}": f"{act.label}{act.tail}" for act in ACTS.values()} | {
     "rehearsal.ended": "Rehearsal ended",
     "rehearsal.cleaned": "Rehearsal cleaned up",
 }
+GROUPS = {
+    "audit": "Audit log",
+    "session": "Sign-in",
+    "plan": "Plans",
+    "bin": "Recycle bin",
+    "rehearsal": "Rehearsal",
+}
+
+
+def action_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The actions for a select, in groups: operations first."""
+    groups: dict[str, list[tuple[str, str]]] = {"Operations": []}
+    for action, label in WORDS.items():
+        kind = GROUPS.get(action.partition(".")[0], "Drift detection")
+        groups.setdefault("Operations" if action in ACTS else kind, []).append((action, label))
+    return list(groups.items())
+
+
 HTMX = {
     "includeIndicatorStyles": False,
     "allowEval": False,

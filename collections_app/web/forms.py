@@ -1,6 +1,7 @@
 """The forms. Names are compared exactly: nothing is trimmed, folded or normalised."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,9 +9,11 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from ..audit.log import Outcome
+from ..audit.queries import OPEN
 from ..milvus.types import Cluster
-from ..names import typable
+from ..names import readable, typable
 from ..operations.private_names import operation_of
+from .display import action_choices
 
 NEW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")  # read: Milvus, internal/proxy/util.go
 
@@ -132,16 +135,21 @@ DAYS = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31
 
 
 class AuditFilterForm(forms.Form):
-    """The filters of the audit log; what can't be understood filters nothing and says so."""
+    """The filters of the audit log; what can't be understood filters nothing and says so.
+
+    Clusters and databases are those of the log, which has old ones, too: any other text is taken.
+    """
 
     who = forms.CharField(required=False, max_length=300, label="Person")
     what = forms.CharField(required=False, max_length=255, strip=False, label="Object")
-    cluster = forms.CharField(required=False, max_length=40)
-    database = forms.CharField(required=False, max_length=255)
+    action = forms.ChoiceField(required=False, choices=[("", "Any"), *action_choices()])
     outcome = forms.ChoiceField(
         required=False,
-        choices=[("", "Any")] + [(o.value, o.value.capitalize()) for o in Outcome if o],
+        choices=[("", "Any"), (OPEN, "In progress")]
+        + [(o.value, o.value.capitalize()) for o in Outcome if o],
     )
+    cluster = forms.CharField(required=False, max_length=40, widget=forms.Select)
+    database = forms.CharField(required=False, max_length=255, widget=forms.Select)
     since = forms.DateField(
         required=False,
         label="From",
@@ -154,6 +162,23 @@ class AuditFilterForm(forms.Form):
         validators=DAYS,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
+    mine = forms.BooleanField(required=False, label="Person", widget=forms.HiddenInput)
+
+    def __init__(
+        self, data: Any = None, *, places: Sequence[tuple[str, str]] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(data, **kwargs)
+        asked = data or {}
+        chosen = asked.get("cluster")
+        databases = {database for cluster, database in places if chosen in {"", None, cluster}}
+        self._offer("cluster", {cluster for cluster, _ in places}, chosen)
+        self._offer("database", databases, asked.get("database"))
+
+    def _offer(self, name: str, values: set[str], chosen: str | None) -> None:
+        known = sorted(values - {""})
+        known += [chosen] if chosen and chosen not in values else []
+        widget = self.fields[name].widget
+        widget.choices = [("", "Any"), *((value, readable(value)) for value in known)]
 
 
 class PlaceForm(forms.Form):

@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from ..audit.listing import Row as LogRow
 from ..audit.log import Phase
 from ..audit.queries import Event
 from ..milvus.types import CollectionSummary, Kind, Load, Partition, Table, Unread
@@ -86,8 +87,18 @@ class PartitionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventLine:
+    """One event of an operation, in a line."""
+
+    sequence: int
+    at: datetime
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """An event of the audit log as the table shows it. `what` and `where` are HTML that is safe."""
+    """A row of the audit log as the table shows it. `what` and `where` are HTML that is safe."""
 
     sequence: int
     at: datetime
@@ -100,24 +111,39 @@ class AuditRow:
     note: str
     outcome: str
     phase: str
+    lines: list[EventLine]  # of an operation; empty where the row itself says all
 
 
-def audit_row(event: Event) -> AuditRow:
-    """An event without an operation tells what happened in its message."""
-    row = event.row
-    has_note = not row.operation_id
+def audit_row(row: LogRow) -> AuditRow:
+    """A row with only one event tells what happened in that event's message."""
+    event, first = row.first, row.first.row
     return AuditRow(
-        sequence=row.sequence,
-        at=row.recorded_at,
+        sequence=first.sequence,
+        at=first.recorded_at,
         who="not known" if event.is_external else event.actor,
         who_note=f"seen by {event.actor}" if event.is_external else event.subject,
         issuer=readable(str(event.record["actor"]["issuer"])),
-        what=_what(row),
-        url=links.operation(str(row.operation_id)) if row.operation_id else "",
-        where=format_html_join(" / ", "{}", ((part,) for part in _where(row))),
-        note=event.message if has_note else "",
+        what=_what(first),
+        url=links.operation(str(first.operation_id)) if first.operation_id else "",
+        where=format_html_join(" / ", "{}", ((part,) for part in _where(first))),
+        note=event.message if len(row.events) == 1 else "",
         outcome=row.outcome,
-        phase=row.phase,
+        phase="in progress" if first.phase == Phase.INTENT else first.phase,
+        lines=[_line(event, row.first) for event in row.events] if len(row.events) > 1 else [],
+    )
+
+
+def _line(event: Event, first: Event) -> EventLine:
+    if event.row.phase == Phase.INTENT:
+        text = "Confirmed, and recorded before the request was sent."
+    else:
+        text = event.message
+    by = "" if event.row.actor == first.row.actor else f" ({event.actor})"
+    return EventLine(
+        sequence=event.row.sequence,
+        at=event.row.recorded_at,
+        outcome=event.row.outcome,
+        text=f"{text}{by}",
     )
 
 

@@ -26,6 +26,7 @@ urlpatterns = [
     ),
     path("clusters/<slug:cluster>/recycle-bin/", recycle_bin.listing, name="recycle-bin"),
     path("clusters/<slug:cluster>/recycle-bin/pause/", recycle_bin.pause_purging, name="bin-pause"),
+    path("operations/", log.own, name="own-operations"),
     path("operations/<uuid:operation_id>/", operations.story, name="operation"),
     path("operations/<uuid:operation_id>/look/", operations.look_again, name="operation-look"),
     path(

@@ -150,7 +150,7 @@ def test_a_filter_for_what_is_hidden_finds_what_one_for_nothing_finds(
         return html.replace(next(iter(wanted.values())), "WANTED")
 
     (name,) = filters
-    assert body(filters) == body({name: "failed" if name == "outcome" else "nosuch"})
+    assert body(filters) == body({name: "refused" if name == "outcome" else "nosuch"})
     exported = client.post(EXPORT, {**filters, "form": "jsonl"})
     assert b"".join(exported) == b""
 

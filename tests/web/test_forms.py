@@ -107,6 +107,7 @@ def test_every_outcome_can_be_filtered_for() -> None:
     offered = dict(AuditFilterForm().fields["outcome"].choices)  # type: ignore[attr-defined]
     assert set(offered) == {
         "",
+        "open",
         "succeeded",
         "failed",
         "not done so far",
