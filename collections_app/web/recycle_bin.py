@@ -69,14 +69,14 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     require_visible(request, place)
     view = BinView.of(request)
     page = Paginator(_found(request, view, place), PAGE).get_page(view.page)
-    permissions = request.permissions
+    permissions, claims = request.permissions, claims_in(cluster)
     context = {
         "cluster": milvus.cluster,
         "database": database,
         "view": view,
         "total": items.items_in(cluster, database).count(),
         "count": page.paginator.count,
-        "rows": [_row(item, permissions, claims_in(cluster)) for item in page],
+        "rows": [_row(item, permissions, claims) for item in page],
         "columns": _columns(view, cluster, database),
         "pager": _pager(page, view, cluster, database),
         "pause": pause_of(cluster),

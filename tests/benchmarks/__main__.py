@@ -14,7 +14,7 @@ from .figures import Figure
 from .places import target
 
 FIGURES = (
-    *("listing", "drop", "plan", "audit", "isolation", "throughput"),
+    *("listing", "drop", "plan", "recycle_bin", "audit", "isolation", "throughput"),
     *("chain", "wide", "memory", "lighthouse"),
 )
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
