@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from ..access.matrix import matrix
 from ..access.policy import Action, Decision, Permissions, Place, actions_on, rules_of
 from .forms import PlaceForm
 from .http import visible_clusters
@@ -20,6 +21,7 @@ def mine(request: SignedInRequest) -> HttpResponse:
     seen = visible_clusters(request)
     form = PlaceForm(request.GET if request.GET else None, clusters=seen)
     context = {
+        "matrix": matrix(request.actor, seen),
         "rules": rules_of(request.actor),
         "clusters": seen,
         "form": form,

@@ -45,7 +45,14 @@ def team(people: dict[str, Any], signed_in: Callable[..., Client]) -> Client:
 
 def answers(page: Page) -> dict[str, str]:
     """What: yes or no."""
-    return {row[0]: row[1] for row in page.rows}
+    return {row[0]: row[1] for row in page.rows if len(row) == 3}
+
+
+def reaches(page: Page) -> dict[str, list[str]]:
+    """The matrix: an action, and the cell of each cluster."""
+    actions = [tag.text for tag in page.find("th", scope="row")]
+    cells = [row for row in page.rows if len(row) != 3]
+    return dict(zip(actions, cells, strict=True))
 
 
 def ask(client: Client, cluster: str, database: str = "", collection: str = "") -> Page:
@@ -68,7 +75,7 @@ def test_who_one_is_and_which_rules_count(team: Client) -> None:
     assert "view" in rules[0] and "main" in rules[0] and "the rule of team" in rules[0]
     assert "drop_partition" in rules[1] and "team_*" in rules[1]
     assert "the built-in rule" not in page.text, "rules of others are nobody's business"
-    assert not page.find("td"), "nothing was asked"
+    assert not answers(page), "nothing was asked"
 
 
 def test_the_answer_for_a_place_names_the_rule(team: Client) -> None:
@@ -76,7 +83,7 @@ def test_the_answer_for_a_place_names_the_rule(team: Client) -> None:
     assert page.status == 200
     yes = {"See", "Drop partition", "Release partition"}
     assert answers(page) == {name: "yes" if name in yes else "no" for name in ALL_YES}
-    why = {row[0]: row[2] for row in page.rows}
+    why = {row[0]: row[2] for row in page.rows if len(row) == 3}
     assert why["Drop partition"] == "Granted by the rule of team"
     assert why["Drop collection"] == "No rule grants this to your groups"
 
@@ -100,7 +107,7 @@ def test_a_cluster_that_one_may_not_see_can_not_be_asked_for(cluster: str, team:
     page = ask(team, cluster, "default", "books")
     assert page.status == 200
     assert page.find("p", cls="error")
-    assert not page.find("td")
+    assert not answers(page)
     assert "Second" not in page.text
 
 
@@ -142,3 +149,37 @@ def test_asking_is_not_recorded_and_needs_no_milvus(team: Client) -> None:
 
 def test_every_page_leads_here(team: Client) -> None:
     assert Page(team.get(PAGE)).link("outsider") == PAGE
+
+
+# --- the matrix -----------------------------------------------------------------------------------
+
+
+def test_matrix_tells_how_far_each_action_reaches_and_by_which_rule(
+    team: Client, settings: Any
+) -> None:
+    found = reaches(Page(team.get(PAGE)))
+    assert list(found) == list(ALL_YES), "nothing of a recycle bin, where there is none"
+    assert all(len(cells) == 1 for cells in found.values()), "only the cluster they may see"
+    [see], [drop], [audit] = (found[act] for act in ("See", "Drop partition", "Read the audit log"))
+    assert (see.split()[0], audit) == ("yes", "no")
+    assert drop.startswith("on some names * / team_* ")
+    assert drop.endswith("except protected billing_*")
+    assert settings.ACCESS[-1].source in drop
+
+
+def test_matrix_without_recycle_bin_on_one_of_two_clusters_says_so(
+    team: Client, settings: Any
+) -> None:
+    has_bin = replace(settings.CLUSTERS["second"], recycle_bin=3600.0)
+    settings.CLUSTERS = {**settings.CLUSTERS, "second": has_bin}
+    settings.ACCESS = (rule("team", "drop"),)
+    found = reaches(Page(team.get(PAGE)))
+    word = {act: [cell.split(" /")[0] for cell in cells] for act, cells in found.items()}
+    assert [cell.partition(" ")[0] for cell in word["Drop collection"]] == ["yes", "no"]
+    assert [cell.partition(" ")[0] for cell in word["Purge collection"]] == ["no", "no"]
+    assert word["Restore collection"][0] == "no recycle bin"
+    assert word["Restore collection"][1].startswith("yes")
+
+
+def test_matrix_of_who_may_see_nothing_is_left_out(signed_in: Callable[..., Client]) -> None:
+    assert not Page(signed_in("outsider").get(PAGE)).find("table")
