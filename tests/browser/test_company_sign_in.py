@@ -74,7 +74,7 @@ def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
     assert 0 <= intent["details"]["sign_in_age_seconds"] < 60
 
 
-@pytest.mark.expects_console("status of 503")
+@pytest.mark.expects_console(maybe=("status of 503",))
 def test_tabs_restored_together_all_end_where_they_were_going(
     arrive: Callable[..., Page], live_server: LiveServer, watch: Watch
 ) -> None:
