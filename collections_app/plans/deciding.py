@@ -15,7 +15,7 @@ from ..access.principals import Actor, Caller
 from ..audit import log
 from ..models import ItemState, Plan, PlanItem, PlanState
 from ..operations import limits
-from ..operations.kinds import OPERATIONS
+from ..operations.kinds.acts import ACTS
 from . import events
 from .progress import progress_of
 from .rows import (
@@ -40,7 +40,7 @@ class SignInNeeded(PlanRejected):
 
 def sentence(plan: Plan) -> str:
     """What has to be typed to confirm: the act, the number of items and the cluster."""
-    verb = OPERATIONS[Action(plan.action)].verb.lower()
+    verb = ACTS[Action(plan.action)].verb
     count = plan.items.filter(state=ItemState.TODO).count()
     return f"{verb} {count} on {clusters.get(plan.cluster).cluster.label}"
 

@@ -18,7 +18,7 @@ from ..audit.sqlite_queue import writer_slot
 from ..milvus.types import Identity, Target
 from ..models import ItemState, Plan, PlanItem, PlanState
 from ..operations.confirmation import Confirmation, PlannedItem
-from ..operations.kinds import OPERATIONS
+from ..operations.kinds.acts import ACTS
 
 # Pages take these from here, and see no other table.
 __all__ = ["ItemState", "Plan", "PlanItem", "PlanState"]
@@ -75,7 +75,7 @@ def target_of(plan: Plan, item: PlanItem) -> Target:
     return Target(
         cluster=plan.cluster,
         database=plan.database,
-        kind=OPERATIONS[Action(plan.action)].kind,
+        kind=ACTS[Action(plan.action)].kind,
         collection=item.collection,
         name=item.name,
     )

@@ -8,6 +8,7 @@ from ..access.policy import Action
 from ..access.principals import Actor
 from ..milvus.types import Identity, Kind, Target
 from ..operations.kinds import OPERATIONS
+from ..operations.kinds.acts import ACTS
 from ..plans import deciding
 from ..plans.progress import Progress
 from ..plans.rows import UNCONFIRMED, ItemState, Plan, PlanItem, PlanState, target_of
@@ -89,12 +90,12 @@ def buttons(plan: Plan, actor: Actor, known: Progress) -> Buttons:
 
 def done_word(plan: Plan) -> str:
     """What its items are when they are done: "Dropped"."""
-    return OPERATIONS[Action(plan.action)].done_word.capitalize()
+    return ACTS[Action(plan.action)].done.capitalize()
 
 
 def verb_of(plan: Plan) -> str:
     """What it does with its items: "Drop" or "Move"."""
-    return OPERATIONS[Action(plan.action)].verb
+    return ACTS[Action(plan.action)].verb.capitalize()
 
 
 def is_irreversible(plan: Plan) -> bool:
@@ -161,12 +162,12 @@ def _remedies(item: PlanItem) -> Iterator[tuple[str, str]]:
 
 def things(plan: Plan, count: int) -> str:
     """`1 collection`, `37 partitions`."""
-    kind = OPERATIONS[Action(plan.action)].kind
+    kind = ACTS[Action(plan.action)].kind
     return f"{count} {kind}{'' if count == 1 else 's'}"
 
 
 def place_of(plan: Plan) -> str:
     """Where its items are: a collection's name for partitions, else empty."""
     first = plan.items.first()
-    kind = OPERATIONS[Action(plan.action)].kind
+    kind = ACTS[Action(plan.action)].kind
     return target_of(plan, first).collection if first and kind is Kind.PARTITION else ""

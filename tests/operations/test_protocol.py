@@ -18,7 +18,7 @@ from collections_app.milvus.errors import Denied, NotFound
 from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.claims import claim_on, claims_in
-from collections_app.operations.kinds import OPERATIONS
+from collections_app.operations.kinds.acts import ACTS
 from collections_app.operations.protocol import AlreadyUsed, Busy, OperationRejected
 from tests.fixtures import actor, cluster_at, rule
 from tests.infra.chain import Chain
@@ -436,7 +436,7 @@ OTHER_ACTS = [Action.RELEASE_COLLECTION, Action.RELEASE_PARTITION, Action.DROP_A
 
 def scene_of(action: Action, seeds: Seeds, *, loaded: bool) -> Target:
     """Something for one of the other acts, in a collection with a partition."""
-    kind, alias = OPERATIONS[action].kind, unique_name("alias")
+    kind, alias = ACTS[action].kind, unique_name("alias")
     aliases = [alias] if kind is Kind.ALIAS else []
     collection = seeds(partitions=[PARTITION], aliases=aliases, loaded=loaded)
     names = {Kind.COLLECTION: collection, Kind.PARTITION: PARTITION, Kind.ALIAS: alias}

@@ -21,7 +21,7 @@ from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations import deadlines
 from collections_app.operations.confirmation import Confirmation
-from collections_app.operations.kinds import OPERATIONS
+from collections_app.operations.kinds.acts import ACTS
 from collections_app.operations.reconcile import open_operations
 from tests.fakes import use_fake
 from tests.infra.chain import Chain
@@ -300,7 +300,7 @@ def test_what_is_in_a_collection_that_somebody_renamed_is_not_called_gone(
 ) -> None:
     """The request never did anything; the name it was sent with says nothing about that."""
     collection = make_collection(partitions=[PARTITION], rows=3, loaded=loaded)
-    kind, client = OPERATIONS[action].kind, make_collection.server.client()
+    kind, client = ACTS[action].kind, make_collection.server.client()
     target = target_in(collection, kind, collection if kind is Kind.COLLECTION else PARTITION)
     new = make_collection.renamed(unique_name())
     confirmation = consent(target, action)

@@ -71,9 +71,6 @@ class Operation(ABC):
     """One destructive act on one kind of target. Has no state."""
 
     action: Action
-    kind: Kind
-    verb: str  # "Drop" or "Release"
-    done_word: str  # "dropped" or "released"
     is_irreversible: bool  # whether what is done can't be undone
     proof = "Verified: it no longer exists."
     asks_for_name = True  # typed again, to confirm

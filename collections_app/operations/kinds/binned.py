@@ -20,8 +20,6 @@ NOT_THERE = "it is not in the recycle bin any more"
 class BinnedOperation(Operation):
     """An act on what is in the bin. Whoever succeeds takes it out of the index."""
 
-    kind = Kind.BINNED
-
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         item = item_at(target)
         detail = gateway.collection(target.database, target.name)

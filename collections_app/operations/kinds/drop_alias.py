@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.errors import NotFound
-from ...milvus.types import Identity, Kind, Target
+from ...milvus.types import Identity, Target
 from .base import Operation, TargetState, known
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 class DropAlias(Operation):
     action = Action.DROP_ALIAS
-    kind = Kind.ALIAS
-    verb = "Drop"
-    done_word = "dropped"
     is_irreversible = True
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:

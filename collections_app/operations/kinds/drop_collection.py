@@ -29,9 +29,6 @@ NOTHING_DROPPED = "Turn strict_drop off or change the version of Milvus to drop 
 
 class DropCollection(Operation):
     action = Action.DROP_COLLECTION
-    kind = Kind.COLLECTION
-    verb = "Drop"
-    done_word = "dropped"
     is_irreversible = True
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:

@@ -8,7 +8,6 @@ from ...milvus.errors import NotFound
 from ...milvus.types import (
     CollectionDetail,
     Identity,
-    Kind,
     Load,
     Partition,
     ServerInfo,
@@ -38,9 +37,6 @@ COLLECTION_GONE = (
 
 class DropPartition(Operation):
     action = Action.DROP_PARTITION
-    kind = Kind.PARTITION
-    verb = "Drop"
-    done_word = "dropped"
     is_irreversible = True
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:

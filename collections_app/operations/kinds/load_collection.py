@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ...access.policy import Action
-from ...milvus.types import Identity, Kind, Target
+from ...milvus.types import Identity, Target
 from .base import Blocker, Operation, TargetState, known
 from .restored import restored
 
@@ -19,9 +19,6 @@ NOT_OFFERED = Blocker(
 
 class LoadCollection(Operation):
     action = Action.LOAD_COLLECTION
-    kind = Kind.COLLECTION
-    verb = "Load"
-    done_word = "loaded"
     is_irreversible = False
     proof = "Verified: Milvus is loading it, or has loaded it."
     asks_for_name = False

@@ -12,7 +12,7 @@ from ... import clusters
 from ...access.policy import Action
 from ...audit.events import Intent
 from ...audit.log import Outcome, Phase
-from ...milvus.types import Identity, Kind, ServerInfo, Target
+from ...milvus.types import Identity, ServerInfo, Target
 from ...milvus.versions import Safety, rename_verdict
 from ...models import AuditEvent, BinItem
 from .base import Blocker, Operation, TargetState
@@ -34,9 +34,6 @@ EFFECTS = (
 
 class MoveToBin(Operation):
     action = Action.MOVE_TO_BIN
-    kind = Kind.COLLECTION
-    verb = "Move"
-    done_word = "moved to the recycle bin"
     is_irreversible = False
     proof = "Verified: it is in the recycle bin."
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 class Purge(BinnedOperation):
     action = Action.PURGE
-    verb = "Purge"
-    done_word = "purged"
     is_irreversible = True
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:

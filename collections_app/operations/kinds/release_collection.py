@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...access.policy import Action
-from ...milvus.types import Identity, Kind, Load, Target
+from ...milvus.types import Identity, Load, Target
 from .base import Blocker, Operation, TargetState, collection_now
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ SEARCHES_FAIL = "Searches that use it fail until it is loaded again. No data is 
 
 class ReleaseCollection(Operation):
     action = Action.RELEASE_COLLECTION
-    kind = Kind.COLLECTION
-    verb = "Release"
-    done_word = "released"
     is_irreversible = False
     proof = "Verified: it is no longer loaded."
 

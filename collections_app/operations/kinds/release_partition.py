@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.errors import Unreachable
-from ...milvus.types import Identity, Kind, Target, Unread
+from ...milvus.types import Identity, Target, Unread
 from .base import Blocker, Operation, TargetState
 from .drop_partition import partition_now, read_partition
 from .release_collection import SEARCHES_FAIL, unless_loaded
@@ -19,9 +19,6 @@ LITE = Blocker(text="Milvus Lite can't release a single partition.")
 
 class ReleasePartition(Operation):
     action = Action.RELEASE_PARTITION
-    kind = Kind.PARTITION
-    verb = "Release"
-    done_word = "released"
     is_irreversible = False
     proof = "Verified: it is no longer loaded."
 

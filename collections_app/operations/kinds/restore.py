@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 class Restore(BinnedOperation):
     action = Action.RESTORE
-    verb = "Restore"
-    done_word = "restored"
     is_irreversible = False
     proof = "Verified: this very collection has the name now."
     asks_for_name = False

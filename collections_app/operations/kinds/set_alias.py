@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ...access.policy import Action
-from ...milvus.types import Identity, Kind, Target
+from ...milvus.types import Identity, Target
 from .base import Blocker, Operation, TargetState, known
 from .restored import restored
 
@@ -20,9 +20,6 @@ TAKEN = "Something uses the name {} now: another alias or a collection."
 
 class SetAlias(Operation):
     action = Action.SET_ALIAS
-    kind = Kind.ALIAS
-    verb = "Set"
-    done_word = "set"
     is_irreversible = False
     proof = "Verified: it points to the collection."
     asks_for_name = False
