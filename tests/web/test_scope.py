@@ -73,7 +73,7 @@ def team(people: dict[str, Any], milvus: FakeMilvus, signed_in: Open) -> Open:
 
 
 DROP_DECISIONS = {
-    list_url(): 2,
+    list_url(): 3,  # of each row, and of the database, for a plan
     collection_url("team_books"): 1,
     "/clusters/main/": 0,
     "/access/?cluster=main": 1,
