@@ -47,6 +47,7 @@ def databases(request: SignedInRequest, cluster: str) -> HttpResponse:
     context: dict[str, Any] = {
         "cluster": milvus.cluster,
         "title": milvus.cluster.label,
+        "section": "databases",
         "rehearsal": standing(milvus.cluster),
         "is_server": "://" in milvus.cluster.uri,  # one process at a time opens a Milvus Lite file
     }
@@ -167,6 +168,8 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
         "may_release": is_loaded,
         "history": recent_operations(cluster, database, name),
         "title": name,
+        "section": "collection",
+        "collection_here": name,
     }
     return render(request, "collections_app/collection.html", context)
 

@@ -96,6 +96,7 @@ def _show(
         "cluster": dialog.cluster,
         "database": target.database,
         "title": dialog.title,
+        "collection_here": "" if target.kind is Kind.BINNED else target.collection,
     }
     page, part = "collections_app/confirm.html", "collections_app/_confirm.html"
     return page_or_part(request, page, part, context, status)

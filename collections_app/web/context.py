@@ -1,11 +1,12 @@
 """What every page shows besides its own content."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
 from ..access.policy import Action, may_somewhere
-from .request import AppRequest
+from .http import visible_clusters
+from .request import AppRequest, SignedInRequest
 
 PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION, Action.MOVE_TO_BIN)
 
@@ -18,6 +19,7 @@ def navigation(request: AppRequest) -> dict[str, Any]:
     return {
         "sign_in_mode": settings.SIGN_IN,
         "actor": actor,
+        "has_other_clusters": len(visible_clusters(cast(SignedInRequest, request))) > 1,
         "may_plan": any(may_somewhere(actor, action) for action in PLANNED),
         "may_view": may_somewhere(actor, Action.VIEW),
         "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),

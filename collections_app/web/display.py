@@ -283,6 +283,11 @@ def recycle_bin_url(cluster: str, database: str) -> str:
 
 
 @register.simple_tag
+def switch_url(kind: str, *cluster: str, **view: str) -> str:
+    return links.switch(kind, *cluster, **view)
+
+
+@register.simple_tag
 def collection_url(cluster: str, database: str, collection: str, **view: str | int) -> str:
     return links.collection(cluster, database, collection, **view)
 

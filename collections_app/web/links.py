@@ -28,6 +28,11 @@ def recycle_bin(cluster: str, database: str, **view: str | int) -> str:
     return f"{reverse('recycle-bin', args=[cluster])}?{query}"
 
 
+def switch(kind: str, *cluster: str, **view: str) -> str:
+    """The menu of a crumb: `kind` is cluster, database or collection."""
+    return f"{reverse(f'switch-{kind}', args=cluster)}?{urlencode(view)}"
+
+
 def act(action: Action, target: Target, then: str = "") -> str:
     """The dialog of an act. `then` names the drop that the act clears the way for."""
     query = {"database": target.database, "collection": target.collection}

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from ..access.policy import Action, Permissions, Place, databases_named, matches, place_of, visible
+from ..access.policy import Action, Permissions, matches, place_of, visible
 from ..audit.activity import Day
 from ..clusters import Milvus
 from ..health import heartbeat
-from ..milvus.errors import Denied, MilvusError, NotFound
+from ..milvus.errors import MilvusError, NotFound
 from ..milvus.types import Unread
 from ..operations.claims import open_in
 from ..recycle_bin.items import counts_by_database, items_in
 from . import links
 from .errors import of_milvus
+from .places import databases_seen
 from .request import SignedInRequest
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def contact(request: SignedInRequest, milvus: Milvus) -> Contact:
 
 
 def _answered(request: SignedInRequest, milvus: Milvus, version: str, took: float) -> Contact:
-    is_complete, names = _databases(request, milvus)
+    databases = databases_seen(request, milvus)
+    is_complete, names = databases.is_complete, databases.names
     # Read here: the threads that ask Milvus have no business with the database.
     hidden = set(items_in(milvus.cluster.key).values_list("database", "private_name"))
     tallies = milvus.gateway.each(partial(_collections, request, milvus, hidden), names)
@@ -93,19 +95,6 @@ def _answered(request: SignedInRequest, milvus: Milvus, version: str, took: floa
         loaded=_sum([t if isinstance(t, Unread) else t[1] for t in tallies], missing).words,
         is_standby=milvus.gateway.is_standby("default"),
     )
-
-
-def _databases(request: SignedInRequest, milvus: Milvus) -> tuple[bool, list[str]]:
-    """Whether that is all of them, and those that this person may see."""
-    key = milvus.cluster.key
-    try:
-        is_complete, names = True, milvus.gateway.databases()
-    except Denied:
-        is_complete = False
-        names = list(dict.fromkeys(["default", *databases_named(request.actor, key)]))
-    may = request.permissions.may
-    seen = [name for name in names if may(Action.VIEW, Place(cluster=key, database=name))]
-    return is_complete, seen
 
 
 def _collections(

@@ -6,11 +6,18 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 from django.urls import path
 
 from ..operations.kinds.acts import ACTS
-from . import access, collections, confirm, home, operations, plans, recycle_bin
+from . import access, collections, confirm, home, operations, plans, recycle_bin, switcher
 from . import audit as log
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("switch-cluster/", switcher.clusters, name="switch-cluster"),
+    path("clusters/<slug:cluster>/databases/", switcher.databases, name="switch-database"),
+    path(
+        "clusters/<slug:cluster>/collections/switch/",
+        switcher.collections,
+        name="switch-collection",
+    ),
     path("clusters/<slug:cluster>/overview/", home.overview, name="overview"),
     path("clusters/<slug:cluster>/", collections.databases, name="databases"),
     path("clusters/<slug:cluster>/collections/", collections.listing, name="collections"),

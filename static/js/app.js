@@ -29,6 +29,24 @@
     }
   });
 
+  const closeSwitchers = (inside) => {
+    for (const open of document.querySelectorAll(".switcher[open]")) {
+      if (!open.contains(inside)) open.open = false;
+    }
+  };
+  document.addEventListener("htmx:afterSettle", ({ target }) => {
+    if (target.matches(".switcher-menu")) target.querySelector("input[type=search]")?.focus();
+  });
+  for (const name of ["click", "focusin"]) {
+    document.addEventListener(name, ({ target }) => closeSwitchers(target));
+  }
+  document.addEventListener("keydown", ({ key }) => {
+    const open = document.querySelector(".switcher[open]");
+    if (key !== "Escape" || !open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+
   document.addEventListener("change", ({ target }) => {
     const form = target.dataset.pickAll;
     if (!form) return;

@@ -153,6 +153,7 @@ def closed(name: str, method: str) -> int:
         return 405
     plan = name in DECISIONS | {"plan", "plan-export"}
     places = {"databases", "overview", "collections", "collection", "recycle-bin", "bin-pause"}
+    places |= {"switch-database", "switch-collection"}
     if acts or plan or name in places:
         return 404
     return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
