@@ -6,7 +6,7 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 from django.urls import path
 
 from ..operations.kinds.acts import ACTS
-from . import access, collections, confirm, home, operations, plans, recycle_bin, switcher
+from . import access, collections, confirm, home, jump, operations, plans, recycle_bin, switcher
 from . import audit as log
 
 urlpatterns = [
@@ -54,5 +54,7 @@ urlpatterns = [
     path("audit/", log.log, name="audit"),
     path("audit/export/", log.export, name="audit-export"),
     path("audit/verify/", log.verify, name="audit-verify"),
+    path("jump/", jump.jump, name="jump"),
+    path("clusters/<slug:cluster>/jump/", jump.names, name="jump-names"),
     path("access/", access.mine, name="access"),
 ]

@@ -53,6 +53,28 @@
     for (const box of document.querySelectorAll(`input[type=checkbox][form="${form}"]`)) box.checked = target.checked;
   });
 
+  // "/", Ctrl-K and "?" open the jump palette; arrows move through its results, which are links.
+  const isTyping = (target) => target.closest("input, select, textarea, [contenteditable]");
+  document.addEventListener("keydown", (event) => {
+    const { key, target, ctrlKey, metaKey, altKey } = event;
+    const jump = document.querySelector("[data-jump]");
+    const opens = ctrlKey || metaKey ? key === "k" : !altKey && !isTyping(target) && (key === "/" || key === "?");
+    if (!opens || !jump || dialog.open) return;
+    event.preventDefault();
+    const field = document.querySelector("main #jump-q"); // one in the dialog may be on its way out
+    if (field) field.focus();
+    else htmx.ajax("GET", `${jump.href}?palette=1`, { target: "#dialog", swap: "innerHTML" });
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const place = event.target.closest(".jump");
+    if (!step || !place) return;
+    event.preventDefault();
+    const stops = [...place.querySelectorAll("#jump-q, .hits a")];
+    stops[Math.min(Math.max(stops.indexOf(event.target) + step, 0), stops.length - 1)].focus();
+  });
+
   // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     if (!detail.shouldSwap || detail.target.id !== "results") return;
