@@ -80,6 +80,11 @@ class Dialog:
         return not self.state.blockers and not self.sign_in_url
 
     @property
+    def has_name_field(self) -> bool:
+        """Whether the name has to be typed: then its field has the focus, and not Cancel."""
+        return self.can_confirm and "typed_name" in self.form.fields
+
+    @property
     def facts(self) -> list[Fact]:
         return list(dialog_facts(self.target, self.state))
 

@@ -49,7 +49,7 @@ class ConfirmForm(ReasonForm):
         strip=False,
         max_length=3000,
         error_messages={"required": "Type the name. Nothing was sent."},
-        widget=forms.TextInput(attrs=VERBATIM),
+        widget=forms.TextInput(attrs={**VERBATIM, "autofocus": True}),
     )
 
     def clean_typed_name(self) -> str:

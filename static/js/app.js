@@ -9,7 +9,7 @@
   new MutationObserver(() => {
     if (!dialog.querySelector("[data-dialog-content]")) return;
     if (!dialog.open) dialog.showModal();
-    const wanted = ["[aria-invalid=true]", "[autofocus]", "[data-close]"];
+    const wanted = ["[aria-invalid=true]", "input[name^=typed]", "[autofocus]", "[data-close]"];
     wanted.map((selector) => dialog.querySelector(selector)).find(Boolean)?.focus();
   }).observe(dialog, { childList: true });
 
@@ -45,6 +45,25 @@
     if (key !== "Escape" || !open) return;
     open.open = false;
     open.querySelector("summary").focus();
+  });
+
+  document.addEventListener("click", async ({ target }) => {
+    const button = target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy); // absent without TLS
+      button.dataset.copied = "yes";
+    } catch {
+      button.dataset.copied = "no";
+    }
+    setTimeout(() => delete button.dataset.copied, 2000);
+  });
+
+  // The server compares the name as well, and decides.
+  document.addEventListener("input", ({ target }) => {
+    const wanted = target.form?.querySelector(".to-type");
+    if (!wanted || !/^typed/.test(target.name)) return;
+    target.form.classList.toggle("matches", target.value === wanted.textContent);
   });
 
   document.addEventListener("change", ({ target }) => {

@@ -87,7 +87,7 @@ def test_the_dialog_says_what_where_which_and_how_much(
         expect(place).to_contain_text(f"collection {thing.collection}")
     shown = dialog.locator("dt", has_text="Rows").locator("xpath=following-sibling::dd[1]")
     expect(shown).to_have_text(rows)
-    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    expect(name_field(dialog)).to_be_focused()
     expect(act_button(dialog)).to_have_text(f"Drop {kind} {thing.name}")
 
 
@@ -111,8 +111,7 @@ def test_the_keyboard_alone_does_it(page: Page, thing: Shown) -> None:
     tab_to(page, thing.link(page))
     page.keyboard.press("Enter")
     dialog = the_dialog(page)
-    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
-    tab_to(page, name_field(dialog))
+    expect(name_field(dialog)).to_be_focused()
     page.keyboard.type(thing.name)
     tab_to(page, act_button(dialog))
     page.keyboard.press("Enter")
@@ -186,6 +185,15 @@ def stays_focused(field: Locator) -> None:
     """Also once htmx has settled, which may move the focus a moment after the swap."""
     expect(field.page.locator(".htmx-added, .htmx-settling, .htmx-swapping")).to_have_count(0)
     expect(field).to_be_focused()
+
+
+def test_button_is_filled_once_the_name_matches(page: Page, thing: Shown) -> None:
+    dialog = opened(page, thing)
+    form = dialog.locator("form.matches")
+    name_field(dialog).fill(thing.name[:-1])
+    expect(form).to_have_count(0)
+    name_field(dialog).fill(thing.name)
+    expect(form).to_have_count(1)
 
 
 def test_an_empty_name_is_not_even_sent(page: Page, thing: Shown, watch: Watch) -> None:
@@ -343,7 +351,7 @@ def cleared(dialog: Locator, verb: str, remedy: str, name: str) -> None:
     expect(act_button(dialog)).to_have_count(0)
     dialog.get_by_role("link", name=f"{remedy}…").click()
     expect(dialog.get_by_role("heading", level=2)).to_have_text(f"{remedy} {name}?")
-    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    expect(name_field(dialog)).to_be_focused()
     name_field(dialog).fill(name)
     act_button(dialog, verb).click()
 

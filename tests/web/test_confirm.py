@@ -104,7 +104,7 @@ def test_htmx_gets_the_dialog_and_a_browser_a_page(
     assert Page(part).find("div", cls="confirm")
     assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
     assert Page(part).find("form")[0].attrs["action"] == thing.url
-    assert [tag.text for tag in Page(part).find("a", autofocus="")] == ["Cancel"]
+    assert [tag.attrs["name"] for tag in Page(part).find("input", autofocus="")] == ["typed_name"]
 
 
 def test_opening_the_dialog_changes_nothing_and_records_nothing(

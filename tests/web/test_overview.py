@@ -229,3 +229,10 @@ def test_home_has_one_card_that_loads_itself_for_each_cluster(
     page = Page(signed_in("viewer").get("/"))
     loading = page.find("div", hx_trigger="load")
     assert [urlsplit(tag.attrs["hx-get"]).path for tag in loading] == [CARD]
+
+
+def test_copy_buttons_hold_what_they_copy(signed_in: SignIn, fake: FakeMilvus) -> None:
+    fake.add("books ")
+    page = Page(signed_in("viewer").get("/clusters/main/collection/?database=default&name=books+"))
+    copied = [tag.attrs["data-copy"] for tag in page.find("button", cls="copy")]
+    assert copied[:2] == ["books ", "1001"]
