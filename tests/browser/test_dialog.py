@@ -267,7 +267,7 @@ def sign_in(page: Page, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_signing_in_by_the_form_leads_to_the_cluster(
+def test_signing_in_by_the_form_leads_home(
     browse: Callable[..., Page], faulty: object, accounts: None
 ) -> None:
     page = browse()
@@ -275,8 +275,8 @@ def test_signing_in_by_the_form_leads_to_the_cluster(
     sign_in(page, "wrong")
     expect(page.get_by_role("alert")).to_contain_text("don’t match an account")
     sign_in(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Databases")
-    expect(page.get_by_role("link", name="default")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clusters")
+    expect(page.get_by_text("Up", exact=True)).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
 
