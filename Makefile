@@ -41,9 +41,9 @@ check: setup
 
 # COV=1 adds coverage; ARGS="-k drop" goes to pytest. Two processes, because most of the time is
 # spent waiting for deadlines; they share one Milvus, and each has its own database. Modules that
-# start a server are one group (tests/conftest.py); every other test goes to whoever is free.
+# start a server stay in one piece (tests/infra/distribution.py); all other tests go to whoever is free.
 MILVUS = $(BIN)/python -m tests.infra.with_milvus
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadscope $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
 
 test: setup
 	$(if $(COV),rm -f .coverage)

@@ -13,6 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from collections_app.audit import triggers
 from tests.infra.chain import Chain, chain_to
+from tests.infra.distribution import ByServer
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -67,11 +68,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `--dist loadscope`, which is coarser."""
+    return ByServer(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if _shares_a_server(item):
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
     if config.getoption("--fast"):
         _keep(_is_fast, config, items)
     if not config.getoption("--every-skin"):
@@ -95,13 +98,6 @@ def _may_differ(item: pytest.Item) -> bool:
 
 def _asks_for_skin(item: Any) -> bool:
     return "skin" in inspect.signature(item.function).parameters
-
-
-def _shares_a_server(item: pytest.Item) -> bool:
-    """Whether its module starts something for all of its tests: one process runs them all then."""
-    info = getattr(item, "_fixtureinfo", None)
-    used = info.name2fixturedefs.values() if info else ()
-    return any(fixture.scope == "module" for each in used for fixture in each)
 
 
 def _is_fast(item: pytest.Item) -> bool:
