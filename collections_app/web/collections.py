@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from ..access.policy import (
     Action,
+    Permissions,
     Place,
     databases_named,
     matches,
@@ -116,9 +117,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "columns": view.columns(url),
         "pager": view.pager(page, url),
         "standby": standby,
-        "may_drop": not standby and request.permissions.may_somewhere(removal_on(cluster)),
-        "to_bin": removal_on(cluster) is Action.MOVE_TO_BIN,
-        "may_drop_permanently": request.permissions.may(Action.DROP_COLLECTION, place),
+        **_removal(request.permissions, place, is_standby=standby),
         "in_bin": sum(matches(patterns, known) for known in hidden.values()),
         "recycle_bin_url": links.recycle_bin(cluster, database),
         "title": f"Collections in {database}",
@@ -130,6 +129,16 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "collections_app/_collection_table.html",
         context,
     )
+
+
+def _removal(permissions: Permissions, place: Place, *, is_standby: bool) -> dict[str, bool]:
+    """How collections of a database are removed, and whether this person may do that somewhere."""
+    action = removal_on(place.cluster)
+    return {
+        "may_drop": not is_standby and permissions.may_somewhere(action),
+        "to_bin": action is Action.MOVE_TO_BIN,
+        "may_drop_permanently": permissions.may(Action.DROP_COLLECTION, place),
+    }
 
 
 def _fitting(names: Sequence[str], patterns: tuple[str, ...]) -> list[int]:

@@ -70,6 +70,11 @@ class Dialog:
         return OPERATIONS[self.act.action].is_irreversible
 
     @property
+    def noun(self) -> str:
+        """What the target is, in a sentence."""
+        return Kind.COLLECTION if self.target.kind is Kind.BINNED else self.target.kind
+
+    @property
     def is_inside_collection(self) -> bool:
         """Whether the place needs the name of the collection besides."""
         return self.target.kind in {Kind.PARTITION, Kind.ALIAS}

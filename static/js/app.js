@@ -29,6 +29,14 @@
     }
   });
 
+  // The address holds the view, without the filters that are not in use.
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.verb !== "get") return;
+    for (const [name, value] of [...detail.formData]) {
+      if (value === "") detail.formData.delete(name);
+    }
+  });
+
   const closeSwitchers = (inside) => {
     for (const open of document.querySelectorAll(".switcher[open]")) {
       if (!open.contains(inside)) open.open = false;

@@ -128,6 +128,7 @@ def test_an_answer_is_not_lost_to_details_that_come_in_between(
     expect(page.locator("td.title")).to_have_text(answer)
 
 
+@pytest.mark.expects_console(maybe=("htmx:sendAbort", "htmx:afterRequest"))  # a page is left
 def test_back_restores_the_view_before(page: Page, books: str) -> None:
     settled(page, address("collections", database=books))
     page.get_by_role("searchbox").fill("novel")

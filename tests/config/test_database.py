@@ -179,5 +179,5 @@ def test_what_can_not_be_read_is_named(url: pytest.MonkeyPatch, value: str) -> N
     url.setenv("DATABASE_URL", value)
     with pytest.raises(ImproperlyConfigured) as caught:
         database.from_environment(Path("/nowhere"))
-    assert "DATABASE_URL can't be parsed that can be read" in str(caught.value)
+    assert "DATABASE_URL can't be parsed. Use postgres://" in str(caught.value)
     assert "S3cr3t" not in str(caught.value)

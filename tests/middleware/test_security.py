@@ -70,7 +70,7 @@ def test_every_kind_of_answer_has_the_policy_and_stays_in_no_cache(
 
 
 def test_a_bug_has_the_policy_too(signed_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collections_app.web.audit.queries.log_page", None)
+    monkeypatch.setattr("collections_app.web.audit.listing.log_page", None)
     client = signed_in("auditor")
     client.raise_request_exception = False
     answer = client.get("/audit/")
