@@ -15,6 +15,7 @@ from collections_app.models import BinItem, ItemState, Plan, PlanState
 from collections_app.plans import running
 from tests.fakes import FakeMilvus
 from tests.fixtures import rule
+from tests.infra.seeds import unique_name
 from tests.plans.conftest import states
 from tests.web import Page
 
@@ -277,7 +278,8 @@ def test_cluster_with_a_recycle_bin_plans_moves_to_it(
     use_cluster: Any, milvus_server: Any, make_collection: Any, signed_in: SignIn
 ) -> None:
     use_cluster(milvus_server.uri, milvus_server.token, recycle_bin=604_800.0)
-    name, client = make_collection(), signed_in("operator")
+    name = make_collection(f"{unique_name()}_only")  # no other name begins with it
+    client = signed_in("operator")
     listed = Page(client.get(reverse("collections", args=["main"]), {"q": name}))
     assert "Plan move of all 1 that match…" in listed.text
     assert "Drop permanently instead" not in listed.text, "an operator may not"
