@@ -40,8 +40,8 @@ check: setup
 	@echo "manage.py check --deploy"; $(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # COV=1 adds coverage; ARGS="-k drop" goes to pytest. Two processes, because most of the time is
-# spent waiting for deadlines; they share one Milvus, and each has its own database. Modules that
-# start a server stay in one piece (tests/infra/distribution.py); all other tests go to whoever is free.
+# spent waiting for deadlines; they share one Milvus, and each has its own database. A module
+# stays in one piece, because some of its tests share a server or names (--dist loadscope).
 MILVUS = $(BIN)/python -m tests.infra.with_milvus
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadscope $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
 

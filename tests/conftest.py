@@ -13,7 +13,6 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from collections_app.audit import triggers
 from tests.infra.chain import Chain, chain_to
-from tests.infra.distribution import ByServer
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -66,12 +65,6 @@ STARTING = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-skin", action="store_true", help="all tests with a skin over all")
     parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """For `--dist loadscope`, which is coarser."""
-    return ByServer(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -289,7 +289,7 @@ class FakeMilvus:
             known = self._databases.get(database, FakeDatabase())
             if new in known.collections or new in known.aliases:
                 text = f"duplicated new collection name {database}:{new} with other collection name"
-                raise OutcomeUnknown(text, "65535")
+                raise MilvusRejected(text, "65535")
             if name not in known.collections:
                 raise MilvusRejected(f"collection not found[collection={name}]", "100")
             known.collections[new] = known.collections.pop(name)

@@ -46,6 +46,7 @@ REFUSED_TEXTS = (
     "associated aliases",
     "database not found",
     "duplicated new collection name",  # of a rename; seen: 2.3.5
+    "to an existing alias",  # of a rename; read: 2.5, internal/rootcoord/meta_table.go
 )
 STANDBY = "cluster is not primary"  # internal/streamingcoord/server/broadcaster, from 2.6
 LITE_NO_DATABASE = re.compile(r"database '.*' does not exist$", re.S)

@@ -26,7 +26,7 @@ from pymilvus import DataType, MilvusClient
 
 from collections_app.web.snippets import drop_collection, drop_partition
 
-DATABASE = "cf_forms"  # ONE_PROCESS: the names on the server are fixed, and so is the SDK's folder
+DATABASE = "cf_forms"
 NODE_SDK, NODE_SDK_VERSION = "@zilliz/milvus2-sdk-node", "3.0.6"
 NODE_FOLDER = Path(__file__).parent.parent.parent / "var" / "node"
 # All of these Milvus 2.3 accepts. The last four are the ones milvus_cli cannot be given.

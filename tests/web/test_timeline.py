@@ -12,6 +12,7 @@ from collections_app.web.timeline import TimelineEntry, timeline
 
 INTENT = {
     "reason": "tidy",
+    "typed_name_matched": True,
     "identity": {"id": 7},
     "identity_verifiable": True,
     "deadline_seconds": 10.0,
