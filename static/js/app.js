@@ -37,6 +37,19 @@
     }
   });
 
+  // What was selected stays selected when the table is filled in.
+  let selected = [];
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const boxes = detail.target.querySelectorAll("input[type=checkbox][form]:checked");
+    selected = [...boxes].map((box) => box.id).filter(Boolean);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of selected.splice(0)) {
+      const box = document.getElementById(id);
+      if (box) box.checked = true;
+    }
+  });
+
   const closeSwitchers = (inside) => {
     for (const open of document.querySelectorAll(".switcher[open]")) {
       if (!open.contains(inside)) open.open = false;

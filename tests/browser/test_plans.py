@@ -15,6 +15,7 @@ from collections_app.plans import running
 from tests.infra.seeds import Seeds, unique_name
 
 from .conftest import address, settled
+from .test_list import DETAILS, held
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SCHEMES = ("light", "dark")
@@ -92,9 +93,11 @@ def test_plan_from_the_list_to_its_end(page: Page, database: str, settings: Any)
 
 
 def test_selection_outlives_the_details_of_the_list(page: Page, database: str) -> None:
+    details = held(page, DETAILS)
     page.goto(address("collections", database=database))
     box = page.get_by_role("checkbox", name="Select tmp_1")
     box.check()
+    details[0].continue_()
     expect(page.locator(".skeleton")).to_have_count(0)
     expect(box).to_be_checked()
     page.get_by_role("checkbox", name="Select all on this page").check()
