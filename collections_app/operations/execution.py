@@ -16,8 +16,8 @@ from ..models import SendProgress
 from . import strict
 from .bin_moves import IntoBin, OutOfBin
 from .confirmation import Confirmation
-from .kinds import OPERATIONS
-from .kinds.base import Operation
+from .kinds import direct
+from .kinds.base import DirectOperation
 from .private_names import BIN, DROP, private_name
 
 # Records what goes out next. Raises Unreachable if it must not.
@@ -53,7 +53,7 @@ class Execution(Protocol):
 class SingleRequest:
     """One request, and nothing to clean up."""
 
-    operation: Operation
+    operation: DirectOperation
     milvus: clusters.Milvus
     target: Target
     identity: Identity
@@ -133,7 +133,7 @@ def _execution(
         name = requested.new_name
         return OutOfBin(milvus=milvus, target=target, identity=identity, new_name=name)
     if not private_name:
-        operation = OPERATIONS[action]
+        operation = direct(action)
         return SingleRequest(operation=operation, milvus=milvus, target=target, identity=identity)
     quarantine = strict.Quarantine(
         milvus=milvus, target=target, identity=identity, private_name=private_name

@@ -8,7 +8,7 @@ from ..milvus.errors import Denied, MilvusError, MilvusRejected, NotFound
 from ..milvus.types import Identity, Kind, Target
 from ..milvus.versions import Safety, rename_verdict
 from ..operations import strict
-from ..operations.kinds import OPERATIONS
+from ..operations.kinds import direct
 from .checks import ONLY_SHOWN, STRICT, TRUE_OUTCOME, Check, Observed, answer
 from .reading import shown
 from .scratch import GONE_WITHIN, NotRun, Scratch
@@ -146,7 +146,7 @@ def recreated(scratch: Scratch) -> Observed:
     scratch.seconds_until(lambda: scratch.identity_of(target.name) is None)
     scratch.collection("recreated")
     namesake = scratch.identity_of(target.name)
-    drop = OPERATIONS[Action.DROP_COLLECTION]
+    drop = direct(Action.DROP_COLLECTION)
     is_done = drop.is_done(scratch.gateway, target, former)
     is_new = namesake is not None and namesake.id not in {0, former.id}
     saw = f"before {shown(former)}; now {shown(namesake)}"
@@ -156,7 +156,7 @@ def recreated(scratch: Scratch) -> Observed:
 
 def _carried_out(scratch: Scratch, action: Action, target: Target, word: str) -> Observed:
     """Read, send once, read back: as the protocol does, without the pages and the claim."""
-    operation = OPERATIONS[action]
+    operation = direct(action)
     state = operation.read_state(scratch.gateway, target)
     if state.blockers:
         return Observed(False, f"Blocked: {' '.join(blocker.text for blocker in state.blockers)}")

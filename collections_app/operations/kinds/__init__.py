@@ -1,7 +1,7 @@
 """The kinds of operations: one file for each act, and what all acts have in common."""
 
 from ...access.policy import Action
-from .base import Operation
+from .base import DirectOperation, Operation
 from .drop_alias import DropAlias
 from .drop_collection import DropCollection
 from .drop_partition import DropPartition
@@ -28,3 +28,11 @@ OPERATIONS: dict[Action, Operation] = {
         LoadCollection(),
     )
 }
+
+
+def direct(action: Action) -> DirectOperation:
+    """The operation of an act of one request. Raises TypeError for a rename."""
+    operation = OPERATIONS[action]
+    if not isinstance(operation, DirectOperation):
+        raise TypeError(f"{action} is a rename")
+    return operation

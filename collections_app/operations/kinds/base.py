@@ -68,7 +68,7 @@ def _is_in_bin(target: Target) -> bool:
 
 
 class Operation(ABC):
-    """One destructive act on one kind of target. Has no state."""
+    """One act on one kind of target. Has no state."""
 
     action: Action
     is_irreversible: bool  # whether what is done can't be undone
@@ -86,6 +86,13 @@ class Operation(ABC):
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         """What is special about this kind of target. Raises as `read_state`."""
 
+    def on_success(self, operation_id: UUID) -> None:  # noqa: B027 (most have nothing to do)
+        """What follows from it in the database, in the transaction that records the success."""
+
+
+class DirectOperation(Operation):
+    """An act of one request, under the target's own name. The others are renames: execution.py."""
+
     @abstractmethod
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         """Send the one request. Raises what milvus/destroy.py does."""
@@ -100,9 +107,6 @@ class Operation(ABC):
         Raises as `read_state`. Not a question of success, so it is asked after that.
         """
         return ""
-
-    def on_success(self, operation_id: UUID) -> None:  # noqa: B027 (most have nothing to do)
-        """What follows from it in the database, in the transaction that records the success."""
 
 
 def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from ...access.policy import Action
 from ...milvus.errors import NotFound
 from ...milvus.types import Identity, Target
-from .base import Operation, TargetState, known
+from .base import DirectOperation, TargetState, known
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
     from ...milvus.gateway import Gateway
 
 
-class DropAlias(Operation):
+class DropAlias(DirectOperation):
     action = Action.DROP_ALIAS
     is_irreversible = True
 

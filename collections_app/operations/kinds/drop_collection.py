@@ -7,7 +7,7 @@ from ...milvus.errors import Denied, MilvusRejected
 from ...milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
 from ...milvus.versions import Safety, rename_verdict
 from ..private_names import DROP
-from .base import Blocker, Operation, TargetState, other, strict_notes
+from .base import Blocker, DirectOperation, TargetState, other, strict_notes
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -27,7 +27,7 @@ NO_RENAME = "This cluster has strict_drop, which renames a collection before the
 NOTHING_DROPPED = "Turn strict_drop off or change the version of Milvus to drop collections."
 
 
-class DropCollection(Operation):
+class DropCollection(DirectOperation):
     action = Action.DROP_COLLECTION
     is_irreversible = True
 

@@ -14,7 +14,7 @@ from ...milvus.types import (
     Target,
     Unread,
 )
-from .base import Blocker, Operation, TargetState, collection_now, known, strict_notes
+from .base import Blocker, DirectOperation, TargetState, collection_now, known, strict_notes
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -35,7 +35,7 @@ COLLECTION_GONE = (
 )
 
 
-class DropPartition(Operation):
+class DropPartition(DirectOperation):
     action = Action.DROP_PARTITION
     is_irreversible = True
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Target
-from .base import Blocker, Operation, TargetState, known
+from .base import Blocker, DirectOperation, TargetState, known
 from .restored import restored
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ NOT_OFFERED = Blocker(
 )
 
 
-class LoadCollection(Operation):
+class LoadCollection(DirectOperation):
     action = Action.LOAD_COLLECTION
     is_irreversible = False
     proof = "Verified: Milvus is loading it, or has loaded it."

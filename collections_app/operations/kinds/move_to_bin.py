@@ -12,14 +12,13 @@ from ... import clusters
 from ...access.policy import Action
 from ...audit.events import Intent
 from ...audit.log import Outcome, Phase
-from ...milvus.types import Identity, ServerInfo, Target
+from ...milvus.types import ServerInfo, Target
 from ...milvus.versions import Safety, rename_verdict
 from ...models import AuditEvent, BinItem
 from .base import Blocker, Operation, TargetState
 from .drop_collection import alias_blockers, rename_problem
 
 if TYPE_CHECKING:
-    from ...milvus.destroy import Destroyer
     from ...milvus.gateway import Gateway
 
 NO_BIN = "This cluster has no recycle bin. Set recycle_bin in its configuration to add one."
@@ -53,12 +52,6 @@ class MoveToBin(Operation):
             notes=_notes(gateway, server),
             effects=(*EFFECTS, ("Purge", _purged_at(retention))) if retention else (),
         )
-
-    def act(self, destroyer: "Destroyer", target: Target) -> None:
-        raise NotImplementedError("operations/bin_moves.py moves it, in two steps")
-
-    def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
-        raise NotImplementedError("operations/bin_moves.py compares it under its private name")
 
     def on_success(self, operation_id: UUID) -> None:
         """Put it into the index of the bin."""

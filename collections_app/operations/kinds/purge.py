@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Target
-from .base import Blocker, TargetState
+from .base import Blocker, DirectOperation, TargetState
 from .binned import BinnedOperation
 from .drop_collection import alias_blockers, name_and_id_gone
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...milvus.gateway import Gateway
 
 
-class Purge(BinnedOperation):
+class Purge(BinnedOperation, DirectOperation):
     action = Action.PURGE
     is_irreversible = True
 

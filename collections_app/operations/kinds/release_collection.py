@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Load, Target
-from .base import Blocker, Operation, TargetState, collection_now
+from .base import Blocker, DirectOperation, TargetState, collection_now
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -16,7 +16,7 @@ LITE_KEEPS = Blocker(text="Milvus Lite can't release a collection that has no in
 SEARCHES_FAIL = "Searches that use it fail until it is loaded again. No data is lost."
 
 
-class ReleaseCollection(Operation):
+class ReleaseCollection(DirectOperation):
     action = Action.RELEASE_COLLECTION
     is_irreversible = False
     proof = "Verified: it is no longer loaded."

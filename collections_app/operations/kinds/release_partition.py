@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ...access.policy import Action
 from ...milvus.errors import Unreachable
 from ...milvus.types import Identity, Target, Unread
-from .base import Blocker, Operation, TargetState
+from .base import Blocker, DirectOperation, TargetState
 from .drop_partition import partition_now, read_partition
 from .release_collection import SEARCHES_FAIL, unless_loaded
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LITE = Blocker(text="Milvus Lite can't release a single partition.")
 
 
-class ReleasePartition(Operation):
+class ReleasePartition(DirectOperation):
     action = Action.RELEASE_PARTITION
     is_irreversible = False
     proof = "Verified: it is no longer loaded."

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Target
-from .base import Blocker, Operation, TargetState, known
+from .base import Blocker, DirectOperation, TargetState, known
 from .restored import restored
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ NOT_OFFERED = (
 TAKEN = "Something uses the name {} now: another alias or a collection."
 
 
-class SetAlias(Operation):
+class SetAlias(DirectOperation):
     action = Action.SET_ALIAS
     is_irreversible = False
     proof = "Verified: it points to the collection."
