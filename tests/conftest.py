@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
-from collections_app.audit import triggers
+from collections_app.audit import long_reads, triggers
 from tests.infra.chain import Chain, chain_to
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
@@ -196,6 +196,13 @@ IN_THE_WAY = {
     "sqlite": {"audit_no_delete": triggers.TABLE, "segment_no_delete": triggers.SEGMENTS},
 }
 BLOCKER = pytest.StashKey[DjangoDbBlocker]()
+
+
+@pytest.fixture(autouse=True)
+def long_read_left_open() -> Iterator[None]:
+    """An export that a test neither reads nor closes would refuse that of the next one."""
+    yield
+    long_reads._running.clear()
 
 
 @pytest.fixture(autouse=True)

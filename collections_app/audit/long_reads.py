@@ -7,7 +7,7 @@ from ..access.principals import Actor
 
 AT_ONCE = 2  # in this process, of its eight threads
 
-_running: set[tuple[str, str]] = set()
+_running: dict[object, tuple[str, str]] = {}  # each one's own key: who runs it
 _guard = threading.Lock()
 
 
@@ -22,23 +22,20 @@ class LongRead:
     """
 
     def __init__(self, actor: Actor, lines: Iterator[str] | None = None) -> None:
-        self._person, self._lines = (actor.issuer, actor.subject), lines or iter(())
+        self._key, self._lines = object(), lines or iter(())
+        person = (actor.issuer, actor.subject)
         with _guard:
-            if self._person in _running or len(_running) >= AT_ONCE:
+            if person in _running.values() or len(_running) >= AT_ONCE:
                 raise AlreadyRunning
-            _running.add(self._person)
-        self._is_open = True
+            _running[self._key] = person
 
     def __iter__(self) -> Iterator[str]:
         return self._lines
 
     def close(self) -> None:
         with _guard:
-            if self._is_open:
-                _running.discard(self._person)
-                self._is_open = False
+            _running.pop(self._key, None)
 
     def __del__(self) -> None:
         """An answer that got lost before the server had it was not closed."""
-        if hasattr(self, "_is_open"):
-            self.close()
+        self.close()

@@ -292,6 +292,7 @@ def test_cluster_with_a_recycle_bin_plans_moves_to_it(
     assert "1 moved to the recycle bin" in page(client, plan).text
     item = BinItem.objects.get()
     assert item.operation_id == plan.items.get().operation_id
+    make_collection()  # a plan needs an item
     again = made(client, all="1")
     assert item.private_name not in again.items.values_list("name", flat=True)
     make_collection.server.client().drop_collection(item.private_name)
