@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.db import connection
-from pytest_django.plugin import DjangoDbBlocker
+from django.db import connections
+from django.test import TransactionTestCase
 
-from collections_app.audit import long_reads, triggers
+from collections_app.audit import long_reads
 from tests.infra.chain import Chain, chain_to
+from tests.infra.emptying import empty
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -190,12 +191,12 @@ def make_collection(milvus_server: MilvusServer) -> Iterator[Seeds]:
 # --- Django -----------------------------------------------------------------------------------
 
 
-# What stops Django from emptying the tables after a test with real transactions.
-IN_THE_WAY = {
-    "postgresql": {"audit_no_truncate": triggers.TABLE, "segment_no_truncate": triggers.SEGMENTS},
-    "sqlite": {"audit_no_delete": triggers.TABLE, "segment_no_delete": triggers.SEGMENTS},
-}
-BLOCKER = pytest.StashKey[DjangoDbBlocker]()
+def _empty(self: TransactionTestCase) -> None:
+    for name in self._databases_names(include_mirrors=False):  # type: ignore[attr-defined]
+        empty(connections[name])
+
+
+TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -205,56 +206,11 @@ def long_read_left_open() -> Iterator[None]:
     long_reads._running.clear()
 
 
-@pytest.fixture(autouse=True)
-def audit_triggers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lift the audit log's triggers for the moment in which Django empties the tables."""
-    if _has_real_transactions(request):
-        request.getfixturevalue("transactional_db")  # set up before us, so it empties after us
-        request.node.stash[BLOCKER] = request.getfixturevalue("django_db_blocker")
-        yield
-        _lift()
-    else:
-        yield
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Once the tables are empty, put the triggers back: the next test may be of any kind."""
-    try:
-        return (yield)
-    finally:
-        blocker = item.stash.get(BLOCKER, None)
-        if blocker and nextitem:  # after the last one the database is gone
-            with blocker.unblock():
-                _put_back()
-
-
-def _lift() -> None:
-    with connection.cursor() as cursor:
-        for name, table in IN_THE_WAY[connection.vendor].items():
-            if connection.vendor == "sqlite":
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-            else:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
-
-
-def _put_back() -> None:
-    """All of them: a test may have tampered with any."""
-    if triggers.wrong(connection):
-        triggers.install(connection)
-
-
 def _is_transactional(item: pytest.Item) -> bool:
     marker = item.get_closest_marker("django_db")
     return marker is not None and bool(
         marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences") or any(marker.args)
     )
-
-
-def _has_real_transactions(request: pytest.FixtureRequest) -> bool:
-    by_marker = _is_transactional(request.node)
-    wanted = {"transactional_db", "live_server", "django_db_reset_sequences"}
-    return by_marker or bool(wanted & set(request.fixturenames))
 
 
 # --- Browser ----------------------------------------------------------------------------------
