@@ -36,7 +36,7 @@ def reconcile() -> object:
     return done.value.code
 
 
-def test_one_that_can_not_be_looked_at_does_not_stop_the_others(
+def test_reconcile_with_one_broken_operation_settles_the_others(
     left_unknown: list[Thing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object) -> bool:
@@ -49,7 +49,7 @@ def test_one_that_can_not_be_looked_at_does_not_stop_the_others(
     assert set(kinds) == {"collection"}
 
 
-def test_a_person_closes_what_no_look_can(left_unknown: list[Thing], settings: Any) -> None:
+def test_close_operation_on_unreadable_cluster_records_outcome(left_unknown: list[Thing], settings: Any) -> None:
     settings.CLUSTERS = {}
     assert reconcile() == 1
     for claim in Claim.objects.all():
@@ -60,7 +60,7 @@ def test_a_person_closes_what_no_look_can(left_unknown: list[Thing], settings: A
     assert "the cluster was taken down" in AuditEvent.objects.latest("sequence").record
 
 
-def test_nothing_is_closed_twice_or_made_up(left_unknown: list[Thing]) -> None:
+def test_close_operation_settled_or_unknown_is_refused(left_unknown: list[Thing]) -> None:
     claim = Claim.objects.earliest("claimed_at")
     close: Callable[..., Any] = lambda id_: call_command(  # noqa: E731
         "close_operation", id_, outcome="succeeded", reason="seen"

@@ -42,7 +42,7 @@ def read_as_given(token: str, **changes: Any) -> Confirmation:
     [GIVEN.identity, Identity(fingerprint="a1b2c3"), Identity(id=2**62, created_ms=None)],
     ids=["real", "lite", "no time"],
 )
-def test_what_was_shown_comes_back_exactly(identity: Identity) -> None:
+def test_token_read_back_equals_the_confirmation(identity: Identity) -> None:
     given = replace(GIVEN, identity=identity)
     assert read_as_given(sign(given)) == given
 
@@ -50,19 +50,19 @@ def test_what_was_shown_comes_back_exactly(identity: Identity) -> None:
 @pytest.mark.parametrize(
     "name", ["a b ", "tab\there", 'x" onload="', "übersicht_日本", "\U0001f600"]
 )
-def test_any_name_survives_the_way_through_the_form(name: str) -> None:
+def test_token_with_any_name_is_read_back(name: str) -> None:
     target = replace(TARGET, name=name)
     given = replace(GIVEN, target=target)
     assert read_as_given(sign(given), target=target) == given
 
 
-def test_each_dialog_has_a_number_of_its_own_in_its_token() -> None:
+def test_token_of_each_dialog_has_its_own_operation_id() -> None:
     other = replace(GIVEN, operation_id=uuid4())
     assert read_as_given(sign(other)).operation_id == other.operation_id != GIVEN.operation_id
 
 
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["content", "time", "signature"])
-def test_a_token_changed_in_any_part_is_forged(part: int) -> None:
+def test_token_changed_in_any_part_is_forged(part: int) -> None:
     parts = sign(GIVEN).split(":")
     assert len(parts) == 3
     middle = len(parts[part]) // 2
@@ -73,26 +73,26 @@ def test_a_token_changed_in_any_part_is_forged(part: int) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a:b:c", "::", sign(GIVEN)[:-1], "\x00" * 9])
-def test_what_is_no_token_is_forged(token: str) -> None:
+def test_token_malformed_is_forged(token: str) -> None:
     with pytest.raises(Forged):
         read_as_given(token)
 
 
 @pytest.mark.parametrize("salt", ["django.core.signing", "session"])
-def test_a_token_signed_for_something_else_in_this_project_is_forged(salt: str) -> None:
+def test_token_signed_for_another_purpose_is_forged(salt: str) -> None:
     content = signing.loads(sign(GIVEN), salt=SALT)
     with pytest.raises(Forged, match="signature"):
         read_as_given(signing.dumps(content, salt=salt, compress=True))
 
 
-def test_a_token_of_another_installation_is_forged(settings: Any) -> None:
+def test_token_of_another_installation_is_forged(settings: Any) -> None:
     token = sign(GIVEN)
     settings.SECRET_KEY = "another-installation-" * 3
     with pytest.raises(Forged, match="signature"):
         read_as_given(token)
 
 
-def test_after_its_time_it_is_expired_and_before_it_is_not(settings: Any) -> None:
+def test_token_past_its_lifetime_is_expired(settings: Any) -> None:
     settings.CONFIRMATION_SECONDS = 60
     token = sign(GIVEN)
     assert read_as_given(token) == GIVEN
@@ -102,7 +102,7 @@ def test_after_its_time_it_is_expired_and_before_it_is_not(settings: Any) -> Non
 
 
 @pytest.mark.parametrize(("age", "counts"), [(890, True), (910, False)])
-def test_a_dialog_may_stay_open_for_a_quarter_of_an_hour(
+def test_token_counts_for_fifteen_minutes(
     age: int, counts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = signing.time.time()
@@ -121,12 +121,12 @@ def test_a_dialog_may_stay_open_for_a_quarter_of_an_hour(
     [actor("grace"), replace(ADA, issuer="elsewhere"), replace(ADA, subject="Ada")],
     ids=["another person", "same name elsewhere", "other spelling"],
 )
-def test_somebody_elses_token_is_forged(other: Any) -> None:
+def test_token_of_another_user_is_forged(other: Any) -> None:
     with pytest.raises(Forged, match="another user"):
         read_as_given(sign(GIVEN), actor=other)
 
 
-def test_a_changed_display_name_is_still_the_same_person() -> None:
+def test_token_after_a_changed_display_name_still_counts() -> None:
     assert read_as_given(sign(GIVEN), actor=replace(ADA, display="Ada Lovelace")) == GIVEN
 
 
@@ -142,18 +142,18 @@ def test_a_changed_display_name_is_still_the_same_person() -> None:
     ],
     ids=str,
 )
-def test_a_token_for_another_thing_is_forged(change: dict[str, Any]) -> None:
+def test_token_for_another_target_is_forged(change: dict[str, Any]) -> None:
     with pytest.raises(Forged, match="another operation"):
         read_as_given(sign(GIVEN), target=replace(TARGET, **change))
 
 
 @pytest.mark.parametrize("action", [a for a in Action if a is not GIVEN.action], ids=str)
-def test_a_token_for_another_act_is_forged(action: Action) -> None:
+def test_token_for_another_action_is_forged(action: Action) -> None:
     with pytest.raises(Forged, match="another operation"):
         read_as_given(sign(GIVEN), action=action)
 
 
-def test_the_token_holds_no_secret(settings: Any) -> None:
+def test_token_holds_no_secret(settings: Any) -> None:
     content = json.dumps(signing.loads(sign(GIVEN), salt=SALT))
     assert settings.SECRET_KEY not in content
     assert set(json.loads(content)) == set(Confirmation.__dataclass_fields__)

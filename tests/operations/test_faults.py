@@ -72,7 +72,7 @@ def lose(chain: Chain) -> None:
 
 
 @pytest.mark.skins(NONE)
-def test_with_the_server_down_nothing_is_sent_recorded_or_claimed(
+def test_drop_with_milvus_down_is_neither_sent_nor_recorded(
     thing: Thing, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -85,7 +85,7 @@ def test_with_the_server_down_nothing_is_sent_recorded_or_claimed(
     assert thing.is_there()
 
 
-def test_a_lost_reply_is_no_lost_drop_the_look_afterwards_sees_it(
+def test_drop_with_a_lost_reply_is_verified_by_read_back(
     thing: Thing, chain: Chain
 ) -> None:
     """At once, or with the next look: the line may need a moment to come back."""
@@ -97,7 +97,7 @@ def test_a_lost_reply_is_no_lost_drop_the_look_afterwards_sees_it(
     assert told() in (["intent", "outcome succeeded"], [*UNKNOWN, "outcome succeeded"])
 
 
-def test_a_server_gone_after_doing_it_is_unknown_until_it_is_back(
+def test_drop_before_milvus_goes_down_is_unknown_until_it_is_up(
     thing: Thing, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -137,7 +137,7 @@ def test_lost_request_is_unknown_until_the_drop_deadline(
     assert thing.is_there()
 
 
-def test_while_it_is_unknown_nobody_else_may_and_afterwards_they_may(
+def test_unknown_drop_blocks_other_operators_until_settled(
     thing: Thing,
     chain: Chain,
     use_cluster: Callable[..., Milvus],
@@ -155,7 +155,7 @@ def test_while_it_is_unknown_nobody_else_may_and_afterwards_they_may(
     assert not thing.is_there()
 
 
-def test_ok_from_milvus_is_no_proof(
+def test_ok_from_milvus_without_a_drop_is_unknown(
     thing: Thing, chain: Chain, impatient: Callable[[], Milvus], skin: Skin
 ) -> None:
     confirmation = consent(thing.target)
@@ -168,7 +168,7 @@ def test_ok_from_milvus_is_no_proof(
     assert chain.relay.count(thing.rpc) == 1
 
 
-def test_a_refusal_may_be_the_answer_to_a_second_copy_on_the_way(
+def test_rejected_resend_after_the_drop_succeeds(
     thing: Thing, chain: Chain
 ) -> None:
     """A proxy sends it twice: the first copy did it, and the second is one request too many."""
@@ -182,7 +182,7 @@ def test_a_refusal_may_be_the_answer_to_a_second_copy_on_the_way(
 
 
 @pytest.mark.skins(NONE)
-def test_an_alias_dropped_by_the_first_copy_is_not_refused(
+def test_alias_dropped_by_the_first_copy_is_not_refused(
     make_collection: Seeds, chain: Chain
 ) -> None:
     alias = unique_name("alias")
@@ -199,7 +199,7 @@ def test_an_alias_dropped_by_the_first_copy_is_not_refused(
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-def test_after_the_deadline_a_look_tells_what_became_of_it(
+def test_drop_deadline_passed_is_settled_by_read_back(
     done: bool, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     use_cluster(chain.uri, chain.token, drop_timeout=0.7)
@@ -213,7 +213,7 @@ def test_after_the_deadline_a_look_tells_what_became_of_it(
 
 
 @pytest.mark.skins(NONE)
-def test_an_answer_that_makes_no_sense_is_unknown(thing: Thing, chain: Chain) -> None:
+def test_unreadable_reply_is_unknown(thing: Thing, chain: Chain) -> None:
     chain.relay.answer(thing.rpc, lambda _: UNREADABLE)
     assert carry_out(consent(thing.target)) is Outcome.UNKNOWN
     assert told() == UNKNOWN
@@ -221,7 +221,7 @@ def test_an_answer_that_makes_no_sense_is_unknown(thing: Thing, chain: Chain) ->
 
 
 @pytest.mark.skins(NONE)
-def test_a_bug_of_ours_while_sending_is_unknown_and_recorded(
+def test_bug_while_sending_is_recorded_as_unknown(
     thing: Thing, faulty: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stumble(*args: object) -> None:
@@ -241,7 +241,7 @@ def test_a_bug_of_ours_while_sending_is_unknown_and_recorded(
 @pytest.mark.parametrize(
     "broken", [read_only_database, lambda: refused_events("intent")], ids=["read only", "full"]
 )
-def test_without_a_record_nothing_is_dropped(
+def test_drop_with_an_unwritable_log_is_not_sent(
     broken: Callable[[], AbstractContextManager[None]], thing: Thing, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -255,7 +255,7 @@ def test_without_a_record_nothing_is_dropped(
 
 
 @pytest.mark.both_databases
-def test_a_refusal_that_can_not_be_recorded_is_no_silent_one(thing: Thing) -> None:
+def test_rejection_that_cannot_be_recorded_raises(thing: Thing) -> None:
     stale = consent(thing.target)
     thing.remove()
     with read_only_database(), pytest.raises(LogUnwritable):
@@ -288,7 +288,7 @@ def test_log_failing_after_the_act_leaves_the_operation_open(
 # --- the process dies ---------------------------------------------------------------------------
 
 
-def test_what_somebody_renamed_meanwhile_was_not_dropped(
+def test_drop_of_a_collection_just_renamed_is_not_succeeded(
     make_collection: Seeds, chain: Chain, impatient: Callable[[], Milvus], skin: Skin
 ) -> None:
     """Its name is free, and Milvus said OK to dropping nothing. The id tells."""
@@ -374,7 +374,7 @@ def reconcile() -> int:
 
 
 @pytest.mark.skins(NONE)
-def test_a_milvus_lite_that_answers_too_late_has_refused_nothing(
+def test_milvus_lite_reply_after_the_deadline_is_not_a_refusal(
     lite_uri: str, use_cluster: Callable[..., Milvus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is a server too, in this process: the deadline ends our waiting, not its work."""

@@ -48,7 +48,7 @@ def impatient(use_cluster: Callable[..., Any], chain: Chain) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_log_that_blocks_for_too_long_means_that_nothing_is_sent(
+def test_log_blocked_past_the_deadline_sends_nothing(
     thing: Thing, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -60,7 +60,7 @@ def test_a_log_that_blocks_for_too_long_means_that_nothing_is_sent(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_what_was_settled_meanwhile_is_not_sent_and_not_said_otherwise(
+def test_operation_settled_before_sending_is_not_sent(
     thing: Thing, chain: Chain
 ) -> None:
     """It was called failed, and a namesake has come: that one survives, and the record stands."""
@@ -78,7 +78,7 @@ def test_what_was_settled_meanwhile_is_not_sent_and_not_said_otherwise(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_a_bug_in_the_look_afterwards_still_leaves_an_outcome(
+def test_bug_in_the_read_back_leaves_an_unknown_outcome(
     thing: Thing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object) -> bool:
@@ -90,7 +90,7 @@ def test_a_bug_in_the_look_afterwards_still_leaves_an_outcome(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_an_alias_pointed_elsewhere_meanwhile_is_not_called_dropped(
+def test_alias_moved_during_its_drop_is_not_called_dropped(
     make_collection: Seeds, chain: Chain
 ) -> None:
     alias = unique_name("alias")
@@ -107,7 +107,7 @@ def test_an_alias_pointed_elsewhere_meanwhile_is_not_called_dropped(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_aliases_that_could_not_be_read_block_the_drop(
+def test_unreadable_aliases_block_the_drop(
     make_collection: Seeds, chain: Chain
 ) -> None:
     import grpc

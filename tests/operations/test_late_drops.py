@@ -83,7 +83,7 @@ def follow_up() -> list[str]:
     return follow_up_late_drops(caller("reconciler"))
 
 
-def test_a_drop_that_may_still_come_is_closed_as_not_done_so_far(not_done: LateDrop) -> None:
+def test_drop_that_may_still_come_is_closed_as_not_done_so_far(not_done: LateDrop) -> None:
     assert told() == CLOSED
     assert "v2.6.20" in AuditEvent.objects.get(outcome=Outcome.NOT_DONE).record
     assert follow_up() == []
@@ -91,7 +91,7 @@ def test_a_drop_that_may_still_come_is_closed_as_not_done_so_far(not_done: LateD
 
 
 @pytest.mark.parametrize("version", ["v2.3.5", "v2.5.18", "v2.6.5"])
-def test_a_drop_that_an_older_server_forgot_is_closed_as_failed(
+def test_drop_that_an_older_server_forgot_is_closed_as_failed(
     make_collection: Seeds, chain: Chain, impatient: Callable[[], clusters.Milvus], version: str
 ) -> None:
     thing = Thing.make(make_collection, Kind.COLLECTION)
@@ -100,7 +100,7 @@ def test_a_drop_that_an_older_server_forgot_is_closed_as_failed(
     close(late, Outcome.FAILED)
 
 
-def test_a_drop_that_came_late_is_a_follow_up_of_its_own_operation(not_done: LateDrop) -> None:
+def test_late_drop_is_a_follow_up_of_its_operation(not_done: LateDrop) -> None:
     not_done.carry_out()
     (told_to_people,) = follow_up()
     assert "carries out every drop that it accepted" in told_to_people
@@ -118,7 +118,7 @@ def test_reconciliation_follows_up_a_late_drop(not_done: LateDrop) -> None:
     assert told()[-1] == "follow_up succeeded"
 
 
-def test_a_late_drop_after_a_second_operation_is_told_as_that_ones(
+def test_late_drop_after_a_second_operation_names_that_one(
     not_done: LateDrop, chain: Chain, use_cluster: Callable[..., clusters.Milvus]
 ) -> None:
     use_cluster(chain.uri, chain.token)  # with time enough again

@@ -282,5 +282,5 @@ class StrictProtocol(Protocol):
 
 
 @pytest.mark.parametrize("machine", [Protocol, StrictProtocol])
-def test_no_order_of_events_breaks_a_promise(machine: type[Protocol]) -> None:
+def test_protocol_in_any_order_of_events_keeps_its_promises(machine: type[Protocol]) -> None:
     run_state_machine_as_test(machine, settings=SEARCH)

@@ -61,7 +61,7 @@ def restored() -> list[str]:
     return restore_orphans(caller("reconciler"))
 
 
-def test_an_account_that_may_not_list_databases_finds_it_too(fake: FakeMilvus) -> None:
+def test_orphan_is_found_without_the_right_to_list_databases(fake: FakeMilvus) -> None:
     strayed(fake)
     strayed(fake, "film", "search")
     fake.denied("databases")
@@ -70,7 +70,7 @@ def test_an_account_that_may_not_list_databases_finds_it_too(fake: FakeMilvus) -
     assert fake.collection_identity("search", "film")
 
 
-def test_a_database_that_can_not_be_listed_does_not_hide_the_others(
+def test_orphan_beside_an_unreadable_database_is_restored(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strayed(fake, "film", "search")
@@ -89,7 +89,7 @@ def test_a_database_that_can_not_be_listed_does_not_hide_the_others(
     assert fake.collection_identity("search", "film")
 
 
-def test_one_that_can_not_be_looked_at_does_not_hide_the_others(
+def test_orphan_beside_an_unreadable_one_is_restored(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden = private_name(DROP, strayed(fake).operation_id)
@@ -106,7 +106,7 @@ def test_one_that_can_not_be_looked_at_does_not_hide_the_others(
     assert known("default", "film")
 
 
-def test_it_is_found_though_strict_mode_was_switched_off(
+def test_orphan_is_found_after_strict_mode_was_switched_off(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strayed(fake)
@@ -115,7 +115,7 @@ def test_it_is_found_though_strict_mode_was_switched_off(
     assert fake.collection_identity("default", "book")
 
 
-def test_one_whose_name_can_not_be_given_back_is_told_of(
+def test_orphan_that_cannot_be_renamed_is_recorded_once(
     fake: FakeMilvus, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the operation, once, and in the ordinary log as long as it lasts."""
@@ -128,7 +128,7 @@ def test_one_whose_name_can_not_be_given_back_is_told_of(
         assert told() == [*CLOSED, "follow_up failed"]
 
 
-def test_it_is_on_the_record_before_its_name_is_given_back(
+def test_orphan_is_recorded_before_its_name_is_restored(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a process that is killed then, or a log that fails, leaves a rename without a word."""
@@ -155,7 +155,7 @@ def plain(milvus: clusters.Milvus) -> clusters.Milvus:
     return replace(milvus, cluster=replace(milvus.cluster, strict_drop=False))
 
 
-def test_a_look_made_before_a_name_is_given_back_is_worth_nothing_after_it(
+def test_read_before_an_orphan_is_restored_is_not_reused(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its name was another's, who goes in this moment: a plain drop would take what comes back."""

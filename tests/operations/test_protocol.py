@@ -65,7 +65,7 @@ def last_message() -> str:
 
 
 @as_30
-def test_a_drop_is_sent_once_verified_and_recorded(thing: Thing, chain: Chain) -> None:
+def test_drop_is_sent_once_verified_and_recorded(thing: Thing, chain: Chain) -> None:
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert not thing.is_there()
     assert chain.relay.count(thing.rpc) == 1
@@ -86,7 +86,7 @@ def test_intent_is_committed_before_the_request_is_sent(thing: Thing, chain: Cha
 
 
 @as_2620
-def test_the_intent_keeps_what_it_takes_to_make_it_again(thing: Thing, skin: Skin) -> None:
+def test_intent_holds_all_that_recreates_the_collection(thing: Thing, skin: Skin) -> None:
     confirmation = consent(thing.target)
     carry_out(confirmation, reason="superseded by v8")
     intent = AuditEvent.objects.get(phase="intent")
@@ -103,7 +103,7 @@ def test_the_intent_keeps_what_it_takes_to_make_it_again(thing: Thing, skin: Ski
 # --- only what was shown ------------------------------------------------------------------------
 
 
-def test_a_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain) -> None:
+def test_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain) -> None:
     stale = consent(thing.target)
     thing.replace()
     with pytest.raises(OperationRejected) as caught:
@@ -116,7 +116,7 @@ def test_a_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain
     assert details["shown"]["id"] == stale.identity.id != details["found"]["id"]
 
 
-def test_a_copy_of_the_server_under_its_key_is_not_what_was_shown(
+def test_server_copy_under_the_same_key_is_changed(
     thing: Thing, milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
 ) -> None:
     """Restored from the other one's backup it has the same ids."""
@@ -136,7 +136,7 @@ def test_namesake_created_after_the_drop_survives(thing: Thing, chain: Chain) ->
 
 
 @as_2620
-def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, chain: Chain) -> None:
+def test_target_already_gone_is_not_found_and_not_sent(thing: Thing, chain: Chain) -> None:
     late = consent(thing.target)
     thing.remove()
     with pytest.raises(OperationRejected, match="no longer exists") as caught:
@@ -148,7 +148,7 @@ def test_what_is_already_gone_is_not_found_and_nothing_is_sent(thing: Thing, cha
 
 
 @as_2620
-def test_what_somebody_dropped_a_moment_before_ends_as_gone(thing: Thing, chain: Chain) -> None:
+def test_target_dropped_externally_just_before_ends_as_succeeded(thing: Thing, chain: Chain) -> None:
     """Milvus says OK to that; the look afterwards is what counts."""
     chain.relay.before(thing.rpc, thing.remove)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
@@ -160,7 +160,7 @@ def test_what_somebody_dropped_a_moment_before_ends_as_gone(thing: Thing, chain:
 
 
 @as_2620
-def test_a_confirmation_counts_once_even_if_its_namesake_is_there_again(
+def test_confirmation_used_before_is_refused_for_a_namesake(
     thing: Thing, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -175,7 +175,7 @@ def test_a_confirmation_counts_once_even_if_its_namesake_is_there_again(
 
 @as_2620
 @pytest.mark.both_databases
-def test_a_double_click_is_one_request(thing: Thing, chain: Chain) -> None:
+def test_double_click_sends_one_request(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     click = lambda: carry_out(confirmation)  # noqa: E731
     results = at_once(click, click, click)
@@ -188,7 +188,7 @@ def test_a_double_click_is_one_request(thing: Thing, chain: Chain) -> None:
 
 @as_2620
 @pytest.mark.both_databases
-def test_two_operators_at_once_one_drops_one_is_told_busy(thing: Thing, chain: Chain) -> None:
+def test_two_operators_at_once_get_one_drop_and_one_busy(thing: Thing, chain: Chain) -> None:
     """The first request waits at the server until the other one has been told."""
     people = [actor("ada"), actor("grace")]
     consents = [consent(thing.target, who=who) for who in people]
@@ -204,7 +204,7 @@ def test_two_operators_at_once_one_drops_one_is_told_busy(thing: Thing, chain: C
 
 
 @as_2620
-def test_who_comes_after_another_operator_is_told_that_it_is_gone(
+def test_second_operator_after_a_drop_is_told_it_is_gone(
     thing: Thing, chain: Chain
 ) -> None:
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
@@ -216,7 +216,7 @@ def test_who_comes_after_another_operator_is_told_that_it_is_gone(
 
 
 @as_2620
-def test_look_before_another_operators_drop_is_not_reused(thing: Thing, chain: Chain) -> None:
+def test_read_before_another_operators_drop_is_not_reused(thing: Thing, chain: Chain) -> None:
     """Between the last read of ours and our intent, another drop begins and ends."""
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
 
@@ -241,7 +241,7 @@ def through_admin(thing: Thing, settings: Any) -> Target:
     return replace(thing.target, cluster="admin")
 
 
-def test_an_open_operation_holds_its_target_under_the_other_key_too(
+def test_open_operation_claims_its_target_under_the_other_key(
     thing: Thing, chain: Chain, through_admin: Target
 ) -> None:
     """Milvus may still do it: what gets this name after another drop would go with it."""
@@ -256,7 +256,7 @@ def test_an_open_operation_holds_its_target_under_the_other_key_too(
 
 
 @as_2620
-def test_look_before_a_drop_under_the_other_key_is_not_reused(
+def test_read_before_a_drop_under_the_other_key_is_not_reused(
     thing: Thing, chain: Chain, through_admin: Target
 ) -> None:
     mine, theirs = consent(thing.target), consent(through_admin, who=GRACE)
@@ -275,7 +275,7 @@ def test_look_before_a_drop_under_the_other_key_is_not_reused(
 # --- not permitted ------------------------------------------------------------------------------
 
 
-def test_without_the_right_it_is_recorded_and_milvus_is_not_even_asked(
+def test_drop_without_permission_is_recorded_and_asks_no_milvus(
     thing: Thing, chain: Chain
 ) -> None:
     viewer = actor("vera", groups=("viewer", "auditor"))
@@ -294,7 +294,7 @@ def test_without_the_right_it_is_recorded_and_milvus_is_not_even_asked(
     ("right", "kind"),
     [("drop_collection", Kind.PARTITION), ("drop_partition", Kind.COLLECTION)],
 )
-def test_the_right_to_one_is_no_right_to_the_other(
+def test_permission_for_one_kind_does_not_allow_the_other(
     right: str, kind: Kind, make_collection: Seeds, settings: Any
 ) -> None:
     settings.ACCESS = (rule("limited", right),)
@@ -328,7 +328,7 @@ def test_drop_without_a_milvus_privilege_is_refused_and_recorded(
     assert not Claim.objects.exists()
 
 
-def test_a_collection_is_refused_to_an_account_that_may_hardly_read(
+def test_collection_drop_refused_to_a_limited_account_is_refused(
     make_collection: Seeds, chain: Chain, guest: str, use_cluster: Callable[..., Milvus]
 ) -> None:
     use_cluster(chain.uri, guest)
@@ -342,7 +342,7 @@ def test_a_collection_is_refused_to_an_account_that_may_hardly_read(
     ("action", "says"),
     [(Action.DROP_PARTITION, "partitions may not"), (Action.DROP_ALIAS, "aliases may not")],
 )
-def test_what_may_not_be_read_is_not_called_gone(
+def test_target_that_may_not_be_read_is_not_called_gone(
     action: Action,
     says: str,
     make_collection: Seeds,
@@ -390,7 +390,7 @@ OBSTACLES = {
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES.values(), ids=OBSTACLES)
-def test_what_milvus_would_not_drop_is_blocked_recorded_and_not_sent(
+def test_drop_with_a_blocker_is_recorded_and_not_sent(
     obstacle: Obstacle, make_collection: Seeds, chain: Chain
 ) -> None:
     thing = Thing(make_collection, obstacle.target(make_collection))
@@ -410,7 +410,7 @@ def test_what_milvus_would_not_drop_is_blocked_recorded_and_not_sent(
     [(LOADED, Action.RELEASE_PARTITION), (OBSTACLES["alias"], Action.DROP_ALIAS)],
     ids=["release first", "alias first"],
 )
-def test_the_remedy_is_an_act_of_its_own_and_then_the_drop_goes_through(
+def test_drop_after_its_remedy_succeeds(
     obstacle: Obstacle, remedy: Action, make_collection: Seeds, chain: Chain
 ) -> None:
     thing = Thing(make_collection, obstacle.target(make_collection))
@@ -444,7 +444,7 @@ def scene_of(action: Action, seeds: Seeds, *, loaded: bool) -> Target:
 
 
 @pytest.mark.parametrize("action", OTHER_ACTS, ids=str)
-def test_releasing_and_dropping_an_alias_go_the_same_way(
+def test_release_and_alias_drop_follow_the_same_protocol(
     action: Action, make_collection: Seeds, chain: Chain
 ) -> None:
     target = scene_of(action, make_collection, loaded=action is not Action.DROP_ALIAS)
@@ -458,7 +458,7 @@ def test_releasing_and_dropping_an_alias_go_the_same_way(
 
 
 @pytest.mark.parametrize("action", OTHER_ACTS, ids=str)
-def test_what_was_shown_holds_for_them_too(
+def test_release_and_alias_drop_of_a_changed_target_are_rejected(
     action: Action, make_collection: Seeds, chain: Chain
 ) -> None:
     target = scene_of(action, make_collection, loaded=False)
@@ -499,7 +499,7 @@ def test_drop_without_ids_depends_on_the_fingerprint(
 
 
 @as_2620
-def test_a_partition_that_took_its_collection_with_it_is_told_as_that(
+def test_partition_drop_that_took_its_collection_says_so(
     make_collection: Seeds, chain: Chain
 ) -> None:
     """As builds of Milvus 2.6 of November 2025 did (issue #45476)."""

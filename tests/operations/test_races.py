@@ -44,7 +44,7 @@ def test_eight_writers_at_once_make_one_chain_without_a_gap() -> None:
     )
 
 
-def test_a_writer_who_gives_up_leaves_no_gap() -> None:
+def test_writer_that_rolls_back_leaves_no_gap() -> None:
     class GaveUp(Exception):
         pass
 
@@ -65,7 +65,7 @@ def test_a_writer_who_gives_up_leaves_no_gap() -> None:
     assert verify.verify().checked == WRITERS // 2
 
 
-def test_a_chain_that_is_held_makes_others_wait_and_not_fork() -> None:
+def test_writer_holding_the_chain_makes_others_wait() -> None:
     """Two events appended in one transaction stay neighbours, whoever comes in between."""
 
     def pair(writer: int) -> None:

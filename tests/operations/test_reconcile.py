@@ -54,7 +54,7 @@ def open_drop(thing: Thing, chain: Chain) -> Confirmation:
     return leave_unknown(thing, chain)
 
 
-def test_still_there_within_the_patience_stays_open(
+def test_drop_still_there_before_the_deadline_stays_unknown(
     open_drop: Confirmation, use_cluster: Callable[..., Milvus], chain: Chain
 ) -> None:
     use_cluster(chain.uri, chain.token, unknown_timeout=60.0)
@@ -68,7 +68,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
     monkeypatch.setattr(timezone, "now", lambda: wrong)
 
 
-def test_a_clock_set_forward_does_not_end_the_patience(
+def test_clock_set_forward_does_not_end_the_drop_deadline(
     open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else "failed" might be recorded while the request is still on its way."""
@@ -77,7 +77,7 @@ def test_a_clock_set_forward_does_not_end_the_patience(
     assert told() == UNKNOWN
 
 
-def test_the_patience_begins_when_the_deadline_of_the_request_is_over(
+def test_drop_deadline_starts_when_the_request_was_sent(
     thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     """It may go out late, after a log that was slow, and has its whole deadline then."""
@@ -90,7 +90,7 @@ def test_the_patience_begins_when_the_deadline_of_the_request_is_over(
     assert time.monotonic() - sent[0] >= 2.5
 
 
-def test_a_clock_set_back_does_not_draw_the_patience_out(
+def test_clock_set_back_does_not_extend_the_drop_deadline(
     open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch, impatient: Callable[[], Milvus]
 ) -> None:
     set_clock(monkeypatch, -1)
@@ -98,7 +98,7 @@ def test_a_clock_set_back_does_not_draw_the_patience_out(
     until(lambda: settled(open_drop) is Outcome.FAILED)
 
 
-def test_after_a_restart_of_the_machine_the_clocks_count(
+def test_drop_deadline_after_a_reboot_follows_the_wall_clock(
     open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(deadlines, "BOOT_ID", tmp_path / "another")
@@ -107,7 +107,7 @@ def test_after_a_restart_of_the_machine_the_clocks_count(
     assert settled(open_drop) is Outcome.FAILED
 
 
-def test_gone_is_done_however_early(open_drop: Confirmation, thing: Thing, chain: Chain) -> None:
+def test_target_gone_before_the_deadline_settles_as_succeeded(open_drop: Confirmation, thing: Thing, chain: Chain) -> None:
     thing.remove()
     assert settled(open_drop) is Outcome.SUCCEEDED
     assert told() == [*UNKNOWN, "outcome succeeded"]
@@ -115,7 +115,7 @@ def test_gone_is_done_however_early(open_drop: Confirmation, thing: Thing, chain
     assert chain.relay.count(thing.rpc) == 1
 
 
-def test_a_namesake_in_its_place_means_it_is_gone_and_is_left_alone(
+def test_namesake_in_place_of_the_target_settles_as_succeeded(
     open_drop: Confirmation, thing: Thing, chain: Chain
 ) -> None:
     thing.replace()
@@ -125,14 +125,14 @@ def test_a_namesake_in_its_place_means_it_is_gone_and_is_left_alone(
     assert chain.relay.count(thing.rpc) == 1
 
 
-def test_a_partition_whose_collection_is_gone_is_gone(make_collection: Seeds, chain: Chain) -> None:
+def test_partition_whose_collection_is_gone_is_gone(make_collection: Seeds, chain: Chain) -> None:
     thing = Thing.make(make_collection, Kind.PARTITION)
     open_drop = leave_unknown(thing, chain)
     make_collection.server.client().drop_collection(thing.target.collection, timeout=10)
     assert settled(open_drop) is Outcome.SUCCEEDED
 
 
-def test_what_is_settled_stays_settled_without_another_look(
+def test_settled_operation_is_not_read_again(
     open_drop: Confirmation, thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
 ) -> None:
     impatient()
@@ -145,7 +145,7 @@ def test_what_is_settled_stays_settled_without_another_look(
 
 
 @pytest.mark.both_databases
-def test_many_who_settle_at_once_record_one_outcome(open_drop: Confirmation, thing: Thing) -> None:
+def test_four_concurrent_settlers_record_one_outcome(open_drop: Confirmation, thing: Thing) -> None:
     thing.remove()
     results = at_once(*[lambda: settled(open_drop)] * 4)
     assert results == [Outcome.SUCCEEDED] * 4
@@ -153,7 +153,7 @@ def test_many_who_settle_at_once_record_one_outcome(open_drop: Confirmation, thi
     assert not verify().broken
 
 
-def test_hands_off_while_it_is_being_carried_out(thing: Thing, chain: Chain) -> None:
+def test_settle_during_its_own_execution_does_nothing(thing: Thing, chain: Chain) -> None:
     """Also when the thing is gone already: its own process is about to say so."""
     confirmation = consent(thing.target)
     seen: list[object] = []
@@ -169,7 +169,7 @@ def test_hands_off_while_it_is_being_carried_out(thing: Thing, chain: Chain) -> 
     assert told() == ["intent", "outcome succeeded"]
 
 
-def test_an_unreachable_server_settles_nothing(
+def test_settle_on_unreachable_server_leaves_it_unknown(
     open_drop: Confirmation,
     thing: Thing,
     chain: Chain,
@@ -186,7 +186,7 @@ def test_an_unreachable_server_settles_nothing(
     until(lambda: settled(open_drop) is Outcome.SUCCEEDED)
 
 
-def test_a_cluster_that_is_no_longer_configured_settles_nothing(
+def test_settle_on_removed_cluster_leaves_it_unknown(
     open_drop: Confirmation, settings: object
 ) -> None:
     settings.CLUSTERS = {}  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ def test_a_cluster_that_is_no_longer_configured_settles_nothing(
     assert Claim.objects.exists()
 
 
-def test_a_log_that_can_not_be_written_leaves_it_open(
+def test_settle_with_an_unwritable_log_leaves_it_open(
     open_drop: Confirmation, thing: Thing
 ) -> None:
     thing.remove()
@@ -204,7 +204,7 @@ def test_a_log_that_can_not_be_written_leaves_it_open(
     assert settled(open_drop) is Outcome.SUCCEEDED
 
 
-def test_who_settled_it_is_on_the_record_and_so_is_who_dropped_it(
+def test_outcome_records_who_settled_and_who_dropped(
     open_drop: Confirmation, thing: Thing
 ) -> None:
     thing.remove()
@@ -221,7 +221,7 @@ def test_who_settled_it_is_on_the_record_and_so_is_who_dropped_it(
     assert json.loads(events[2].record)["details"]["settled"] is True
 
 
-def test_an_unknown_operation_has_nothing_to_settle(open_drop: Confirmation) -> None:
+def test_settle_unknown_operation_raises(open_drop: Confirmation) -> None:
     with pytest.raises(AuditEvent.DoesNotExist):
         settled(replace(open_drop, operation_id=uuid4()))
 
@@ -235,7 +235,7 @@ def test_open_operations_come_oldest_first(make_collection: Seeds, chain: Chain)
 # --- another server, another name ---------------------------------------------------------------
 
 
-def test_a_server_with_another_address_is_not_asked_what_became_of_it(
+def test_settle_on_changed_address_asks_no_server(
     open_drop: Confirmation,
     thing: Thing,
     chain: Chain,
@@ -253,7 +253,7 @@ def test_a_server_with_another_address_is_not_asked_what_became_of_it(
     assert settled(open_drop) is Outcome.SUCCEEDED
 
 
-def test_a_person_may_close_what_was_sent_to_a_former_address(
+def test_close_operation_sent_to_a_former_address_is_allowed(
     open_drop: Confirmation, milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
 ) -> None:
     use_cluster(milvus_server.uri, milvus_server.token, drop_timeout=0.1)
@@ -263,7 +263,7 @@ def test_a_person_may_close_what_was_sent_to_a_former_address(
 
 
 @pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION])
-def test_a_name_too_long_for_the_log_s_columns_is_looked_for_in_full(
+def test_settle_name_longer_than_the_column_uses_it_in_full(
     kind: Kind, make_collection: Seeds, chain: Chain
 ) -> None:
     """Milvus takes 255 characters, and any number of spaces after them."""
@@ -290,7 +290,7 @@ RENAMED = {
 
 @pytest.mark.parametrize("successor", ["nothing", "a namesake", "an alias"])
 @pytest.mark.parametrize(("action", "loaded"), RENAMED.values(), ids=RENAMED)
-def test_what_is_in_a_collection_that_somebody_renamed_is_not_called_gone(
+def test_settle_in_a_renamed_collection_is_not_called_gone(
     action: Action,
     loaded: bool,
     successor: str,
@@ -332,7 +332,7 @@ def test_partition_dropped_before_its_collection_renamed_is_gone(
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
 
 
-def test_a_drop_whose_id_can_not_be_asked_for_now_stays_unknown(
+def test_drop_whose_id_cannot_be_read_stays_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Milvus may say later that it was only renamed."""

@@ -56,7 +56,7 @@ def answer_topology(chain: Chain, name: str, *, we_are: str) -> None:
     chain.relay.answer("GetReplicateConfiguration", lambda _: bytes(reply.SerializeToString()))
 
 
-def test_a_drop_that_a_standby_refuses_is_refused_and_not_unknown(
+def test_drop_refused_by_a_standby_is_refused_not_unknown(
     thing: Thing, chain: Chain
 ) -> None:
     confirmation = consent(thing.target)
@@ -66,7 +66,7 @@ def test_a_drop_that_a_standby_refuses_is_refused_and_not_unknown(
     assert thing.is_there()
 
 
-def test_a_strict_drop_that_a_standby_refuses_is_refused(
+def test_strict_drop_refused_by_a_standby_is_refused(
     make_collection: Seeds, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     use_cluster(chain.uri, chain.token, strict_drop=True)
@@ -83,7 +83,7 @@ def pages_of(name: str, client: Client) -> list[Page]:
 
 
 @pytest.mark.parametrize("known_by", ["refusal", "topology"])
-def test_the_pages_of_a_standby_say_so_and_offer_no_drop(
+def test_standby_pages_say_so_and_offer_no_drop(
     known_by: str, make_collection: Seeds, chain: Chain, signed_in: Callable[..., Client]
 ) -> None:
     thing, client = Thing.make(make_collection, Kind.COLLECTION), signed_in("operator")
@@ -103,7 +103,7 @@ def test_the_pages_of_a_standby_say_so_and_offer_no_drop(
 
 
 @pytest.mark.parametrize("answer", ["source", "unimplemented"])
-def test_a_primary_is_no_standby(
+def test_primary_pages_show_no_standby_banner(
     answer: str, make_collection: Seeds, chain: Chain, signed_in: Callable[..., Client]
 ) -> None:
     name = make_collection()
@@ -114,7 +114,7 @@ def test_a_primary_is_no_standby(
         assert BANNER not in page.text
 
 
-def test_a_promoted_standby_drops_again(
+def test_promoted_standby_drops_again(
     thing: Thing, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = consent(thing.target)

@@ -111,7 +111,7 @@ def reconciled(confirmation: Confirmation) -> Outcome:
 # --- undisturbed --------------------------------------------------------------------------------
 
 
-def test_it_is_renamed_and_dropped_once_each(thing: Thing, chain: Chain) -> None:
+def test_strict_drop_renames_once_and_drops_once(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     assert carry_out(confirmation) is Outcome.SUCCEEDED
     assert told() == DONE
@@ -120,20 +120,20 @@ def test_it_is_renamed_and_dropped_once_each(thing: Thing, chain: Chain) -> None
     assert details()["attempts"] == 1
 
 
-def test_what_was_loaded_and_holds_rows_goes_too(make_collection: Seeds) -> None:
+def test_strict_drop_of_loaded_collection_with_rows_succeeds(make_collection: Seeds) -> None:
     thing = Thing.make(make_collection, Kind.COLLECTION, rows=3, loaded=True)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert not thing.is_there()
 
 
-def test_the_twin_in_another_database_is_left_alone(make_collection: Seeds, thing: Thing) -> None:
+def test_namesake_in_another_database_survives(make_collection: Seeds, thing: Thing) -> None:
     database = make_collection.database()
     make_collection(thing.target.name, database=database)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert make_collection.exists(thing.target.name, database)
 
 
-def test_in_another_database_it_stays_there_until_it_is_gone(
+def test_strict_rename_stays_in_its_database(
     make_collection: Seeds, chain: Chain
 ) -> None:
     """Milvus moves what is renamed to `default`, unless it is told the database twice."""
@@ -148,7 +148,7 @@ def test_in_another_database_it_stays_there_until_it_is_gone(
     assert seen == [True]
 
 
-def test_the_dialog_says_so_and_the_intent_keeps_the_private_name(thing: Thing) -> None:
+def test_strict_dialog_says_so_and_intent_holds_the_private_name(thing: Thing) -> None:
     gateway = clusters.get("main").gateway
     assert STRICT in DropCollection().read_state(gateway, thing.target).notes
     partition = target_in(thing.target.name, Kind.PARTITION, "novels")
@@ -162,7 +162,7 @@ def test_the_dialog_says_so_and_the_intent_keeps_the_private_name(thing: Thing) 
 # --- a namesake in the last instant -------------------------------------------------------------
 
 
-def test_a_namesake_in_the_last_instant_gets_its_name_back(thing: Thing, chain: Chain) -> None:
+def test_namesake_created_just_before_the_rename_is_restored(thing: Thing, chain: Chain) -> None:
     chain.relay.before(RENAME, thing.replace)
     confirmation = consent(thing.target)
     shown = id_of(thing)
@@ -175,7 +175,7 @@ def test_a_namesake_in_the_last_instant_gets_its_name_back(thing: Thing, chain: 
     assert "original name was restored" in str(details()["message"])
 
 
-def test_without_strict_mode_it_would_have_been_dropped(
+def test_namesake_without_strict_mode_is_dropped(
     thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     """The control: this is the window that strict mode closes."""
@@ -195,7 +195,7 @@ def test_namesake_whose_name_is_taken_keeps_the_private_one(thing: Thing, chain:
     assert thing.seeds.renamed(private(confirmation)) in str(details()["message"])
 
 
-def test_a_namesake_made_after_the_rename_is_not_touched(thing: Thing, chain: Chain) -> None:
+def test_namesake_created_after_the_rename_survives(thing: Thing, chain: Chain) -> None:
     chain.relay.after(RENAME, thing.add_namesake)
     shown = id_of(thing)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
@@ -205,7 +205,7 @@ def test_a_namesake_made_after_the_rename_is_not_touched(thing: Thing, chain: Ch
 # --- answers that never come --------------------------------------------------------------------
 
 
-def test_a_rename_whose_answer_is_lost_is_seen_and_the_drop_goes_on(
+def test_rename_with_a_lost_reply_is_verified_and_dropped(
     thing: Thing, chain: Chain
 ) -> None:
     chain.relay.after(RENAME, chain.proxy.cut)
@@ -239,7 +239,7 @@ def gone_by_another_hand(thing: Thing, chain: Chain) -> Confirmation:
     return confirmation
 
 
-def test_what_went_by_another_hand_is_no_success_of_ours(
+def test_strict_drop_of_one_dropped_externally_fails(
     thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
 ) -> None:
     confirmation = gone_by_another_hand(thing, chain)
@@ -251,7 +251,7 @@ def test_what_went_by_another_hand_is_no_success_of_ours(
     assert chain.relay.count(DROP) == 0
 
 
-def test_namesake_renamed_after_the_look_gets_its_name_back(thing: Thing, chain: Chain) -> None:
+def test_namesake_renamed_after_the_read_back_is_restored(thing: Thing, chain: Chain) -> None:
     """Seen under chaos: the answer was cut off, and the look came a moment before the rename."""
     confirmation = gone_by_another_hand(thing, chain)
     namesake = id_of(thing)
@@ -260,13 +260,13 @@ def test_namesake_renamed_after_the_look_gets_its_name_back(thing: Thing, chain:
     assert id_of(thing) == namesake
 
 
-def test_a_drop_whose_answer_is_lost_is_verified_by_id(thing: Thing, chain: Chain) -> None:
+def test_strict_drop_with_a_lost_reply_is_verified_by_id(thing: Thing, chain: Chain) -> None:
     chain.relay.after(DROP, chain.proxy.cut)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert chain.relay.count(DROP) == 1
 
 
-def test_a_drop_that_never_arrived_is_taken_back_by_reconcile_only(
+def test_strict_drop_that_never_arrived_is_undone_by_reconcile(
     thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
 ) -> None:
     confirmation, shown = consent(thing.target), id_of(thing)
@@ -283,7 +283,7 @@ def test_a_drop_that_never_arrived_is_taken_back_by_reconcile_only(
     assert chain.relay.count(DROP) == 1
 
 
-def test_on_another_server_under_its_key_nothing_is_renamed(
+def test_reconcile_on_a_copied_server_renames_nothing(
     thing: Thing,
     chain: Chain,
     milvus_server: MilvusServer,
@@ -306,7 +306,7 @@ def settle_is_early(confirmation: Confirmation) -> bool:
     return not drop_deadline_passed(Intent.of(intent))
 
 
-def test_a_drop_that_milvus_refuses_gives_the_name_back(thing: Thing, chain: Chain) -> None:
+def test_strict_drop_refused_by_milvus_restores_the_name(thing: Thing, chain: Chain) -> None:
     shown = id_of(thing)
     chain.relay.fail(DROP, grpc.StatusCode.PERMISSION_DENIED, "PrivilegeDropCollection: no")
     assert carry_out(consent(thing.target)) is Outcome.REFUSED
@@ -314,14 +314,14 @@ def test_a_drop_that_milvus_refuses_gives_the_name_back(thing: Thing, chain: Cha
     assert details()["attempts"] == 1
 
 
-def test_a_rename_that_milvus_refuses_changes_nothing(thing: Thing, chain: Chain) -> None:
+def test_rename_refused_by_milvus_changes_nothing(thing: Thing, chain: Chain) -> None:
     chain.relay.fail(RENAME, grpc.StatusCode.PERMISSION_DENIED, "PrivilegeRenameCollection: no")
     shown = id_of(thing)
     assert carry_out(consent(thing.target)) is Outcome.REFUSED
     assert (id_of(thing), chain.relay.count(DROP)) == (shown, 0)
 
 
-def test_settled_by_somebody_else_meanwhile_it_gets_its_name_back(
+def test_strict_drop_settled_after_the_rename_restores_the_name(
     thing: Thing, chain: Chain
 ) -> None:
     """A process that was held up between rename and drop must not drop any more."""
@@ -363,7 +363,7 @@ def be_strict(shell: Shell) -> None:
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize(("rpc", "done", "outcome"), PLACES.values(), ids=PLACES)
-def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
+def test_strict_drop_killed_anywhere_is_undone_or_done(
     rpc: str,
     done: bool,
     outcome: Outcome,
@@ -387,7 +387,7 @@ def test_killed_anywhere_it_is_settled_and_has_its_name_or_is_gone(
     assert not id_of(thing, private_name(DROP_PREFIX, operation_id))
 
 
-def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
+def test_strict_drop_killed_with_a_namesake_restores_it(
     thing: Thing, chain: Chain, shell: Shell, hasty: Callable[[], Milvus]
 ) -> None:
     shown = id_of(thing)
@@ -401,7 +401,7 @@ def test_killed_with_a_namesake_in_hand_the_namesake_gets_its_name_back(
     assert chain.relay.count(DROP) == 0
 
 
-def test_killed_before_the_drop_it_is_no_success_if_somebody_else_drops_it(
+def test_strict_drop_killed_then_dropped_externally_fails(
     thing: Thing, chain: Chain, shell: Shell, hasty: Callable[[], Milvus]
 ) -> None:
     be_strict(shell)
@@ -413,7 +413,7 @@ def test_killed_before_the_drop_it_is_no_success_if_somebody_else_drops_it(
     assert "never sent a drop" in str(details()["message"])
 
 
-def test_closing_by_hand_waits_until_it_has_its_name_again(
+def test_close_operation_with_a_renamed_collection_waits(
     thing: Thing, chain: Chain, hasty: Callable[[], Milvus]
 ) -> None:
     confirmation = consent(thing.target)
@@ -456,7 +456,7 @@ def come_late(thing: Thing, confirmation: Confirmation) -> None:
 
 
 @pytest.mark.both_databases
-def test_a_rename_that_comes_when_all_is_closed_is_found_and_taken_back(
+def test_rename_after_the_operation_closed_is_undone(
     thing: Thing, closed: Confirmation
 ) -> None:
     shown = id_of(thing)
@@ -470,7 +470,7 @@ def test_a_rename_that_comes_when_all_is_closed_is_found_and_taken_back(
     assert told() == TAKEN_BACK
 
 
-def test_a_namesake_that_a_late_rename_catches_gets_its_name_back(
+def test_namesake_caught_by_a_late_rename_is_restored(
     thing: Thing, closed: Confirmation
 ) -> None:
     thing.replace()
@@ -481,7 +481,7 @@ def test_a_namesake_that_a_late_rename_catches_gets_its_name_back(
     assert f"another collection, id {namesake}" in str(details()["message"])
 
 
-def test_if_its_name_is_taken_by_then_that_is_told_once_and_left_to_people(
+def test_late_rename_with_its_name_taken_is_recorded_once(
     thing: Thing, closed: Confirmation, chain: Chain
 ) -> None:
     come_late(thing, closed)
@@ -495,7 +495,7 @@ def test_if_its_name_is_taken_by_then_that_is_told_once_and_left_to_people(
     assert id_of(thing, private(closed))
 
 
-def test_with_milvus_gone_it_is_found_the_next_time(
+def test_late_rename_with_milvus_down_is_undone_at_the_next_run(
     thing: Thing, closed: Confirmation, chain: Chain
 ) -> None:
     shown = id_of(thing)
@@ -508,7 +508,7 @@ def test_with_milvus_gone_it_is_found_the_next_time(
 
 
 @pytest.mark.skins(NONE)
-def test_a_name_that_only_looks_like_ours_is_left_alone(
+def test_name_that_only_resembles_a_private_one_is_left_alone(
     make_collection: Seeds, thing: Thing, chain: Chain
 ) -> None:
     name = make_collection(private_name(DROP_PREFIX, uuid.uuid4()))
@@ -524,7 +524,7 @@ def test_a_name_that_only_looks_like_ours_is_left_alone(
 # --- a private name in the open -----------------------------------------------------------------
 
 
-def test_what_is_under_way_is_claimed_under_both_names(thing: Thing, chain: Chain) -> None:
+def test_operation_in_progress_claims_both_names(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     chain.relay.answer(DROP, lambda _: UNREADABLE)
     carry_out(confirmation)
@@ -541,12 +541,12 @@ def test_what_is_under_way_is_claimed_under_both_names(thing: Thing, chain: Chai
 
 @pytest.mark.skins(NONE)
 @pytest.mark.parametrize("name", ["book", DROP_PREFIX, f"{DROP_PREFIX}nothex", ""])
-def test_other_names_belong_to_no_operation(name: str) -> None:
+def test_name_without_the_private_pattern_has_no_operation(name: str) -> None:
     assert operation_of(name, DROP_PREFIX) is None
 
 
 @pytest.mark.skins(NONE)
-def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite_uri: str) -> None:
+def test_strict_drop_without_ids_is_blocked(use_cluster: Callable[..., Milvus], lite_uri: str) -> None:
     from collections_app.milvus.connection import Connection
 
     milvus = use_cluster(lite_uri, strict_drop=True)
@@ -562,7 +562,7 @@ def test_without_ids_nothing_is_dropped(use_cluster: Callable[..., Milvus], lite
 
 @pytest.mark.skins(NONE)
 @pytest.mark.parametrize("narrow", [True, False], ids=["other names denied", "ids denied"])
-def test_where_the_account_could_not_look_afterwards_nothing_begins(
+def test_strict_drop_that_cannot_be_read_back_is_not_begun(
     narrow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Newer servers grant by name: half-way, an account for `book` alone would see nothing."""

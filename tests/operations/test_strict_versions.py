@@ -136,7 +136,7 @@ def test_strict_dialog_notes_what_is_known_against_a_rename(
     assert [note for note in look.notes if "(Milvus issue" in note] == risks
 
 
-def test_strict_drop_on_a_newer_version_than_known_is_carried_out(
+def test_strict_drop_on_unlisted_newer_version_is_carried_out(
     thing: Thing, strict: Milvus, chain: Chain
 ) -> None:
     answer_version(chain, "4.0.0")

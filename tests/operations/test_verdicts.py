@@ -93,7 +93,7 @@ def show(fake: FakeMilvus, intent: Intent, shown: Shown) -> None:
 
 
 @pytest.mark.parametrize(("progress", "shown", "passed", "expected"), CELLS)
-def test_verdict_of_a_cell_is_as_in_the_table(
+def test_verdict_of_each_cell_is_as_in_the_table(
     progress: SendProgress,
     shown: Shown,
     passed: bool,
@@ -105,7 +105,7 @@ def test_verdict_of_a_cell_is_as_in_the_table(
     assert _certain_outcome(intent, progress, may_rename=True) == expected
 
 
-def test_table_of_verdicts_has_every_cell_that_is_tested() -> None:
+def test_verdict_table_has_every_cell_that_is_tested() -> None:
     assert set(VERDICTS) == {cell[:3] for cell in CELLS if cell[0] is not NONE}
 
 
