@@ -49,7 +49,9 @@ def test_reconcile_with_one_broken_operation_settles_the_others(
     assert set(kinds) == {"collection"}
 
 
-def test_close_operation_on_unreadable_cluster_records_outcome(left_unknown: list[Thing], settings: Any) -> None:
+def test_close_operation_on_unreadable_cluster_records_outcome(
+    left_unknown: list[Thing], settings: Any
+) -> None:
     settings.CLUSTERS = {}
     assert reconcile() == 1
     for claim in Claim.objects.all():

@@ -72,9 +72,7 @@ def lose(chain: Chain) -> None:
 
 
 @pytest.mark.skins(NONE)
-def test_drop_with_milvus_down_is_neither_sent_nor_recorded(
-    thing: Thing, chain: Chain
-) -> None:
+def test_drop_with_milvus_down_is_neither_sent_nor_recorded(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     chain.proxy.refuse()
     with pytest.raises(Unreachable):
@@ -85,9 +83,7 @@ def test_drop_with_milvus_down_is_neither_sent_nor_recorded(
     assert thing.is_there()
 
 
-def test_drop_with_a_lost_reply_is_verified_by_read_back(
-    thing: Thing, chain: Chain
-) -> None:
+def test_drop_with_a_lost_reply_is_verified_by_read_back(thing: Thing, chain: Chain) -> None:
     """At once, or with the next look: the line may need a moment to come back."""
     confirmation = consent(thing.target)
     chain.relay.after(thing.rpc, chain.proxy.cut)
@@ -97,9 +93,7 @@ def test_drop_with_a_lost_reply_is_verified_by_read_back(
     assert told() in (["intent", "outcome succeeded"], [*UNKNOWN, "outcome succeeded"])
 
 
-def test_drop_before_milvus_goes_down_is_unknown_until_it_is_up(
-    thing: Thing, chain: Chain
-) -> None:
+def test_drop_before_milvus_goes_down_is_unknown_until_it_is_up(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     chain.relay.after(thing.rpc, chain.proxy.refuse)
     assert carry_out(confirmation) is Outcome.UNKNOWN
@@ -168,9 +162,7 @@ def test_ok_from_milvus_without_a_drop_is_unknown(
     assert chain.relay.count(thing.rpc) == 1
 
 
-def test_rejected_resend_after_the_drop_succeeds(
-    thing: Thing, chain: Chain
-) -> None:
+def test_rejected_resend_after_the_drop_succeeds(thing: Thing, chain: Chain) -> None:
     """A proxy sends it twice: the first copy did it, and the second is one request too many."""
 
     def rate_limited(request: bytes) -> bytes:

@@ -48,9 +48,7 @@ def impatient(use_cluster: Callable[..., Any], chain: Chain) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_log_blocked_past_the_deadline_sends_nothing(
-    thing: Thing, chain: Chain
-) -> None:
+def test_log_blocked_past_the_deadline_sends_nothing(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     with on_intent(lambda: time.sleep(0.6)):
         assert carry_out(confirmation) is Outcome.FAILED
@@ -60,9 +58,7 @@ def test_log_blocked_past_the_deadline_sends_nothing(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_operation_settled_before_sending_is_not_sent(
-    thing: Thing, chain: Chain
-) -> None:
+def test_operation_settled_before_sending_is_not_sent(thing: Thing, chain: Chain) -> None:
     """It was called failed, and a namesake has come: that one survives, and the record stands."""
     confirmation = consent(thing.target)
 
@@ -107,9 +103,7 @@ def test_alias_moved_during_its_drop_is_not_called_dropped(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_unreadable_aliases_block_the_drop(
-    make_collection: Seeds, chain: Chain
-) -> None:
+def test_unreadable_aliases_block_the_drop(make_collection: Seeds, chain: Chain) -> None:
     import grpc
 
     collection = make_collection(aliases=[unique_name("alias")])

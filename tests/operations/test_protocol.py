@@ -148,7 +148,9 @@ def test_target_already_gone_is_not_found_and_not_sent(thing: Thing, chain: Chai
 
 
 @as_2620
-def test_target_dropped_externally_just_before_ends_as_succeeded(thing: Thing, chain: Chain) -> None:
+def test_target_dropped_externally_just_before_ends_as_succeeded(
+    thing: Thing, chain: Chain
+) -> None:
     """Milvus says OK to that; the look afterwards is what counts."""
     chain.relay.before(thing.rpc, thing.remove)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
@@ -160,9 +162,7 @@ def test_target_dropped_externally_just_before_ends_as_succeeded(thing: Thing, c
 
 
 @as_2620
-def test_confirmation_used_before_is_refused_for_a_namesake(
-    thing: Thing, chain: Chain
-) -> None:
+def test_confirmation_used_before_is_refused_for_a_namesake(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     carry_out(confirmation)
     thing.add_namesake()
@@ -204,9 +204,7 @@ def test_two_operators_at_once_get_one_drop_and_one_busy(thing: Thing, chain: Ch
 
 
 @as_2620
-def test_second_operator_after_a_drop_is_told_it_is_gone(
-    thing: Thing, chain: Chain
-) -> None:
+def test_second_operator_after_a_drop_is_told_it_is_gone(thing: Thing, chain: Chain) -> None:
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
     carry_out(theirs, GRACE)
     with pytest.raises(OperationRejected, match="no longer exists"):
@@ -275,9 +273,7 @@ def test_read_before_a_drop_under_the_other_key_is_not_reused(
 # --- not permitted ------------------------------------------------------------------------------
 
 
-def test_drop_without_permission_is_recorded_and_asks_no_milvus(
-    thing: Thing, chain: Chain
-) -> None:
+def test_drop_without_permission_is_recorded_and_asks_no_milvus(thing: Thing, chain: Chain) -> None:
     viewer = actor("vera", groups=("viewer", "auditor"))
     confirmation = consent(thing.target, who=viewer)
     asked = chain.relay.calls

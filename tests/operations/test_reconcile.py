@@ -107,7 +107,9 @@ def test_drop_deadline_after_a_reboot_follows_the_wall_clock(
     assert settled(open_drop) is Outcome.FAILED
 
 
-def test_target_gone_before_the_deadline_settles_as_succeeded(open_drop: Confirmation, thing: Thing, chain: Chain) -> None:
+def test_target_gone_before_the_deadline_settles_as_succeeded(
+    open_drop: Confirmation, thing: Thing, chain: Chain
+) -> None:
     thing.remove()
     assert settled(open_drop) is Outcome.SUCCEEDED
     assert told() == [*UNKNOWN, "outcome succeeded"]
@@ -204,9 +206,7 @@ def test_settle_with_an_unwritable_log_leaves_it_open(
     assert settled(open_drop) is Outcome.SUCCEEDED
 
 
-def test_outcome_records_who_settled_and_who_dropped(
-    open_drop: Confirmation, thing: Thing
-) -> None:
+def test_outcome_records_who_settled_and_who_dropped(open_drop: Confirmation, thing: Thing) -> None:
     thing.remove()
     settled(open_drop)
     events = AuditEvent.objects.filter(operation_id=open_drop.operation_id).order_by("sequence")

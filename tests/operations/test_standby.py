@@ -56,9 +56,7 @@ def answer_topology(chain: Chain, name: str, *, we_are: str) -> None:
     chain.relay.answer("GetReplicateConfiguration", lambda _: bytes(reply.SerializeToString()))
 
 
-def test_drop_refused_by_a_standby_is_refused_not_unknown(
-    thing: Thing, chain: Chain
-) -> None:
+def test_drop_refused_by_a_standby_is_refused_not_unknown(thing: Thing, chain: Chain) -> None:
     confirmation = consent(thing.target)
     refuse_as_standby(chain, thing.rpc)
     assert carry_out(confirmation) is Outcome.REFUSED

@@ -133,9 +133,7 @@ def test_namesake_in_another_database_survives(make_collection: Seeds, thing: Th
     assert make_collection.exists(thing.target.name, database)
 
 
-def test_strict_rename_stays_in_its_database(
-    make_collection: Seeds, chain: Chain
-) -> None:
+def test_strict_rename_stays_in_its_database(make_collection: Seeds, chain: Chain) -> None:
     """Milvus moves what is renamed to `default`, unless it is told the database twice."""
     database = make_collection.database()
     name = make_collection(database=database)
@@ -205,9 +203,7 @@ def test_namesake_created_after_the_rename_survives(thing: Thing, chain: Chain) 
 # --- answers that never come --------------------------------------------------------------------
 
 
-def test_rename_with_a_lost_reply_is_verified_and_dropped(
-    thing: Thing, chain: Chain
-) -> None:
+def test_rename_with_a_lost_reply_is_verified_and_dropped(thing: Thing, chain: Chain) -> None:
     chain.relay.after(RENAME, chain.proxy.cut)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert (chain.relay.count(RENAME), chain.relay.count(DROP)) == (1, 1)
@@ -321,9 +317,7 @@ def test_rename_refused_by_milvus_changes_nothing(thing: Thing, chain: Chain) ->
     assert (id_of(thing), chain.relay.count(DROP)) == (shown, 0)
 
 
-def test_strict_drop_settled_after_the_rename_restores_the_name(
-    thing: Thing, chain: Chain
-) -> None:
+def test_strict_drop_settled_after_the_rename_restores_the_name(thing: Thing, chain: Chain) -> None:
     """A process that was held up between rename and drop must not drop any more."""
     shown = id_of(thing)
     chain.relay.after(RENAME, lambda: Claim.objects.all().delete())
@@ -456,9 +450,7 @@ def come_late(thing: Thing, confirmation: Confirmation) -> None:
 
 
 @pytest.mark.both_databases
-def test_rename_after_the_operation_closed_is_undone(
-    thing: Thing, closed: Confirmation
-) -> None:
+def test_rename_after_the_operation_closed_is_undone(thing: Thing, closed: Confirmation) -> None:
     shown = id_of(thing)
     come_late(thing, closed)
     assert reconcile() == 0
@@ -470,9 +462,7 @@ def test_rename_after_the_operation_closed_is_undone(
     assert told() == TAKEN_BACK
 
 
-def test_namesake_caught_by_a_late_rename_is_restored(
-    thing: Thing, closed: Confirmation
-) -> None:
+def test_namesake_caught_by_a_late_rename_is_restored(thing: Thing, closed: Confirmation) -> None:
     thing.replace()
     namesake = id_of(thing)
     come_late(thing, closed)
@@ -546,7 +536,9 @@ def test_name_without_the_private_pattern_has_no_operation(name: str) -> None:
 
 
 @pytest.mark.skins(NONE)
-def test_strict_drop_without_ids_is_blocked(use_cluster: Callable[..., Milvus], lite_uri: str) -> None:
+def test_strict_drop_without_ids_is_blocked(
+    use_cluster: Callable[..., Milvus], lite_uri: str
+) -> None:
     from collections_app.milvus.connection import Connection
 
     milvus = use_cluster(lite_uri, strict_drop=True)
