@@ -78,7 +78,7 @@ def sequences(page: Page) -> list[int]:
     ("name", "status"), [("auditor", 200), ("viewer", 403), ("operator", 403), ("outsider", 403)]
 )
 @pytest.mark.parametrize(("method", "path"), [("get", LOG), ("post", VERIFY), ("post", EXPORT)])
-def test_the_log_is_for_auditors(
+def test_audit_log_is_for_auditors_only(
     name: str, status: int, method: str, path: str, few: None, signed_in: SignIn
 ) -> None:
     before = AuditEvent.objects.count()
@@ -94,12 +94,14 @@ def test_the_log_is_for_auditors(
     ("method", "path"),
     [("post", LOG), ("delete", LOG), ("get", VERIFY), ("get", EXPORT), ("put", EXPORT)],
 )
-def test_each_address_takes_its_own_method_only(method: str, path: str, signed_in: SignIn) -> None:
+def test_audit_addresses_with_another_method_are_refused(
+    method: str, path: str, signed_in: SignIn
+) -> None:
     assert getattr(signed_in("auditor"), method)(path).status_code == 405
     assert AuditEvent.objects.count() == 0
 
 
-def test_the_way_to_the_log_is_shown_to_who_may_read_it(few: None, signed_in: SignIn) -> None:
+def test_audit_link_is_shown_only_to_auditors(few: None, signed_in: SignIn) -> None:
     operation = f"/operations/{AuditEvent.objects.first().operation_id}/"  # type: ignore[union-attr]
     assert Page(signed_in("auditor").get(operation)).link("Audit log") == LOG
     assert not Page(signed_in("viewer").get(operation)).has_link("Audit log")
@@ -108,15 +110,13 @@ def test_the_way_to_the_log_is_shown_to_who_may_read_it(few: None, signed_in: Si
 # --- reading --------------------------------------------------------------------------------------
 
 
-def test_an_empty_log_says_that_nothing_happened(signed_in: SignIn) -> None:
+def test_audit_log_empty_says_that_nothing_happened(signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get(LOG))
     assert page.status == 200
     assert "Nothing has been dropped, refused or exported yet." in page.text
 
 
-def test_the_newest_comes_first_with_who_what_where_and_a_way_to_the_story(
-    few: None, signed_in: SignIn
-) -> None:
+def test_audit_log_lists_the_newest_first_with_its_facts(few: None, signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get(LOG))
     assert sequences(page) == [4, 3, 2, 1]
     assert page.rows[2][2:] == ["Grace grace", "Drop collection films", "main / default", "busy"]
@@ -124,19 +124,19 @@ def test_the_newest_comes_first_with_who_what_where_and_a_way_to_the_story(
     assert page.link("Drop collection songs") == f"/operations/{newest.operation_id}/"
 
 
-def test_htmx_gets_the_table_and_a_browser_the_page(few: None, signed_in: SignIn) -> None:
+def test_audit_log_under_htmx_is_the_table_alone(few: None, signed_in: SignIn) -> None:
     whole, part = signed_in("auditor").get(LOG), signed_in("auditor", htmx=True).get(LOG)
     assert (Page(whole).is_whole, Page(part).is_whole) == (True, False)
     assert sequences(Page(whole)) == sequences(Page(part))
     assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
 
 
-def test_reading_the_log_adds_nothing_to_it(few: None, signed_in: SignIn) -> None:
+def test_audit_log_read_records_nothing(few: None, signed_in: SignIn) -> None:
     signed_in("auditor").get(LOG, {"who": "ada"})
     assert AuditEvent.objects.count() == 4
 
 
-def test_hostile_names_are_shown_as_text(signed_in: SignIn) -> None:
+def test_audit_log_shows_hostile_names_as_text(signed_in: SignIn) -> None:
     hostile = '"><script>alert(1)</script>\n\u202e'
     log.write(entry(hostile, caller=caller("<b>ada</b>"), where={"database": "<i>"}))
     page = Page(signed_in("auditor").get(LOG))
@@ -167,7 +167,7 @@ def test_hostile_names_are_shown_as_text(signed_in: SignIn) -> None:
     ],
     ids=str,
 )
-def test_each_filter_leaves_what_matches(
+def test_audit_filter_leaves_what_matches(
     filters: dict[str, str], expected: list[str], few: None, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("auditor").get(LOG, filters))
@@ -177,13 +177,13 @@ def test_each_filter_leaves_what_matches(
         assert page.link("Show all events") == LOG
 
 
-def test_today_is_in_from_today_to_today(few: None, signed_in: SignIn) -> None:
+def test_audit_filter_from_today_to_today_includes_today(few: None, signed_in: SignIn) -> None:
     today = AuditEvent.objects.get(sequence=1).recorded_at.date().isoformat()
     page = Page(signed_in("auditor").get(LOG, {"since": today, "until": today}))
     assert len(names(page)) == 4
 
 
-def test_the_day_the_clocks_go_back_is_in_it_to_its_end(
+def test_audit_filter_on_a_25_hour_day_covers_all_of_it(
     signed_in: SignIn, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
@@ -210,7 +210,7 @@ def test_the_day_the_clocks_go_back_is_in_it_to_its_end(
     ids=str,
 )
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_a_filter_that_makes_no_sense_says_so_and_filters_nothing(
+def test_audit_filter_that_is_invalid_says_so_and_is_ignored(
     filters: dict[str, str], htmx: bool, few: None, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("auditor", htmx=htmx).get(LOG, filters))
@@ -222,7 +222,7 @@ def test_a_filter_that_makes_no_sense_says_so_and_filters_nothing(
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
 @pytest.mark.parametrize("key", ["since", "until"])
-def test_the_first_and_the_last_day_of_all_break_nothing(
+def test_audit_filter_on_the_first_and_last_possible_day_works(
     key: str, day: str, zone: str, few: None, signed_in: SignIn, settings: Any
 ) -> None:
     """They have no midnight in every time zone, and no day after them."""
@@ -262,7 +262,7 @@ def operations() -> None:
     operation("plans")
 
 
-def test_an_operation_is_one_row_with_its_last_outcome(operations: None, signed_in: SignIn) -> None:
+def test_audit_log_shows_one_row_per_operation(operations: None, signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get(LOG))
     assert [(int(row[0]), row[3].split()[-1], row[5]) for row in page.rows] == [
         (9, "plans", "in progress"),
@@ -295,21 +295,21 @@ def test_an_operation_is_one_row_with_its_last_outcome(operations: None, signed_
     ],
     ids=str,
 )
-def test_filters_find_operations_by_who_asked_and_how_they_ended(
+def test_audit_filters_find_operations_by_author_and_outcome(
     filters: dict[str, str], expected: list[str], operations: None, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("auditor").get(LOG, filters))
     assert (page.status, names(page)) == (200, expected)
 
 
-def test_an_outcome_without_its_intent_is_not_hidden(signed_in: SignIn) -> None:
+def test_audit_log_shows_an_outcome_without_its_intent(signed_in: SignIn) -> None:
     log.write(entry("books", phase=Phase.OUTCOME, outcome=Outcome.SUCCEEDED))
     client = signed_in("auditor")
     for filters in ({}, {"outcome": "succeeded"}):
         assert names(Page(client.get(LOG, filters))) == ["books"]
 
 
-def test_pages_of_failed_operations_meet_each_once(signed_in: SignIn) -> None:
+def test_audit_pages_of_failed_operations_show_each_once(signed_in: SignIn) -> None:
     with log.appending():
         for number in range(60):
             same = {"operation_id": uuid.uuid4()}
@@ -323,7 +323,7 @@ def test_pages_of_failed_operations_meet_each_once(signed_in: SignIn) -> None:
     assert names(Page(client.get(LOG + second.link("Newer")))) == names(first)
 
 
-def test_clusters_and_databases_are_choices_from_the_log(few: None, signed_in: SignIn) -> None:
+def test_audit_filter_choices_are_places_in_the_log(few: None, signed_in: SignIn) -> None:
     client = signed_in("auditor")
 
     def options(**filters: str) -> list[str]:
@@ -336,7 +336,7 @@ def test_clusters_and_databases_are_choices_from_the_log(few: None, signed_in: S
     assert options(database="x") == ["main", "other", "archive", "default", "x"]
 
 
-def test_an_active_filter_is_a_chip_that_removes_it(few: None, signed_in: SignIn) -> None:
+def test_audit_filter_chip_removes_its_filter(few: None, signed_in: SignIn) -> None:
     client = signed_in("auditor")
     page = Page(client.get(LOG, {"outcome": "busy", "who": "ada", "action": "collection.drop"}))
     assert "Person: ada" in page.text
@@ -346,7 +346,7 @@ def test_an_active_filter_is_a_chip_that_removes_it(few: None, signed_in: SignIn
     assert names(without) == ["films"]
 
 
-def test_presets_are_links_and_the_one_in_use_is_marked(few: None, signed_in: SignIn) -> None:
+def test_audit_presets_are_links_and_mark_the_current_one(few: None, signed_in: SignIn) -> None:
     client = signed_in("auditor")
     page = Page(client.get(LOG))
     [nav] = page.find("nav", cls="presets")
@@ -379,7 +379,7 @@ def mixed(settings: Any) -> None:
     settings.ACCESS = (*same, rule("operator", "drop", clusters=("main",)))
 
 
-def test_own_operations_are_listed_for_who_may_not_read_the_log(
+def test_own_operations_are_listed_without_the_right_to_audit(
     mixed: None, signed_in: SignIn
 ) -> None:
     client = signed_in("operator")
@@ -402,7 +402,7 @@ def test_preset_mine_shows_what_the_reader_did(mixed: None, signed_in: SignIn) -
 # --- pages ----------------------------------------------------------------------------------------
 
 
-def test_paging_forth_and_back_meets_every_event_once(many: None, signed_in: SignIn) -> None:
+def test_audit_paging_forth_and_back_shows_each_event_once(many: None, signed_in: SignIn) -> None:
     client = signed_in("auditor")
     page = Page(client.get(LOG))
     forth = [sequences(page)]
@@ -419,7 +419,7 @@ def test_paging_forth_and_back_meets_every_event_once(many: None, signed_in: Sig
     assert back == forth[::-1]
 
 
-def test_paging_keeps_the_filter(many: None, signed_in: SignIn) -> None:
+def test_audit_paging_keeps_the_filter(many: None, signed_in: SignIn) -> None:
     log.write(entry("other"))
     client = signed_in("auditor")
     page = Page(client.get(LOG, {"what": "c", "outcome": "denied"}))
@@ -432,7 +432,7 @@ def test_paging_keeps_the_filter(many: None, signed_in: SignIn) -> None:
     assert not newer.has_link("Newer"), "the event after these does not match"
 
 
-def test_a_page_is_found_by_key_and_never_by_counting(many: None, signed_in: SignIn) -> None:
+def test_audit_page_is_read_by_key_without_offset_or_count(many: None, signed_in: SignIn) -> None:
     """OFFSET and COUNT read all that is skipped: the last page would cost the whole log."""
     client = signed_in("auditor")
     for query in ({}, {"before": "30"}, {"after": "30"}, {"who": "ada", "before": "90"}):
@@ -449,14 +449,14 @@ def test_a_page_is_found_by_key_and_never_by_counting(many: None, signed_in: Sig
 
 @pytest.mark.parametrize("number", ["abc", "-1", "1e3", "9" * 30, "", "²"])
 @pytest.mark.parametrize("key", ["before", "after"])
-def test_a_page_that_makes_no_sense_is_the_first(
+def test_audit_page_number_that_is_invalid_is_the_first_page(
     key: str, number: str, few: None, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("auditor").get(LOG, {key: number}))
     assert (page.status, sequences(page)) == (200, [4, 3, 2, 1])
 
 
-def test_a_page_behind_the_end_is_empty(few: None, signed_in: SignIn) -> None:
+def test_audit_page_past_the_end_is_empty(few: None, signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get(LOG, {"after": "9" * 18}))
     assert (page.status, page.rows) == (200, [])
 
@@ -465,7 +465,7 @@ def test_a_page_behind_the_end_is_empty(few: None, signed_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_an_intact_chain_is_said_to_be_with_its_head(
+def test_verify_intact_chain_says_so_with_its_head(
     htmx: bool, few: None, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("auditor", htmx=htmx).post(VERIFY))
@@ -474,7 +474,7 @@ def test_an_intact_chain_is_said_to_be_with_its_head(
     assert AuditEvent.objects.get(sequence=4).hash in page.text
 
 
-def test_one_event_is_not_called_events(signed_in: SignIn) -> None:
+def test_verify_one_event_uses_the_singular(signed_in: SignIn) -> None:
     log.write(entry("books"))
     assert "1 event, none" in Page(signed_in("auditor").post(VERIFY)).text
 
@@ -491,7 +491,7 @@ def test_one_event_is_not_called_events(signed_in: SignIn) -> None:
     ],
     ids=["column", "missing", "record"],
 )
-def test_a_broken_chain_is_named_at_its_first_break(
+def test_verify_broken_chain_names_the_first_break(
     damage: Callable[[], Any], words: str, few: None, signed_in: SignIn
 ) -> None:
     triggers.remove(connection)  # as whoever owns the database can
@@ -511,7 +511,7 @@ def body(response: Any) -> str:
     return b"".join(response.streaming_content).decode()
 
 
-def test_json_lines_hold_the_filtered_events_with_their_seals(few: None, signed_in: SignIn) -> None:
+def test_export_json_lines_holds_the_filtered_sealed_events(few: None, signed_in: SignIn) -> None:
     answer = signed_in("auditor").post(EXPORT, {"form": "jsonl", "database": "default"})
     lines = body(answer).splitlines()
     assert answer.status_code == 200
@@ -528,7 +528,7 @@ def test_json_lines_hold_the_filtered_events_with_their_seals(few: None, signed_
     assert (verdict.broken, verdict.checked) == ("", 3)
 
 
-def test_csv_has_a_row_for_each_event_and_no_formula(signed_in: SignIn) -> None:
+def test_export_csv_has_a_row_per_event_and_escapes_formulas(signed_in: SignIn) -> None:
     log.write(entry("=HYPERLINK(1)", caller=caller("@ada"), message='one, "two"\nthree'))
     answer = signed_in("auditor").post(EXPORT, {"form": "csv"})
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -540,7 +540,7 @@ def test_csv_has_a_row_for_each_event_and_no_formula(signed_in: SignIn) -> None:
     assert export["action"] == "audit.export", "the export itself is the last event in it"
 
 
-def test_an_export_is_on_the_record_before_its_first_byte(few: None, signed_in: SignIn) -> None:
+def test_export_is_recorded_before_its_first_byte(few: None, signed_in: SignIn) -> None:
     answer = signed_in("auditor").post(EXPORT, {"form": "jsonl", "who": "ada"})
     event = AuditEvent.objects.latest("sequence")
     record = json.loads(event.record)
@@ -551,7 +551,7 @@ def test_an_export_is_on_the_record_before_its_first_byte(few: None, signed_in: 
 
 
 @pytest.mark.parametrize("filters", [{"since": "yesterday"}, {"outcome": "evil"}], ids=str)
-def test_a_filter_that_makes_no_sense_does_not_export_the_whole_log(
+def test_export_with_an_invalid_filter_is_refused(
     filters: dict[str, str], few: None, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("auditor").post(EXPORT, {"form": "csv", **filters}))
@@ -560,9 +560,7 @@ def test_a_filter_that_makes_no_sense_does_not_export_the_whole_log(
     assert AuditEvent.objects.count() == 4
 
 
-def test_the_export_buttons_take_the_filters_of_the_page_with_them(
-    few: None, signed_in: SignIn
-) -> None:
+def test_export_buttons_keep_the_filters_of_the_page(few: None, signed_in: SignIn) -> None:
     client = signed_in("auditor")
     page = Page(client.get(LOG, {"outcome": "busy"}))
     [form] = page.find("form", action=EXPORT)
@@ -598,9 +596,7 @@ def test_export_sixth_in_a_minute_is_refused_and_counted(
 
 
 @pytest.mark.django_db(transaction=True)  # closing an answer closes the connection
-def test_export_while_another_one_runs_is_refused_without_a_record(
-    few: None, signed_in: SignIn
-) -> None:
+def test_export_while_another_runs_is_refused_unrecorded(few: None, signed_in: SignIn) -> None:
     client = signed_in("auditor")
     running = client.post(EXPORT)
     for path in (EXPORT, VERIFY):

@@ -101,7 +101,7 @@ def sequences(answer: Any) -> list[int]:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def test_the_part_is_shown_and_nothing_else(client: Client, signed_in: SignIn) -> None:
+def test_partial_auditor_sees_only_the_covered_events(client: Client, signed_in: SignIn) -> None:
     page = Page(client.get(LOG))
     assert [int(row[0]) for row in page.rows] == [9, 2]
     assert "You see the part of the log that your rules cover." in page.text
@@ -110,7 +110,9 @@ def test_the_part_is_shown_and_nothing_else(client: Client, signed_in: SignIn) -
     assert len(sequences(signed_in("auditor").get(LOG))) == len(EVENTS), "the others see all"
 
 
-def test_a_change_on_the_rule_counts_at_once(client: Client, settings: Any) -> None:
+def test_partial_auditor_after_a_rule_change_sees_the_new_part(
+    client: Client, settings: Any
+) -> None:
     settings.ACCESS = (rule("team-audit", "audit", clusters=("main",)),)
     assert sequences(client.get(LOG)) == [9, 8, 7, 5, 3, 2]
     settings.ACCESS = (
@@ -141,7 +143,7 @@ FILTERS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
-def test_a_filter_for_what_is_hidden_finds_what_one_for_nothing_finds(
+def test_audit_filter_for_a_hidden_name_answers_as_for_none(
     filters: dict[str, str], client: Client
 ) -> None:
     def body(wanted: dict[str, str]) -> str:
@@ -155,7 +157,7 @@ def test_a_filter_for_what_is_hidden_finds_what_one_for_nothing_finds(
     assert b"".join(exported) == b""
 
 
-def test_filters_narrow_the_part_down(client: Client) -> None:
+def test_audit_filters_narrow_the_visible_part(client: Client) -> None:
     assert sequences(client.get(LOG, {"what": "team_"})) == [9, 2]
     assert sequences(client.get(LOG, {"outcome": "busy"})) == [9]
     assert sequences(client.get(LOG, {"who": "team_a"})) == [2]
@@ -165,7 +167,7 @@ def test_filters_narrow_the_part_down(client: Client) -> None:
     ("query", "expected"),
     [("before=9", [2]), ("before=4", [2]), ("before=2", []), ("after=2", [9]), ("after=1", [9, 2])],
 )
-def test_turning_pages_leaves_the_part_nowhere(
+def test_audit_paging_stays_in_the_visible_part(
     query: str, expected: list[int], client: Client
 ) -> None:
     assert sequences(client.get(f"{LOG}?{query}")) == expected
@@ -178,7 +180,7 @@ def places(records: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
     return {(r["cluster"], r["database"], r["collection"]) for r in records}
 
 
-def test_an_export_holds_the_part(client: Client) -> None:
+def test_export_of_a_partial_auditor_holds_only_that_part(client: Client) -> None:
     lines = b"".join(client.post(EXPORT, {"form": "jsonl"})).decode()
     records = [json.loads(line)["record"] for line in lines.splitlines()]
     assert [r["sequence"] for r in records] == [2, 9]
@@ -188,16 +190,14 @@ def test_an_export_holds_the_part(client: Client) -> None:
     assert places(list(csv.DictReader(io.StringIO(text)))) == VISIBLE
 
 
-def test_that_it_was_exported_is_for_the_whole_log_to_know(
-    client: Client, signed_in: SignIn
-) -> None:
+def test_export_event_is_hidden_from_a_partial_auditor(client: Client, signed_in: SignIn) -> None:
     client.post(EXPORT, {"form": "csv"})
     assert AuditEvent.objects.latest("sequence").action == "audit.export"
     assert sequences(client.get(LOG)) == [9, 2]
     assert sequences(signed_in("auditor").get(LOG))[0] == len(EVENTS) + 1
 
 
-def test_who_sees_a_part_verifies_nothing_and_the_attempt_is_on_the_record(
+def test_verify_by_a_partial_auditor_is_refused_and_recorded(
     client: Client, signed_in: SignIn
 ) -> None:
     assert "Verify" not in Page(client.get(LOG)).text
@@ -215,7 +215,7 @@ def test_who_sees_a_part_verifies_nothing_and_the_attempt_is_on_the_record(
 
 
 @pytest.mark.parametrize("number", range(2, 10))
-def test_the_page_of_an_operation_is_there_if_its_events_are(number: int, client: Client) -> None:
+def test_operation_page_opens_only_for_visible_events(number: int, client: Client) -> None:
     operation = AuditEvent.objects.get(sequence=number).operation_id
     if number in {2, 9}:
         assert client.get(f"/operations/{operation}/").status_code == 200
@@ -235,7 +235,7 @@ def test_the_page_of_an_operation_is_there_if_its_events_are(number: int, client
         assert bodies[0] == bodies[1]
 
 
-def test_no_page_of_a_cluster_opens_for_who_reads_its_log_only(client: Client) -> None:
+def test_cluster_pages_are_closed_to_an_auditor_only(client: Client) -> None:
     assert client.get("/").headers["Location"] == LOG
     for path in (
         "",
@@ -268,7 +268,7 @@ def names_on_record() -> None:
 
 
 @pytest.mark.parametrize("column", ["collection", "database"])
-def test_the_database_finds_what_the_pattern_fits(
+def test_audit_query_matches_as_the_access_pattern_does(
     column: str, names_on_record: None, settings: Any
 ) -> None:
     """For each pattern of the tables alone, and for all but "*" in one rule."""

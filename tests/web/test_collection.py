@@ -45,7 +45,7 @@ def books(made_once: tuple[str, str], real: Any) -> str:
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_the_page_says_all_that_can_be_known(
+def test_collection_page_shows_every_fact(
     htmx: bool, books: str, made_once: tuple[str, str], signed_in: SignIn
 ) -> None:
     page = Page(signed_in("viewer", htmx=htmx).get(collection_url(books)))
@@ -63,7 +63,7 @@ def test_the_page_says_all_that_can_be_known(
     assert "No activity recorded by Milvus Admin." in page.text
 
 
-def test_each_partition_with_its_share_of_the_rows(books: str, signed_in: SignIn) -> None:
+def test_collection_page_shows_each_partitions_share_of_rows(books: str, signed_in: SignIn) -> None:
     page = Page(signed_in("operator").get(collection_url(books)))
     partitions = {row[0]: row[1:3] for row in page.rows[:3]}
     assert partitions == {
@@ -75,7 +75,7 @@ def test_each_partition_with_its_share_of_the_rows(books: str, signed_in: SignIn
     assert shares == ["25 % of the rows", "75 % of the rows", "0 % of the rows"]
 
 
-def test_an_operator_has_every_button_that_works_and_no_other(
+def test_collection_page_of_an_operator_has_every_usable_button(
     books: str, made_once: tuple[str, str], signed_in: SignIn
 ) -> None:
     page = Page(signed_in("operator").get(collection_url(books)))
@@ -89,7 +89,7 @@ def test_an_operator_has_every_button_that_works_and_no_other(
     assert "Can't be dropped Every collection keeps its default partition" in page.text
 
 
-def test_a_viewer_has_no_button(books: str, signed_in: SignIn) -> None:
+def test_collection_page_of_a_viewer_has_no_button(books: str, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(collection_url(books)))
     assert "Danger zone" not in page.text
     assert "drop-" not in page.html
@@ -97,7 +97,7 @@ def test_a_viewer_has_no_button(books: str, signed_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("collection", ""), ("partition", "novels")])
-def test_others_see_that_an_operation_is_under_way(
+def test_collection_page_shows_an_operation_in_progress(
     kind: str, name: str, books: str, signed_in: SignIn
 ) -> None:
     target = Target(
@@ -133,7 +133,7 @@ def test_others_see_that_an_operation_is_under_way(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("strict", [True, False])
-def test_what_a_drop_left_under_a_private_name_says_which_drop(
+def test_collection_page_of_a_private_name_names_its_drop(
     strict: bool,
     milvus_server: MilvusServer,
     use_cluster: Callable[..., Any],
@@ -154,7 +154,7 @@ def test_what_a_drop_left_under_a_private_name_says_which_drop(
         assert not page.has_link("View operation")
 
 
-def test_partitions_of_a_partition_key_are_never_offered(
+def test_partition_key_partitions_have_no_drop_button(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("operator").get(collection_url(make_collection(partition_key=True))))
@@ -165,7 +165,7 @@ def test_partitions_of_a_partition_key_are_never_offered(
     assert not page.has_link("Release collection…"), "it is not loaded"
 
 
-def test_partitions_come_page_by_page(
+def test_partitions_are_paged(
     lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
 ) -> None:
     name = collections_on(lite_server)("big", partitions=[f"p{n:02d}" for n in range(55)])
@@ -180,7 +180,7 @@ def test_partitions_come_page_by_page(
         assert client.get(collection_url(name, page=page)).status_code == 200
 
 
-def test_partitions_are_searched_and_ordered_over_all_pages(
+def test_partitions_are_searched_and_sorted_over_all_pages(
     lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
 ) -> None:
     name = collections_on(lite_server)("big", partitions=[f"p{n:02d}" for n in range(55)])
@@ -211,7 +211,7 @@ def test_partitions_are_searched_and_ordered_over_all_pages(
         (collection_url(".."), "it was dropped or renamed"),
     ],
 )
-def test_an_address_without_a_collection_says_what_is_wrong(
+def test_collection_address_incomplete_says_what_is_missing(
     address: str, words: str, real: Any, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("viewer").get(address))
@@ -220,7 +220,7 @@ def test_an_address_without_a_collection_says_what_is_wrong(
     assert "Nothing was changed" in page.text
 
 
-def test_an_alias_is_not_shown_as_a_collection(
+def test_collection_page_by_alias_is_not_found(
     made_once: tuple[str, str], real: Any, signed_in: SignIn
 ) -> None:
     """Else the name typed to confirm would be the alias, and what goes the real collection."""
@@ -230,7 +230,9 @@ def test_an_alias_is_not_shown_as_a_collection(
     assert "drop-" not in page.html
 
 
-def test_milvus_down_is_a_page_of_its_own(chain: Chain, faulty: Any, signed_in: SignIn) -> None:
+def test_collection_page_with_milvus_down_says_so(
+    chain: Chain, faulty: Any, signed_in: SignIn
+) -> None:
     chain.proxy.refuse()
     page = Page(signed_in("viewer").get(collection_url("books")))
     assert page.status == 503
@@ -257,7 +259,7 @@ def test_collection_part_without_a_privilege_leaves_the_rest(
     assert "vector" in page.text
 
 
-def test_an_account_with_few_rights_sees_what_it_may(
+def test_collection_page_of_a_limited_account_shows_what_it_may(
     books: str,
     milvus_server: MilvusServer,
     use_cluster: Callable[..., Any],
@@ -273,16 +275,16 @@ def test_an_account_with_few_rights_sees_what_it_may(
 @pytest.mark.parametrize(
     ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 404), ("outsider", 404)]
 )
-def test_the_page_is_for_who_may_view(
+def test_collection_page_is_for_viewers_only(
     name: str, status: int, books: str, signed_in: SignIn
 ) -> None:
     assert signed_in(name).get(collection_url(books)).status_code == status
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
-def test_it_takes_no_other_method(method: str, books: str, signed_in: SignIn) -> None:
+def test_collection_page_refuses_other_methods(method: str, books: str, signed_in: SignIn) -> None:
     assert getattr(signed_in("operator"), method)(collection_url(books)).status_code == 405
 
 
-def test_the_way_back_leads_to_the_list(books: str, signed_in: SignIn) -> None:
+def test_collection_page_breadcrumb_leads_to_the_list(books: str, signed_in: SignIn) -> None:
     assert Page(signed_in("viewer").get(collection_url(books))).link("default") == list_url()

@@ -78,7 +78,7 @@ def unasked(page: Page) -> Tag:
 # --- what is shown --------------------------------------------------------------------------------
 
 
-def test_the_first_answer_names_what_it_has_not_read_yet(shelf: str, signed_in: SignIn) -> None:
+def test_list_before_its_details_shows_skeletons_not_zeros(shelf: str, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(list_url(shelf)))
     assert page.status == 200
     assert names(page) == ["C_loaded", "a_aliased", "b_books"]
@@ -87,7 +87,7 @@ def test_the_first_answer_names_what_it_has_not_read_yet(shelf: str, signed_in: 
     assert "≈ 0" not in page.text, "rows are unknown so far, not zero"
 
 
-def test_the_rows_then_get_their_details_in_one_more_request(shelf: str, signed_in: SignIn) -> None:
+def test_list_details_arrive_in_one_more_request(shelf: str, signed_in: SignIn) -> None:
     first = Page(signed_in("viewer").get(list_url(shelf, q="b", sort="-name")))
     part = Page(signed_in("viewer", htmx=True).get(unasked(first).attrs["hx-get"]))
     assert not part.is_whole
@@ -96,7 +96,7 @@ def test_the_rows_then_get_their_details_in_one_more_request(shelf: str, signed_
     assert not part.find("div", hx_trigger="load"), "it must not ask for ever"
 
 
-def test_without_javascript_a_link_gives_the_same_details(shelf: str, signed_in: SignIn) -> None:
+def test_list_details_without_javascript_come_by_a_link(shelf: str, signed_in: SignIn) -> None:
     client = signed_in("viewer")
     link = Page(client.get(list_url(shelf))).link("Show rows, partitions and aliases")
     page = Page(client.get(link))
@@ -105,19 +105,19 @@ def test_without_javascript_a_link_gives_the_same_details(shelf: str, signed_in:
     assert page.column(4)[1].startswith("alias_")
 
 
-def test_each_name_leads_to_its_collection(shelf: str, signed_in: SignIn) -> None:
+def test_list_names_link_to_their_collections(shelf: str, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(list_url(shelf)))
     assert page.link("b_books") == collection_url("b_books", shelf)
 
 
-def test_only_who_may_drop_gets_the_button(shelf: str, signed_in: SignIn) -> None:
+def test_list_drop_button_is_only_for_operators(shelf: str, signed_in: SignIn) -> None:
     operator = Page(signed_in("operator").get(list_url(shelf)))
     viewer = Page(signed_in("viewer").get(list_url(shelf)))
     assert "/drop-collection/" in operator.link("Drop b_books…")
     assert "drop-" not in viewer.html
 
 
-def test_htmx_gets_the_table_and_a_browser_the_page(shelf: str, signed_in: SignIn) -> None:
+def test_list_under_htmx_is_the_table_alone(shelf: str, signed_in: SignIn) -> None:
     url = list_url(shelf)
     whole, part = signed_in("viewer").get(url), signed_in("viewer", htmx=True).get(url)
     assert Page(whole).is_whole
@@ -126,7 +126,7 @@ def test_htmx_gets_the_table_and_a_browser_the_page(shelf: str, signed_in: SignI
     assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
 
 
-def test_looking_at_the_list_sends_nothing_that_changes_milvus(
+def test_list_only_reads_from_milvus(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     database = make_collection.database()
@@ -172,7 +172,7 @@ READS = {
     ],
     ids=str,
 )
-def test_the_address_says_what_is_shown_and_in_which_order(
+def test_list_address_decides_content_and_order(
     view: dict[str, str], expected: list[str], shelf: str, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("viewer").get(list_url(shelf, **view)))
@@ -180,7 +180,9 @@ def test_the_address_says_what_is_shown_and_in_which_order(
     assert "evil" not in page.html
 
 
-def test_a_search_without_a_hit_is_not_an_empty_database(shelf: str, signed_in: SignIn) -> None:
+def test_list_search_without_a_match_is_not_an_empty_database(
+    shelf: str, signed_in: SignIn
+) -> None:
     client = signed_in("viewer")
     page = Page(client.get(list_url(shelf, q="<i>nosuch</i>")))
     assert page.status == 200
@@ -193,11 +195,11 @@ def test_a_search_without_a_hit_is_not_an_empty_database(shelf: str, signed_in: 
 @pytest.mark.parametrize(
     "view", [{"q": "x" * 5000}, {"q": "a\0b"}, {"page": "9" * 5000}], ids=["long q", "NUL", "page"]
 )
-def test_no_view_breaks_the_page(view: dict[str, str], shelf: str, signed_in: SignIn) -> None:
+def test_list_with_any_view_answers(view: dict[str, str], shelf: str, signed_in: SignIn) -> None:
     assert Page(signed_in("viewer").get(list_url(shelf, **view))).status == 200
 
 
-def test_details_are_read_for_the_rows_of_the_page_alone(
+def test_list_details_are_read_for_the_current_page_only(
     three_books: str, chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     """A page of a database with ten thousand collections costs what its own rows cost."""
@@ -206,7 +208,7 @@ def test_details_are_read_for_the_rows_of_the_page_alone(
     assert chain.relay.count("GetCollectionStatistics") == 1
 
 
-def test_a_column_sorts_the_other_way_at_the_second_click(shelf: str, signed_in: SignIn) -> None:
+def test_list_column_clicked_twice_sorts_the_other_way(shelf: str, signed_in: SignIn) -> None:
     client = signed_in("viewer")
     once = Page(client.get(Page(client.get(list_url(shelf, q="a"))).link("Created")))
     heading = once.find("th", aria_sort="ascending")
@@ -217,7 +219,7 @@ def test_a_column_sorts_the_other_way_at_the_second_click(shelf: str, signed_in:
 
 
 @pytest.mark.usefixtures("many")
-def test_paging_keeps_search_and_order(signed_in: SignIn) -> None:
+def test_list_paging_keeps_search_and_order(signed_in: SignIn) -> None:
     client = signed_in("viewer")
     first = Page(client.get(list_url(q="c", sort="-name")))
     assert names(first) == [f"c{number:02d}" for number in range(52, 2, -1)]
@@ -230,7 +232,7 @@ def test_paging_keeps_search_and_order(signed_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_all_pages_together_are_all_collections_in_order(sort: str) -> None:
+def test_list_pages_together_are_all_collections_in_order(sort: str) -> None:
     """A page near the start and one further back are worked out differently."""
     numbers = random.Random(4).sample(range(1200), 1200)
     table = Listing(
@@ -250,7 +252,7 @@ def test_all_pages_together_are_all_collections_in_order(sort: str) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_a_page_behind_the_last_is_the_last(
+def test_list_page_past_the_end_is_the_last(
     signed_in: SignIn,
 ) -> None:
     page = Page(signed_in("viewer").get(list_url(page="99999999", details="1")))
@@ -258,7 +260,7 @@ def test_a_page_behind_the_last_is_the_last(
     assert page.column(2) == ["0", "0", "0"], "Milvus Lite counts exactly"
 
 
-def test_the_details_are_asked_for_with_the_view_of_the_page(many: None, signed_in: SignIn) -> None:
+def test_list_details_request_keeps_the_view_of_the_page(many: None, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(list_url(q="c", sort="-name", page="2")))
     asked = parse_qs(urlsplit(unasked(page).attrs["hx-get"]).query)
     assert asked == {
@@ -274,7 +276,7 @@ def test_the_details_are_asked_for_with_the_view_of_the_page(many: None, signed_
 
 
 @any_hostile
-def test_any_name_is_shown_whole_and_its_link_leads_to_it(
+def test_list_shows_any_name_whole_and_links_to_it(
     name: str,
     lite: Any,
     lite_server: MilvusServer,
@@ -304,7 +306,7 @@ def visible(name: str) -> str:
     return name.replace("\n", "\\n").replace("\u202e", "\\u202e")
 
 
-def test_a_trailing_space_survives_on_the_real_milvus(
+def test_list_name_with_a_trailing_space_links_to_its_collection(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     """The real Milvus takes such names, and the one without the space is another collection."""
@@ -323,7 +325,7 @@ def test_a_trailing_space_survives_on_the_real_milvus(
 # --- nothing, unknown, forbidden, gone ------------------------------------------------------------
 
 
-def test_an_empty_database_says_that_milvus_answered(
+def test_list_of_an_empty_database_says_that_milvus_answered(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("viewer").get(list_url(make_collection.database())))
@@ -357,7 +359,7 @@ def test_empty_list_for_few_grants_says_it_may_be_incomplete(
     assert "0 in" not in page.text
 
 
-def test_an_empty_list_of_root_on_a_newer_server_says_no_collections(
+def test_list_empty_for_root_on_a_newer_server_is_no_collections(
     chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     newer_and_empty(chain)
@@ -366,7 +368,7 @@ def test_an_empty_list_of_root_on_a_newer_server_says_no_collections(
     assert "there may be others" not in page.text
 
 
-def test_a_list_with_something_in_it_costs_no_question_about_grants(
+def test_list_with_content_asks_for_no_grants(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     database = make_collection.database()
@@ -375,7 +377,7 @@ def test_a_list_with_something_in_it_costs_no_question_about_grants(
     assert not {"SelectUser", "SelectGrant"} & set(chain.relay.calls)
 
 
-def test_a_database_that_is_not_there_is_no_empty_one(real: Any, signed_in: SignIn) -> None:
+def test_list_of_a_missing_database_is_not_found(real: Any, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(list_url("nosuch_database")))
     assert page.status == 404
     assert "Not found" in page.text
@@ -383,12 +385,14 @@ def test_a_database_that_is_not_there_is_no_empty_one(real: Any, signed_in: Sign
 
 
 @pytest.mark.parametrize("database", ["", "d" * 256, "a\0b", "a/b", ".."])
-def test_what_can_be_no_database_is_not_there(database: str, real: Any, signed_in: SignIn) -> None:
+def test_list_of_an_impossible_database_name_is_not_found(
+    database: str, real: Any, signed_in: SignIn
+) -> None:
     assert Page(signed_in("viewer").get(list_url(database))).status == 404
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_milvus_down_is_unknown_not_empty(
+def test_list_with_milvus_down_is_unknown_not_empty(
     htmx: bool, chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     chain.proxy.refuse()
@@ -412,7 +416,7 @@ def test_list_row_dropped_during_details_leaves_the_rest(
     assert page.rows[0][:3] == ["going", "Not loaded", "dropped since this list was loaded"]
 
 
-def test_what_the_account_may_not_read_is_not_permitted_and_never_zero(
+def test_list_rows_not_permitted_are_never_zero(
     milvus_server: MilvusServer,
     use_cluster: Callable[..., Any],
     make_collection: Seeds,
@@ -427,7 +431,7 @@ def test_what_the_account_may_not_read_is_not_permitted_and_never_zero(
     assert page.rows[0][2] == "not permitted"
 
 
-def test_a_list_that_is_not_permitted_is_unknown_not_empty(
+def test_list_not_permitted_is_unknown_not_empty(
     chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     chain.relay.fail("ShowCollections", grpc.StatusCode.PERMISSION_DENIED, "permission deny to me")
@@ -441,5 +445,5 @@ def test_a_list_that_is_not_permitted_is_unknown_not_empty(
 @pytest.mark.parametrize(
     ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 404), ("outsider", 404)]
 )
-def test_the_list_is_for_who_may_view(name: str, status: int, real: Any, signed_in: SignIn) -> None:
+def test_list_is_for_viewers_only(name: str, status: int, real: Any, signed_in: SignIn) -> None:
     assert signed_in(name).get(list_url()).status_code == status

@@ -79,7 +79,7 @@ def operation_url() -> str:
 # --- asking ---------------------------------------------------------------------------------------
 
 
-def test_the_dialog_shows_the_facts_before_it_asks(
+def test_dialog_shows_the_facts_before_the_form(
     lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
 ) -> None:
     name = collections_on(lite_server)("books", rows={"novels": 3}, partitions=["novels"])
@@ -95,9 +95,7 @@ def test_the_dialog_shows_the_facts_before_it_asks(
     assert "collection books" in partition.text
 
 
-def test_htmx_gets_the_dialog_and_a_browser_a_page(
-    thing: Asked, real: Any, signed_in: SignIn
-) -> None:
+def test_dialog_under_htmx_is_a_part(thing: Asked, real: Any, signed_in: SignIn) -> None:
     whole, part = signed_in().get(thing.url), signed_in(htmx=True).get(thing.url)
     assert Page(whole).is_whole
     assert not Page(part).is_whole
@@ -107,7 +105,7 @@ def test_htmx_gets_the_dialog_and_a_browser_a_page(
     assert [tag.attrs["name"] for tag in Page(part).find("input", autofocus="")] == ["typed_name"]
 
 
-def test_opening_the_dialog_changes_nothing_and_records_nothing(
+def test_dialog_opened_changes_and_records_nothing(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
@@ -115,7 +113,7 @@ def test_opening_the_dialog_changes_nothing_and_records_nothing(
     assert (destroyed(), events(), Claim.objects.count()) == ([], [], 0)
 
 
-def test_the_dialog_tells_id_place_and_the_same_as_code(
+def test_dialog_shows_id_place_and_code_snippets(
     thing: Asked, real: Any, signed_in: SignIn
 ) -> None:
     page = Page(signed_in().get(thing.url))
@@ -144,7 +142,7 @@ def test_dialog_with_a_wrong_name_asks_again_and_sends_nothing(
     assert (destroyed(), events(), thing.exists) == ([], [], True)
 
 
-def test_a_reason_too_long_is_said_and_nothing_is_sent(
+def test_dialog_reason_too_long_is_refused_and_not_sent(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     page = Page(confirm(signed_in(), thing.url, thing.name, reason="x" * 501))
@@ -153,7 +151,7 @@ def test_a_reason_too_long_is_said_and_nothing_is_sent(
     assert (destroyed(), thing.exists) == ([], True)
 
 
-def test_the_right_name_drops_it_once_and_the_message_leads_to_the_record(
+def test_dialog_with_the_right_name_drops_once_and_links_record(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
@@ -172,7 +170,9 @@ def test_the_right_name_drops_it_once_and_the_message_leads_to_the_record(
     assert said not in Page(client.get(list_url())).text, "a message is said once"
 
 
-def test_htmx_is_led_to_the_same_place(thing: Asked, real: Any, signed_in: SignIn) -> None:
+def test_dialog_under_htmx_redirects_to_the_same_place(
+    thing: Asked, real: Any, signed_in: SignIn
+) -> None:
     client = signed_in(htmx=True)
     answer = confirm(client, thing.url, thing.name)
     assert answer.status_code == 200
@@ -181,7 +181,7 @@ def test_htmx_is_led_to_the_same_place(thing: Asked, real: Any, signed_in: SignI
     assert not thing.exists
 
 
-def test_a_second_click_sends_nothing_more_and_shows_the_first(
+def test_dialog_sent_twice_drops_once_and_shows_the_first(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
@@ -193,7 +193,7 @@ def test_a_second_click_sends_nothing_more_and_shows_the_first(
     assert len(events()) == 2
 
 
-def test_a_name_that_no_keyboard_gives_is_typed_as_shown(
+def test_dialog_name_untypable_is_confirmed_by_its_escape(
     lite: Any, lite_server: MilvusServer, collections_on: Collections, signed_in: SignIn
 ) -> None:
     seeds = collections_on(lite_server)
@@ -208,7 +208,7 @@ def test_a_name_that_no_keyboard_gives_is_typed_as_shown(
     assert seeds.exists(innocent)
 
 
-def test_with_a_trailing_space_it_is_another_collection(
+def test_dialog_name_with_a_trailing_space_is_another_one(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name = make_collection()
@@ -252,7 +252,7 @@ def test_partition_loaded_is_released_then_dropped_and_recorded(
     assert [outcome for _, outcome in events()] == ["", "succeeded", "", "succeeded"]
 
 
-def test_an_alias_is_dropped_first_and_that_leads_to_the_collection(
+def test_alias_dialog_before_a_drop_leads_to_the_collection(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     alias = unique_name("alias")
@@ -289,7 +289,7 @@ def test_release_before_milvus_goes_silent_is_still_reported(
 
 
 @pytest.mark.parametrize("kind", ["default partition", "partition of a key"])
-def test_a_crafted_drop_of_what_milvus_keeps_is_refused_here_and_recorded(
+def test_default_partition_drop_crafted_is_blocked_and_recorded(
     kind: str, faulty: Any, make_collection: Seeds, destroyed: Any, signed_in: SignIn
 ) -> None:
     by_key = kind == "partition of a key"
@@ -309,7 +309,7 @@ def test_a_crafted_drop_of_what_milvus_keeps_is_refused_here_and_recorded(
 
 @pytest.mark.parametrize("name", ["viewer", "auditor", "outsider"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_may_not_drop_is_refused_and_the_attempt_recorded(
+def test_dialog_without_permission_is_refused_and_recorded(
     name: str, method: str, thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     token = Page(signed_in("operator").get(thing.url)).value("token")
@@ -327,7 +327,7 @@ def test_who_may_not_drop_is_refused_and_the_attempt_recorded(
         assert json.loads(AuditEvent.objects.get().record)["actor"]["subject"] == name
 
 
-def test_the_right_to_drop_partitions_is_not_the_right_to_drop_collections(
+def test_permission_to_drop_partitions_drops_no_collection(
     faulty: Any, make_collection: Seeds, destroyed: Any, settings: Any, signed_in: SignIn
 ) -> None:
     settings.ACCESS = (rule("viewer", "drop_partition"),)
@@ -341,7 +341,7 @@ def test_the_right_to_drop_partitions_is_not_the_right_to_drop_collections(
     assert events() == [("rejected", "denied")] * 3
 
 
-def test_without_signing_in_there_is_no_dialog(thing: Asked, faulty: Any, destroyed: Any) -> None:
+def test_dialog_signed_out_leads_to_sign_in(thing: Asked, faulty: Any, destroyed: Any) -> None:
     for answer in (Client().get(thing.url), Client().post(thing.url, {"typed_name": thing.name})):
         assert answer.status_code == 302
         assert answer.headers["Location"].startswith("/sign-in/?next=/clusters/main/drop-")
@@ -357,7 +357,7 @@ def test_without_signing_in_there_is_no_dialog(thing: Asked, faulty: Any, destro
         (False, "10.0.0.7", "127.0.0.1"),
     ],
 )
-def test_where_an_attempt_came_from_is_what_the_trusted_proxy_saw(
+def test_drop_origin_is_the_address_the_trusted_proxy_saw(
     trusted: bool, forwarded: str, recorded: str, real: Any, signed_in: SignIn, settings: Any
 ) -> None:
     """Only what the proxy itself added counts: the rest of that header is anybody's word."""
@@ -371,7 +371,7 @@ def test_where_an_attempt_came_from_is_what_the_trusted_proxy_saw(
 
 
 @pytest.mark.parametrize("forgery", ["changed", "missing", "another person's", "another thing's"])
-def test_a_forged_consent_is_refused_and_recorded(
+def test_dialog_with_a_forged_token_is_refused_and_recorded(
     forgery: str,
     thing: Asked,
     faulty: Any,
@@ -397,7 +397,7 @@ def test_a_forged_consent_is_refused_and_recorded(
     assert (destroyed(), events(), thing.exists) == ([], [("rejected", "denied")], True)
 
 
-def test_a_dialog_left_open_too_long_is_shown_afresh(
+def test_dialog_expired_is_shown_again(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn, settings: Any
 ) -> None:
     client = signed_in()
@@ -414,7 +414,7 @@ def test_a_dialog_left_open_too_long_is_shown_afresh(
     assert not thing.exists
 
 
-def test_a_namesake_created_meanwhile_survives(
+def test_dialog_of_a_replaced_collection_spares_the_namesake(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in()
@@ -426,7 +426,7 @@ def test_a_namesake_created_meanwhile_survives(
     assert (destroyed(), events(), thing.exists) == ([], [("rejected", "changed")], True)
 
 
-def test_what_is_gone_already_is_not_called_dropped(
+def test_dialog_of_one_already_gone_is_not_called_dropped(
     thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client, milvus = signed_in(), thing.seeds.server.client()
@@ -441,7 +441,7 @@ def test_what_is_gone_already_is_not_called_dropped(
 # --- Milvus in trouble ----------------------------------------------------------------------------
 
 
-def test_while_an_operation_is_open_a_second_person_is_told_whose_it_is(
+def test_dialog_during_an_open_operation_names_its_author(
     thing: Asked, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     rpc = f"Drop{thing.kind.capitalize()}"
@@ -461,7 +461,7 @@ def test_while_an_operation_is_open_a_second_person_is_told_whose_it_is(
     assert events()[-1] == ("rejected", "busy")
 
 
-def test_milvus_refusing_leads_to_a_page_that_says_so(
+def test_dialog_refused_by_milvus_leads_to_a_page_that_says_so(
     milvus_server: MilvusServer,
     use_cluster: Callable[..., Any],
     make_collection: Seeds,
@@ -482,7 +482,7 @@ def test_milvus_refusing_leads_to_a_page_that_says_so(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_milvus_down_before_the_look_means_nothing_was_sent(
+def test_dialog_with_milvus_down_says_that_nothing_was_sent(
     method: str, thing: Asked, chain: Chain, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
     client = signed_in(htmx=True)
@@ -534,14 +534,12 @@ def test_dialog_address_without_a_target_is_not_found(
         act_url("drop-alias", "nosuch", "x"),
     ],
 )
-def test_a_dialog_for_what_is_not_there_is_not_found(
-    url: str, faulty: Any, signed_in: SignIn
-) -> None:
+def test_dialog_for_a_missing_target_is_not_found(url: str, faulty: Any, signed_in: SignIn) -> None:
     page = Page(signed_in(htmx=True).get(url))
     assert page.status == 404
     assert "Not found" in page.text
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_the_dialog_takes_no_other_method(method: str, real: Any, signed_in: SignIn) -> None:
+def test_dialog_refuses_other_methods(method: str, real: Any, signed_in: SignIn) -> None:
     assert getattr(signed_in(), method)(act_url("drop-collection", "a")).status_code == 405

@@ -73,18 +73,18 @@ def operation(db: None) -> None:
     )
 
 
-def test_the_resolver_knows_the_pages_we_know() -> None:
+def test_resolver_lists_every_address_once() -> None:
     """Else the tests below would walk over nothing."""
     assert {"home", "collections", "drop-partition", "operation-snapshot", "audit"} < set(EVERY)
     assert len(EVERY) == len(list(patterns())), "every address has a name of its own"
 
 
-def test_every_view_is_marked_with_its_policy() -> None:
+def test_every_view_has_a_policy() -> None:
     unmarked = [str(p.name) for p in patterns() if not hasattr(p.callback, "policy")]
     assert unmarked == [], "say who may open it: @policy(...), or @policy(public=True)"
 
 
-def test_the_public_views_are_the_pages_of_the_door() -> None:
+def test_public_views_are_the_sign_in_pages_only() -> None:
     public = {str(p.name) for p in patterns() if policy_of(p.callback).public}
     assert public == OPEN
     assert public == {str(p.name) for p in patterns() if not needs_login(p.callback)}
@@ -95,7 +95,7 @@ def needs_login(view: Any) -> bool:
     return bool(getattr(view, "login_required", True))
 
 
-def test_every_act_asks_the_provider_again_and_can_be_resumed() -> None:
+def test_every_act_is_reauthenticated_and_resumable() -> None:
     marks = {str(p.name): policy_of(p.callback) for p in patterns()}
     acts = {act.slug for act in ACTS.values()}
     asking = {name for name, mark in marks.items() if mark.reauthenticate}
@@ -159,7 +159,7 @@ def closed(name: str, method: str) -> int:
     return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
 
 
-def test_what_an_outsider_reads_about_rights_is_that_there_are_none(signed_in: SignIn) -> None:
+def test_access_page_of_an_outsider_names_nothing(signed_in: SignIn) -> None:
     page = Page(signed_in("outsider").get(EVERY["access"]))
     assert "Without a rule, nothing is allowed." in page.text
     assert "Test" not in page.text
@@ -277,9 +277,7 @@ def walk(client: Client, start: str) -> dict[str, Page]:
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_every_link_leads_somewhere_and_no_page_has_anything_inline(
-    htmx: bool, furnished: Client
-) -> None:
+def test_every_link_leads_to_a_page_without_inline_code(htmx: bool, furnished: Client) -> None:
     if htmx:
         furnished.defaults["HTTP_HX_REQUEST"] = "true"
     before = AuditEvent.objects.count()
@@ -310,7 +308,7 @@ def test_every_field_has_a_label(
                 assert tag.attrs.get("aria-label") or tag.attrs["id"] in labels, (url, tag.attrs)
 
 
-def test_what_pages_load_comes_from_here(furnished: Client) -> None:
+def test_page_assets_come_from_this_origin(furnished: Client) -> None:
     page = Page(furnished.get("/clusters/main/"))
     loaded = [tag.attrs["src"] for tag in page.find("script")]
     loaded += [tag.attrs["href"] for tag in page.find("link")]

@@ -14,7 +14,7 @@ def confirm(expected: str, typed: str, **more: str) -> ConfirmForm:
 @pytest.mark.parametrize(
     "name", ["books", " both ends ", "a  b", "Ünï", "x" * 255, r"a\b", "é", "e\u0301"]
 )
-def test_the_name_itself_confirms(name: str) -> None:
+def test_confirm_form_with_the_exact_name_is_valid(name: str) -> None:
     form = confirm(name, name, reason=" why ")
     assert form.is_valid()
     assert form.cleaned_data["typed_name"] == name
@@ -27,7 +27,7 @@ def test_name_with_a_line_break_is_confirmed_by_its_escape() -> None:
     assert not confirm("a\n", "a").is_valid()
 
 
-def test_the_longest_name_all_escaped_still_fits() -> None:
+def test_confirm_form_takes_the_longest_escaped_name() -> None:
     assert confirm("\U000e0001" * 255, r"\U000e0001" * 255).is_valid()
 
 
@@ -51,7 +51,7 @@ def test_the_longest_name_all_escaped_still_fits() -> None:
         ("a", "a" * 3001, "at most 3000 characters"),
     ],
 )
-def test_any_difference_is_refused_and_named(expected: str, typed: str, words: str) -> None:
+def test_confirm_form_with_any_difference_names_it(expected: str, typed: str, words: str) -> None:
     form = confirm(expected, typed)
     assert not form.is_valid()
     assert words in form.errors["typed_name"][0]
@@ -60,11 +60,11 @@ def test_any_difference_is_refused_and_named(expected: str, typed: str, words: s
 @pytest.mark.parametrize(
     ("field", "value"), [("reason", "x" * 501), ("reason", "a\0b"), ("token", "")]
 )
-def test_the_other_fields_are_checked_too(field: str, value: str) -> None:
+def test_confirm_form_checks_its_other_fields(field: str, value: str) -> None:
     assert field in confirm("books", "books", **{field: value}).errors
 
 
-def test_the_field_asks_the_browser_to_leave_the_name_alone() -> None:
+def test_confirm_form_field_disables_autocorrection() -> None:
     html = str(ConfirmForm(expected="books")["typed_name"])
     for attribute in (
         'autocomplete="off"',
@@ -76,11 +76,11 @@ def test_the_field_asks_the_browser_to_leave_the_name_alone() -> None:
     assert "books" not in html, "the name is typed, not given"
 
 
-def test_no_filter_at_all_is_fine() -> None:
+def test_audit_filter_form_empty_is_valid() -> None:
     assert AuditFilterForm({}).is_valid()
 
 
-def test_filters_keep_spaces_that_belong_to_a_name() -> None:
+def test_audit_filter_form_keeps_spaces_of_a_name() -> None:
     form = AuditFilterForm({"what": "books ", "who": " ada "})
     assert form.is_valid()
     assert (form.cleaned_data["what"], form.cleaned_data["who"]) == ("books ", "ada")
@@ -97,13 +97,13 @@ def test_filters_keep_spaces_that_belong_to_a_name() -> None:
         ("who", "\0"),
     ],
 )
-def test_a_filter_that_makes_no_sense_is_an_error_of_its_own_field(field: str, value: str) -> None:
+def test_audit_filter_form_invalid_value_errs_in_its_field(field: str, value: str) -> None:
     form = AuditFilterForm({field: value, "cluster": "main"})
     assert list(form.errors) == [field]
     assert form.cleaned_data["cluster"] == "main"
 
 
-def test_every_outcome_can_be_filtered_for() -> None:
+def test_audit_filter_form_offers_every_outcome() -> None:
     offered = dict(AuditFilterForm().fields["outcome"].choices)  # type: ignore[attr-defined]
     assert set(offered) == {
         "",

@@ -34,7 +34,7 @@ def nobody_there(use_cluster: Callable[..., Any]) -> Any:
         ("outsider", "/access/"),
     ],
 )
-def test_home_leads_to_what_one_may_see(
+def test_home_redirects_to_what_one_may_see(
     name: str, goes_to: str, nobody_there: Any, signed_in: SignIn
 ) -> None:
     response = signed_in(name).get("/")
@@ -48,7 +48,7 @@ def test_home_leads_to_what_one_may_see(
         (DATABASES, 404, "No cluster main is configured"),
     ],
 )
-def test_without_a_role_there_is_nothing_to_see(
+def test_home_without_a_role_shows_nothing(
     path: str, status: int, words: str, nobody_there: Any, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("outsider").get(path, follow=True))
@@ -57,11 +57,11 @@ def test_without_a_role_there_is_nothing_to_see(
     assert "Test" not in page.text, "not even the cluster's name"
 
 
-def test_an_auditor_sees_no_databases(nobody_there: Any, signed_in: SignIn) -> None:
+def test_database_page_for_an_auditor_is_not_found(nobody_there: Any, signed_in: SignIn) -> None:
     assert signed_in("auditor").get(DATABASES).status_code == 404
 
 
-def test_two_clusters_are_listed_without_waiting_for_either(
+def test_home_with_two_silent_clusters_lists_both_at_once(
     nobody_there: Any, signed_in: SignIn, settings: Any
 ) -> None:
     """Neither answers, and the page comes all the same: each asks for itself afterwards."""
@@ -82,7 +82,7 @@ def test_two_clusters_are_listed_without_waiting_for_either(
     assert "secret-word" not in page.html
 
 
-def test_each_database_is_a_link_to_its_collections(
+def test_database_page_links_each_database_to_its_collections(
     real: Any, signed_in: SignIn, make_collection: Seeds
 ) -> None:
     database = make_collection.database()
@@ -92,7 +92,7 @@ def test_each_database_is_a_link_to_its_collections(
     assert "v2.3.5" in page.text
 
 
-def test_htmx_gets_the_list_and_a_browser_the_page(real: Any, signed_in: SignIn) -> None:
+def test_database_page_under_htmx_is_a_part(real: Any, signed_in: SignIn) -> None:
     whole = signed_in("viewer").get(DATABASES)
     part = signed_in("viewer", htmx=True).get(DATABASES)
     assert Page(whole).is_whole
@@ -102,7 +102,7 @@ def test_htmx_gets_the_list_and_a_browser_the_page(real: Any, signed_in: SignIn)
     assert "HX-Request" in part.headers["Vary"]
 
 
-def test_an_empty_list_of_databases_is_of_what_was_granted(
+def test_database_page_with_an_empty_list_blames_grants(
     chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     """Every Milvus has `default`: newer ones leave out where the account was granted nothing."""
@@ -136,7 +136,7 @@ def test_databases_unlisted_are_those_of_the_rules_and_a_field(
     assert page.find("form", action="/clusters/main/collections/", method="get")
 
 
-def test_databases_that_may_not_be_listed_are_not_called_none(
+def test_databases_not_permitted_are_not_called_none(
     milvus_server: MilvusServer, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     with milvus_user(milvus_server) as token:
@@ -150,7 +150,7 @@ def test_databases_that_may_not_be_listed_are_not_called_none(
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_a_cluster_that_is_down_is_unknown_not_empty(
+def test_database_page_with_milvus_down_is_unknown_not_empty(
     htmx: bool, nobody_there: Any, signed_in: SignIn
 ) -> None:
     page = Page(signed_in("viewer", htmx=htmx).get(DATABASES))
@@ -161,7 +161,7 @@ def test_a_cluster_that_is_down_is_unknown_not_empty(
     assert not page.find("ul", cls="databases")
 
 
-def test_a_cluster_that_stalls_costs_its_deadline_and_no_more(
+def test_database_page_of_a_stalled_cluster_ends_at_its_deadline(
     chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     use_cluster(chain.uri, chain.token, read_timeout=0.5)
@@ -173,7 +173,7 @@ def test_a_cluster_that_stalls_costs_its_deadline_and_no_more(
     assert "Milvus does not answer" in page.text
 
 
-def test_a_wrong_token_is_told_apart_from_a_server_that_is_down(
+def test_wrong_token_is_told_apart_from_milvus_down(
     milvus_server: MilvusServer, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     use_cluster(milvus_server.uri, "root:not-the-password")
@@ -192,9 +192,7 @@ def test_a_wrong_token_is_told_apart_from_a_server_that_is_down(
         "/clusters/nosuch/drop-collection/?collection=a",
     ],
 )
-def test_a_cluster_that_is_not_configured_is_not_here(
-    path: str, nobody_there: Any, signed_in: SignIn
-) -> None:
+def test_unconfigured_cluster_is_not_found(path: str, nobody_there: Any, signed_in: SignIn) -> None:
     page = Page(signed_in("operator").get(path))
     assert page.status == 404
     assert "No cluster nosuch is configured" in page.text
@@ -202,7 +200,7 @@ def test_a_cluster_that_is_not_configured_is_not_here(
 
 @pytest.mark.parametrize("path", ["/", DATABASES, "/clusters/main/collections/"])
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
-def test_pages_to_look_at_take_no_other_method(
+def test_read_only_pages_refuse_other_methods(
     path: str, method: str, nobody_there: Any, signed_in: SignIn
 ) -> None:
     assert getattr(signed_in("operator"), method)(path).status_code == 405
@@ -212,7 +210,7 @@ def test_pages_to_look_at_take_no_other_method(
 
 
 @pytest.mark.parametrize("path", [DATABASES, list_url()])
-def test_a_page_of_a_cluster_that_hangs_looks_again_by_itself(
+def test_page_of_a_stalled_cluster_reloads_itself(
     path: str, use_cluster: Callable[..., Any], chain: Chain, signed_in: SignIn
 ) -> None:
     use_cluster(chain.uri, chain.token, read_timeout=0.3, breaker_cooldown=7.0)
@@ -231,13 +229,13 @@ def test_a_page_of_a_cluster_that_hangs_looks_again_by_itself(
     assert 1 <= int(part.headers["Retry-After"]) <= 7
 
 
-def test_who_refuses_a_connection_is_not_waited_for(nobody_there: Any, signed_in: SignIn) -> None:
+def test_page_of_a_refused_connection_does_not_reload(nobody_there: Any, signed_in: SignIn) -> None:
     response = signed_in("viewer").get(list_url())
     assert (response.status_code, "Refresh" in response.headers) == (503, False)
     assert "by itself" not in Page(response).text
 
 
-def test_what_a_form_sent_is_not_asked_for_again(
+def test_page_after_a_form_does_not_reload(
     use_cluster: Callable[..., Any], chain: Chain, signed_in: SignIn
 ) -> None:
     use_cluster(chain.uri, chain.token, read_timeout=0.3, breaker_cooldown=7.0)

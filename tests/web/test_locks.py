@@ -39,7 +39,7 @@ def milvus(fake: FakeMilvus, settings: Any) -> FakeMilvus:
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize(("url", "action"), ACTS.items(), ids=[str(a) for a in ACTS.values()])
-def test_no_dialog_and_no_request_opens_a_lock(
+def test_locked_collection_refuses_dialog_and_request(
     url: str, action: Action, method: str, milvus: FakeMilvus, signed_in: SignIn
 ) -> None:
     page = Page(getattr(signed_in("operator"), method)(url))
@@ -54,7 +54,7 @@ def test_no_dialog_and_no_request_opens_a_lock(
     assert (row.phase, row.action, row.outcome) == ("rejected", action, "denied")
 
 
-def test_a_lock_that_came_while_the_dialog_was_open_counts(
+def test_lock_set_during_an_open_dialog_counts(
     milvus: FakeMilvus, signed_in: SignIn, settings: Any
 ) -> None:
     client, url = signed_in("operator"), act_url("drop-collection", "books")
@@ -64,7 +64,9 @@ def test_a_lock_that_came_while_the_dialog_was_open_counts(
     assert milvus.sent == []
 
 
-def test_the_list_has_a_word_where_the_button_was(milvus: FakeMilvus, signed_in: SignIn) -> None:
+def test_list_row_of_a_locked_collection_names_the_lock(
+    milvus: FakeMilvus, signed_in: SignIn
+) -> None:
     page = Page(signed_in("operator").get(list_url()))
     assert {row[0]: row[-1] for row in page.rows} == {
         "billing_1": "Protected by “billing_*” in [clusters.main]",
@@ -75,7 +77,7 @@ def test_the_list_has_a_word_where_the_button_was(milvus: FakeMilvus, signed_in:
 
 
 @pytest.mark.parametrize("name", ["operator", "viewer"])
-def test_the_page_says_so_and_has_no_button(
+def test_locked_collection_page_says_so_without_a_button(
     name: str, milvus: FakeMilvus, signed_in: SignIn
 ) -> None:
     page = Page(signed_in(name).get(collection_url("billing_1")))
@@ -85,9 +87,7 @@ def test_the_page_says_so_and_has_no_button(
     assert not page.find("a", cls="drop")
 
 
-def test_a_lock_on_one_database_leaves_its_namesakes_free(
-    milvus: FakeMilvus, signed_in: SignIn
-) -> None:
+def test_lock_on_one_database_spares_its_namesakes(milvus: FakeMilvus, signed_in: SignIn) -> None:
     confirm(signed_in("operator"), act_url("drop-collection", "books"), "books")
     assert milvus.sent == [("drop_collection", "default", "books")]
     archived = act_url("drop-collection", "books").replace("database=default", "database=archive")
@@ -102,7 +102,7 @@ def test_a_lock_on_one_database_leaves_its_namesakes_free(
     ],
     ids=lambda command: command[0],
 )
-def test_the_shell_opens_no_lock_either(command: list[str], milvus: FakeMilvus) -> None:
+def test_locked_collection_at_the_shell_is_refused(command: list[str], milvus: FakeMilvus) -> None:
     """Whoever has the shell can change the configuration: then it was meant."""
     for partition in milvus._databases["default"].collections["billing_1"].partitions.values():
         partition.loaded = False

@@ -8,7 +8,7 @@ ORDINARY = ["books", "a b", "Bücher", "図書館", "🦉", "مكتبة", "it's"
 
 
 @pytest.mark.parametrize("name", ORDINARY)
-def test_what_a_keyboard_gives_is_typed_as_it_is(name: str) -> None:
+def test_typable_name_of_keyboard_characters_is_itself(name: str) -> None:
     assert typable(name) == name
 
 
@@ -28,12 +28,12 @@ def test_what_a_keyboard_gives_is_typed_as_it_is(name: str) -> None:
         (" a \n", r" a \n"),
     ],
 )
-def test_what_no_keyboard_gives_is_typed_as_its_escape(name: str, typed: str) -> None:
+def test_typable_name_of_other_characters_is_escaped(name: str, typed: str) -> None:
     assert typable(name) == typed
     assert typed.isprintable()
 
 
-def test_two_names_are_never_confirmed_by_the_same_words() -> None:
+def test_typable_of_two_names_is_never_the_same() -> None:
     """Else typing the name on the page would confirm another one."""
     parts = ["a", "\n", "\\", "n", " ", "\u202e", "\\n"]
     names = {x + y + z for x in parts for y in parts for z in parts}
@@ -56,7 +56,7 @@ def test_two_names_are_never_confirmed_by_the_same_words() -> None:
         ("", []),
     ],
 )
-def test_what_can_not_be_seen_is_marked(name: str, expected: list[tuple[str, str]]) -> None:
+def test_pieces_mark_invisible_characters(name: str, expected: list[tuple[str, str]]) -> None:
     assert pieces(name) == expected
 
 
@@ -64,6 +64,6 @@ def test_what_can_not_be_seen_is_marked(name: str, expected: list[tuple[str, str
     ("char", "code"),
     [("\n", r"\n"), ("\\", r"\\"), ("\x01", r"\x01"), ("\u2028", r"\u2028"), ("🦉", r"\U0001f989")],
 )
-def test_an_escape_is_written_as_in_code(char: str, code: str) -> None:
+def test_escaped_character_is_a_python_escape(char: str, code: str) -> None:
     assert escaped(char) == code
     assert code.encode().decode("unicode_escape") == char

@@ -85,7 +85,7 @@ NEWER: dict[str, tuple[Change, str]] = {
 newer = pytest.mark.parametrize(("change", "shown"), NEWER.values(), ids=NEWER.keys())
 
 
-def test_pymilvus_itself_can_not_describe_what_is_newer(
+def test_pymilvus_cannot_describe_a_newer_collection(
     describe: Describe, chain: Chain, make_collection: Seeds
 ) -> None:
     """The control: without it the other tests would prove nothing."""
@@ -96,7 +96,7 @@ def test_pymilvus_itself_can_not_describe_what_is_newer(
 
 
 @newer
-def test_what_is_newer_is_shown_and_dropped_and_kept_in_the_record(
+def test_newer_collection_is_shown_dropped_and_recorded(
     change: Change,
     shown: str,
     describe: Describe,
@@ -118,7 +118,7 @@ def test_what_is_newer_is_shown_and_dropped_and_kept_in_the_record(
     assert raw["schema"]["name"] == name
 
 
-def test_an_external_collection_is_called_one_and_its_data_said_to_stay(
+def test_external_collection_is_named_and_its_data_stays(
     describe: Describe, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name, client = make_collection(), signed_in()
@@ -135,7 +135,7 @@ def test_an_external_collection_is_called_one_and_its_data_said_to_stay(
     assert "hunter2" not in page.html + dialog.html
 
 
-def test_an_ordinary_collection_is_not_called_external(
+def test_ordinary_collection_is_not_called_external(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name, client = make_collection(), signed_in()

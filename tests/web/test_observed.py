@@ -87,7 +87,7 @@ def test_history_shows_external_changes_by_an_unknown_actor(seen: None, signed_i
     assert appeared.startswith("Appeared external It is there (id 1).")
 
 
-def test_what_others_do_again_and_again_hides_nothing_of_ours(
+def test_history_full_of_external_changes_keeps_own_operations(
     seen: None, signed_in: SignIn
 ) -> None:
     for number in range(5, 45):
@@ -98,7 +98,7 @@ def test_what_others_do_again_and_again_hides_nothing_of_ours(
     assert [line.partition(" ")[0] for line in lines] == [*["Replaced"] * 5, "Drop"]
 
 
-def test_the_log_says_it_in_words_and_names_nobody(seen: None, signed_in: SignIn) -> None:
+def test_audit_log_shows_external_changes_without_an_actor(seen: None, signed_in: SignIn) -> None:
     rows = Page(signed_in("auditor").get(LOG)).rows
     by_number = {int(row[0]): row[2:] for row in rows}
     who, what, where, outcome = by_number[5]
@@ -110,9 +110,7 @@ def test_the_log_says_it_in_words_and_names_nobody(seen: None, signed_in: SignIn
     assert by_number[8][1] == "Database gone: vault"
 
 
-def test_the_filters_find_it_also_when_the_collection_is_gone(
-    seen: None, signed_in: SignIn
-) -> None:
+def test_audit_filters_find_external_changes(seen: None, signed_in: SignIn) -> None:
     browser = signed_in("auditor")
 
     def numbers(**filters: str) -> list[int]:
@@ -127,7 +125,7 @@ def test_the_filters_find_it_also_when_the_collection_is_gone(
     assert "External" in options
 
 
-def test_who_reads_a_part_of_the_log_learns_no_other_name_by_a_rename(
+def test_partial_auditor_learns_no_other_name_by_a_rename(
     seen: None, signed_in: SignIn, people: dict[str, Any], settings: Any
 ) -> None:
     settings.ACCESS = (rule("some", "audit", clusters=("main",), databases=("default",)),)
@@ -141,7 +139,7 @@ def test_who_reads_a_part_of_the_log_learns_no_other_name_by_a_rename(
     assert [int(row[0]) for row in Page(browser.get(LOG)).rows] == [5]
 
 
-def test_the_export_has_the_id_and_says_that_nobody_is_known(seen: None, signed_in: SignIn) -> None:
+def test_export_of_external_changes_has_id_and_no_actor(seen: None, signed_in: SignIn) -> None:
     body = b"".join(
         signed_in("auditor").post("/audit/export/", {"form": "csv"}).streaming_content  # type: ignore[attr-defined]
     ).decode()

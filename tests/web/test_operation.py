@@ -51,7 +51,7 @@ def outcomes() -> list[str]:
 # --- the story ------------------------------------------------------------------------------------
 
 
-def test_it_tells_who_asked_for_what_why_and_what_became_of_it(
+def test_operation_page_tells_who_why_and_the_outcome(
     dropped: tuple[str, str], signed_in: SignIn
 ) -> None:
     name, url = dropped
@@ -68,7 +68,7 @@ def test_it_tells_who_asked_for_what_why_and_what_became_of_it(
     assert not page.find("form", cls="open"), "nothing is left to look for"
 
 
-def test_reason_that_imitates_the_facts_stands_apart_and_is_escaped(
+def test_reason_that_imitates_facts_is_set_apart_and_escaped(
     fake: FakeMilvus, people: dict[str, Any], signed_in: SignIn
 ) -> None:
     """Nor does a name of a person turn the line around."""
@@ -90,14 +90,14 @@ def test_reason_that_imitates_the_facts_stands_apart_and_is_escaped(
     assert not any(mark in one.html for one in (page, log, own) for mark in "\u202e\u200b")
 
 
-def test_htmx_gets_the_part(dropped: tuple[str, str], signed_in: SignIn) -> None:
+def test_operation_page_under_htmx_is_a_part(dropped: tuple[str, str], signed_in: SignIn) -> None:
     whole = signed_in("viewer").get(dropped[1])
     part = signed_in("viewer", htmx=True).get(dropped[1])
     assert (Page(whole).is_whole, Page(part).is_whole) == (True, False)
     assert all("HX-Request" in answer.headers["Vary"] for answer in (whole, part))
 
 
-def test_the_snapshot_is_a_file_that_describes_the_collection(
+def test_snapshot_is_a_file_that_describes_the_collection(
     dropped: tuple[str, str], signed_in: SignIn
 ) -> None:
     name, url = dropped
@@ -117,13 +117,13 @@ def test_the_snapshot_is_a_file_that_describes_the_collection(
 @pytest.mark.parametrize(
     ("name", "status"), [("viewer", 200), ("operator", 200), ("auditor", 200), ("outsider", 403)]
 )
-def test_who_may_view_or_audit_may_read_it(
+def test_operation_page_is_for_viewers_and_auditors(
     name: str, status: int, path: str, dropped: tuple[str, str], signed_in: SignIn
 ) -> None:
     assert signed_in(name).get(dropped[1] + path).status_code == status
 
 
-def test_a_refused_attempt_has_a_page_and_no_snapshot(real: Any, signed_in: SignIn) -> None:
+def test_operation_page_of_a_refused_attempt_has_no_snapshot(real: Any, signed_in: SignIn) -> None:
     signed_in("viewer").post(act_url("drop-collection", "<b>books</b>"))
     url = f"/operations/{AuditEvent.objects.get().operation_id}/"
     client = signed_in("auditor")
@@ -138,17 +138,19 @@ def test_a_refused_attempt_has_a_page_and_no_snapshot(real: Any, signed_in: Sign
 
 
 @pytest.mark.parametrize("path", ["", "snapshot.json"])
-def test_an_operation_that_never_was_is_not_here(path: str, real: Any, signed_in: SignIn) -> None:
+def test_operation_page_of_an_unknown_id_is_not_found(
+    path: str, real: Any, signed_in: SignIn
+) -> None:
     page = Page(signed_in("viewer").get(f"/operations/{uuid.uuid4()}/{path}"))
     assert page.status == 404
     assert "No such operation" in page.text
 
 
-def test_what_is_no_operation_number_is_not_here(real: Any, signed_in: SignIn) -> None:
+def test_operation_page_of_an_invalid_id_is_not_found(real: Any, signed_in: SignIn) -> None:
     assert signed_in("viewer").get("/operations/1/").status_code == 404
 
 
-def test_the_record_can_be_read_while_milvus_is_down(
+def test_operation_page_with_milvus_down_is_readable(
     dropped: tuple[str, str], use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     use_cluster("http://127.0.0.1:1")
@@ -158,7 +160,7 @@ def test_the_record_can_be_read_while_milvus_is_down(
 # --- not known yet --------------------------------------------------------------------------------
 
 
-def test_an_unknown_outcome_leads_to_a_page_that_says_so_and_keeps_looking(
+def test_unknown_outcome_leads_to_a_page_that_keeps_checking(
     lost: tuple[str, Any], signed_in: SignIn
 ) -> None:
     _, answer = lost
@@ -174,7 +176,7 @@ def test_an_unknown_outcome_leads_to_a_page_that_says_so_and_keeps_looking(
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_a_look_settles_it_once_it_is_gone_and_sends_nothing(
+def test_status_check_settles_a_finished_drop_and_sends_nothing(
     htmx: bool, lost: tuple[str, Any], chain: Chain, signed_in: SignIn
 ) -> None:
     name, answer = lost
@@ -194,7 +196,7 @@ def test_a_look_settles_it_once_it_is_gone_and_sends_nothing(
     assert chain.relay.count("DropCollection") == 1
 
 
-def test_a_look_too_early_leaves_it_open(
+def test_status_check_too_early_leaves_it_open(
     lost: tuple[str, Any], make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name, answer = lost
@@ -204,7 +206,7 @@ def test_a_look_too_early_leaves_it_open(
     assert make_collection.exists(name)
 
 
-def test_a_look_after_all_patience_says_that_it_did_not_happen(
+def test_status_check_after_the_deadline_records_failed(
     lost: tuple[str, Any], chain: Chain, use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
     name, answer = lost
@@ -217,7 +219,7 @@ def test_a_look_after_all_patience_says_that_it_did_not_happen(
 
 
 @pytest.mark.django_db(transaction=True)  # the command closes its connection
-def test_what_came_after_it_was_closed_ends_the_story(
+def test_follow_up_ends_the_story_of_the_operation(
     chain: Chain,
     use_cluster: Callable[..., Any],
     make_collection: Seeds,
@@ -242,7 +244,7 @@ def test_what_came_after_it_was_closed_ends_the_story(
     assert page.find("span", role="status")[0].text == "failed"
 
 
-def test_a_look_while_milvus_is_down_guesses_nothing(
+def test_status_check_with_milvus_down_leaves_it_open(
     lost: tuple[str, Any], chain: Chain, signed_in: SignIn
 ) -> None:
     chain.proxy.refuse()
@@ -262,7 +264,7 @@ def test_operation_on_a_changed_address_does_not_claim_to_poll(
     assert "This page asks Milvus" not in page.text
 
 
-def test_a_reply_and_a_look_cut_off_is_unknown_and_the_next_look_knows(
+def test_drop_with_reply_and_read_back_lost_is_settled_later(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     """Milvus did it; the dashboard could not see that. It must neither claim nor repeat it."""
@@ -279,7 +281,7 @@ def test_a_reply_and_a_look_cut_off_is_unknown_and_the_next_look_knows(
     assert chain.relay.count("DropCollection") == 1
 
 
-def test_a_look_at_what_is_settled_records_nothing(
+def test_status_check_of_a_settled_operation_records_nothing(
     dropped: tuple[str, str], signed_in: SignIn
 ) -> None:
     before = AuditEvent.objects.count()
@@ -288,7 +290,7 @@ def test_a_look_at_what_is_settled_records_nothing(
 
 
 @pytest.mark.parametrize(("name", "status"), [("auditor", 302), ("outsider", 403)])
-def test_who_may_read_it_may_look(
+def test_status_check_is_for_readers_of_the_operation(
     name: str, status: int, dropped: tuple[str, str], signed_in: SignIn
 ) -> None:
     assert signed_in(name).post(f"{dropped[1]}look/").status_code == status
@@ -298,13 +300,13 @@ def test_who_may_read_it_may_look(
     ("method", "path"),
     [("post", ""), ("delete", ""), ("post", "snapshot.json"), ("get", "look/"), ("put", "look/")],
 )
-def test_each_address_takes_its_own_method_only(
+def test_operation_addresses_with_another_method_are_refused(
     method: str, path: str, dropped: tuple[str, str], signed_in: SignIn
 ) -> None:
     assert getattr(signed_in(), method)(dropped[1] + path).status_code == 405
 
 
-def test_an_event_without_an_operation_has_no_page(real: Any, signed_in: SignIn) -> None:
+def test_event_without_an_operation_has_no_page(real: Any, signed_in: SignIn) -> None:
     entry = audit_log.Entry(phase=audit_log.Phase.ACCESS, action="audit.export", caller=caller())
     event = audit_log.write(entry)
     page = Page(signed_in("auditor").get("/audit/"))
@@ -321,7 +323,7 @@ def long_drop(fake: FakeMilvus) -> tuple[str, str]:
     return name, f"/operations/{confirmation.operation_id}/"
 
 
-def test_a_name_too_long_for_the_log_s_columns_is_shown_in_full(
+def test_operation_page_shows_a_name_longer_than_the_column(
     fake: FakeMilvus, signed_in: SignIn
 ) -> None:
     """Its code, cut off, would drop another collection."""
@@ -331,7 +333,7 @@ def test_a_name_too_long_for_the_log_s_columns_is_shown_in_full(
     assert name in answer.context["snippets"][0].code
 
 
-def test_a_rule_for_what_is_called_like_the_cut_off_name_opens_nothing(
+def test_operation_of_a_cut_off_name_needs_a_rule_for_all_of_it(
     fake: FakeMilvus, signed_in: SignIn, settings: Any
 ) -> None:
     name, url = long_drop(fake)

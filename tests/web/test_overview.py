@@ -122,7 +122,7 @@ def test_card_of_an_incomplete_empty_list_is_unknown(signed_in: SignIn, fake: Fa
     assert figures(card(signed_in("viewer")))["Collections"] == "unknown"
 
 
-def test_card_counts_only_what_the_person_may_see(
+def test_card_counts_only_what_the_user_may_see(
     signed_in: SignIn, fake: FakeMilvus, settings: Any
 ) -> None:
     for name in ("mine_a", "mine_b", "secret"):
@@ -145,14 +145,16 @@ def test_card_counts_only_what_the_person_may_see(
     assert "2 by Milvus Admin" in page.text
 
 
-def test_card_of_a_cluster_one_may_not_see_is_not_there(
+def test_card_of_a_hidden_cluster_is_not_found(
     signed_in: SignIn, fake: FakeMilvus, settings: Any
 ) -> None:
     settings.ACCESS = (rule("viewer", "view", clusters=("other",)),)
     assert signed_in("viewer").get(CARD).status_code == 404
 
 
-def test_home_asks_no_cluster(signed_in: SignIn, chain: Chain, use_cluster: Any) -> None:
+def test_home_with_a_stalled_cluster_answers_without_asking_it(
+    signed_in: SignIn, chain: Chain, use_cluster: Any
+) -> None:
     """So a cluster that hangs keeps nobody from the page."""
     use_cluster(chain.uri, chain.token, read_timeout=3.0)
     chain.proxy.stall()
@@ -161,7 +163,7 @@ def test_home_asks_no_cluster(signed_in: SignIn, chain: Chain, use_cluster: Any)
     assert time.monotonic() - began < 2
 
 
-def test_card_of_a_paused_cluster_does_not_ask(
+def test_card_of_a_paused_cluster_sends_no_request(
     signed_in: SignIn, chain: Chain, use_cluster: Any
 ) -> None:
     use_cluster(chain.uri, chain.token, read_timeout=0.3, breaker_cooldown=7.0)
@@ -185,7 +187,7 @@ def test_recent_has_one_line_for_each_operation(db: None) -> None:
     assert [one.row.name for one in found.outside] == ["d"]
 
 
-def test_drops_are_counted_by_day_and_by_who_made_them(db: None) -> None:
+def test_drops_are_counted_by_day_and_origin(db: None) -> None:
     event("a")
     event("b", outcome=Outcome.FAILED)
     event("c", action="collection.release")
@@ -212,7 +214,9 @@ def test_drops_outside_are_unknown_without_a_watch(signed_in: SignIn, fake: Fake
     assert "manage.py watch" in page.text
 
 
-def test_home_tells_when_tasks_ran_and_what_to_run(signed_in: SignIn, fake: FakeMilvus) -> None:
+def test_home_shows_last_task_runs_and_the_command_to_run(
+    signed_in: SignIn, fake: FakeMilvus
+) -> None:
     heartbeat.record_run(heartbeat.RECONCILE)
     TaskRun.objects.update(at=timezone.now() - timedelta(minutes=6))
     heartbeat.record_run(heartbeat.VERIFY, ok=False)

@@ -81,7 +81,7 @@ def test_list_of_a_viewer_has_no_checkboxes(signed_in: SignIn, fake: FakeMilvus)
     assert "checkbox" not in listed.html
 
 
-def test_all_that_match_are_taken_over_all_pages(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_of_all_matching_covers_all_pages(operator: Client, fake: FakeMilvus) -> None:
     for number in range(60):
         fake.add(f"tmp_{number:02}")
     fake.add("kept")
@@ -130,7 +130,9 @@ def test_partitions_are_selected_in_their_collection(operator: Client, fake: Fak
     assert fake.sent == [("drop_partition", "default", "books", "old")]
 
 
-def test_confirmed_plan_runs_and_its_page_tells_how(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_confirmed_runs_and_its_page_shows_progress(
+    operator: Client, fake: FakeMilvus
+) -> None:
     plan = made(operator, fake.add("a"), fake.add("b"))
     assert confirm(operator, plan, "drop 2 on Milvus", reason="old").status_code == 302
     running_page = page(operator, plan)
@@ -148,7 +150,7 @@ def test_confirmed_plan_runs_and_its_page_tells_how(operator: Client, fake: Fake
 
 
 @pytest.mark.parametrize("typed", ["", "drop 1 on Milvus", "DROP 2 ON MILVUS"])
-def test_wrong_sentence_starts_nothing_and_says_so(
+def test_plan_confirmed_with_a_wrong_sentence_is_not_started(
     operator: Client, fake: FakeMilvus, typed: str
 ) -> None:
     plan = made(operator, fake.add("a"), fake.add("b"))
@@ -159,7 +161,7 @@ def test_wrong_sentence_starts_nothing_and_says_so(
     assert plan.state == PlanState.DRAFT
 
 
-def test_items_are_taken_out_and_the_sentence_follows(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_item_removed_changes_the_sentence(operator: Client, fake: FakeMilvus) -> None:
     plan = made(operator, fake.add("a"), fake.add("b"))
     stale = page(operator, plan)
     digest = re.search(r'name="digest" value="(\w+)"', stale.html)
@@ -172,7 +174,9 @@ def test_items_are_taken_out_and_the_sentence_follows(operator: Client, fake: Fa
     assert "The list changed" in Page(answer).text
 
 
-def test_pause_resume_and_cancel_from_the_page(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_is_paused_resumed_and_cancelled_from_its_page(
+    operator: Client, fake: FakeMilvus
+) -> None:
     plan = made(operator, fake.add("a"), fake.add("b"))
     confirm(operator, plan, "drop 2 on Milvus")
     operator.post(f"/plans/{plan.pk}/pause/")
@@ -186,7 +190,7 @@ def test_pause_resume_and_cancel_from_the_page(operator: Client, fake: FakeMilvu
     assert operator.post(f"/plans/{plan.pk}/resume/").status_code == 409
 
 
-def test_another_operator_can_stop_it_and_not_confirm_it(
+def test_plan_of_another_operator_can_be_stopped_not_confirmed(
     operator: Client, signed_in: SignIn, fake: FakeMilvus
 ) -> None:
     plan, other = made(operator, fake.add("a")), signed_in("other")
@@ -201,7 +205,7 @@ def test_another_operator_can_stop_it_and_not_confirm_it(
     assert other.post(f"/plans/{plan.pk}/cancel/").status_code == 302
 
 
-def test_viewer_sees_a_plan_and_changes_nothing(
+def test_plan_of_others_for_a_viewer_is_read_only(
     operator: Client, signed_in: SignIn, fake: FakeMilvus
 ) -> None:
     plan, viewer = made(operator, fake.add("a")), signed_in("viewer")
@@ -211,7 +215,7 @@ def test_viewer_sees_a_plan_and_changes_nothing(
     assert viewer.post(NEW, {"database": "default", "name": ["a"]}).status_code == 403
 
 
-def test_plan_shows_nobody_what_a_rule_hides(
+def test_plan_hides_items_that_a_rule_hides(
     operator: Client, signed_in: SignIn, fake: FakeMilvus, settings: Any
 ) -> None:
     plan = made(operator, fake.add("a"), fake.add("secret"))
@@ -225,7 +229,7 @@ def test_plan_shows_nobody_what_a_rule_hides(
     assert "No plans" in Page(viewer.get("/plans/")).text
 
 
-def test_silent_background_process_is_told(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_page_without_a_background_process_says_so(operator: Client, fake: FakeMilvus) -> None:
     fake.add("a")
     operator.post(NEW, {"database": "default", "name": ["a"]})
     plan = Plan.objects.get()
@@ -234,7 +238,7 @@ def test_silent_background_process_is_told(operator: Client, fake: FakeMilvus) -
     assert "does not run" not in page(operator, plan).text
 
 
-def test_summary_shows_failures_first_and_filters_by_state(
+def test_plan_summary_shows_failures_first_and_filters_by_state(
     operator: Client, fake: FakeMilvus
 ) -> None:
     plan = made(operator, *[fake.add(name) for name in "abc"])
@@ -247,7 +251,7 @@ def test_summary_shows_failures_first_and_filters_by_state(
     assert re.findall(r'id="item-(\d)"', skipped.html) == ["2"]
 
 
-def test_export_is_neutralised_csv(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_export_escapes_csv_formulas(operator: Client, fake: FakeMilvus) -> None:
     plan = made(operator, fake.add("a", rows=3))
     plan.items.update(name="=cmd()")
     answer = operator.get(f"/plans/{plan.pk}/items.csv")
@@ -256,13 +260,13 @@ def test_export_is_neutralised_csv(operator: Client, fake: FakeMilvus) -> None:
     assert answer.headers["Content-Disposition"] == f'attachment; filename="plan-{plan.pk}.csv"'
 
 
-def test_nothing_selected_makes_no_plan(operator: Client, fake: FakeMilvus) -> None:
+def test_plan_without_a_selection_is_not_made(operator: Client, fake: FakeMilvus) -> None:
     answer = operator.post(NEW, {"database": "default"})
     assert answer.status_code == 409
     assert "Nothing is selected" in Page(answer).text
 
 
-def test_old_sign_in_is_asked_for_before_confirming(
+def test_plan_confirmation_with_an_old_sign_in_is_refused(
     operator: Client, fake: FakeMilvus, settings: Any
 ) -> None:
     settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], reauth=300.0)}
@@ -298,7 +302,7 @@ def test_cluster_with_a_recycle_bin_plans_moves_to_it(
     make_collection.server.client().drop_collection(item.private_name)
 
 
-def test_drop_is_permanent_where_it_is_asked_for(
+def test_plan_beside_a_recycle_bin_can_drop_permanently(
     fake: FakeMilvus, signed_in: SignIn, settings: Any
 ) -> None:
     settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], recycle_bin=604_800.0)}

@@ -48,7 +48,7 @@ APPENDING = 'INSERT INTO "collections_app_auditevent"'
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_without_a_record_nothing_is_dropped(
+def test_drop_with_an_unwritable_log_is_refused_by_a_page(
     htmx: bool, chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name = make_collection()
@@ -62,7 +62,7 @@ def test_without_a_record_nothing_is_dropped(
     assert (AuditEvent.objects.count(), Claim.objects.count()) == (0, 0)
 
 
-def test_a_refusal_that_can_not_be_recorded_is_a_refusal_all_the_same(
+def test_rejection_that_cannot_be_recorded_is_still_a_rejection(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name = make_collection()
@@ -74,14 +74,14 @@ def test_a_refusal_that_can_not_be_recorded_is_a_refusal_all_the_same(
     assert make_collection.exists(name)
 
 
-def test_an_export_that_can_not_be_recorded_does_not_begin(signed_in: SignIn) -> None:
+def test_export_that_cannot_be_recorded_does_not_begin(signed_in: SignIn) -> None:
     with failing(APPENDING):
         page = Page(signed_in("auditor").post("/audit/export/", {"form": "csv"}))
     assert page.status == 503
     assert "The audit log can't be written" in page.text
 
 
-def test_reading_goes_on_while_the_log_can_not_be_written(
+def test_dialog_with_an_unwritable_log_is_shown(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name = make_collection()
@@ -89,7 +89,7 @@ def test_reading_goes_on_while_the_log_can_not_be_written(
         assert signed_in().get(act_url("drop-collection", name)).status_code == 200
 
 
-def test_sent_but_not_recorded_is_told_and_settled_later(
+def test_drop_sent_but_not_recorded_says_so_and_is_settled_later(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn, settings: Any
 ) -> None:
     name, client = make_collection(), signed_in()
@@ -110,7 +110,7 @@ def test_sent_but_not_recorded_is_told_and_settled_later(
 
 
 @pytest.mark.parametrize("table", ["django_session", "auth_user"])
-def test_our_own_database_down_is_told_apart_from_milvus_and_from_a_bug(
+def test_own_database_down_is_told_apart_from_milvus_and_bugs(
     table: str, real: Any, signed_in: SignIn
 ) -> None:
     client = signed_in("viewer")
@@ -123,7 +123,7 @@ def test_our_own_database_down_is_told_apart_from_milvus_and_from_a_bug(
     assert "disk full" not in page.html
 
 
-def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
+def test_internal_error_page_shows_no_internals(
     real: Any, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any, **kwargs: Any) -> None:
@@ -141,7 +141,7 @@ def test_a_bug_is_called_a_bug_and_shows_nothing_of_its_inside(
 # --- requests that make no sense ------------------------------------------------------------------
 
 
-def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
+def test_foreign_host_is_refused_first() -> None:
     page = Page(Client(headers={"Host": "evil.example"}).get("/sign-in/"))
     assert page.status == 400
     assert "Milvus Admin does not answer to this host name" in page.text
@@ -152,32 +152,32 @@ def test_a_foreign_host_is_turned_away_before_anything_else() -> None:
 @pytest.mark.parametrize(
     "address", ["/nosuch/", "/admin/", "/clusters/", "/clusters/a%00b/", "/audit/nosuch/"]
 )
-def test_an_address_without_a_page_is_not_here(address: str, signed_in: SignIn) -> None:
+def test_unknown_address_is_page_not_found(address: str, signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get(address))
     assert page.status == 404
     assert "Page not found" in page.text
 
 
-def test_a_forgotten_slash_leads_to_the_page(signed_in: SignIn) -> None:
+def test_address_without_its_slash_redirects(signed_in: SignIn) -> None:
     answer = signed_in("auditor").get("/audit?who=ada")
     assert (answer.status_code, answer.headers["Location"]) == (301, "/audit/?who=ada")
 
 
-def test_a_page_not_here_escapes_the_address(signed_in: SignIn) -> None:
+def test_not_found_page_escapes_the_address(signed_in: SignIn) -> None:
     page = Page(signed_in("viewer").get("/<script>alert(1)</script>/"))
     assert page.status == 404
     assert "There is no page at this address" in page.text
     assert "urlpatterns" not in page.html, "Django's own list of addresses is for nobody"
 
 
-def test_htmx_gets_a_problem_as_a_part(signed_in: SignIn) -> None:
+def test_problem_under_htmx_is_a_part(signed_in: SignIn) -> None:
     page = Page(signed_in("viewer", htmx=True).get("/clusters/nosuch/"))
     assert page.status == 404
     assert not page.is_whole
     assert page.find("section", cls="problem")
 
 
-def test_a_form_from_elsewhere_is_refused_with_a_way_on(signed_in: SignIn) -> None:
+def test_form_without_its_cookie_is_refused_with_a_way_on(signed_in: SignIn) -> None:
     client = signed_in("auditor", enforce_csrf_checks=True)
     page = Page(client.post("/audit/verify/"))
     assert page.status == 403
@@ -185,7 +185,7 @@ def test_a_form_from_elsewhere_is_refused_with_a_way_on(signed_in: SignIn) -> No
     assert "Reload the page and try again." in page.text
 
 
-def test_a_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn) -> None:
+def test_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn) -> None:
     client = signed_in("auditor", enforce_csrf_checks=True)
     client.get("/audit/")
     page = Page(client.post("/audit/verify/", {"csrfmiddlewaretoken": "x" * 64}))
@@ -223,7 +223,7 @@ def test_sign_in_form_of_a_tab_already_signed_in_leads_on(signed_in: SignIn) -> 
         assert (answer.status_code, answer.headers["Location"]) == (302, expected)
 
 
-def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:
+def test_request_body_too_large_is_refused(signed_in: SignIn) -> None:
     answer = signed_in().post(
         act_url("drop-collection", "books"), {"typed_name": "x" * 3_000_000, "token": "t"}
     )
@@ -231,7 +231,7 @@ def test_a_body_too_large_is_refused(signed_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "ftp://127.0.0.1:1", "http://h:99999"])
-def test_what_the_client_library_raises_is_not_shown_as_milvus_said(
+def test_client_library_error_is_not_quoted_as_milvus(
     uri: str, signed_in: SignIn, use_cluster: Callable[..., Any]
 ) -> None:
     use_cluster(uri, read_timeout=0.3)
@@ -241,7 +241,7 @@ def test_what_the_client_library_raises_is_not_shown_as_milvus_said(
     assert "Milvus refused" not in page.text
 
 
-def test_an_answer_that_can_not_be_read_is_not_shown_as_milvus_said(
+def test_unreadable_reply_is_not_quoted_as_milvus(
     chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
     chain.relay.answer("ShowCollections", lambda _: b"\xff\xff")
@@ -251,7 +251,7 @@ def test_an_answer_that_can_not_be_read_is_not_shown_as_milvus_said(
     assert "gRPC answered: " in page.text
 
 
-def test_a_connection_that_tls_forbids_is_explained(
+def test_tls_failure_is_explained(
     tmp_path: Path, signed_in: SignIn, use_cluster: Callable[..., Any], milvus_server: MilvusServer
 ) -> None:
     papers = Papers(tmp_path)

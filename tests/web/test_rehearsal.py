@@ -43,12 +43,16 @@ def line(signed_in: SignIn, name: str = "viewer", **options: Any) -> str:
     return text.text
 
 
-def test_a_cluster_that_was_never_rehearsed_says_how(fake: FakeMilvus, signed_in: SignIn) -> None:
+def test_rehearsal_line_never_rehearsed_names_the_command(
+    fake: FakeMilvus, signed_in: SignIn
+) -> None:
     assert line(signed_in) == "Never rehearsed: run manage.py rehearse --cluster main"
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["page", "card of the home page"])
-def test_a_cluster_that_holds_says_so(htmx: bool, fake: FakeMilvus, signed_in: SignIn) -> None:
+def test_rehearsal_line_all_assumptions_hold_says_so(
+    htmx: bool, fake: FakeMilvus, signed_in: SignIn
+) -> None:
     run = a_run()
     ended(run, HOLDING)
     text = line(signed_in, htmx=htmx)
@@ -68,20 +72,24 @@ def test_a_cluster_that_holds_says_so(htmx: bool, fake: FakeMilvus, signed_in: S
         ({"rename": "not run"}, "2 of 3 assumptions hold. Not run: rename."),
     ],
 )
-def test_what_does_not_hold_is_named(
+def test_rehearsal_line_names_the_assumption_that_fails(
     states: dict[str, str], says: str, fake: FakeMilvus, signed_in: SignIn
 ) -> None:
     ended(a_run(), HOLDING | states)
     assert says in line(signed_in)
 
 
-def test_after_a_change_of_version_it_is_out_of_date(fake: FakeMilvus, signed_in: SignIn) -> None:
+def test_rehearsal_line_after_a_version_change_is_out_of_date(
+    fake: FakeMilvus, signed_in: SignIn
+) -> None:
     ended(a_run("v2.2.16"), HOLDING)
     now = clusters.get("main").gateway.server().version
     assert f"Out of date: this server is {now} now." in line(signed_in)
 
 
-def test_at_another_address_it_is_out_of_date(fake: FakeMilvus, signed_in: SignIn) -> None:
+def test_rehearsal_line_at_another_address_is_out_of_date(
+    fake: FakeMilvus, signed_in: SignIn
+) -> None:
     from dataclasses import replace
 
     elsewhere = replace(clusters.get("main").cluster, uri="http://elsewhere:19530")
@@ -89,19 +97,21 @@ def test_at_another_address_it_is_out_of_date(fake: FakeMilvus, signed_in: SignI
     assert "Out of date: this cluster has another address now." in line(signed_in)
 
 
-def test_one_that_never_ended_says_so(fake: FakeMilvus, signed_in: SignIn) -> None:
+def test_rehearsal_line_of_a_run_that_never_ended_says_so(
+    fake: FakeMilvus, signed_in: SignIn
+) -> None:
     ended(a_run(), HOLDING)
     record.began(a_run(), Caller.shell())
     assert "it did not end." in line(signed_in)
 
 
-def test_a_server_that_does_not_answer_keeps_the_line(fake: FakeMilvus, signed_in: SignIn) -> None:
+def test_rehearsal_line_with_milvus_down_stays(fake: FakeMilvus, signed_in: SignIn) -> None:
     ended(a_run(), HOLDING)
     fake.unreachable = True
     assert "all 3 assumptions hold." in line(signed_in)
 
 
-def test_who_may_read_the_log_is_led_to_the_events(
+def test_rehearsal_line_links_to_the_log_for_auditors(
     fake: FakeMilvus, signed_in: SignIn, people: dict[str, Any]
 ) -> None:
     run = a_run()
@@ -119,7 +129,7 @@ def test_who_may_read_the_log_is_led_to_the_events(
     assert [row[5] for row in rows] == ["succeeded", "rehearsal"]
 
 
-def test_who_may_read_one_database_of_the_log_sees_no_rehearsal(
+def test_rehearsal_events_are_hidden_from_a_partial_auditor(
     fake: FakeMilvus, signed_in: SignIn, people: dict[str, Any], settings: Any
 ) -> None:
     ended(a_run(), HOLDING)

@@ -60,7 +60,7 @@ def ask(client: Client, cluster: str, database: str = "", collection: str = "") 
     return Page(client.get(PAGE, asked))
 
 
-def test_who_one_is_and_which_rules_count(team: Client) -> None:
+def test_access_page_shows_identity_and_applicable_rules(team: Client) -> None:
     page = Page(team.get(PAGE))
     assert page.status == 200
     facts = zip(page.find("dt"), page.find("dd"), strict=True)
@@ -78,7 +78,7 @@ def test_who_one_is_and_which_rules_count(team: Client) -> None:
     assert not answers(page), "nothing was asked"
 
 
-def test_the_answer_for_a_place_names_the_rule(team: Client) -> None:
+def test_access_answer_names_the_rule(team: Client) -> None:
     page = ask(team, "main", "default", "team_books")
     assert page.status == 200
     yes = {"See", "Drop partition", "Release partition"}
@@ -88,12 +88,12 @@ def test_the_answer_for_a_place_names_the_rule(team: Client) -> None:
     assert why["Drop collection"] == "No rule grants this to your groups"
 
 
-def test_elsewhere_the_answer_is_another(team: Client) -> None:
+def test_access_answer_for_another_place_differs(team: Client) -> None:
     page = ask(team, "main", "default", "books")
     assert [name for name, answer in answers(page).items() if answer == "yes"] == ["See"]
 
 
-def test_a_lock_is_named_to_who_may_see_what_it_locks(
+def test_access_answer_names_a_lock_on_a_visible_collection(
     team: Client, signed_in: Callable[..., Client]
 ) -> None:
     page = ask(signed_in("operator"), "main", "default", "billing_2026")
@@ -103,7 +103,7 @@ def test_a_lock_is_named_to_who_may_see_what_it_locks(
 
 
 @pytest.mark.parametrize("cluster", ["second", "nosuch", "", "MAIN"])
-def test_a_cluster_that_one_may_not_see_can_not_be_asked_for(cluster: str, team: Client) -> None:
+def test_access_answer_for_a_hidden_cluster_is_an_error(cluster: str, team: Client) -> None:
     page = ask(team, cluster, "default", "books")
     assert page.status == 200
     assert page.find("p", cls="error")
@@ -111,21 +111,21 @@ def test_a_cluster_that_one_may_not_see_can_not_be_asked_for(cluster: str, team:
     assert "Second" not in page.text
 
 
-def test_an_auditor_has_a_page_too(signed_in: Callable[..., Client]) -> None:
+def test_access_page_opens_for_an_auditor(signed_in: Callable[..., Client]) -> None:
     page = Page(signed_in("auditor").get(PAGE))
     assert page.status == 200
     assert "audit" in page.find("li")[0].text
     assert not page.find("select")
 
 
-def test_without_a_rule_it_says_what_to_do(signed_in: Callable[..., Client]) -> None:
+def test_access_page_without_a_rule_says_what_to_do(signed_in: Callable[..., Client]) -> None:
     page = Page(signed_in("outsider").get(PAGE))
     assert page.status == 200
     assert "None. Without a rule, nothing is allowed." in page.text
     assert "No rule applies to you" in page.text
 
 
-def test_what_was_asked_stays_in_the_form_as_text(team: Client) -> None:
+def test_access_form_keeps_its_input_as_text(team: Client) -> None:
     odd = '"><b onclick=x>'
     page = ask(team, "main", odd, " spaces ")
     assert page.status == 200
@@ -134,27 +134,27 @@ def test_what_was_asked_stays_in_the_form_as_text(team: Client) -> None:
     assert not page.find("b", onclick="x")
 
 
-def test_nothing_is_told_about_the_clusters_but_their_names(team: Client) -> None:
+def test_access_page_tells_only_cluster_names(team: Client) -> None:
     html = ask(team, "main", "default", "books").html
     for secret in ("secret-word", "hush", "127.0.0.1"):
         assert secret not in html
 
 
-def test_asking_is_not_recorded_and_needs_no_milvus(team: Client) -> None:
+def test_access_answer_needs_no_milvus_and_is_not_recorded(team: Client) -> None:
     ask(team, "main", "default", "books")
     assert not AuditEvent.objects.exists()
     assert team.post(PAGE).status_code == 405
     assert Client().get(PAGE).status_code == 302
 
 
-def test_every_page_leads_here(team: Client) -> None:
+def test_access_page_is_linked_from_every_page(team: Client) -> None:
     assert Page(team.get(PAGE)).link("outsider") == PAGE
 
 
 # --- the matrix -----------------------------------------------------------------------------------
 
 
-def test_matrix_tells_how_far_each_action_reaches_and_by_which_rule(
+def test_matrix_shows_how_far_each_action_reaches_by_which_rule(
     team: Client, settings: Any
 ) -> None:
     found = reaches(Page(team.get(PAGE)))
@@ -167,9 +167,7 @@ def test_matrix_tells_how_far_each_action_reaches_and_by_which_rule(
     assert settings.ACCESS[-1].source in drop
 
 
-def test_matrix_without_recycle_bin_on_one_of_two_clusters_says_so(
-    team: Client, settings: Any
-) -> None:
+def test_matrix_with_a_bin_on_one_of_two_clusters_says_so(team: Client, settings: Any) -> None:
     has_bin = replace(settings.CLUSTERS["second"], recycle_bin=3600.0)
     settings.CLUSTERS = {**settings.CLUSTERS, "second": has_bin}
     settings.ACCESS = (rule("team", "drop"),)
@@ -181,5 +179,5 @@ def test_matrix_without_recycle_bin_on_one_of_two_clusters_says_so(
     assert word["Restore collection"][1].startswith("yes")
 
 
-def test_matrix_of_who_may_see_nothing_is_left_out(signed_in: Callable[..., Client]) -> None:
+def test_matrix_without_any_permission_is_left_out(signed_in: Callable[..., Client]) -> None:
     assert not Page(signed_in("outsider").get(PAGE)).find("table")

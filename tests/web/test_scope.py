@@ -81,7 +81,9 @@ DROP_DECISIONS = {
 
 
 @pytest.mark.parametrize(("url", "drops"), DROP_DECISIONS.items())
-def test_a_page_decides_each_right_once(url: str, drops: int, team: Open, monkeypatch: Any) -> None:
+def test_page_decides_each_permission_once(
+    url: str, drops: int, team: Open, monkeypatch: Any
+) -> None:
     decisions = Counter[tuple[Action, policy.Place]]()
 
     def counted(who: Actor, action: Action, place: policy.Place) -> policy.Decision:
@@ -179,7 +181,7 @@ browsers = pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"
 @browsers
 @every_place
 @pytest.mark.parametrize("down", [False, True], ids=["up", "down"])
-def test_a_hidden_page_is_no_page(
+def test_hidden_page_answers_as_a_missing_one(
     hidden: Spot, absent: Spot, htmx: bool, down: bool, team: Open, milvus: FakeMilvus
 ) -> None:
     milvus.unreachable = down
@@ -196,7 +198,7 @@ def test_a_hidden_page_is_no_page(
 @browsers
 @every_place
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_hidden_dialog_is_no_dialog_and_the_attempt_is_recorded(
+def test_hidden_dialog_answers_as_a_missing_one_and_is_recorded(
     hidden: Spot, absent: Spot, htmx: bool, method: str, team: Open, milvus: FakeMilvus
 ) -> None:
     client = team(htmx=htmx)
@@ -221,7 +223,7 @@ def test_a_hidden_dialog_is_no_dialog_and_the_attempt_is_recorded(
 @pytest.mark.parametrize(
     "spot", [("second", "default", "team_books", "novels"), ("main", "default", "loans", "p1")]
 )
-def test_the_record_says_who_reached_for_what(
+def test_hidden_dialog_attempt_records_actor_and_target(
     spot: Spot, slug: str, action: Action, team: Open
 ) -> None:
     url = act_urls(*spot)[list(ACTS).index(slug)]
@@ -234,7 +236,7 @@ def test_the_record_says_who_reached_for_what(
 
 
 @every_place
-def test_a_confirmation_of_ones_own_opens_nothing_that_is_hidden(
+def test_own_confirmation_opens_nothing_hidden(
     hidden: Spot, absent: Spot, team: Open, milvus: FakeMilvus
 ) -> None:
     """With the token of a dialog that one may have, and the right name typed."""
@@ -249,7 +251,7 @@ def test_a_confirmation_of_ones_own_opens_nothing_that_is_hidden(
     assert milvus.sent == []
 
 
-def test_the_page_of_a_cluster_is_not_there_either(team: Open) -> None:
+def test_hidden_cluster_page_answers_as_a_missing_one(team: Open) -> None:
     for htmx in (False, True):
         found = same(
             team(htmx=htmx), "get", "/clusters/second/", "/clusters/nosuch/", "second", "nosuch"
@@ -260,7 +262,7 @@ def test_the_page_of_a_cluster_is_not_there_either(team: Open) -> None:
 
 @pytest.mark.parametrize("query", ["", "?database=&name=", "?database=vault", "?name=loans"])
 @pytest.mark.parametrize("page", ["", "collections/", "collection/", "drop-alias/"])
-def test_half_an_address_tells_nothing_about_a_cluster(page: str, query: str, team: Open) -> None:
+def test_hidden_cluster_address_incomplete_tells_nothing(page: str, query: str, team: Open) -> None:
     urls = [f"/clusters/{cluster}/{page}{query}" for cluster in ("second", "nosuch")]
     assert same(team(), "get", *urls, "second", "nosuch")["status"] == 404
 
@@ -276,14 +278,14 @@ def hides(page: Page) -> bool:
     return not any(word in html.lower() for word in HIDDEN_WORDS)
 
 
-def test_home_leads_to_the_databases_one_may_see(team: Open) -> None:
+def test_home_and_cluster_page_list_visible_databases_only(team: Open) -> None:
     assert "/clusters/main/" in [tag.attrs["href"] for tag in Page(team().get("/")).find("a")]
     page = Page(team().get("/clusters/main/"))
     assert [tag.text for tag in page.find("ul", cls="databases")] == ["default"]
     assert hides(page)
 
 
-def test_databases_unlisted_are_not_guessed_without_the_right(
+def test_databases_unlisted_are_not_guessed_without_permission(
     team: Open, milvus: FakeMilvus, settings: Any
 ) -> None:
     milvus.denied("databases")
@@ -294,7 +296,7 @@ def test_databases_unlisted_are_not_guessed_without_the_right(
 
 @browsers
 @pytest.mark.parametrize("view", [{}, {"details": 1}, {"sort": "-created"}, {"sort": "state"}])
-def test_the_list_and_its_count_have_what_the_rules_show(
+def test_list_and_its_count_hold_only_what_the_rules_show(
     view: dict[str, Any], htmx: bool, team: Open
 ) -> None:
     page = Page(team(htmx=htmx).get(list_url(**view)))
@@ -303,7 +305,7 @@ def test_the_list_and_its_count_have_what_the_rules_show(
     assert hides(page)
 
 
-def test_no_page_of_the_list_is_longer_for_what_is_hidden(team: Open, milvus: FakeMilvus) -> None:
+def test_list_pages_do_not_grow_with_hidden_collections(team: Open, milvus: FakeMilvus) -> None:
     for number in range(60):
         milvus.add(f"aaa_{number}")
     page = Page(team().get(list_url()))
@@ -315,16 +317,14 @@ def test_no_page_of_the_list_is_longer_for_what_is_hidden(team: Open, milvus: Fa
 @browsers
 @pytest.mark.parametrize("details", [0, 1])
 @pytest.mark.parametrize("q", ["loans", "secret", "LOANS", "_loans", "p1"])
-def test_a_search_finds_nothing_that_is_hidden(
-    q: str, details: int, htmx: bool, team: Open
-) -> None:
+def test_list_search_finds_nothing_hidden(q: str, details: int, htmx: bool, team: Open) -> None:
     urls = [list_url(q=word, details=details) for word in (q, "zzzzz")]
     found = same(team(htmx=htmx), "get", *urls, q, "zzzzz")
     assert found["status"] == 200
     assert "0 of 2 in" in found["body"]
 
 
-def test_an_empty_list_does_not_say_that_there_is_more(
+def test_list_without_visible_collections_hints_at_nothing(
     team: Open, milvus: FakeMilvus, settings: Any
 ) -> None:
     settings.ACCESS = (rule("team", "view", collections=("mine_*",)),)
@@ -334,9 +334,7 @@ def test_an_empty_list_does_not_say_that_there_is_more(
     assert answer_of(team(), "get", list_url(), ()) == before
 
 
-def test_a_collection_of_the_team_has_its_page_its_dialogs_and_its_drop(
-    team: Open, milvus: FakeMilvus
-) -> None:
+def test_visible_collection_has_its_page_dialogs_and_drop(team: Open, milvus: FakeMilvus) -> None:
     """Else all of the above could be true of a page that shows nothing to anybody."""
     client = team()
     page = Page(client.get(collection_url("team_books")))
@@ -383,7 +381,7 @@ WHERE = {
 @browsers
 @pytest.mark.parametrize("where", WHERE.values(), ids=WHERE)
 @pytest.mark.parametrize("still_open", [False, True], ids=["settled", "open"])
-def test_an_operation_on_something_hidden_is_no_operation(
+def test_hidden_operation_answers_as_a_missing_one(
     where: tuple[str, str, str], htmx: bool, still_open: bool, team: Open, milvus: FakeMilvus
 ) -> None:
     milvus.next_act = Lost.UNDONE if still_open else None
@@ -397,7 +395,7 @@ def test_an_operation_on_something_hidden_is_no_operation(
     assert AuditEvent.objects.count() == before, "and nothing was settled by looking"
 
 
-def test_an_operation_of_somebody_else_on_what_the_team_sees_is_there(team: Open) -> None:
+def test_operation_of_another_user_on_a_visible_target_opens(team: Open) -> None:
     number = released("team_films")
     page = Page(team().get(f"/operations/{number}/"))
     assert page.status == 200
@@ -406,9 +404,7 @@ def test_an_operation_of_somebody_else_on_what_the_team_sees_is_there(team: Open
     assert team(htmx=True).post(f"/operations/{number}/look/").status_code == 200
 
 
-def test_what_happened_to_a_collection_is_about_this_one_only(
-    team: Open, milvus: FakeMilvus
-) -> None:
+def test_collection_history_is_of_this_collection_only(team: Open, milvus: FakeMilvus) -> None:
     """The same name in another database and on another cluster has a history of its own."""
     milvus.add("team_films", database="vault", loaded=True)
     released("team_films", "vault")
@@ -434,7 +430,7 @@ def test_what_happened_to_a_collection_is_about_this_one_only(
     ],
     ids=["cluster", "database", "protected collection"],
 )
-def test_asking_for_rights_tells_nothing_about_what_is_hidden(
+def test_access_answer_tells_nothing_about_hidden_places(
     hidden: dict[str, str], absent: dict[str, str], team: Open
 ) -> None:
     urls = [f"/access/?{urlencode(asked)}" for asked in (hidden, absent)]
@@ -443,7 +439,7 @@ def test_asking_for_rights_tells_nothing_about_what_is_hidden(
     assert "protected by" not in found["body"].lower()
 
 
-def test_the_page_of_rights_offers_no_hidden_cluster(team: Open) -> None:
+def test_access_page_offers_no_hidden_cluster(team: Open) -> None:
     page = Page(team().get("/access/"))
     assert [tag.attrs["value"] for tag in page.find("option")] == ["main"]
     assert "the rule of boss" not in page.text
@@ -452,7 +448,7 @@ def test_the_page_of_rights_offers_no_hidden_cluster(team: Open) -> None:
 # --- the audit log is not theirs ------------------------------------------------------------------
 
 
-def test_who_sees_collections_does_not_read_the_log(team: Open) -> None:
+def test_viewer_may_not_read_the_log(team: Open) -> None:
     released("loans")
     assert team().get("/audit/").status_code == 403
     for address in ("/audit/export/", "/audit/verify/"):

@@ -41,7 +41,7 @@ def sign_in(client: Client, **more: str) -> Any:
 # --- in -------------------------------------------------------------------------------------------
 
 
-def test_the_page_asks_for_name_and_password_and_says_what_is_kept() -> None:
+def test_sign_in_page_asks_for_password_and_says_what_is_kept() -> None:
     page = Page(Client().get(DOOR))
     assert page.status == 200
     assert "The audit log records what you do under your name." in page.text
@@ -49,7 +49,7 @@ def test_the_page_asks_for_name_and_password_and_says_what_is_kept() -> None:
     assert [tag.text for tag in page.find("button")][-1] == "Sign in"
 
 
-def test_name_and_password_lead_to_the_clusters() -> None:
+def test_sign_in_with_the_right_password_leads_home() -> None:
     client = Client()
     answer = sign_in(client)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
@@ -69,7 +69,7 @@ def test_name_and_password_lead_to_the_clusters() -> None:
     ],
     ids=lambda wrong: str(wrong)[:40],
 )
-def test_anything_else_stays_outside_and_tells_nobody_which_part_was_wrong(
+def test_sign_in_with_anything_wrong_tells_not_which_part(
     wrong: dict[str, str],
 ) -> None:
     client = Client()
@@ -81,7 +81,7 @@ def test_anything_else_stays_outside_and_tells_nobody_which_part_was_wrong(
     assert signed_in_as(client) is None
 
 
-def test_an_account_switched_off_stays_outside_at_once(people: Any, signed_in: SignIn) -> None:
+def test_account_switched_off_is_signed_out_at_once(people: Any, signed_in: SignIn) -> None:
     client = signed_in("viewer")
     people["viewer"].is_active = False
     people["viewer"].save()
@@ -89,14 +89,14 @@ def test_an_account_switched_off_stays_outside_at_once(people: Any, signed_in: S
     assert "don’t match" in Page(sign_in(Client())).text
 
 
-def test_a_role_taken_away_counts_at_the_next_request(people: Any, signed_in: SignIn) -> None:
+def test_role_removed_counts_at_the_next_request(people: Any, signed_in: SignIn) -> None:
     client = signed_in("auditor")
     assert client.get("/audit/").status_code == 200
     people["auditor"].groups.clear()
     assert client.get("/audit/").status_code == 403
 
 
-def test_signing_in_gives_a_new_session() -> None:
+def test_sign_in_starts_a_new_session() -> None:
     """A session planted by somebody else before must not become ours."""
     client = Client()
     session = client.session
@@ -116,7 +116,7 @@ def test_signing_in_gives_a_new_session() -> None:
     "address",
     [list_url(q="a&b", sort="-name", page=2), act_url("drop-collection", "odd name\n"), "/audit/"],
 )
-def test_who_is_sent_to_the_door_comes_back_to_the_same_address(address: str) -> None:
+def test_sign_in_returns_to_the_requested_address(address: str) -> None:
     client = Client()
     sent = client.get(address)
     assert sent.status_code == 302
@@ -131,7 +131,7 @@ def test_who_is_sent_to_the_door_comes_back_to_the_same_address(address: str) ->
     "evil",
     ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "http:///evil.example"],
 )
-def test_signing_in_leads_to_no_other_site(evil: str) -> None:
+def test_sign_in_redirects_to_no_other_site(evil: str) -> None:
     client = Client()
     assert Page(client.get(DOOR, {"next": evil})).status == 200
     assert sign_in(client, next=evil).headers["Location"] == "/"
@@ -153,7 +153,7 @@ def test_button_after_the_session_ended_leads_somewhere(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_htmx_takes_the_whole_page_to_the_door_and_back_to_where_it_was(method: str) -> None:
+def test_htmx_signed_out_redirects_the_whole_page_to_sign_in(method: str) -> None:
     open_page = list_url(q="books")
     client = Client(
         headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{open_page}"}
@@ -165,14 +165,14 @@ def test_htmx_takes_the_whole_page_to_the_door_and_back_to_where_it_was(method: 
     assert Page(Client().get(door)).value("next") == open_page
 
 
-def test_from_a_dialog_one_comes_back_to_the_dialog() -> None:
+def test_dialog_under_htmx_signed_out_is_returned_to() -> None:
     dialog = act_url("drop-collection", "books")
     here = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{list_url()}"}
     for answer in (Client(headers=here).get(dialog), Client(headers=here).post(dialog)):
         assert Page(Client().get(answer.headers["HX-Redirect"])).value("next") == dialog
 
 
-def test_htmx_on_a_page_of_another_site_leads_back_to_none_of_its_pages() -> None:
+def test_htmx_from_another_site_is_not_returned_to() -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": "https://evil.example/phish"}
     answer = Client(headers=headers).get(list_url())
     assert "evil" not in answer.headers["HX-Redirect"]
@@ -182,7 +182,7 @@ def test_htmx_on_a_page_of_another_site_leads_back_to_none_of_its_pages() -> Non
 # --- out ------------------------------------------------------------------------------------------
 
 
-def test_signing_out_ends_the_session(signed_in: SignIn) -> None:
+def test_sign_out_ends_the_session(signed_in: SignIn) -> None:
     client = signed_in("viewer")
     assert "Sign out" in Page(client.get("/clusters/main/")).text
     answer = client.post("/sign-out/")
@@ -191,13 +191,13 @@ def test_signing_out_ends_the_session(signed_in: SignIn) -> None:
     assert client.get("/").status_code == 302
 
 
-def test_a_link_can_sign_nobody_out(signed_in: SignIn) -> None:
+def test_sign_out_by_a_link_is_refused(signed_in: SignIn) -> None:
     client = signed_in("viewer")
     assert client.get("/sign-out/").status_code == 405
     assert signed_in_as(client)
 
 
-def test_every_page_says_who_is_signed_in(signed_in: SignIn) -> None:
+def test_every_page_names_the_signed_in_user(signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get("/audit/"))
     [person] = page.find("a", cls="person")
     assert person.text == "auditor"
@@ -205,7 +205,7 @@ def test_every_page_says_who_is_signed_in(signed_in: SignIn) -> None:
     assert person.attrs["title"].endswith("Groups: auditor")
 
 
-def test_every_page_says_that_a_local_account_is_not_the_companys(signed_in: SignIn) -> None:
+def test_every_page_marks_a_local_account(signed_in: SignIn) -> None:
     for client, path in ((signed_in("auditor"), "/audit/"), (signed_in("outsider"), "/access/")):
         assert "Local account, not the company’s sign-in." in Page(client.get(path)).text
     assert "not the company’s" not in Page(Client().get(DOOR)).text
@@ -223,7 +223,7 @@ def short() -> list[tuple[str, str, str, str]]:
     return [(r["phase"], r["action"], r["outcome"], r["actor"]["subject"]) for r in recorded()]
 
 
-def test_coming_and_going_is_on_the_record() -> None:
+def test_sign_in_and_sign_out_are_recorded() -> None:
     client = Client(headers={"User-Agent": "a browser"})
     sign_in(client)
     client.post("/sign-out/")
@@ -240,7 +240,7 @@ def test_coming_and_going_is_on_the_record() -> None:
     assert came["target"] is None
 
 
-def test_what_is_done_in_a_session_can_be_told_to_belong_to_its_sign_in() -> None:
+def test_events_of_a_session_share_its_session_id() -> None:
     client = Client()
     sign_in(client)
     client.post("/audit/verify/")  # refused, and so on the record
@@ -251,14 +251,14 @@ def test_what_is_done_in_a_session_can_be_told_to_belong_to_its_sign_in() -> Non
     assert sessions[0]
 
 
-def test_only_who_is_signed_in_signs_in_again() -> None:
+def test_step_up_is_recorded_only_for_a_signed_in_user() -> None:
     client = Client()
     client.post(f"{DOOR}?fresh=1", {"username": "viewer", "password": PASSWORD})
     client.post(f"{DOOR}?fresh=1", {"username": "viewer", "password": PASSWORD})
     assert [r["action"] for r in recorded()] == ["session.sign_in", "session.step_up"]
 
 
-def test_who_is_turned_away_is_on_the_record_by_the_account_that_was_tried() -> None:
+def test_sign_in_refused_is_recorded_by_the_account_tried() -> None:
     sign_in(Client(), password="wr0ng-pass")
     assert short() == [("session", "session.refused", "denied", "viewer")]
     assert "wr0ng-pass" not in AuditEvent.objects.get().record
@@ -267,7 +267,7 @@ def test_who_is_turned_away_is_on_the_record_by_the_account_that_was_tried() -> 
 @pytest.mark.parametrize(
     "typed", ["my-pass-w0rd", "VIEWER", "viewer|x", "local|viewer", "x" * 5000, "a\0b", ""]
 )
-def test_a_name_that_is_no_account_is_not_kept(typed: str) -> None:
+def test_sign_in_with_an_unknown_name_does_not_keep_it(typed: str) -> None:
     """People type their password there."""
     sign_in(Client(), username=typed)
     assert short() == [("session", "session.refused", "denied", "")]
@@ -276,7 +276,7 @@ def test_a_name_that_is_no_account_is_not_kept(typed: str) -> None:
     assert recorded()[0]["actor"]["display"] == "somebody"
 
 
-def test_nor_is_it_kept_where_attempts_are_counted() -> None:
+def test_sign_in_attempts_do_not_store_an_unknown_name() -> None:
     sign_in(Client(), username="my-pass-w0rd", password="0ther-w0rd")
     kept = str(list(AccessAttempt.objects.values()))
     assert {(one["get_data"], one["post_data"]) for one in AccessAttempt.objects.values()} == {
@@ -293,7 +293,7 @@ def test_sign_in_page_viewed_is_not_recorded() -> None:
     assert recorded() == []
 
 
-def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_in_refusals_recorded_per_minute_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert quotas.A_MINUTE == 10
     monkeypatch.setattr(quotas, "A_MINUTE", 3)
     for _ in range(5):
@@ -321,7 +321,9 @@ def log_broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("again", ["", "?fresh=1"])
-def test_without_a_record_nobody_gets_in(again: str, log_broken: Callable[[], None]) -> None:
+def test_sign_in_with_an_unwritable_log_is_refused(
+    again: str, log_broken: Callable[[], None]
+) -> None:
     log_broken()
     client = Client()
     answer = client.post(f"{DOOR}{again}", {"username": "viewer", "password": PASSWORD})
@@ -331,7 +333,9 @@ def test_without_a_record_nobody_gets_in(again: str, log_broken: Callable[[], No
     assert client.get("/clusters/main/").status_code == 302
 
 
-def test_who_wants_out_gets_out_without_a_record(log_broken: Callable[[], None]) -> None:
+def test_sign_out_with_an_unwritable_log_still_ends_the_session(
+    log_broken: Callable[[], None],
+) -> None:
     client = Client()
     sign_in(client)
     log_broken()
@@ -339,7 +343,7 @@ def test_who_wants_out_gets_out_without_a_record(log_broken: Callable[[], None])
     assert signed_in_as(client) is None
 
 
-def test_without_a_record_who_is_wrong_stays_outside_as_ever(
+def test_wrong_password_with_an_unwritable_log_is_refused(
     log_broken: Callable[[], None],
 ) -> None:
     log_broken()
@@ -357,7 +361,7 @@ def attempt(where: str, **form: str) -> Any:
     return answer.status_code
 
 
-def test_five_wrong_ones_lock_the_name_for_that_address() -> None:
+def test_five_wrong_passwords_lock_the_name_for_that_address() -> None:
     assert [attempt(HERE, password="wrong") for _ in range(4)] == [200] * 4
     assert attempt(HERE, password="wrong") == 429
     client = Client(REMOTE_ADDR=HERE)
@@ -376,9 +380,7 @@ def test_five_wrong_ones_lock_the_name_for_that_address() -> None:
     "said",
     ["203.0.113.7:4000{}", "[2001:db8::7]:4000{}", "2001:db8::{}", "unknown{}", "203.0.113.7"],
 )
-def test_forwarded_client_with_port_or_from_one_ipv6_network_is_locked(
-    said: str, settings: Any
-) -> None:
+def test_forwarded_client_by_port_or_ipv6_network_is_locked(said: str, settings: Any) -> None:
     """Azure's gateways send a port, a new one each time; of IPv6 people have 2**64 addresses."""
     settings.TRUST_PROXY = Peers(networks=(ip_network(HERE),))
     found = []
@@ -390,12 +392,12 @@ def test_forwarded_client_with_port_or_from_one_ipv6_network_is_locked(
 
 
 @pytest.mark.both_databases
-def test_client_of_unix_socket_without_forwarded_address_is_locked(settings: Any) -> None:
+def test_unix_socket_client_without_forwarded_address_is_locked(settings: Any) -> None:
     settings.TRUST_PROXY = Peers(unix=True)
     assert [attempt("", password="wrong") for _ in range(6)] == [200] * 4 + [429] * 2
 
 
-def test_the_lock_is_for_that_name_and_that_address_only() -> None:
+def test_lockout_is_for_that_name_and_address_only() -> None:
     for _ in range(6):
         attempt(HERE, password="wrong")
     assert attempt(HERE) == 429
@@ -405,26 +407,26 @@ def test_the_lock_is_for_that_name_and_that_address_only() -> None:
 
 
 @pytest.mark.parametrize("spelt", ["ｖｉｅｗｅｒ", " viewer ", "viewer"])
-def test_spelling_the_name_otherwise_gives_no_more_attempts(spelt: str) -> None:
+def test_lockout_counts_other_spellings_of_the_name(spelt: str) -> None:
     for _ in range(5):
         attempt(HERE, password="wrong")
     assert attempt(HERE, username=spelt) == 429
 
 
-def test_an_address_that_one_can_choose_gives_no_more_attempts() -> None:
+def test_lockout_ignores_a_forged_client_address() -> None:
     for number in range(5):
         forwarded = {"X-Forwarded-For": f"198.51.100.{number}", "X-Real-IP": f"10.0.0.{number}"}
         Client(headers=forwarded).post(DOOR, {"username": "viewer", "password": "wrong"})
     assert attempt(HERE) == 429
 
 
-def test_coming_in_forgets_the_wrong_ones() -> None:
+def test_lockout_counter_is_reset_by_a_sign_in() -> None:
     for _ in range(3):
         assert [attempt(HERE, password="wrong") for _ in range(4)] == [200] * 4
         assert attempt(HERE) == 302
 
 
-def test_trying_on_does_not_make_the_lock_longer() -> None:
+def test_lockout_is_not_extended_by_further_attempts() -> None:
     def minutes_pass(minutes: int) -> None:
         for row in AccessAttempt.objects.all():
             row.attempt_time -= timedelta(minutes=minutes)

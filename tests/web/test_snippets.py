@@ -124,7 +124,7 @@ def _one_string(source: str, at: int, escapes: dict[str, str], wide: bool) -> tu
 
 
 @by_name
-def test_python_names(name: str) -> None:
+def test_python_form_has_the_names_as_given(name: str) -> None:
     tree = ast.parse(form("python", name).code)
     keywords = [n for n in ast.walk(tree) if isinstance(n, ast.keyword)]
     strings = {k.arg: k.value.value for k in keywords if isinstance(k.value, ast.Constant)}
@@ -137,13 +137,13 @@ def test_python_names(name: str) -> None:
 
 
 @by_name
-def test_java_names(name: str) -> None:
+def test_java_form_has_the_names_as_given(name: str) -> None:
     strings = java_strings(form("java", name).code)
     assert strings == [ENDPOINT, "MILVUS_TOKEN", "db_1", name, name + "p"]
 
 
 @by_name
-def test_go_names(name: str) -> None:
+def test_go_form_has_the_names_as_given(name: str) -> None:
     imports, call = ["context", "log", "os"], [ENDPOINT, "MILVUS_TOKEN", "db_1", name, name + "p"]
     module = "github.com/milvus-io/milvus/client/v2/milvusclient"
     assert go_strings(form("go", name).code) == [*imports, module, *call]
@@ -159,7 +159,7 @@ class MilvusClient {
 
 
 @by_name
-def test_node_names(name: str) -> None:
+def test_node_form_has_the_names_as_given(name: str) -> None:
     imported, _, rest = form("nodejs", name).code.partition("\n")
     assert imported == 'import { MilvusClient } from "@zilliz/milvus2-sdk-node";'
     node = [executable("node"), "--input-type=module", "-e", NODE_STAND_IN + rest]
@@ -184,7 +184,7 @@ def curl_words(code: str) -> list[str]:
 
 
 @by_name
-def test_curl_names(name: str) -> None:
+def test_curl_form_has_the_names_as_given(name: str) -> None:
     code = form("curl", name).code
     assert code.isascii()
     assert "\x7f" not in code  # a terminal would take it for a backspace
@@ -197,7 +197,7 @@ def test_curl_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TYPEABLE, ids=ascii)
-def test_cli_names(name: str) -> None:
+def test_cli_form_has_the_names_as_given(name: str) -> None:
     shell, connect, delete = form("cli", name).code.split("\n")
     assert shell == 'ZILLIZ_TOKEN="$MILVUS_TOKEN" milvus_cli'
     assert shlex.split(connect) == ["connect", "-uri", f"{ENDPOINT}/db_1"]
@@ -205,14 +205,14 @@ def test_cli_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in TYPEABLE], ids=ascii)
-def test_cli_gives_no_code_for_a_name_its_prompt_cannot_take(name: str) -> None:
+def test_cli_form_for_a_name_its_prompt_cannot_take_has_no_code(name: str) -> None:
     snippet = form("cli", name)
     assert snippet.code == ""
     assert "cannot be given this name" in snippet.note
 
 
 @pytest.mark.parametrize("database", ["a/b", "a?b", "a b", "é", "a%41"])
-def test_cli_gives_no_code_for_a_database_that_an_address_would_alter(database: str) -> None:
+def test_cli_form_for_a_database_an_address_would_alter_is_empty(database: str) -> None:
     snippet = form("cli", "book", database=database)
     assert snippet.code == ""
     assert "this database" in snippet.note
@@ -221,7 +221,7 @@ def test_cli_gives_no_code_for_a_database_that_an_address_would_alter(database: 
 # The rest of a form --------------------------------------------------------------------------
 
 
-def test_plain_names_read_as_in_the_documentation() -> None:
+def test_forms_with_plain_names_read_as_in_the_documentation() -> None:
     forms = drop_collection(endpoint=ENDPOINT, database="default", collection="book")
     code = {snippet.key: snippet.code for snippet in forms}
     assert 'client.drop_collection(collection_name="book")' in code["python"]
@@ -232,12 +232,12 @@ def test_plain_names_read_as_in_the_documentation() -> None:
     assert code["cli"].endswith("\ndelete collection -c book")
 
 
-def test_a_collection_form_never_mentions_partitions() -> None:
+def test_collection_forms_never_mention_partitions() -> None:
     for snippet in drop_collection(endpoint=ENDPOINT, database="default", collection="book"):
         assert "artition" not in snippet.code, snippet.label
 
 
-def test_every_form_takes_the_token_from_the_environment() -> None:
+def test_forms_take_the_token_from_the_environment() -> None:
     endpoint = "http://root:Secret/1@milvus.example:19530"  # credentials here are a caller's slip
     for snippet in drop_collection(endpoint=endpoint, database="default", collection="book"):
         assert "MILVUS_TOKEN" in snippet.code, snippet.label
@@ -256,7 +256,7 @@ def test_every_form_takes_the_token_from_the_environment() -> None:
         ("", "/v2/vectordb/collections/drop"),
     ],
 )
-def test_curl_speaks_the_rest_of_the_server(version: str, path: str) -> None:
+def test_curl_form_uses_the_rest_api_of_the_server(version: str, path: str) -> None:
     forms = drop_collection(
         endpoint=ENDPOINT, database="db_1", collection="book", server_version=version
     )
@@ -265,7 +265,7 @@ def test_curl_speaks_the_rest_of_the_server(version: str, path: str) -> None:
     assert json.loads(words[-1]) == {"dbName": "db_1", "collectionName": "book"}
 
 
-def test_curl_says_when_the_server_has_no_rest_for_partitions() -> None:
+def test_curl_form_without_partition_rest_api_says_so() -> None:
     old = form("curl", "book", server_version="v2.3.5")
     new = form("curl", "book", server_version="v2.4.1")
     assert old.code == new.code
@@ -286,14 +286,14 @@ def test_curl_says_when_the_server_has_no_rest_for_partitions() -> None:
         ("http://[::1]", "http://[::1]:19530"),
     ],
 )
-def test_the_address_is_one_that_every_form_understands(endpoint: str, address: str) -> None:
+def test_forms_share_an_address_that_each_understands(endpoint: str, address: str) -> None:
     assert java_strings(form("java", "book", endpoint=endpoint).code)[0] == address
     assert curl_words(form("curl", "book", endpoint=endpoint).code)[2].startswith(f"{address}/v2/")
     cli = form("cli", "book", endpoint=endpoint).code.split("\n")[1]
     assert shlex.split(cli)[2] == f"{address}/db_1"
 
 
-def test_a_local_file_is_for_python_alone() -> None:
+def test_forms_of_a_local_file_are_for_python_alone() -> None:
     python, *others = drop_collection(endpoint="/x/it's.db", database="default", collection="book")
     assert '"/x/it\'s.db"' in python.code
     assert PLACEHOLDER not in python.code
@@ -303,13 +303,13 @@ def test_a_local_file_is_for_python_alone() -> None:
         assert "address of a Milvus server" in snippet.note, snippet.label
 
 
-def test_every_sdk_says_that_it_sends_a_drop_again() -> None:
+def test_forms_of_sdks_say_that_they_resend_a_drop() -> None:
     forms = drop_collection(endpoint=ENDPOINT, database="default", collection="book")
     resending = {s.key for s in forms if "sends a drop again" in s.note}
     assert resending == {"python", "java", "nodejs", "go", "cli"}  # curl tries once
 
 
-def test_the_six_forms_come_in_the_order_of_the_documentation() -> None:
+def test_forms_come_in_the_order_of_the_documentation() -> None:
     forms = drop_collection(endpoint=ENDPOINT, database="default", collection="book")
     labels = [(snippet.key, snippet.label) for snippet in forms]
     assert labels == [

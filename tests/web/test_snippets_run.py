@@ -244,7 +244,7 @@ def test_partition_form_drops_that_partition_only(
     assert name in default.list_partitions(name), shown
 
 
-def test_curl_cannot_drop_a_partition_on_milvus_2_3_as_its_note_says(
+def test_curl_form_on_milvus_2_3_cannot_drop_a_partition(
     milvus: Any, milvus_server: Any, runners: dict[str, Run]
 ) -> None:
     ours = milvus(DATABASE)
@@ -258,7 +258,7 @@ def test_curl_cannot_drop_a_partition_on_milvus_2_3_as_its_note_says(
 
 
 @pytest.mark.parametrize("key", ["python", "nodejs", "curl", "cli"])
-def test_a_missing_database_is_not_replaced_by_the_default_one(
+def test_form_for_a_missing_database_spares_the_default_one(
     key: str, milvus: Any, milvus_server: Any, runners: dict[str, Run]
 ) -> None:
     default = milvus("default")

@@ -89,9 +89,7 @@ def intents() -> list[dict[str, Any]]:
 # --- when -----------------------------------------------------------------------------------------
 
 
-def test_a_fresh_sign_in_is_enough_and_its_age_is_on_the_record(
-    fresh: Client, milvus: FakeMilvus
-) -> None:
+def test_drop_with_a_fresh_sign_in_records_its_age(fresh: Client, milvus: FakeMilvus) -> None:
     grow_old(fresh, 599 - 60)
     page = Page(fresh.get(DIALOG))
     assert not asks_again(page)
@@ -110,7 +108,7 @@ def test_a_fresh_sign_in_is_enough_and_its_age_is_on_the_record(
         act_url("drop-partition", "books", "novels"),
     ],
 )
-def test_an_old_one_gets_a_dialog_that_leads_to_the_door(
+def test_dialog_with_an_old_sign_in_leads_to_step_up(
     url: str, htmx: bool, old: Client, milvus: FakeMilvus
 ) -> None:
     page = Page(old.get(url, headers={"HX-Request": "true"} if htmx else {}))
@@ -122,18 +120,20 @@ def test_an_old_one_gets_a_dialog_that_leads_to_the_door(
     assert page.link("Sign in again").startswith("/sign-in/?fresh=1&next=%2Fclusters%2Fmain%2Fdrop")
 
 
-def test_when_it_is_not_known_it_is_too_old(milvus: FakeMilvus, signed_in: SignIn) -> None:
+def test_dialog_with_an_unknown_sign_in_time_leads_to_step_up(
+    milvus: FakeMilvus, signed_in: SignIn
+) -> None:
     page = Page(signed_in("operator").get(DIALOG))
     assert asks_again(page)
     assert "The time of your sign-in is not known." in page.text
 
 
-def test_looking_needs_no_fresh_one(old: Client) -> None:
+def test_reading_with_an_old_sign_in_is_allowed(old: Client) -> None:
     for path in ("/clusters/main/", "/clusters/main/collections/", "/access/"):
         assert old.get(path).status_code == 200
 
 
-def test_a_cluster_that_does_not_ask_takes_an_old_one(
+def test_cluster_without_step_up_takes_an_old_sign_in(
     old: Client, milvus: FakeMilvus, settings: Any
 ) -> None:
     settings.CLUSTERS = {"main": cluster_at("http://127.0.0.1:1")}
@@ -144,9 +144,7 @@ def test_a_cluster_that_does_not_ask_takes_an_old_one(
     assert intents()[0]["details"]["sign_in_age_seconds"] >= 700
 
 
-def test_what_stands_in_the_way_is_said_before_asking_for_a_sign_in(
-    old: Client, milvus: FakeMilvus
-) -> None:
+def test_dialog_with_a_blocker_does_not_ask_for_step_up(old: Client, milvus: FakeMilvus) -> None:
     milvus.add("aliased", aliases=["front"])
     page = Page(old.get(act_url("drop-collection", "aliased")))
     assert not page.has_link("Sign in again")
@@ -156,7 +154,7 @@ def test_what_stands_in_the_way_is_said_before_asking_for_a_sign_in(
 # --- there and back -------------------------------------------------------------------------------
 
 
-def test_after_signing_in_again_the_drop_goes_through(old: Client, milvus: FakeMilvus) -> None:
+def test_drop_after_step_up_goes_through(old: Client, milvus: FakeMilvus) -> None:
     page = again(old, Page(old.get(DIALOG)))
     assert not asks_again(page)
     assert milvus.sent == []
@@ -192,7 +190,7 @@ def test_dialog_expired_is_not_sent_and_keeps_its_reason(
     assert intents()[0]["details"]["reason"] == REASON
 
 
-def test_it_is_the_same_consent_so_a_double_click_stays_one_drop(
+def test_dialog_after_step_up_keeps_its_token_and_drops_once(
     fresh: Client, milvus: FakeMilvus
 ) -> None:
     token = Page(fresh.get(DIALOG)).value("token")
@@ -206,7 +204,7 @@ def test_it_is_the_same_consent_so_a_double_click_stays_one_drop(
     assert len(milvus.sent) == len(intents()) == 1
 
 
-def test_a_namesake_made_meanwhile_is_not_what_was_shown(old: Client, milvus: FakeMilvus) -> None:
+def test_dialog_after_step_up_for_a_namesake_is_refused(old: Client, milvus: FakeMilvus) -> None:
     page = Page(old.get(DIALOG))
     milvus.drop_collection("default", "books")
     milvus.sent.clear()
@@ -221,15 +219,15 @@ def test_a_namesake_made_meanwhile_is_not_what_was_shown(old: Client, milvus: Fa
     assert milvus.sent == []
 
 
-def test_a_collection_that_is_gone_meanwhile_is_not_there(old: Client, milvus: FakeMilvus) -> None:
+def test_dialog_after_step_up_for_a_dropped_one_is_not_found(
+    old: Client, milvus: FakeMilvus
+) -> None:
     page = Page(old.get(DIALOG))
     milvus.drop_collection("default", "books")
     assert again(old, page).status == 404
 
 
-def test_what_was_left_is_taken_up_once_and_for_the_same_thing_only(
-    fresh: Client, milvus: FakeMilvus
-) -> None:
+def test_draft_is_restored_once_for_the_same_target_only(fresh: Client, milvus: FakeMilvus) -> None:
     token = Page(fresh.get(DIALOG)).value("token")
     grow_old(fresh)
     fresh.post(DIALOG, {"token": token, "typed_name": "books", "reason": REASON})
@@ -239,7 +237,7 @@ def test_what_was_left_is_taken_up_once_and_for_the_same_thing_only(
     assert Page(fresh.get(DIALOG)).value("reason") == ""
 
 
-def test_somebody_else_at_the_same_browser_gets_a_dialog_of_their_own(
+def test_draft_of_another_user_in_this_browser_is_not_restored(
     fresh: Client, milvus: FakeMilvus
 ) -> None:
     token = Page(fresh.get(DIALOG)).value("token")

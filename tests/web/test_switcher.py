@@ -65,7 +65,7 @@ def test_menu_of_a_silent_cluster_says_so(signed_in: SignIn, fake: FakeMilvus) -
         assert "Milvus does not answer" in menu(signed_in("viewer"), url).text
 
 
-def test_menus_have_only_what_one_may_see(
+def test_menus_list_only_what_the_user_may_see(
     signed_in: SignIn, fake: FakeMilvus, settings: Any, second: None
 ) -> None:
     fake.add("mine_a")
@@ -117,7 +117,7 @@ def test_breadcrumbs_end_with_the_place_of_the_page(signed_in: SignIn, fake: Fak
     assert page.link("Switch collection").startswith(COLLECTIONS)
 
 
-def test_cluster_menu_is_there_if_there_is_a_choice(
+def test_cluster_menu_appears_only_with_a_choice(
     signed_in: SignIn, fake: FakeMilvus, settings: Any
 ) -> None:
     client = signed_in("viewer")

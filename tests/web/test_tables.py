@@ -28,7 +28,7 @@ def url(**view: str | int) -> str:
         ),
     ],
 )
-def test_a_column_sorted_upwards_leads_down(
+def test_column_sorted_upwards_leads_down(
     sort: str, directions: list[str], urls: list[str]
 ) -> None:
     columns = ListView(q="a", sort=sort, page=1).columns(url)
@@ -44,7 +44,7 @@ def test_a_column_sorted_upwards_leads_down(
         (3, "101–120 of 120", "?sort=name&page=2", ""),
     ],
 )
-def test_a_pager_leads_to_its_neighbours(
+def test_pager_leads_to_its_neighbours(
     number: int, text: str, previous: str, following: str
 ) -> None:
     page = Paginator(range(120), 50).page(number)

@@ -26,12 +26,12 @@ MOMENT = datetime(2026, 3, 1, 9, 8, 7, 654321, tzinfo=UTC)
         ("'\"&", '<span class="name"><span class="text">&#x27;&quot;&amp;</span></span>'),
     ],
 )
-def test_a_name_is_escaped_and_what_can_not_be_seen_is_marked(name: str, html: str) -> None:
+def test_name_tag_escapes_and_marks_invisible_characters(name: str, html: str) -> None:
     assert tags.name(name) == html
 
 
 @pytest.mark.parametrize(("name", "odd"), [("books ", False), ("a\n", True), ("a\u200b", True)])
-def test_only_what_can_not_be_typed_is_odd(name: str, odd: bool) -> None:
+def test_is_odd_is_true_only_for_untypable_names(name: str, odd: bool) -> None:
     assert tags.is_odd(name) is odd
 
 
@@ -52,7 +52,7 @@ def test_only_what_can_not_be_typed_is_odd(name: str, odd: bool) -> None:
         (None, True, "unknown"),
     ],
 )
-def test_a_count_in_a_table_is_short_and_honest(value: Any, exact: bool, text: str) -> None:
+def test_measure_in_a_table_is_short(value: Any, exact: bool, text: str) -> None:
     assert tags.measure(value, exact) == text
 
 
@@ -68,7 +68,7 @@ def test_a_count_in_a_table_is_short_and_honest(value: Any, exact: bool, text: s
         (None, False, "unknown"),
     ],
 )
-def test_a_count_for_a_decision_has_every_digit(value: Any, exact: bool, text: str) -> None:
+def test_in_full_shows_every_digit(value: Any, exact: bool, text: str) -> None:
     assert tags.in_full(value, exact) == text
 
 
@@ -76,7 +76,7 @@ def test_a_count_for_a_decision_has_every_digit(value: Any, exact: bool, text: s
     ("value", "text"),
     [(Unread.UNKNOWN, "unknown"), (Unread.NOT_PERMITTED, "not permitted"), (0, ""), ((), "")],
 )
-def test_nothing_read_is_told_apart_from_nothing_there(value: Any, text: str) -> None:
+def test_unread_is_told_apart_from_nothing(value: Any, text: str) -> None:
     assert tags.unread(value) == text
 
 
@@ -90,11 +90,11 @@ def test_nothing_read_is_told_apart_from_nothing_there(value: Any, text: str) ->
         (timedelta(days=400), "1\xa0year ago"),
     ],
 )
-def test_how_long_ago_in_the_largest_unit(before: timedelta, text: str) -> None:
+def test_ago_uses_the_largest_unit(before: timedelta, text: str) -> None:
     assert tags.ago(timezone.now() - before) == text
 
 
-def test_a_moment_is_for_people_and_for_machines(settings: Any) -> None:
+def test_when_is_readable_by_people_and_machines(settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     html = tags.when(MOMENT)
     assert 'datetime="2026-03-01T09:08:07.654321+00:00"' in html
@@ -102,7 +102,7 @@ def test_a_moment_is_for_people_and_for_machines(settings: Any) -> None:
     assert tags.clock(MOMENT) == "10:08:07.654"
 
 
-def test_no_moment_is_no_text() -> None:
+def test_when_without_a_moment_is_empty() -> None:
     assert (tags.when(None), tags.at(None), tags.ago(None)) == ("", "", "")
 
 
@@ -121,7 +121,7 @@ def test_no_moment_is_no_text() -> None:
         (1, 3, 33),
     ],
 )
-def test_a_share_is_between_nothing_and_all(part: Any, whole: Any, percent: int) -> None:
+def test_share_is_between_0_and_100_percent(part: Any, whole: Any, percent: int) -> None:
     assert tags.share(part, whole) == percent
 
 
@@ -150,6 +150,6 @@ def test_a_share_is_between_nothing_and_all(part: Any, whole: Any, percent: int)
         ),
     ],
 )
-def test_an_address_holds_any_name(tag: str, address: str) -> None:
+def test_address_tags_hold_any_name(tag: str, address: str) -> None:
     template = Template(f"{{% load milvus %}}{{% {tag} %}}")
     assert template.render(Context()) == address

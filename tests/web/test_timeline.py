@@ -38,7 +38,7 @@ def entry(phase: str, outcome: str, message: str = "", **details: Any) -> Timeli
     return timeline([Event.of(row)])[0]
 
 
-def test_an_intent_says_who_asked_why_and_what_was_checked() -> None:
+def test_timeline_intent_says_who_why_and_what_was_checked() -> None:
     made = entry("intent", "", **INTENT)
     assert (made.who, made.subject, made.reason) == ("Ada", "ada@example.com", "tidy")
     assert made.title == "requested the drop and confirmed it by name"
@@ -49,7 +49,7 @@ def test_an_intent_says_who_asked_why_and_what_was_checked() -> None:
     )
 
 
-def test_a_strict_intent_without_ids_says_both() -> None:
+def test_timeline_strict_intent_without_ids_says_both() -> None:
     made = entry("intent", "", **{**INTENT, "identity_verifiable": False, "private_name": "_x"})
     assert made.lines[1].startswith("Content matched; this server has no ids. No blockers.")
     assert made.lines[1].endswith("Strict mode: rename to _x, check the id, drop under that name.")
@@ -65,21 +65,23 @@ def test_a_strict_intent_without_ids_says_both() -> None:
         ("failed", {"settled": True}, "It still exists."),
     ],
 )
-def test_an_outcome_says_what_was_sent(outcome: str, details: dict[str, Any], title: str) -> None:
+def test_timeline_outcome_says_what_was_sent(
+    outcome: str, details: dict[str, Any], title: str
+) -> None:
     made = entry("outcome", outcome, "It still exists", **details)
     assert (made.title, made.outcome, made.who) == (title, outcome, "")
 
 
-def test_an_unknown_outcome_is_not_sent_again() -> None:
+def test_timeline_unknown_outcome_says_it_is_not_sent_again() -> None:
     made = entry("outcome", "unknown", "lost", attempts=1, seen="Not read.", duration_ms=12)
     assert made.lines == ("Not read. It will not be sent again. lost · after 12 ms", "Event 13")
 
 
-def test_a_rejected_attempt_names_the_person_and_the_reason() -> None:
+def test_timeline_rejected_attempt_names_person_and_reason() -> None:
     made = entry("rejected", "denied", "No rule")
     assert (made.who, made.outcome, made.title) == ("Ada", "denied", "Nothing was sent.")
     assert made.lines == ("No rule", "Event 13")
 
 
-def test_a_follow_up_is_called_one() -> None:
+def test_timeline_follow_up_is_called_one() -> None:
     assert entry("follow_up", "failed", "It is back").title == "Follow-up. It is back."

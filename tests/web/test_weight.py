@@ -40,7 +40,7 @@ def weighed(app: App, path: str, *headers: Header) -> tuple[bytes, http.client.H
     return answer.read(), answer.headers
 
 
-def test_a_list_of_fifty_is_light_and_comes_from_here(app: App, session: Header) -> None:
+def test_list_of_fifty_is_light_and_same_origin(app: App, session: Header) -> None:
     sent, headers = weighed(app, f"{LIST}&details=1", session)
     assert headers["Content-Encoding"] == "gzip"
     html = gzip.decompress(sent).decode()
