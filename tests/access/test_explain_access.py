@@ -56,7 +56,7 @@ def complaint(*arguments: str) -> str:
 # --- groups that are given ------------------------------------------------------------------------
 
 
-def test_each_action_has_its_answer_and_its_reason() -> None:
+def test_explain_access_lists_each_action_with_its_reason() -> None:
     lines = explain("--user", "ada", "--groups", "team", "--target", "main/d1/team_books")
     assert lines[0] == "ada, groups: team"
     assert lines[1:3] == [
@@ -85,12 +85,12 @@ def test_each_action_has_its_answer_and_its_reason() -> None:
         ("main/d1/billing_1", {"view"}),
     ],
 )
-def test_the_place_counts(target: str, allowed: set[str]) -> None:
+def test_explain_access_for_a_target_follows_its_rules(target: str, allowed: set[str]) -> None:
     found = answers(explain("--user", "ada", "--groups", "team", "--target", target))
     assert {action for action, (answer, _) in found.items() if answer == "yes"} == allowed
 
 
-def test_a_lock_is_named() -> None:
+def test_explain_access_names_a_lock() -> None:
     lines = explain("--user", "a", "--groups", "others", "--target", "main/d/billing_1")
     assert answers(lines)["collection.drop"] == (
         "no",
@@ -99,13 +99,13 @@ def test_a_lock_is_named() -> None:
 
 
 @pytest.mark.parametrize("groups", ["", "nosuch", "Team", " , "])
-def test_groups_that_no_rule_names_give_nothing(groups: str) -> None:
+def test_explain_access_for_groups_without_a_rule_is_no(groups: str) -> None:
     lines = explain("--user", "ada", "--groups", groups, "--target", "main")
     assert {answer for answer, _ in answers(lines).values()} == {"no"}
     assert not [line for line in lines if line.startswith(" ")]
 
 
-def test_several_groups_are_separated_by_commas() -> None:
+def test_explain_access_splits_groups_at_commas() -> None:
     lines = explain("--user", "ada", "--groups", "team, others", "--target", "main")
     assert lines[0] == "ada, groups: team, others"
     assert {answer for answer, _ in answers(lines).values()} == {"yes"}
@@ -114,7 +114,7 @@ def test_several_groups_are_separated_by_commas() -> None:
 # --- groups that are known ------------------------------------------------------------------------
 
 
-def test_an_account_is_known_by_its_name_and_has_its_groups_of_now(people: Any) -> None:
+def test_explain_access_for_an_account_uses_its_current_groups(people: Any) -> None:
     people["viewer"].groups.set([Group.objects.create(name="team")])
     lines = explain("--user", "viewer", "--target", "main")
     assert lines[0] == "viewer, groups: team"
@@ -142,7 +142,7 @@ def seen(subject: str, display: str, *groups: str, action: str = "session.sign_i
 
 
 @pytest.mark.parametrize("name", ["u-1", "Ada Osei"])
-def test_elsewhere_the_log_knows_the_groups_of_the_last_time(name: str, settings: Any) -> None:
+def test_explain_access_without_accounts_uses_the_last_sign_in(name: str, settings: Any) -> None:
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada Osei", "others")
     seen("u-1", "Ada Osei", "team")
@@ -152,14 +152,14 @@ def test_elsewhere_the_log_knows_the_groups_of_the_last_time(name: str, settings
     assert answers(lines)["collection.drop"][0] == "no"
 
 
-def test_who_was_turned_away_is_not_known_by_it(settings: Any) -> None:
+def test_explain_access_for_a_refused_user_says_unknown(settings: Any) -> None:
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada", "others", action="session.refused")
     assert "Nobody called u-1 is known here" in complaint("--user", "u-1", "--target", "main")
 
 
 @pytest.mark.parametrize("name", ["u-", "1", "Osei", "%", "u_1", "login.example"])
-def test_half_a_name_is_nobody(name: str, settings: Any) -> None:
+def test_explain_access_for_a_partial_name_says_unknown(name: str, settings: Any) -> None:
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada Osei", "team")
     said = complaint("--user", name, "--target", "main")
@@ -167,7 +167,7 @@ def test_half_a_name_is_nobody(name: str, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["U-1", "ada osei", "ADA OSEI"])
-def test_case_counts_in_a_name(name: str, settings: Any) -> None:
+def test_explain_access_for_a_name_in_another_case_says_unknown(name: str, settings: Any) -> None:
     """Two subjects that differ in case are two people."""
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada Osei", "team")
@@ -176,17 +176,17 @@ def test_case_counts_in_a_name(name: str, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", ["local", "oidc", "proxy"])
-def test_nobody_of_that_name_is_said_with_a_remedy(mode: str, settings: Any) -> None:
+def test_explain_access_for_an_unknown_user_says_what_to_do(mode: str, settings: Any) -> None:
     settings.SIGN_IN = mode
     said = complaint("--user", "nobody", "--target", "main")
     assert said == "Nobody called nobody is known here. Name their groups with --groups."
 
 
-def test_a_cluster_that_there_is_not_is_named_with_those_there_are() -> None:
+def test_explain_access_for_an_unknown_cluster_lists_clusters() -> None:
     said = complaint("--user", "a", "--groups", "team", "--target", "nosuch/default")
     assert said == "No cluster nosuch is configured. Configured: main."
 
 
-def test_it_changes_and_records_nothing() -> None:
+def test_explain_access_changes_and_records_nothing() -> None:
     explain("--user", "a", "--groups", "team", "--target", "main")
     assert not AuditEvent.objects.exists()

@@ -77,26 +77,26 @@ def pairs(table: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("pattern", "name"), pairs(FITTING), ids=repr)
-def test_a_pattern_fits(pattern: str, name: str) -> None:
+def test_matches_name_that_fits_is_true(pattern: str, name: str) -> None:
     assert matches((pattern,), name)
     assert matches(("nothing", pattern), name)
 
 
 @pytest.mark.parametrize(("pattern", "name"), pairs(NOT_FITTING), ids=repr)
-def test_a_pattern_does_not_fit(pattern: str, name: str) -> None:
+def test_matches_name_that_does_not_fit_is_false(pattern: str, name: str) -> None:
     assert not matches((pattern,), name)
     assert not matches((), name)
     assert not matches(("nothing", pattern), name)
 
 
 @pytest.mark.parametrize(("pattern", "name"), pairs(FITTING) + pairs(NOT_FITTING), ids=repr)
-def test_the_audit_logs_form_of_a_pattern_says_the_same(pattern: str, name: str) -> None:
+def test_regex_of_a_pattern_matches_the_same_names(pattern: str, name: str) -> None:
     """The database searches with it, between \\A and \\Z; see also web/test_audit_scope.py."""
     found = re.search(rf"\A({regex(pattern)})\Z", name)
     assert bool(found) == matches((pattern,), name)
 
 
-def test_every_character_but_two_means_itself() -> None:
+def test_matches_every_other_character_literally() -> None:
     """Of all that can stand on a keyboard, and the odd ones that Milvus Lite takes."""
     odd = "\t\n\r\x0b\x1f\x7f\x85\xa0\u2028\ufeff\ud7ff🦉"
     for character in [chr(code) for code in range(32, 127)] + list(odd):
@@ -126,7 +126,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("pattern", "name"), HOSTILE)
-def test_matches_hostile_name_takes_no_time(pattern: str, name: str) -> None:
+def test_matches_hostile_name_in_no_time(pattern: str, name: str) -> None:
     """`re` holds the interpreter while it tries: everybody waits, the probes too."""
     began = time.perf_counter()
     assert not matches((pattern,), name)
@@ -137,7 +137,7 @@ def test_matches_hostile_name_takes_no_time(pattern: str, name: str) -> None:
     st.text(alphabet="ab*?", max_size=12),
     st.text(alphabet="ab\n", max_size=12),
 )
-def test_matches_any_pattern_says_what_the_definition_says(pattern: str, name: str) -> None:
+def test_matches_any_pattern_as_defined(pattern: str, name: str) -> None:
     assert matches((pattern,), name) == by_definition(pattern, name)
     assert bool(re.search(rf"\A({posix(pattern)})\Z", name, re.DOTALL)) == matches((pattern,), name)
 
@@ -186,7 +186,7 @@ PROTECTED = [
 
 
 @pytest.mark.parametrize(("pattern", "database", "collection", "is_protected"), PROTECTED)
-def test_a_lock_fits_a_collection_in_all_databases_or_in_one(
+def test_protected_by_a_pattern_in_all_databases_or_one(
     pattern: str, database: str, collection: str, is_protected: bool, lock: Any
 ) -> None:
     lock("nothing", pattern)
@@ -198,7 +198,7 @@ def test_a_lock_fits_a_collection_in_all_databases_or_in_one(
 
 @pytest.mark.parametrize("action", sorted(Action))
 @pytest.mark.parametrize("who", [actor(groups=("team",)), SHELL], ids=["everything", "shell"])
-def test_a_lock_is_above_every_right_even_the_shells(
+def test_lock_overrides_every_permission_even_at_the_shell(
     who: Actor, action: Action, lock: Any, settings: Any
 ) -> None:
     settings.ACCESS = (rule("team", "*"),)
@@ -213,7 +213,7 @@ def test_a_lock_is_above_every_right_even_the_shells(
     assert may(who, action, replace(BOOKS, cluster="free"))
 
 
-def test_decide_without_a_right_looks_up_no_lock(lock: Any, settings: Any) -> None:
+def test_decide_without_permission_looks_up_no_lock(lock: Any, settings: Any) -> None:
     """Who has no right there is not told what is protected."""
     settings.ACCESS = (rule("team", "drop", databases=("elsewhere",)),)
     lock("books")

@@ -64,20 +64,20 @@ GIVEN = {
 
 
 @pytest.mark.parametrize(("name", "given"), GIVEN.items(), ids=GIVEN)
-def test_an_action_of_a_rule_gives_this_and_nothing_else(
+def test_rule_with_an_action_grants_this_and_nothing_else(
     name: str, given: set[Action], settings: Any
 ) -> None:
     settings.ACCESS = (rule("team", name),)
     assert allowed(TEAM) == given
 
 
-def test_there_are_no_other_actions() -> None:
+def test_granted_actions_are_all_in_the_table() -> None:
     """A new one has to be put into the table above."""
     assert set(policy.GRANTS) == set(GIVEN)
     assert {action for action in Action if action.is_mutating} == DESTROYING
 
 
-def test_actions_and_rules_add_up(settings: Any) -> None:
+def test_rules_of_several_groups_add_up(settings: Any) -> None:
     settings.ACCESS = (rule("team", "view", "audit"), rule("others", "drop_partition"))
     assert allowed(actor(groups=("team", "others"))) == {
         Action.VIEW,
@@ -90,7 +90,7 @@ def test_actions_and_rules_add_up(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("rules", [(), (rule("others", "*"),)], ids=["no rule", "others' rules"])
-def test_without_a_rule_for_ones_groups_nothing_is_allowed(
+def test_decide_without_a_rule_for_the_groups_allows_nothing(
     rules: tuple[policy.Rule, ...], settings: Any
 ) -> None:
     settings.ACCESS = rules
@@ -104,12 +104,12 @@ def test_without_a_rule_for_ones_groups_nothing_is_allowed(
     assert rules_of(TEAM) == []
 
 
-def test_without_groups_no_rule_counts(settings: Any) -> None:
+def test_decide_without_groups_allows_nothing(settings: Any) -> None:
     settings.ACCESS = (rule("team", "*"), rule("", "*"), rule("*", "*"))
     assert allowed(actor(groups=())) == set()
 
 
-def test_the_decision_says_which_rule_it_was(settings: Any) -> None:
+def test_decision_names_its_rule(settings: Any) -> None:
     first = rule("team", "view")
     settings.ACCESS = (first, replace(first, source="the second one"), rule("team", "drop"))
     assert decide(TEAM, Action.VIEW, BOOKS).why == "Granted by the rule of team"
@@ -138,7 +138,7 @@ NOT_THE_GROUP = {
 
 
 @pytest.mark.parametrize("group", NOT_THE_GROUP.values(), ids=NOT_THE_GROUP)
-def test_a_group_counts_letter_by_letter(group: str, settings: Any) -> None:
+def test_group_matches_exactly(group: str, settings: Any) -> None:
     settings.ACCESS = (rule("team-café", "*"),)
     assert allowed(actor(groups=("team-café",))) == set(Action)
     assert allowed(actor(groups=(group,))) == set()
@@ -146,7 +146,7 @@ def test_a_group_counts_letter_by_letter(group: str, settings: Any) -> None:
     assert allowed(actor(groups=("team-café",))) == set(), "nor is a group's name a pattern"
 
 
-def test_the_name_of_a_person_is_no_group(settings: Any) -> None:
+def test_user_name_is_not_a_group(settings: Any) -> None:
     settings.ACCESS = (rule("ada", "*"), rule("Ada", "*"), rule("test|ada", "*"))
     assert allowed(actor("ada", groups=())) == set()
 
@@ -171,14 +171,14 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("place", "covered"), PLACES.items(), ids=str)
-def test_a_rule_counts_where_all_three_patterns_fit(
+def test_rule_applies_where_all_three_patterns_fit(
     place: Place, covered: bool, settings: Any
 ) -> None:
     settings.ACCESS = (SCOPED,)
     assert allowed(TEAM, place) == (set(Action) if covered else set())
 
 
-def test_two_rules_are_not_mixed_into_a_third(settings: Any) -> None:
+def test_rules_are_not_combined_into_a_third(settings: Any) -> None:
     """The cluster of one and the collections of the other are nobody's."""
     settings.ACCESS = (
         rule("team", "drop", clusters=("test",)),
@@ -194,7 +194,7 @@ def test_two_rules_are_not_mixed_into_a_third(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS])
-def test_a_partition_and_an_alias_are_where_their_collection_is(kind: Kind) -> None:
+def test_place_of_a_partition_or_alias_is_its_collection(kind: Kind) -> None:
     target = Target(cluster="prod", database="d1", kind=kind, collection="c_1", name="x")
     assert place_of(target) == Place(cluster="prod", database="d1", collection="c_1")
 
@@ -210,7 +210,7 @@ def test_a_partition_and_an_alias_are_where_their_collection_is(kind: Kind) -> N
     ],
     ids=str,
 )
-def test_everywhere_is_one_rule_that_says_so(
+def test_may_everywhere_needs_one_rule_that_says_so(
     where: dict[str, tuple[str, ...]], everywhere: bool, settings: Any
 ) -> None:
     settings.ACCESS = (rule("team", "audit", **where),)
@@ -220,7 +220,7 @@ def test_everywhere_is_one_rule_that_says_so(
     assert not may_somewhere(TEAM, Action.VIEW)
 
 
-def test_what_is_visible_in_a_database_are_the_patterns_of_its_rules(settings: Any) -> None:
+def test_visible_patterns_of_a_database_are_those_of_its_rules(settings: Any) -> None:
     settings.ACCESS = (
         rule("team", "view", clusters=("prod",), databases=("d1",), collections=("b_*", "a")),
         rule("team", "drop_partition", clusters=("*",), databases=("d?",), collections=("p_*",)),
@@ -235,7 +235,7 @@ def test_what_is_visible_in_a_database_are_the_patterns_of_its_rules(settings: A
 
 
 @pytest.mark.parametrize("name", ["a", "b_1", "p_x", "log_1", "c", "", "A"])
-def test_the_list_and_the_page_agree_on_what_is_visible(name: str, settings: Any) -> None:
+def test_visible_and_may_agree_on_every_name(name: str, settings: Any) -> None:
     settings.ACCESS = (
         rule("team", "view", collections=("b_*", "a")),
         rule("team", "drop_partition", databases=("default",), collections=("p_*",)),
@@ -248,7 +248,7 @@ def test_the_list_and_the_page_agree_on_what_is_visible(name: str, settings: Any
 # --- who can't be confirmed now -------------------------------------------------------------------
 
 
-def test_policy_with_unconfirmed_groups_allows_no_destruction(
+def test_stale_groups_allow_only_reading(
     settings: Any,
 ) -> None:
     settings.ACCESS = (rule("team", "*"),)
@@ -278,7 +278,7 @@ def signed_in_ago(seconds: float, who: Actor = TEAM) -> Actor:
     ],
     ids=["off", "off, old", "unknown", "young", "old", "clock ahead", "shell"],
 )
-def test_a_cluster_can_ask_for_a_fresh_sign_in(
+def test_sign_in_needed_follows_the_cluster(
     reauth: float | None, who: Callable[[], Actor], needed: bool, settings: Any
 ) -> None:
     cluster = cluster_at("http://127.0.0.1:1", reauth=reauth)
@@ -291,13 +291,13 @@ def test_a_cluster_can_ask_for_a_fresh_sign_in(
 # --- the shell, and the roles of local accounts ---------------------------------------------------
 
 
-def test_the_shell_needs_no_rule(settings: Any) -> None:
+def test_shell_needs_no_rule(settings: Any) -> None:
     settings.ACCESS = ()
     assert allowed(SHELL) == set(Action)
     assert all(may_somewhere(SHELL, a) and may_everywhere(SHELL, a) for a in Action)
 
 
-def test_a_method_is_not_what_somebody_is_called(settings: Any) -> None:
+def test_subject_called_shell_is_not_the_shell(settings: Any) -> None:
     settings.ACCESS = ()
     impostor = Actor(issuer=SHELL.issuer, subject=SHELL.subject, display="shell", groups=("shell",))
     assert allowed(impostor) == set()
@@ -314,7 +314,7 @@ ROLES = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("role", "given"), ROLES.items(), ids=ROLES)
-def test_a_role_allows_what_its_name_says(
+def test_role_grants_the_actions_of_its_name(
     role: str, given: set[Action], people: dict[str, Any]
 ) -> None:
     request: Any = RequestFactory().get("/")
@@ -326,7 +326,7 @@ def test_a_role_allows_what_its_name_says(
     assert who.groups == ((role,) if role != "outsider" else ())
 
 
-def test_the_built_in_rules_are_for_the_roles_only() -> None:
+def test_built_in_rules_are_for_the_roles_only() -> None:
     assert {next(iter(r.groups)): r.actions for r in roles.built_in()} == {
         "viewer": {"view"},
         "operator": {"view", "drop"},
@@ -336,7 +336,7 @@ def test_the_built_in_rules_are_for_the_roles_only() -> None:
 
 
 @pytest.mark.django_db
-def test_the_permissions_of_django_give_nothing_here(people: dict[str, Any]) -> None:
+def test_django_permissions_grant_nothing(people: dict[str, Any]) -> None:
     clerk = people["outsider"]
     clerk.user_permissions.set(Permission.objects.all())
     clerk.is_staff = clerk.is_superuser = True
@@ -345,16 +345,14 @@ def test_the_permissions_of_django_give_nothing_here(people: dict[str, Any]) -> 
 
 
 @pytest.mark.django_db
-def test_a_rule_can_name_a_group_that_only_the_file_knows(
-    people: dict[str, Any], settings: Any
-) -> None:
+def test_rule_for_a_group_beyond_the_roles_counts(people: dict[str, Any], settings: Any) -> None:
     people["outsider"].groups.add(Group.objects.create(name="team"))
     settings.ACCESS = (*settings.ACCESS, rule("team", "view"))
     assert allowed(local.actor_from(people["outsider"])) == {Action.VIEW}
 
 
 @pytest.mark.django_db
-def test_the_roles_are_made_once() -> None:
+def test_roles_ensured_twice_are_made_once() -> None:
     roles.ensure()
     roles.ensure()
     assert sorted(Group.objects.values_list("name", flat=True)) == [

@@ -25,7 +25,7 @@ def recorded_ip() -> str:
 @pytest.mark.parametrize(
     ("trusted", "expected"), [(False, "127.0.0.1"), (True, "198.51.100.7")], ids=["direct", "proxy"]
 )
-def test_the_recorded_address_is_one_the_client_can_not_choose(
+def test_recorded_address_is_not_the_one_the_client_claims(
     trusted: bool, expected: str, settings: Any, signed_in: Callable[..., Client]
 ) -> None:
     settings.TRUST_PROXY = Peers(networks=(ip_network("127.0.0.1"),) if trusted else ())
@@ -36,7 +36,7 @@ def test_the_recorded_address_is_one_the_client_can_not_choose(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("peer", ["192.0.2.2", "2001:db8::1"])
-def test_loopback_only_refuses_other_machines_whatever_host_they_name(peer: str) -> None:
+def test_loopback_only_refuses_other_machines(peer: str) -> None:
     assert (
         Client().get("/sign-in/", REMOTE_ADDR=peer, headers={"Host": "localhost"}).status_code
         == 403
@@ -47,7 +47,7 @@ def test_loopback_only_refuses_other_machines_whatever_host_they_name(peer: str)
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("who", ["Grace", "grace", "test|grace"])
-def test_the_log_is_filtered_by_what_people_see_and_by_the_key(who: str) -> None:
+def test_audit_filter_finds_people_by_name_and_by_key(who: str) -> None:
     for name in ("grace", "linus"):
         write(
             Entry(
@@ -62,7 +62,7 @@ def test_the_log_is_filtered_by_what_people_see_and_by_the_key(who: str) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_export_with_unusable_filters_exports_nothing(signed_in: Callable[..., Client]) -> None:
+def test_export_with_invalid_filters_is_refused(signed_in: Callable[..., Client]) -> None:
     answer = signed_in("auditor").post("/audit/export/", {"form": "csv", "until": "garbage"})
     assert answer.status_code == 422
     assert not AuditEvent.objects.exists()

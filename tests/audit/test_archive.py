@@ -97,7 +97,7 @@ def test_segment_is_a_verified_file_with_an_event(log: list[AuditEvent], tmp_pat
     assert intact()
 
 
-def test_the_next_segment_begins_where_the_last_one_ended(
+def test_next_segment_begins_where_the_last_one_ended(
     log: list[AuditEvent], tmp_path: Path
 ) -> None:
     sealed(tmp_path, days=30)
@@ -109,14 +109,14 @@ def test_the_next_segment_begins_where_the_last_one_ended(
     assert (segment.first, segment.last, segment.prev_hash) == (5, 7, log[3].hash)
 
 
-def test_the_last_day_stays(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_seal_keeps_the_last_day_in_the_log(log: list[AuditEvent], tmp_path: Path) -> None:
     """A confirmation that was used is known by its intent: it must not count once more."""
     with pytest.raises(ArchiveError, match="last day"):
         sealed(tmp_path, days=0)
     assert not names(tmp_path)
 
 
-def test_an_open_operation_and_what_comes_after_it_stay(tmp_path: Path) -> None:
+def test_seal_stops_before_an_open_operation(tmp_path: Path) -> None:
     written("a", days_ago=400)
     operation(Phase.INTENT, Outcome.NONE, 1, days_ago=399)
     claimed(1)
@@ -124,7 +124,7 @@ def test_an_open_operation_and_what_comes_after_it_stay(tmp_path: Path) -> None:
     assert sealed(tmp_path).last == 1
 
 
-def test_no_operation_is_torn_apart(tmp_path: Path) -> None:
+def test_seal_keeps_an_operation_in_one_segment(tmp_path: Path) -> None:
     """Of two that overlap, the first drags the second along."""
     written("a", days_ago=400)
     operation(Phase.INTENT, Outcome.NONE, 1, days_ago=300)
@@ -138,7 +138,7 @@ def test_no_operation_is_torn_apart(tmp_path: Path) -> None:
     assert sealed(again, days=5).last == 6
 
 
-def test_a_log_that_is_broken_is_not_sealed(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_seal_of_a_broken_log_is_refused(log: list[AuditEvent], tmp_path: Path) -> None:
     triggers.remove(connection)
     with pytest.raises(ArchiveError, match="trigger audit_no_delete"):
         sealed(tmp_path)
@@ -153,7 +153,7 @@ def test_a_log_that_is_broken_is_not_sealed(log: list[AuditEvent], tmp_path: Pat
     assert not names(tmp_path)
 
 
-def test_nothing_is_overwritten(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_seal_overwrites_no_file(log: list[AuditEvent], tmp_path: Path) -> None:
     (tmp_path / "audit-1-4.jsonl").write_text("somebody else's")
     with pytest.raises(ArchiveError, match="is there already"):
         sealed(tmp_path)
@@ -161,7 +161,7 @@ def test_nothing_is_overwritten(log: list[AuditEvent], tmp_path: Path) -> None:
     assert AuditEvent.objects.count() == 6
 
 
-def test_killed_between_the_file_and_the_record_it_is_done_again(
+def test_seal_killed_before_its_record_is_done_again(
     log: list[AuditEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*args: object) -> None:
@@ -176,7 +176,7 @@ def test_killed_between_the_file_and_the_record_it_is_done_again(
     assert intact()
 
 
-def test_a_file_that_does_not_hold_what_the_log_says_is_not_published(
+def test_seal_of_a_file_that_does_not_verify_is_not_published(
     log: list[AuditEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that loses a line, or an event that changes while it is read."""
@@ -190,7 +190,7 @@ def test_a_file_that_does_not_hold_what_the_log_says_is_not_published(
 # --- removing -----------------------------------------------------------------------------------
 
 
-def test_after_the_removal_the_chain_begins_at_the_segments_head(
+def test_removal_of_a_segment_continues_the_chain_at_its_head(
     log: list[AuditEvent], tmp_path: Path
 ) -> None:
     segment = sealed(tmp_path)
@@ -207,7 +207,7 @@ def test_after_the_removal_the_chain_begins_at_the_segments_head(
     assert intact()
 
 
-def test_segments_and_the_rest_verify_as_one_chain(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_segments_and_the_log_verify_as_one_chain(log: list[AuditEvent], tmp_path: Path) -> None:
     first = sealed(tmp_path)
     removed(tmp_path, first)
     with pytest.MonkeyPatch.context() as patch:
@@ -240,7 +240,9 @@ def test_segments_and_the_rest_verify_as_one_chain(log: list[AuditEvent], tmp_pa
 
 
 @pytest.mark.parametrize("wrong", ["typed", "file", "order", "twice", "open"])
-def test_what_is_not_removed(wrong: str, log: list[AuditEvent], tmp_path: Path) -> None:
+def test_removal_with_a_wrong_segment_or_hash_is_refused(
+    wrong: str, log: list[AuditEvent], tmp_path: Path
+) -> None:
     first = sealed(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "YOUNGEST", timedelta(0))
@@ -265,9 +267,7 @@ def test_what_is_not_removed(wrong: str, log: list[AuditEvent], tmp_path: Path) 
     assert list(AuditEvent.objects.values_list("sequence", "hash")) == before
 
 
-def test_a_file_that_is_gone_keeps_its_events_in_the_log(
-    log: list[AuditEvent], tmp_path: Path
-) -> None:
+def test_removal_without_the_file_keeps_its_events(log: list[AuditEvent], tmp_path: Path) -> None:
     segment = sealed(tmp_path)
     (tmp_path / segment.file).unlink()
     with pytest.raises(OSError, match=segment.file):
@@ -278,7 +278,7 @@ def test_a_file_that_is_gone_keeps_its_events_in_the_log(
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2, 3])
-def test_killed_while_it_removes_the_log_verifies_and_it_goes_on(
+def test_removal_killed_half_way_verifies_and_goes_on(
     batches: int, log: list[AuditEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each batch; what is left of the segment is still one chain with the rest."""
@@ -304,7 +304,7 @@ def test_killed_while_it_removes_the_log_verifies_and_it_goes_on(
     assert intact()
 
 
-def test_killed_before_the_removal_is_on_the_record_nothing_is_removed(
+def test_removal_killed_before_its_record_removes_nothing(
     log: list[AuditEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = sealed(tmp_path)
@@ -321,7 +321,9 @@ def test_killed_before_the_removal_is_on_the_record_nothing_is_removed(
     assert intact()
 
 
-def test_the_commands_say_the_hash_and_want_it_back(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_seal_prints_the_hash_and_removal_requires_it(
+    log: list[AuditEvent], tmp_path: Path
+) -> None:
     said = run("seal_audit_log", "--keep-days", "30", "--to", str(tmp_path)).splitlines()
     path, sha256 = tmp_path / "audit-1-4.jsonl", said[1].removeprefix("SHA-256: ")
     assert said == [
@@ -347,7 +349,7 @@ def test_the_commands_say_the_hash_and_want_it_back(log: list[AuditEvent], tmp_p
         (["--until", "soon", "--to", "/nosuch"], "--until"),
     ],
 )
-def test_what_can_not_be_sealed_is_said(
+def test_seal_that_is_impossible_says_why(
     arguments: list[str], says: str, log: list[AuditEvent]
 ) -> None:
     with pytest.raises(CommandError, match=says):
@@ -369,7 +371,9 @@ def refused(statement: str) -> None:
         sql(statement)
 
 
-def test_only_a_segment_on_the_record_opens_the_log(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_delete_is_open_only_for_the_oldest_recorded_segment(
+    log: list[AuditEvent], tmp_path: Path
+) -> None:
     """And only the oldest, and only as far as it goes; and it stays on the record."""
     segment = sealed(tmp_path)
     head = f"'{segment.head}'"
@@ -395,7 +399,7 @@ def test_only_a_segment_on_the_record_opens_the_log(log: list[AuditEvent], tmp_p
     assert AuditEvent.objects.count() == 4
 
 
-def test_a_temporary_table_does_not_stand_in_for_ours(log: list[AuditEvent]) -> None:
+def test_temporary_table_does_not_replace_the_segments(log: list[AuditEvent]) -> None:
     sql(f"CREATE TEMPORARY TABLE {triggers.SEGMENTS} (last bigint)")
     try:
         sql(f"INSERT INTO {triggers.SEGMENTS} VALUES (99)")
@@ -410,7 +414,7 @@ def test_a_temporary_table_does_not_stand_in_for_ours(log: list[AuditEvent]) -> 
 # --- tampering ----------------------------------------------------------------------------------
 
 
-def test_the_first_rows_deleted_and_a_segment_made_up_are_named(log: list[AuditEvent]) -> None:
+def test_first_rows_deleted_with_a_forged_segment_are_named(log: list[AuditEvent]) -> None:
     """Whoever owns the database can, but no event of the chain says so."""
     triggers.remove(connection)
     sql(segment_row(head=f"'{log[3].hash}'", event=6))
@@ -420,7 +424,7 @@ def test_the_first_rows_deleted_and_a_segment_made_up_are_named(log: list[AuditE
     assert any("no event removed the segment up to 4" in text for text in integrity.problems())
 
 
-def test_a_segment_row_alone_is_named(log: list[AuditEvent]) -> None:
+def test_segment_row_without_an_event_is_named(log: list[AuditEvent]) -> None:
     """It would open the log to deleting."""
     triggers.remove(connection)
     sql(segment_row(last=6, event=3))
@@ -430,7 +434,7 @@ def test_a_segment_row_alone_is_named(log: list[AuditEvent]) -> None:
     ]
 
 
-def test_more_removed_than_is_on_the_record_is_named(log: list[AuditEvent], tmp_path: Path) -> None:
+def test_removal_beyond_its_record_is_named(log: list[AuditEvent], tmp_path: Path) -> None:
     removed(tmp_path, sealed(tmp_path))
     triggers.remove(connection)
     sql(f"UPDATE {triggers.SEGMENTS} SET last = 5")
@@ -438,7 +442,7 @@ def test_more_removed_than_is_on_the_record_is_named(log: list[AuditEvent], tmp_
     assert verify.verify().broken.startswith("event 6: follows event 0")
 
 
-def test_an_event_that_removes_can_not_be_forged(log: list[AuditEvent]) -> None:
+def test_removal_event_forged_without_the_key_is_named(log: list[AuditEvent]) -> None:
     """By somebody who has all but the key."""
     triggers.remove(connection)
     last = AuditEvent.objects.get(sequence=6)
@@ -455,7 +459,7 @@ def test_an_event_that_removes_can_not_be_forged(log: list[AuditEvent]) -> None:
 
 
 @pytest.mark.parametrize("details", [{}, {"last": "4"}, {"last": 4}, "text", None, []])
-def test_a_forged_event_of_another_shape_stops_nothing(
+def test_removal_event_of_another_shape_stops_no_check(
     details: object, log: list[AuditEvent]
 ) -> None:
     event = written("x", action="audit.remove", operation_id=None)[0]
@@ -471,7 +475,7 @@ def test_a_forged_event_of_another_shape_stops_nothing(
 # --- what else reads the log ----------------------------------------------------------------------
 
 
-def test_the_copy_tells_lines_of_a_segment_from_lines_that_are_missing(
+def test_copy_check_tells_removed_segments_from_missing_lines(
     log: list[AuditEvent], tmp_path: Path
 ) -> None:
     removed(tmp_path, sealed(tmp_path))
@@ -489,9 +493,7 @@ def test_the_copy_tells_lines_of_a_segment_from_lines_that_are_missing(
         run("verify_audit_log", "--against", str(copy))
 
 
-def test_the_page_of_a_removed_operation_says_where_it_may_be(
-    tmp_path: Path, signed_in: SignIn
-) -> None:
+def test_removed_operations_page_says_where_it_may_be(tmp_path: Path, signed_in: SignIn) -> None:
     operation(Phase.REJECTED, Outcome.DENIED, 1, days_ago=400)
     written("a")
     auditor, address = signed_in("auditor"), f"/operations/{uuid.UUID(int=1)}/"
@@ -503,7 +505,7 @@ def test_the_page_of_a_removed_operation_says_where_it_may_be(
         assert "Events 1 to 1 were removed from this log" in answer.content.decode()
 
 
-def test_the_log_its_filters_and_its_verification_go_on(
+def test_log_with_a_removed_segment_filters_and_verifies(
     log: list[AuditEvent], tmp_path: Path, signed_in: SignIn
 ) -> None:
     removed(tmp_path, sealed(tmp_path))

@@ -31,7 +31,7 @@ def against(lines: list[str], tmp_path: Path) -> str:
     return said.getvalue().splitlines()[-1]
 
 
-def test_a_log_that_is_as_it_was_copied(tmp_path: Path) -> None:
+def test_copy_check_of_an_unchanged_log_agrees(tmp_path: Path) -> None:
     """In another order, twice, and a part of it: several processes write the lines."""
     lines = written(*"abcde")
     said = against([lines[3], "", lines[1], lines[3]], tmp_path)
@@ -63,7 +63,7 @@ def write_anew_with_the_key() -> None:
         (write_anew_with_the_key, "event 1 of the log is not the one in the copy"),
     ],
 )
-def test_what_verifies_by_itself_does_not_pass_beside_the_copy(
+def test_copy_check_finds_what_the_chain_alone_cannot(
     tamper: Callable[[], None], says: str, tmp_path: Path
 ) -> None:
     lines = written(*"abcde")
@@ -78,12 +78,14 @@ def test_what_verifies_by_itself_does_not_pass_beside_the_copy(
 @pytest.mark.parametrize(
     ("lines", "says"), [([], "holds no event"), (["no event"], "can't be compared: not an event")]
 )
-def test_a_copy_that_is_none_proves_nothing(lines: list[str], says: str, tmp_path: Path) -> None:
+def test_copy_check_against_something_else_is_refused(
+    lines: list[str], says: str, tmp_path: Path
+) -> None:
     written("a")
     with pytest.raises(CommandError, match=says):
         against(lines, tmp_path)
 
 
-def test_a_copy_that_can_not_be_read_is_said_to_be_so(tmp_path: Path, db: Any) -> None:
+def test_copy_check_of_an_unreadable_file_says_so(tmp_path: Path, db: Any) -> None:
     with pytest.raises(CommandError, match="can't be read"):
         call_command("verify_audit_log", "--against", str(tmp_path / "nosuch"))

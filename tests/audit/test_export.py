@@ -55,14 +55,14 @@ def log() -> list[AuditEvent]:
 # --- JSON Lines ---------------------------------------------------------------------------------
 
 
-def test_an_export_verifies_without_the_database(log: list[AuditEvent]) -> None:
+def test_export_verifies_without_the_database(log: list[AuditEvent]) -> None:
     lines = exported()
     expected = verify.verify()
     assert all(line.endswith("\n") and line.count("\n") == 1 for line in lines)
     assert verify.verify_export(lines) == expected == verify.Verdict(4, 4, log[-1].hash)
 
 
-def test_it_survives_being_spelled_otherwise_by_another_program(log: list[AuditEvent]) -> None:
+def test_export_reformatted_by_another_program_verifies(log: list[AuditEvent]) -> None:
     """What counts is the content; blank lines and spaces mean nothing."""
     lines = [json.dumps(json.loads(line), indent=None, ensure_ascii=False) for line in exported()]
     assert ODD in json.loads(lines[0])["record"]["details"]["reason"]
@@ -85,7 +85,7 @@ def tampered(line: str, **record: object) -> str:
     ],
     ids=str,
 )
-def test_a_tampered_line_is_named(
+def test_verify_export_names_a_tampered_line(
     change: dict[str, object], says: str, log: list[AuditEvent]
 ) -> None:
     lines = exported()
@@ -96,24 +96,24 @@ def test_a_tampered_line_is_named(
 
 
 @pytest.mark.parametrize("line", ["{}", "[]", "null", "no json", '{"record": 1}', '"text"'])
-def test_a_line_that_is_no_event_is_named(line: str, log: list[AuditEvent]) -> None:
+def test_verify_export_names_a_line_that_is_no_event(line: str, log: list[AuditEvent]) -> None:
     verdict = verify.verify_export([*exported(), line])
     assert (verdict.checked, verdict.broken) == (4, f"not an event: {line!r}")
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
-def test_a_missing_line_is_named(missing: int, log: list[AuditEvent]) -> None:
+def test_verify_export_names_a_missing_line(missing: int, log: list[AuditEvent]) -> None:
     lines = exported()
     del lines[missing]
     assert verify.verify_export(lines).broken.startswith(f"event {missing + 2}: follows")
 
 
-def test_two_lines_swapped_are_named(log: list[AuditEvent]) -> None:
+def test_verify_export_names_two_swapped_lines(log: list[AuditEvent]) -> None:
     one, two, three, four = exported()
     assert verify.verify_export([one, three, two, four]).broken.startswith("event 3: follows")
 
 
-def test_a_filtered_export_verifies_as_a_partial_one_only(log: list[AuditEvent]) -> None:
+def test_verify_export_of_a_filtered_log_needs_partial(log: list[AuditEvent]) -> None:
     lines = list(export.json_lines(AuditEvent.objects.filter(name="b").order_by("sequence")))
     assert verify.verify_export(lines).broken.startswith("event 2: follows event 0")
     verdict = verify.verify_export(lines, partial=True)
@@ -136,7 +136,7 @@ def test_partial_export_shows_tampering_and_broken_order(
 # --- CSV ----------------------------------------------------------------------------------------
 
 
-def test_the_table_says_who_did_what_to_what(log: list[AuditEvent]) -> None:
+def test_csv_says_who_did_what_to_which_object(log: list[AuditEvent]) -> None:
     rows = table()
     assert len(rows) == 4
     first = rows[0]
@@ -162,7 +162,7 @@ def test_the_table_says_who_did_what_to_what(log: list[AuditEvent]) -> None:
     assert {key: first[key] for key in told} == told
 
 
-def test_line_breaks_quotes_and_other_scripts_come_back_as_they_were(
+def test_csv_keeps_line_breaks_quotes_and_scripts(
     log: list[AuditEvent],
 ) -> None:
     """But for what can't be seen or turns the line around: that is escaped, as on pages."""
@@ -170,13 +170,13 @@ def test_line_breaks_quotes_and_other_scripts_come_back_as_they_were(
     assert [row["reason"] for row in table()] == [escaped] * 4
 
 
-def test_an_empty_log_is_a_header() -> None:
+def test_csv_of_an_empty_log_is_a_header() -> None:
     assert list(export.csv_lines(AuditEvent.objects.all())) == [
         "\ufeff" + ",".join(export.CSV_HEADER) + "\r\n"
     ]
 
 
-def test_an_event_without_a_target_has_empty_cells() -> None:
+def test_csv_event_without_a_target_has_empty_cells() -> None:
     export.record("csv", {}, caller("ada"))
     (row,) = table()
     assert (row["action"], row["name"], row["object_id"]) == ("audit.export", "", "")
@@ -204,7 +204,7 @@ def test_csv_row_with_formulas_has_them_as_text(start: str) -> None:
 
 
 @pytest.mark.parametrize("harmless", ["a=b", "x-1", "'quoted", " =1", "5"])
-def test_what_is_no_formula_is_left_as_it_is(harmless: str) -> None:
+def test_csv_text_without_a_formula_is_unchanged(harmless: str) -> None:
     audit_log.write(named(harmless))
     assert table()[0]["name"] == harmless
 
@@ -212,7 +212,7 @@ def test_what_is_no_formula_is_left_as_it_is(harmless: str) -> None:
 # --- on the record ------------------------------------------------------------------------------
 
 
-def test_exporting_is_on_the_record_before_it_begins() -> None:
+def test_export_is_recorded_before_it_begins() -> None:
     event = export.record("jsonl", {"who": "ada"}, caller("aldo"))
     record = json.loads(event.record)
     assert (record["phase"], record["action"]) == ("access", "audit.export")
@@ -224,7 +224,7 @@ def test_exporting_is_on_the_record_before_it_begins() -> None:
 @pytest.mark.parametrize(
     "change", [{"hash": 5}, {"record": {"sequence": "1"}}, {"record": []}, {"prev_hash": None}]
 )
-def test_a_line_of_the_wrong_shape_is_named_and_stops_nothing_else(change: dict[str, Any]) -> None:
+def test_verify_export_names_a_line_of_the_wrong_shape(change: dict[str, Any]) -> None:
     audit_log.write(named("book"))
     line = json.dumps(json.loads(exported()[0]) | change)
     for partial in (False, True):
@@ -232,7 +232,7 @@ def test_a_line_of_the_wrong_shape_is_named_and_stops_nothing_else(change: dict[
 
 
 @pytest.mark.parametrize("wide", ["＝1+1", "＋1", "＠x", "\n=1"])
-def test_wide_and_hidden_formulas_are_neutralised(wide: str) -> None:
+def test_csv_row_with_wide_or_hidden_formulas_has_them_as_text(wide: str) -> None:
     event = audit_log.write(named(wide))
     assert export.csv_row(event)[export.CSV_HEADER.index("name")] == f"'{readable(wide)}"
 
@@ -259,12 +259,12 @@ def test_csv_in_a_spreadsheet_keeps_accents_ids_and_names() -> None:
 @pytest.mark.parametrize(
     "text", ["2026-01", "1/2", "12:30", "1.5", "1e5", "Sept 2", "TRUE", "0012"]
 )
-def test_what_a_spreadsheet_would_take_for_a_number_or_a_date_is_text(text: str) -> None:
+def test_csv_value_like_a_number_or_a_date_is_text(text: str) -> None:
     audit_log.write(named(text))
     assert table()[0]["name"] == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["march", "v1.5", "book_2026", "1a", "127", "a,b"])
-def test_what_a_spreadsheet_leaves_as_it_is_stays_so(text: str) -> None:
+def test_csv_value_that_spreadsheets_keep_is_unchanged(text: str) -> None:
     audit_log.write(named(text))
     assert table()[0]["name"] == text

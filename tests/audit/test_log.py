@@ -64,18 +64,18 @@ def tampered(log: list[AuditEvent]) -> list[AuditEvent]:
 # --- appending ----------------------------------------------------------------------------------
 
 
-def test_an_empty_log_is_intact() -> None:
+def test_verify_empty_log_is_intact() -> None:
     assert verify.verify() == verify.Verdict(0, 0, GENESIS)
 
 
-def test_events_are_numbered_from_one_and_each_seals_the_one_before(log: list[AuditEvent]) -> None:
+def test_events_are_numbered_from_one_and_chained(log: list[AuditEvent]) -> None:
     assert [event.sequence for event in log] == [1, 2, 3, 4, 5]
     assert [event.prev_hash for event in log] == [GENESIS, *(e.hash for e in log[:-1])]
     assert len({event.hash for event in log}) == LAST
     assert verify.verify() == verify.Verdict(LAST, LAST, log[-1].hash)
 
 
-def test_an_event_comes_back_from_the_database_as_it_was_written() -> None:
+def test_event_is_read_back_as_it_was_written() -> None:
     written = audit_log.write(ENTRY)
     event = AuditEvent.objects.get()
     record = json.loads(event.record)
@@ -97,14 +97,14 @@ def test_an_event_comes_back_from_the_database_as_it_was_written() -> None:
     assert (event.actor, event.name, event.outcome) == ("Ada|test|ada", "book", "denied")
 
 
-def test_an_event_about_no_target_and_no_operation_is_one_too() -> None:
+def test_event_without_target_and_operation_is_written() -> None:
     audit_log.write(replace(ENTRY, operation_id=None, target=None, details=None))
     event = AuditEvent.objects.get()
     assert (event.operation_id, event.cluster, event.name) == (None, "", "")
     assert not verify.verify().broken
 
 
-def test_an_operation_has_one_intent_only() -> None:
+def test_intent_of_an_operation_is_written_once() -> None:
     intent = replace(ENTRY, phase=Phase.INTENT, outcome=Outcome.NONE)
     audit_log.write(intent)
     with pytest.raises(LogUnwritable):
@@ -114,14 +114,14 @@ def test_an_operation_has_one_intent_only() -> None:
     assert not verify.verify().broken
 
 
-def test_what_can_not_be_durable_is_not_written() -> None:
+def test_write_inside_another_transaction_is_refused() -> None:
     """Inside somebody else's transaction a commit would be no commit."""
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         audit_log.write(ENTRY)
     assert not AuditEvent.objects.exists()
 
 
-def test_sixteen_writers_leave_no_gap() -> None:
+def test_write_by_sixteen_threads_leaves_no_gap() -> None:
     def write(writer: int) -> None:
         for number in range(10):
             audit_log.write(replace(ENTRY, message=f"{writer}/{number}"))
@@ -131,7 +131,7 @@ def test_sixteen_writers_leave_no_gap() -> None:
     assert (verdict.checked, verdict.last_sequence, verdict.broken) == (160, 160, "")
 
 
-def test_numbers_that_json_does_not_have_are_refused() -> None:
+def test_write_of_numbers_outside_json_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         audit_log.write(replace(ENTRY, details={"share": float("nan")}))
     assert not AuditEvent.objects.exists()
@@ -248,7 +248,7 @@ TAMPERING: dict[str, tuple[Callable[[], None], int, str]] = {
 
 
 @pytest.mark.parametrize(("tamper", "number", "says"), TAMPERING.values(), ids=TAMPERING)
-def test_the_first_broken_link_is_named(
+def test_verify_names_the_first_broken_link(
     tamper: Callable[[], None], number: int, says: str, tampered: list[AuditEvent]
 ) -> None:
     assert not verify.verify().broken
@@ -260,16 +260,14 @@ def test_the_first_broken_link_is_named(
     assert verdict.checked == intact
 
 
-def test_of_two_changes_the_first_is_named(tampered: list[AuditEvent]) -> None:
+def test_verify_with_two_changes_names_the_first(tampered: list[AuditEvent]) -> None:
     sql("UPDATE LOG SET actor = 'x' WHERE sequence >= 4")
     assert verify.verify().broken.startswith("event 4: ")
     sql("UPDATE LOG SET actor = 'x' WHERE sequence = 2")
     assert verify.verify().broken.startswith("event 2: ")
 
 
-def test_another_key_verifies_nothing_and_is_told_from_tampering(
-    log: list[AuditEvent], settings: Any
-) -> None:
+def test_verify_with_another_key_says_so(log: list[AuditEvent], settings: Any) -> None:
     settings.AUDIT_KEY = "another-key-" * 4
     verdict = verify.verify()
     assert verdict.checked == 0
@@ -277,7 +275,7 @@ def test_another_key_verifies_nothing_and_is_told_from_tampering(
     assert settings.AUDIT_KEY not in verdict.broken
 
 
-def test_a_chain_that_goes_on_with_another_key_is_named_where_it_changes(
+def test_verify_chain_continued_with_another_key_names_the_event(
     log: list[AuditEvent], settings: Any
 ) -> None:
     right, settings.AUDIT_KEY = settings.AUDIT_KEY, "another-key-" * 4
@@ -298,7 +296,7 @@ def rotated(settings: Any) -> list[AuditEvent]:
     return [*before, *(audit_log.write(replace(ENTRY, message=f"event {n}")) for n in (3, 4))]
 
 
-def test_a_chain_goes_on_over_a_change_of_the_key(rotated: list[AuditEvent]) -> None:
+def test_verify_chain_over_a_key_rotation_is_intact(rotated: list[AuditEvent]) -> None:
     verdict = verify.verify()
     assert (verdict.checked, verdict.broken) == (4, "")
     assert verify.verify_export(map(export_line, rotated)).broken == ""
@@ -307,16 +305,12 @@ def test_a_chain_goes_on_over_a_change_of_the_key(rotated: list[AuditEvent]) -> 
     assert verify.verify_export(some, partial=True).checked == 2
 
 
-def test_without_the_retired_key_what_it_sealed_can_not_be_verified(
-    rotated: list[AuditEvent], settings: Any
-) -> None:
+def test_verify_without_the_retired_key_says_so(rotated: list[AuditEvent], settings: Any) -> None:
     settings.AUDIT_RETIRED_KEYS = []
     assert verify.verify().broken.startswith("event 1: was sealed with another key")
 
 
-def test_a_retired_key_seals_nothing_after_its_time(
-    rotated: list[AuditEvent], settings: Any
-) -> None:
+def test_retired_key_cannot_seal_newer_events(rotated: list[AuditEvent], settings: Any) -> None:
     """Whoever stole it can't add to the log, nor seal an event anew that came later."""
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = OLD, []
     audit_log.write(ENTRY)
@@ -324,9 +318,7 @@ def test_a_retired_key_seals_nothing_after_its_time(
     assert verify.verify().broken.startswith("event 5: was sealed with another key")
 
 
-def test_what_a_retired_key_sealed_can_not_be_changed_with_it(
-    rotated: list[AuditEvent], settings: Any
-) -> None:
+def test_retired_key_cannot_change_what_it_sealed(rotated: list[AuditEvent], settings: Any) -> None:
     """Its hash would change, and the next event, sealed with the new key, names the old one."""
     triggers.remove(connection)
     text = rotated[1].record.replace("event 2", "event X")
@@ -335,7 +327,7 @@ def test_what_a_retired_key_sealed_can_not_be_changed_with_it(
     assert verify.verify().broken.startswith("event 3: does not continue the event before it")
 
 
-def test_a_tail_cut_off_shows_only_in_the_head(tampered: list[AuditEvent]) -> None:
+def test_truncated_log_shows_only_in_its_head(tampered: list[AuditEvent]) -> None:
     """The chain alone can't tell; the head that left the machine can."""
     head = verify.verify().head
     sql("DELETE FROM LOG WHERE sequence > 3")
@@ -363,14 +355,14 @@ def lines() -> Iterator[list[str]]:
     logger.removeHandler(ear)
 
 
-def test_the_line_is_logged_after_the_commit_and_not_before(lines: list[str]) -> None:
+def test_log_line_is_written_after_the_commit(lines: list[str]) -> None:
     with audit_log.appending():
         audit_log.append(ENTRY)
         assert lines == []
     assert len(lines) == 1
 
 
-def test_the_line_is_the_line_of_the_export_and_verifies(lines: list[str]) -> None:
+def test_log_line_equals_the_export_and_verifies(lines: list[str]) -> None:
     for _ in range(3):
         audit_log.write(ENTRY)
     assert lines == [export_line(e) for e in AuditEvent.objects.order_by("sequence")]
@@ -378,7 +370,7 @@ def test_the_line_is_the_line_of_the_export_and_verifies(lines: list[str]) -> No
     assert all("\n" not in line for line in lines)
 
 
-def test_what_was_rolled_back_was_never_said(lines: list[str]) -> None:
+def test_log_line_of_a_rollback_is_not_written(lines: list[str]) -> None:
     class GaveUp(Exception):
         pass
 
@@ -389,7 +381,7 @@ def test_what_was_rolled_back_was_never_said(lines: list[str]) -> None:
     assert not AuditEvent.objects.exists()
 
 
-def test_no_secret_is_in_the_log_or_its_lines(lines: list[str], settings: Any) -> None:
+def test_log_and_its_lines_hold_no_secret(lines: list[str], settings: Any) -> None:
     audit_log.write(ENTRY)
     text = AuditEvent.objects.get().record + "".join(lines)
     for secret in (settings.SECRET_KEY, settings.AUDIT_KEY):
@@ -397,7 +389,7 @@ def test_no_secret_is_in_the_log_or_its_lines(lines: list[str], settings: Any) -
     assert audit_log.key_id() in text
 
 
-def test_a_password_in_a_clusters_address_does_not_get_into_its_endpoint() -> None:
+def test_cluster_endpoint_hides_the_password_of_its_address() -> None:
     cluster = cluster_at("https://root:s3cret@milvus.example:19530", "root:s3cret")
     assert cluster.endpoint == "https://milvus.example:19530"
     assert "s3cret" not in repr(cluster)

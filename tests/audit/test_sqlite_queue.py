@@ -25,7 +25,7 @@ def lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "log.sqlite-writer.lock"
 
 
-def test_one_at_a_time(lock_file: Path) -> None:
+def test_writer_slot_is_held_by_one_thread_at_a_time(lock_file: Path) -> None:
     sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 20}
     inside, most, all_of_them = 0, 0, 0
 
@@ -45,7 +45,7 @@ def test_one_at_a_time(lock_file: Path) -> None:
     assert (most, all_of_them) == (1, 8)
 
 
-def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
+def test_writer_slot_past_the_timeout_raises_database_is_locked() -> None:
     began = time.monotonic()
     with writer_slot(), pytest.raises(OperationalError, match="database is locked"), writer_slot():
         pass
@@ -54,7 +54,7 @@ def test_who_waits_longer_than_sqlite_would_is_told_what_sqlite_says() -> None:
         pass
 
 
-def test_turn_that_does_not_come_lets_few_wait(lock_file: Path) -> None:
+def test_writer_slot_that_never_frees_lets_few_wait(lock_file: Path) -> None:
     sqlite_queue.connection.settings_dict["OPTIONS"] = {"timeout": 4}
     waited: list[float] = []
 
@@ -81,7 +81,7 @@ def test_turn_that_does_not_come_lets_few_wait(lock_file: Path) -> None:
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_turn_leaves_a_lock_that_nobody_else_can_hold(lock_file: Path, existing: bool) -> None:
+def test_writer_slot_lock_file_is_private(lock_file: Path, existing: bool) -> None:
     if existing:
         lock_file.touch()
         lock_file.chmod(0o644)
@@ -94,14 +94,14 @@ def test_turn_leaves_a_lock_that_nobody_else_can_hold(lock_file: Path, existing:
     assert lock_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_on_postgresql_nobody_waits_here(lock_file: Path) -> None:
+def test_writer_slot_on_postgresql_never_waits(lock_file: Path) -> None:
     sqlite_queue.connection.vendor = "postgresql"
     with writer_slot(), writer_slot():
         pass
     assert not lock_file.exists()
 
 
-def test_turn_without_a_lock_file_has_no_order(
+def test_writer_slot_without_a_lock_file_has_no_order(
     lock_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock_file.mkdir()

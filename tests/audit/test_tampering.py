@@ -187,7 +187,7 @@ def said_of(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_it_is_named_by_the_chain_or_by_the_copy(case: Case, copy: Path) -> None:
+def test_verify_audit_log_names_each_kind_of_tampering(case: Case, copy: Path) -> None:
     assert said_of("--against", str(copy)) == ""
     triggers.remove(connection)
     case.tamper()
@@ -198,7 +198,7 @@ def test_it_is_named_by_the_chain_or_by_the_copy(case: Case, copy: Path) -> None
     assert re.search(case.against or case.says, beside_the_copy)
 
 
-def test_everything_that_is_wrong_is_said_at_once(copy: Path) -> None:
+def test_verify_audit_log_names_all_problems_at_once(copy: Path) -> None:
     triggers.remove(connection)
     claim_made_up()
     cut_the_tail()
@@ -271,7 +271,7 @@ def each() -> str:
 
 
 @pytest.mark.parametrize("change", [weakened, lifted, narrowed])
-def test_a_trigger_that_does_not_stop_it_any_more_is_named_and_put_back(
+def test_protect_audit_log_restores_a_weakened_trigger(
     change: Callable[[], None], copy: Path
 ) -> None:
     change()
@@ -287,7 +287,7 @@ def test_a_trigger_that_does_not_stop_it_any_more_is_named_and_put_back(
         sql("DELETE FROM LOG WHERE sequence = 1")
 
 
-def test_a_trigger_that_is_not_ours_is_named_and_left_to_a_person(copy: Path) -> None:
+def test_verify_audit_log_names_a_foreign_trigger(copy: Path) -> None:
     """It could keep events from being written."""
     body = "BEGIN SELECT 1; END"
     if connection.vendor == "postgresql":
@@ -302,12 +302,12 @@ def test_a_trigger_that_is_not_ours_is_named_and_left_to_a_person(copy: Path) ->
         sql(f"DROP TRIGGER theirs{on_log()}")
 
 
-def test_nothing_is_recorded_when_nothing_was_put_back(copy: Path) -> None:
+def test_protect_audit_log_without_damage_records_nothing(copy: Path) -> None:
     assert run("protect_audit_log") == "Nothing had to be restored.\n"
     assert AuditEvent.objects.count() == 5
 
 
-def test_a_claim_that_was_lost_is_put_back_and_the_operation_is_open_again() -> None:
+def test_protect_audit_log_restores_a_lost_claim() -> None:
     begun(1)
     held = Claim.objects.get()
     sql(f"DELETE FROM {CLAIMS}")
@@ -318,7 +318,7 @@ def test_a_claim_that_was_lost_is_put_back_and_the_operation_is_open_again() -> 
     assert said_of() == ""
 
 
-def test_a_lost_claim_whose_target_somebody_else_holds_is_left_to_a_person() -> None:
+def test_protect_audit_log_leaves_a_claim_held_by_another() -> None:
     begun(1)
     run_without_claim = AuditEvent.objects.latest("sequence")
     sql(f"DELETE FROM {CLAIMS}")
@@ -330,7 +330,7 @@ def test_a_lost_claim_whose_target_somebody_else_holds_is_left_to_a_person() -> 
     assert f"the operation of event {run_without_claim.sequence} is open" in said
 
 
-def test_a_note_says_what_was_done_from_outside(copy: Path) -> None:
+def test_note_in_audit_log_records_the_note(copy: Path) -> None:
     assert (
         run("note_in_audit_log", "Restored the backup of 1 May")
         == "Recorded the note as event 6.\n"

@@ -64,7 +64,7 @@ CHANGES: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_changing_or_deleting_is_refused_and_changes_nothing(change: Callable[[], object]) -> None:
+def test_change_or_delete_is_refused_by_the_database(change: Callable[[], object]) -> None:
     before = all_rows()
     with pytest.raises(DatabaseError, match=triggers.MESSAGE), transaction.atomic():
         change()
@@ -84,7 +84,7 @@ VENDORS_OWN = {
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_databases_own_ways_are_refused_too(number: int) -> None:
+def test_truncate_and_replace_are_refused_by_the_database(number: int) -> None:
     """TRUNCATE in PostgreSQL; in SQLite REPLACE, which deletes without a word to triggers."""
     before = all_rows()
     with pytest.raises(DatabaseError, match=triggers.MESSAGE), transaction.atomic():
@@ -93,7 +93,7 @@ def test_the_databases_own_ways_are_refused_too(number: int) -> None:
 
 
 @pytest.mark.parametrize("same", ["hash", "sequence", "operation_id"])
-def test_a_newcomer_that_clashes_in_one_column_takes_no_ones_place(same: str) -> None:
+def test_insert_that_clashes_in_one_column_replaces_nothing(same: str) -> None:
     """What PostgreSQL calls a duplicate, SQLite's REPLACE would make room for."""
     entry = Entry(phase=Phase.INTENT, action="x", caller=caller())
     audit_log.write(replace(entry, operation_id=uuid4()))
@@ -109,7 +109,7 @@ def test_a_newcomer_that_clashes_in_one_column_takes_no_ones_place(same: str) ->
     assert all_rows() == before
 
 
-def test_the_model_refuses_before_the_database_has_to(log: list[AuditEvent]) -> None:
+def test_model_refuses_change_and_delete_without_triggers(log: list[AuditEvent]) -> None:
     triggers.remove(connection)
     with pytest.raises(TypeError, match="never deleted"):
         log[0].delete()
@@ -121,13 +121,13 @@ def test_the_model_refuses_before_the_database_has_to(log: list[AuditEvent]) -> 
     assert {row["actor"] for row in all_rows()} == {"Ada|test|ada"}
 
 
-def test_appending_goes_on() -> None:
+def test_append_with_triggers_works() -> None:
     assert audit_log.write(
         Entry(phase=Phase.ACCESS, action="audit.export", caller=caller())
     ).sequence == len(all_rows())
 
 
-def test_installing_twice_is_harmless_and_removing_opens_the_table() -> None:
+def test_triggers_installed_twice_and_removed_work() -> None:
     triggers.install(connection)
     triggers.remove(connection)
     triggers.remove(connection)

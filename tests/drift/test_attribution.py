@@ -57,14 +57,14 @@ def left_unknown(begun: Watched, chain: Chain, name: str = "book") -> Confirmati
 
 
 @as_2620
-def test_what_we_dropped_leaves_the_inventory_without_a_word(begun: Watched) -> None:
+def test_own_drop_records_no_drift(begun: Watched) -> None:
     assert drop(begun) is Outcome.SUCCEEDED
     assert begun.look().events == {}
     assert not SeenCollection.objects.exists()
 
 
 @as_2620
-def test_a_namesake_of_what_we_dropped_appeared_and_replaced_nothing(begun: Watched) -> None:
+def test_namesake_after_an_own_drop_is_recorded_as_appeared(begun: Watched) -> None:
     drop(begun)
     begun.add("book")
     begun.look()
@@ -72,7 +72,7 @@ def test_a_namesake_of_what_we_dropped_appeared_and_replaced_nothing(begun: Watc
 
 
 @as_2620
-def test_what_was_renamed_by_others_and_then_dropped_by_us_is_ours(begun: Watched) -> None:
+def test_own_drop_after_an_external_rename_records_no_drift(begun: Watched) -> None:
     begun.rename("book", "tome")
     assert drop(begun, "tome") is Outcome.SUCCEEDED
     begun.look()
@@ -80,7 +80,7 @@ def test_what_was_renamed_by_others_and_then_dropped_by_us_is_ours(begun: Watche
 
 
 @as_2620
-def test_a_namesake_dropped_by_others_after_ours_is_theirs(begun: Watched) -> None:
+def test_namesake_dropped_externally_after_an_own_drop_is_gone(begun: Watched) -> None:
     drop(begun)
     begun.add("book")
     begun.look()
@@ -90,9 +90,7 @@ def test_a_namesake_dropped_by_others_after_ours_is_theirs(begun: Watched) -> No
 
 
 @as_2620
-def test_while_an_operation_is_open_nothing_is_said_and_then_it_was_ours(
-    begun: Watched, chain: Chain
-) -> None:
+def test_open_operation_hides_its_target_until_it_is_settled(begun: Watched, chain: Chain) -> None:
     confirmation = left_unknown(begun, chain)
     begun.drop("book")  # as the drop that was on its way
     begun.look()
@@ -104,7 +102,7 @@ def test_while_an_operation_is_open_nothing_is_said_and_then_it_was_ours(
 
 
 @as_2620
-def test_an_operation_that_failed_explains_nothing(
+def test_failed_operation_explains_no_later_drop(
     begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     confirmation = left_unknown(begun, chain)
@@ -118,7 +116,7 @@ def test_an_operation_that_failed_explains_nothing(
 
 @as_2620
 @pytest.mark.parametrize("namesake", [False, True], ids=["gone", "replaced"])
-def test_an_operation_that_sent_nothing_is_not_said_to_come_late(
+def test_failed_operation_that_sent_nothing_is_not_named_as_late(
     begun: Watched, chain: Chain, namesake: bool
 ) -> None:
     chain.proxy.refuse()
@@ -140,7 +138,7 @@ def told_last() -> str:
 
 
 @as_2620
-def test_an_open_operation_on_one_does_not_hide_another(begun: Watched, chain: Chain) -> None:
+def test_open_operation_hides_no_other_collection(begun: Watched, chain: Chain) -> None:
     begun.add("film")
     begun.look()
     left_unknown(begun, chain)
@@ -150,7 +148,7 @@ def test_an_open_operation_on_one_does_not_hide_another(begun: Watched, chain: C
 
 
 @as_2620
-def test_a_partition_that_is_being_dropped_does_not_hide_its_collection(begun: Watched) -> None:
+def test_open_partition_drop_does_not_hide_its_collection(begun: Watched) -> None:
     with claimed(begun, Action.DROP_PARTITION, 0):
         begun.drop("book")
         begun.look()
@@ -158,9 +156,7 @@ def test_a_partition_that_is_being_dropped_does_not_hide_its_collection(begun: W
 
 
 @as_2620
-def test_a_drop_by_another_account_of_ours_at_the_same_server_is_ours(
-    begun: Watched, settings: Any
-) -> None:
+def test_own_drop_under_another_cluster_key_records_no_drift(begun: Watched, settings: Any) -> None:
     settings.CLUSTERS |= {"admin": replace(settings.CLUSTERS["main"], key="admin", label="Admin")}
     carry_out(consent(replace(begun.target(), cluster="admin")))
     begun.look()
@@ -169,7 +165,7 @@ def test_a_drop_by_another_account_of_ours_at_the_same_server_is_ours(
 
 
 @as_30
-def test_in_strict_mode_it_is_ours_in_every_moment(
+def test_strict_drop_in_every_phase_records_no_drift(
     begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     """A look after the rename, and one after the drop, before anything is recorded of them."""
@@ -188,7 +184,7 @@ def test_in_strict_mode_it_is_ours_in_every_moment(
 
 
 @as_2620
-def test_a_drop_of_ours_that_ends_after_the_list_was_read(begun: Watched, chain: Chain) -> None:
+def test_own_drop_that_ends_after_the_list_records_no_drift(begun: Watched, chain: Chain) -> None:
     """The list shows it gone, and its outcome comes after the list."""
     results: list[Any] = []
 
@@ -206,7 +202,7 @@ def test_a_drop_of_ours_that_ends_after_the_list_was_read(begun: Watched, chain:
 
 @as_2620
 @pytest.mark.parametrize("moment", ["ShowCollections", "DescribeCollection"])
-def test_a_drop_of_ours_in_the_middle_of_a_look(moment: str, begun: Watched, chain: Chain) -> None:
+def test_own_drop_during_a_scan_records_no_drift(moment: str, begun: Watched, chain: Chain) -> None:
     """Also when a short list made the watch ask for it: what it asked may be gone by us."""
     done: list[Any] = []
     if moment == "DescribeCollection":
@@ -272,7 +268,7 @@ def claimed(begun: Watched, action: Action, id_: int) -> Iterator[uuid.UUID]:
     end(operation, Outcome.REFUSED, "given back")
 
 
-def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, chain: Chain) -> None:
+def test_rename_of_an_operation_undone_records_no_drift(begun: Watched, chain: Chain) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(DROP, operation))
         begun.look()
@@ -281,7 +277,7 @@ def test_what_is_taken_aside_and_given_back_was_never_renamed(begun: Watched, ch
     assert seen() == []
 
 
-def test_a_list_that_shows_it_aside_while_the_operation_ends_says_nothing(
+def test_list_with_a_private_name_of_one_just_ended_is_no_drift(
     begun: Watched, chain: Chain
 ) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
@@ -312,7 +308,7 @@ def test_namesake_renamed_by_mistake_keeps_its_name_in_drift(begun: Watched, cha
 
 
 @as_2620
-def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched) -> None:
+def test_private_name_left_behind_is_kept_and_its_drop_recorded(begun: Watched) -> None:
     """Its operation tells why it is called like that. What others do to it then is theirs."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(DROP, operation))
@@ -324,7 +320,7 @@ def test_what_stays_aside_is_in_the_inventory_and_its_end_is_news(begun: Watched
 
 
 @as_2620
-def test_what_goes_under_its_private_name_may_be_our_late_drop(begun: Watched) -> None:
+def test_private_name_dropped_may_be_an_own_late_drop(begun: Watched) -> None:
     """Closed as failed, and left aside because its own name was taken: the drop may still come."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(DROP, operation))
@@ -348,7 +344,7 @@ def test_late_rename_taken_back_is_no_external_rename(
     assert seen() == []
 
 
-def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
+def test_private_name_left_behind_renamed_is_recorded(begun: Watched) -> None:
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(DROP, operation))
     begun.look()
@@ -357,7 +353,7 @@ def test_what_stays_aside_and_gets_another_name_is_news(begun: Watched) -> None:
     assert seen() == [f"renamed {private}", "renamed book_kept"]
 
 
-def test_a_name_that_only_looks_private_hides_nothing(begun: Watched) -> None:
+def test_name_that_only_looks_private_is_recorded(begun: Watched) -> None:
     begun.rename("book", private := private_name(DROP, uuid.uuid4()))
     begun.look()
     assert seen() == ["renamed book", f"renamed {private}"]
@@ -371,9 +367,7 @@ def ended(begun: Watched) -> uuid.UUID:
     return operation
 
 
-def test_a_stranger_hides_nothing_under_a_private_name_of_ours(
-    begun: Watched, ended: uuid.UUID
-) -> None:
+def test_stranger_under_an_own_private_name_is_recorded(begun: Watched, ended: uuid.UUID) -> None:
     """Who sees Milvus sees such names, and the operation only ever renamed `book`."""
     begun.add("payroll")
     begun.look()
@@ -385,7 +379,7 @@ def test_a_stranger_hides_nothing_under_a_private_name_of_ours(
     assert seen()[3:] == [f"renamed {private}", "renamed book_2"]
 
 
-def test_a_private_name_of_ours_means_nothing_elsewhere(
+def test_private_name_in_another_database_is_recorded(
     begun: Watched, ended: uuid.UUID, make_collection: Seeds
 ) -> None:
     elsewhere = Watched(make_collection, make_collection.database())
@@ -396,7 +390,7 @@ def test_a_private_name_of_ours_means_nothing_elsewhere(
     assert seen() == ["renamed book", f"renamed {private}"]
 
 
-def test_only_the_very_private_name_is_ours(begun: Watched, ended: uuid.UUID) -> None:
+def test_private_name_in_another_case_is_recorded(begun: Watched, ended: uuid.UUID) -> None:
     begun.rename("book", shouted := f"{DROP}{ended.hex.upper()}")
     begun.look()
     assert seen() == ["renamed book", f"renamed {shouted}"]

@@ -49,7 +49,7 @@ def _side(side: CollectionEntry | None) -> str:
         ([(A, "x", 0), (B, "x", 0)], {A: {}, B: {"x": 0}}, ["a.x.0 > -"]),
     ],
 )
-def test_the_differences(
+def test_diff_finds_the_differences(
     known: list[tuple[str, str, int]], lists: dict[str, dict[str, int]], expected: list[str]
 ) -> None:
     assert told(known, lists) == expected

@@ -44,9 +44,7 @@ def short_list(*, but: tuple[str, ...] = ()) -> Any:
     return lambda _: reply.SerializeToString()
 
 
-def test_an_empty_list_takes_nothing_away_from_what_is_still_there(
-    begun: Watched, chain: Chain
-) -> None:
+def test_empty_list_alone_makes_nothing_gone(begun: Watched, chain: Chain) -> None:
     chain.relay.answer("ShowCollections", short_list())
     assert begun.look().events == {}
     chain.relay.forward("ShowCollections")
@@ -72,7 +70,7 @@ def test_collection_no_longer_visible_is_reported_not_gone(begun: Watched, chain
     assert listed < first["recorded_at"], "it was in the first list only, and not in those since"
 
 
-def test_what_comes_back_into_the_list_was_never_away(begun: Watched, chain: Chain) -> None:
+def test_collection_back_in_the_list_was_never_gone(begun: Watched, chain: Chain) -> None:
     chain.relay.answer("ShowCollections", short_list())
     begun.look()
     assert SeenCollection.objects.exclude(last_listed_at=None).exists()
@@ -97,7 +95,7 @@ FAULTS = {
 
 @as_2620
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_an_error_keeps_the_inventory_as_it_was(fault: Any, begun: Watched, chain: Chain) -> None:
+def test_read_error_keeps_the_inventory(fault: Any, begun: Watched, chain: Chain) -> None:
     before = list(WatchedDatabase.objects.values())
     fault(chain)
     begun.drop("book")
@@ -111,7 +109,7 @@ def test_an_error_keeps_the_inventory_as_it_was(fault: Any, begun: Watched, chai
 
 
 @as_2620
-def test_no_answer_when_it_is_asked_by_name_is_no_proof(begun: Watched, chain: Chain) -> None:
+def test_failed_read_by_name_is_no_proof_of_gone(begun: Watched, chain: Chain) -> None:
     begun.drop("book")
     chain.relay.fail("DescribeCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
     assert begun.look().problems
@@ -145,9 +143,7 @@ def test_collection_moved_out_of_sight_is_not_gone(begun: Watched, make_collecti
     assert begun.look(elsewhere).events == {}
 
 
-def test_a_right_that_is_given_back_does_not_make_something_new(
-    begun: Watched, chain: Chain
-) -> None:
+def test_collection_visible_again_is_recorded_as_older(begun: Watched, chain: Chain) -> None:
     """Seen for the first time, and older than the last list: the log says so."""
     chain.relay.answer("ShowCollections", short_list())
     begun.look()
@@ -159,9 +155,7 @@ def test_a_right_that_is_given_back_does_not_make_something_new(
     assert "It was created before that, so until now it could not be seen." in message
 
 
-def test_databases_that_may_not_be_listed_leave_the_known_ones(
-    fake: FakeMilvus, settings: Any
-) -> None:
+def test_databases_that_may_not_be_listed_are_kept(fake: FakeMilvus, settings: Any) -> None:
     fake.add("book")
     fake.add("film", database="second")
     cluster = _main()
@@ -174,7 +168,7 @@ def test_databases_that_may_not_be_listed_leave_the_known_ones(
     assert "--database" in report.problems[0]
 
 
-def test_a_cluster_that_does_not_answer_at_all_is_left_alone(fake: FakeMilvus) -> None:
+def test_silent_cluster_keeps_its_inventory(fake: FakeMilvus) -> None:
     from collections_app.milvus.errors import Unreachable
 
     scan(_main())
@@ -184,7 +178,7 @@ def test_a_cluster_that_does_not_answer_at_all_is_left_alone(fake: FakeMilvus) -
     assert AuditEvent.objects.count() == 1
 
 
-def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) -> None:
+def test_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) -> None:
     fake.all_listed = False
     scan(_main())
     (event,) = AuditEvent.objects.all()
@@ -192,7 +186,7 @@ def test_a_first_list_that_may_be_short_is_recorded_as_such(fake: FakeMilvus) ->
     assert "only what the account of Milvus Admin was granted" in event.record
 
 
-def test_a_thousand_that_appear_are_a_thousand_events_and_one_chain(fake: FakeMilvus) -> None:
+def test_scan_with_a_thousand_new_collections_records_each(fake: FakeMilvus) -> None:
     scan(_main())
     for number in range(1000):
         fake.add(f"c{number}")

@@ -80,7 +80,7 @@ def once(*options: str) -> tuple[object, str, str]:
 # --- the lock -------------------------------------------------------------------------------------
 
 
-def test_it_is_held_by_one_and_says_by_whom(first: Any) -> None:
+def test_watch_lock_is_held_by_one_and_names_the_holder(first: Any) -> None:
     second = lock()
     assert first.take()
     assert not second.take()
@@ -92,7 +92,7 @@ def test_it_is_held_by_one_and_says_by_whom(first: Any) -> None:
     second.release()
 
 
-def test_a_second_watch_says_who_runs_and_fails(first: Any, real: Milvus) -> None:
+def test_watch_while_another_runs_names_it_and_fails(first: Any, real: Milvus) -> None:
     with pytest.raises(CommandError) as caught:
         call_command("watch", "--once")
     assert caught.value.returncode == 1
@@ -100,7 +100,7 @@ def test_a_second_watch_says_who_runs_and_fails(first: Any, real: Milvus) -> Non
     assert not AuditEvent.objects.exists()
 
 
-def test_a_lock_that_was_lost_is_somebody_elses(first: Any, tmp_path: Path) -> None:
+def test_watch_lock_lost_is_not_taken_again_while_held(first: Any, tmp_path: Path) -> None:
     lose(first)
     second = lock()
     assert second.take()
@@ -123,9 +123,7 @@ def lose(held: Any) -> None:
 # --- processes ------------------------------------------------------------------------------------
 
 
-def test_a_killed_watch_leaves_no_lock_and_one_that_waits_takes_over(
-    watched: Watched, shell: Shell
-) -> None:
+def test_watch_killed_frees_the_lock_for_a_waiting_one(watched: Watched, shell: Shell) -> None:
     limits = ("--database", watched.database)
     with running(shell, *limits) as one:
         until(WatchedDatabase.objects.exists, SLOW)
@@ -140,7 +138,7 @@ def test_a_killed_watch_leaves_no_lock_and_one_that_waits_takes_over(
             until(lambda: seen() == ["appeared book"], SLOW)
 
 
-def test_terminated_it_ends_well_and_soon(watched: Watched, shell: Shell) -> None:
+def test_watch_terminated_ends_soon_and_frees_the_lock(watched: Watched, shell: Shell) -> None:
     with running(shell, "--every", "3600", "--database", watched.database) as process:
         until(WatchedDatabase.objects.exists, SLOW)
         process.send_signal(signal.SIGTERM)
@@ -148,7 +146,7 @@ def test_terminated_it_ends_well_and_soon(watched: Watched, shell: Shell) -> Non
     assert lock_is_free()
 
 
-def test_one_that_loses_its_connections_takes_the_lock_again_and_goes_on(
+def test_watch_cut_off_from_its_database_takes_the_lock_again(
     watched: Watched, shell: Shell
 ) -> None:
     with running(shell, "--database", watched.database) as process:
@@ -160,7 +158,7 @@ def test_one_that_loses_its_connections_takes_the_lock_again_and_goes_on(
         assert process.poll() is None
 
 
-def test_one_whose_lock_went_to_another_stops(watched: Watched, shell: Shell) -> None:
+def test_watch_whose_lock_another_took_stops(watched: Watched, shell: Shell) -> None:
     with running(shell, "--every", "5", "--database", watched.database) as process:
         until(WatchedDatabase.objects.exists, SLOW)
         cut_off()
@@ -195,7 +193,7 @@ def lock_is_free() -> bool:
 # --- two that run all the same --------------------------------------------------------------------
 
 
-def test_two_that_saw_the_same_record_it_once(
+def test_scans_of_the_same_change_record_it_once(
     watched: Watched, faulty: Milvus, chain: Chain
 ) -> None:
     """Without any lock: the version of the inventory stops the second one."""
@@ -213,7 +211,9 @@ def test_two_that_saw_the_same_record_it_once(
     assert watched.look().events == {}
 
 
-def test_two_that_begin_at_once_begin_once(watched: Watched, faulty: Milvus, chain: Chain) -> None:
+def test_scans_that_begin_at_once_record_one_beginning(
+    watched: Watched, faulty: Milvus, chain: Chain
+) -> None:
     chain.relay.before("ShowCollections", lambda: on_own_connection(watched.look))
     with pytest.raises(Overtaken):
         watched.look()
@@ -223,9 +223,7 @@ def test_two_that_begin_at_once_begin_once(watched: Watched, faulty: Milvus, cha
 # --- half-way -------------------------------------------------------------------------------------
 
 
-def test_an_event_that_can_not_be_written_leaves_the_inventory_as_it_was(
-    watched: Watched, real: Milvus
-) -> None:
+def test_scan_with_an_unwritable_log_keeps_the_inventory(watched: Watched, real: Milvus) -> None:
     watched.add("book")
     watched.look()
     watched.drop("book")
@@ -268,7 +266,7 @@ def test_scan_killed_between_transactions_records_the_rest_once(
     assert sorted(seen()) == [f"appeared {name}" for name in names]
 
 
-def test_killed_with_sigkill_while_it_records_nothing_is_lost_or_twice(
+def test_scan_killed_while_recording_loses_and_repeats_nothing(
     watched: Watched, faulty: Milvus, shell: Shell
 ) -> None:
     watched.look()
@@ -295,7 +293,7 @@ def test_killed_with_sigkill_while_it_records_nothing_is_lost_or_twice(
 # --- the command ----------------------------------------------------------------------------------
 
 
-def test_a_single_look_says_what_it_recorded_and_what_it_could_not_read(
+def test_watch_once_prints_events_and_read_errors(
     watched: Watched, faulty: Milvus, chain: Chain
 ) -> None:
     limits = ("--database", watched.database)
@@ -308,7 +306,7 @@ def test_a_single_look_says_what_it_recorded_and_what_it_could_not_read(
     assert (code, out, "no answer" in err) == (1, "", True)
 
 
-def test_a_cluster_that_hangs_does_not_keep_the_others_from_being_watched(
+def test_watch_with_a_hanging_cluster_scans_the_others(
     watched: Watched, faulty: Milvus, chain: Chain, settings: Any
 ) -> None:
     hanging = replace(settings.CLUSTERS["main"], key="away", uri="http://127.0.0.1:1")
@@ -318,7 +316,7 @@ def test_a_cluster_that_hangs_does_not_keep_the_others_from_being_watched(
     assert err.startswith("away: ")
 
 
-def test_the_loop_goes_on_after_the_database_was_away(
+def test_watch_loop_after_a_database_outage_goes_on(
     watched: Watched, real: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four turns: two of them with a database that refuses, then one that is well."""
@@ -344,12 +342,12 @@ def test_the_loop_goes_on_after_the_database_was_away(
 
 
 @pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "86401"])
-def test_a_pause_that_is_none_is_refused(every: str) -> None:
+def test_watch_interval_that_is_invalid_is_refused(every: str) -> None:
     with pytest.raises(CommandError, match="--every is the seconds between two scans"):
         call_command("watch", f"--every={every}")
 
 
-def test_a_cluster_that_is_not_configured_is_named(real: Milvus) -> None:
+def test_watch_of_an_unconfigured_cluster_is_refused(real: Milvus) -> None:
     with pytest.raises(CommandError, match="No cluster nowhere is configured"):
         call_command("watch", "--cluster", "nowhere")
 
@@ -357,14 +355,12 @@ def test_a_cluster_that_is_not_configured_is_named(real: Milvus) -> None:
 # --- Milvus Lite ----------------------------------------------------------------------------------
 
 
-def test_an_embedded_milvus_lite_is_not_watched_in_a_loop(lite: Milvus) -> None:
+def test_watch_loop_on_embedded_milvus_lite_is_refused(lite: Milvus) -> None:
     with pytest.raises(CommandError, match="main is an embedded Milvus Lite, and its file belongs"):
         call_command("watch")
 
 
-def test_an_embedded_milvus_lite_that_the_dashboard_has_open_says_so(
-    lite: Milvus, lite_uri: str, tmp_path: Path
-) -> None:
+def test_watch_on_milvus_lite_in_use_says_so(lite: Milvus, lite_uri: str, tmp_path: Path) -> None:
     lite.gateway.databases()  # this process has it open
     environment = {"DATABASE_URL": database_url(), "MILVUS_URI": lite_uri}
     shell = Shell({**os.environ, "DJANGO_SETTINGS_MODULE": "milvusadmin.settings", **environment})
@@ -373,7 +369,7 @@ def test_an_embedded_milvus_lite_that_the_dashboard_has_open_says_so(
     assert "its file belongs to one process. Stop Milvus Admin" in err
 
 
-def test_on_milvus_lite_names_are_all_there_is_and_the_log_says_so(
+def test_scan_of_milvus_lite_compares_names_and_says_so(
     lite: Milvus, lite_server: MilvusServer
 ) -> None:
     with seeds_on(lite_server) as seeds:

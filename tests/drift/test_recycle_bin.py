@@ -34,14 +34,14 @@ def moved(begun: Watched) -> BinItem:
     return BinItem.objects.get(operation_id=confirmation.operation_id)
 
 
-def test_a_move_to_the_bin_is_no_news(begun: Watched) -> None:
+def test_move_to_the_bin_records_no_drift(begun: Watched) -> None:
     moved(begun)
     assert begun.look().events == {}
     assert seen() == []
 
 
 @pytest.mark.parametrize("name", ["book", "book_of_old"])
-def test_a_restore_is_no_news(begun: Watched, name: str) -> None:
+def test_restore_records_no_drift(begun: Watched, name: str) -> None:
     item = moved(begun)
     begun.look()
     assert done(replace(shown(Action.RESTORE, item), new_name=name)) is Outcome.SUCCEEDED
@@ -49,20 +49,20 @@ def test_a_restore_is_no_news(begun: Watched, name: str) -> None:
     assert begun.id_of(name) == item.collection_id
 
 
-def test_a_move_and_restore_between_two_lists_is_no_news(begun: Watched) -> None:
+def test_move_and_restore_between_two_scans_record_no_drift(begun: Watched) -> None:
     item = moved(begun)
     assert done(replace(shown(Action.RESTORE, item), new_name="other")) is Outcome.SUCCEEDED
     assert begun.look().events == {}
 
 
-def test_a_purge_is_no_news(begun: Watched) -> None:
+def test_purge_records_no_drift(begun: Watched) -> None:
     item = moved(begun)
     begun.look()
     assert done(shown(Action.PURGE, item)) is Outcome.SUCCEEDED
     assert begun.look().events == {}
 
 
-def test_a_drop_by_others_in_the_bin_says_where_it_was(begun: Watched) -> None:
+def test_external_drop_in_the_bin_names_its_origin(begun: Watched) -> None:
     item = moved(begun)
     begun.look()
     begun.drop(item.private_name)

@@ -16,7 +16,7 @@ from tests.drift.conftest import Watched, seen
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_rehearsal_under_way_is_not_what_others_did(begun: Watched, real: Milvus) -> None:
+def test_rehearsal_in_progress_records_no_drift(begun: Watched, real: Milvus) -> None:
     run = new_run(real, begun.database, "v2.3.5")
     record.began(run, Caller.shell())
     begun.add(f"{run.root}_plain")
@@ -27,7 +27,7 @@ def test_a_rehearsal_under_way_is_not_what_others_did(begun: Watched, real: Milv
     assert not WatchedDatabase.objects.filter(database=run.root).exists()
 
 
-def test_what_is_there_after_a_rehearsal_cleaned_up_appeared(begun: Watched, real: Milvus) -> None:
+def test_rehearsal_name_after_its_cleanup_is_recorded(begun: Watched, real: Milvus) -> None:
     run = new_run(real, begun.database, "v2.3.5")
     record.began(run, Caller.shell())
     details = {"removed_everything": True}
@@ -37,7 +37,7 @@ def test_what_is_there_after_a_rehearsal_cleaned_up_appeared(begun: Watched, rea
     assert seen() == [f"appeared {run.root}_plain"]
 
 
-def test_a_name_like_a_rehearsals_hides_nothing(begun: Watched) -> None:
+def test_rehearsal_name_of_no_rehearsal_is_recorded(begun: Watched) -> None:
     name = f"{root_of(uuid.uuid4())}_plain"
     begun.add(name)
     begun.look()

@@ -28,7 +28,7 @@ def records() -> list[dict[str, Any]]:
     return [json.loads(e.record) for e in AuditEvent.objects.order_by("sequence")]
 
 
-def test_the_first_look_fills_the_inventory_and_says_only_that(watched: Watched) -> None:
+def test_first_scan_fills_the_inventory_and_records_its_start(watched: Watched) -> None:
     ids = {watched.add("book"), watched.add("film")}
     assert watched.look().events == {"watch.began": 1}
     assert seen() == []
@@ -40,7 +40,7 @@ def test_the_first_look_fills_the_inventory_and_says_only_that(watched: Watched)
 
 
 @as_2620
-def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
+def test_external_changes_are_recorded_once(begun: Watched) -> None:
     old = begun.id_of("book")
     begun.add("film")
     begun.drop("book")
@@ -58,7 +58,7 @@ def test_what_strangers_do_is_on_the_record_once(begun: Watched) -> None:
 
 
 @as_2620
-def test_a_name_of_any_length_is_known_again(begun: Watched) -> None:
+def test_name_of_any_length_is_recognised(begun: Watched) -> None:
     """Milvus takes 255 characters, and spaces after them; PostgreSQL cuts those off silently."""
     begun.add(name := unique_name("long").ljust(255, "x") + "  ")
     assert begun.look().events == {"collection.appeared": 1}
@@ -68,7 +68,7 @@ def test_a_name_of_any_length_is_known_again(begun: Watched) -> None:
 
 
 @as_2620
-def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) -> None:
+def test_collection_replaced_is_one_event_with_both_ids(begun: Watched) -> None:
     old = begun.id_of("book")
     begun.drop()
     new = begun.add("book")
@@ -79,7 +79,7 @@ def test_the_same_name_with_a_new_id_is_one_event_with_both_ids(begun: Watched) 
     assert begun.look().events == {}
 
 
-def test_a_rename_is_neither_gone_nor_appeared_and_each_name_has_its_event(begun: Watched) -> None:
+def test_rename_is_one_event_per_name(begun: Watched) -> None:
     id_ = begun.id_of("book")
     begun.rename("book", "tome")
     begun.look()
@@ -91,7 +91,7 @@ def test_a_rename_is_neither_gone_nor_appeared_and_each_name_has_its_event(begun
     assert begun.look().events == {}
 
 
-def test_two_that_swap_their_names_are_two_renames(begun: Watched) -> None:
+def test_collections_that_swap_names_are_two_renames(begun: Watched) -> None:
     begun.add("film")
     begun.look()
     for old, new in (("book", "x"), ("film", "book"), ("x", "film")):
@@ -102,7 +102,7 @@ def test_two_that_swap_their_names_are_two_renames(begun: Watched) -> None:
 
 
 @as_2620
-def test_one_that_is_renamed_to_the_name_of_one_that_was_dropped(begun: Watched) -> None:
+def test_rename_to_the_name_of_a_dropped_one_is_recorded(begun: Watched) -> None:
     begun.add("film")
     begun.look()
     begun.drop("book")
@@ -112,7 +112,7 @@ def test_one_that_is_renamed_to_the_name_of_one_that_was_dropped(begun: Watched)
     assert begun.look().events == {}
 
 
-def test_a_move_to_another_database_is_a_rename(begun: Watched, make_collection: Seeds) -> None:
+def test_move_to_another_database_is_a_rename(begun: Watched, make_collection: Seeds) -> None:
     other = make_collection.database()
     begun.look(other)
     begun.rename("book", "tome", other)
@@ -122,9 +122,7 @@ def test_a_move_to_another_database_is_a_rename(begun: Watched, make_collection:
     assert begun.look(other).events == {}
 
 
-def test_a_move_to_a_database_that_is_new_is_a_rename(
-    begun: Watched, make_collection: Seeds
-) -> None:
+def test_move_to_a_new_database_is_a_rename(begun: Watched, make_collection: Seeds) -> None:
     other = make_collection.database()
     begun.rename("book", "tome", other)
     begun.look(other)
@@ -133,7 +131,7 @@ def test_a_move_to_a_database_that_is_new_is_a_rename(
 
 
 @as_2620
-def test_a_database_that_is_dropped_takes_its_collections_along(begun: Watched) -> None:
+def test_dropped_database_takes_its_collections_along(begun: Watched) -> None:
     begun.drop("book")
     begun.seeds.server.client().drop_database(begun.database, timeout=10)
     begun.look()
@@ -145,7 +143,7 @@ def test_a_database_that_is_dropped_takes_its_collections_along(begun: Watched) 
 
 
 @as_2620
-def test_a_database_that_comes_again_begins_again(begun: Watched) -> None:
+def test_database_created_again_begins_anew(begun: Watched) -> None:
     begun.drop("book")
     begun.seeds.server.client().drop_database(begun.database, timeout=10)
     begun.look()
@@ -153,7 +151,7 @@ def test_a_database_that_comes_again_begins_again(begun: Watched) -> None:
     assert begun.look().events == {"watch.began": 1}
 
 
-def test_another_address_begins_anew_and_nothing_is_gone(
+def test_changed_address_begins_anew_with_nothing_gone(
     begun: Watched, milvus_server: Any, use_cluster: Any
 ) -> None:
     former = clusters.get("main").cluster.uri
@@ -165,7 +163,7 @@ def test_another_address_begins_anew_and_nothing_is_gone(
     assert begun.look().events == {}
 
 
-def test_a_database_that_was_only_at_the_former_address_is_not_gone_here(
+def test_database_of_the_former_address_only_is_not_gone(
     begun: Watched, milvus_server: Any, use_cluster: Any, make_collection: Seeds
 ) -> None:
     other = make_collection.database()
@@ -178,14 +176,14 @@ def test_a_database_that_was_only_at_the_former_address_is_not_gone_here(
     assert other in {r["target"]["database"] for r in records()[1:]}
 
 
-def test_one_database_costs_one_call(begun: Watched, faulty: Milvus, chain: Any) -> None:
+def test_scan_of_one_database_is_one_call(begun: Watched, faulty: Milvus, chain: Any) -> None:
     begun.look()
     before = len(chain.relay.calls)
     begun.look()
     assert chain.relay.calls[before:] == ["ShowCollections"]
 
 
-def test_without_a_limit_every_database_is_watched(begun: Watched, faulty: Milvus) -> None:
+def test_scan_without_a_limit_covers_every_database(begun: Watched, faulty: Milvus) -> None:
     scan(faulty)
     assert {"default", begun.database} <= set(
         WatchedDatabase.objects.values_list("database", flat=True)

@@ -27,7 +27,7 @@ def request(bulkhead: Bulkhead, until: threading.Event) -> str:
         return exc.code
 
 
-def test_without_answers_only_max_concurrent_requests_wait() -> None:
+def test_bulkhead_without_answers_holds_max_concurrent_requests() -> None:
     bulkhead, ended = a_bulkhead(max_concurrent=2, read_timeout=60.0), threading.Event()
     with ThreadPoolExecutor(10) as pool:
         began = time.monotonic()
@@ -50,7 +50,7 @@ def _finished(tasks: list, count: int) -> list:  # type: ignore[type-arg]
     raise AssertionError(f"only {len(done)} of {count} came back")
 
 
-def test_with_answers_every_request_gets_its_turn() -> None:
+def test_bulkhead_with_answers_serves_every_request() -> None:
     bulkhead = a_bulkhead(max_concurrent=2, read_timeout=60.0)
 
     def short_request(_: int) -> str:
@@ -62,7 +62,7 @@ def test_with_answers_every_request_gets_its_turn() -> None:
         assert set(pool.map(short_request, range(100))) == {"served"}
 
 
-def test_of_a_crowd_only_two_requests_wait_longer(
+def test_bulkhead_lets_only_two_waiters_wait_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("collections_app.milvus.bulkhead.MAX_WAIT", 30.0)
@@ -78,7 +78,7 @@ def test_of_a_crowd_only_two_requests_wait_longer(
         assert sorted(task.result(5) for task in waiting) == [BUSY] * 6 + ["served"] * 4
 
 
-def test_a_slow_cluster_that_answers_is_not_one_that_hangs() -> None:
+def test_bulkhead_of_a_slow_cluster_serves_every_request() -> None:
     bulkhead = a_bulkhead(max_concurrent=2, read_timeout=60.0)
 
     def short_request(_: int) -> str:
@@ -90,7 +90,7 @@ def test_a_slow_cluster_that_answers_is_not_one_that_hangs() -> None:
         assert set(pool.map(short_request, range(16))) == {"served"}
 
 
-def test_a_drop_without_an_answer_lets_nobody_wait_long() -> None:
+def test_bulkhead_during_a_drop_without_reply_refuses_soon() -> None:
     bulkhead, ended = a_bulkhead(max_concurrent=1), threading.Event()
 
     def drop() -> None:
@@ -114,7 +114,7 @@ def _after_it_took_the_slot(bulkhead: Bulkhead) -> None:
             time.sleep(0.01)
 
 
-def test_a_slot_is_released_after_any_exception() -> None:
+def test_bulkhead_slot_is_released_after_any_exception() -> None:
     bulkhead = a_bulkhead(max_concurrent=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), bulkhead.slot():

@@ -34,7 +34,7 @@ def code_of_a_call(breaker: CircuitBreaker) -> str:
         return exc.code
 
 
-def test_a_timeout_opens_it_and_the_message_says_for_how_long() -> None:
+def test_circuit_breaker_after_a_timeout_opens_and_says_how_long() -> None:
     breaker = a_breaker()
     time_out(breaker)
     assert breaker.state is State.OPEN
@@ -44,7 +44,7 @@ def test_a_timeout_opens_it_and_the_message_says_for_how_long() -> None:
 
 
 @pytest.mark.parametrize("answer", [Denied("no"), Unreachable("refused at once"), None])
-def test_an_answer_of_any_kind_keeps_it_closed(answer: Exception | None) -> None:
+def test_circuit_breaker_after_any_answer_stays_closed(answer: Exception | None) -> None:
     breaker = a_breaker()
     try:
         with breaker.call():
@@ -56,7 +56,7 @@ def test_an_answer_of_any_kind_keeps_it_closed(answer: Exception | None) -> None
     assert code_of_a_call(breaker) == ""
 
 
-def test_half_open_lets_one_trial_through_and_no_other_call() -> None:
+def test_circuit_breaker_half_open_lets_one_trial_through() -> None:
     breaker = a_breaker(0.05)
     time_out(breaker)
     time.sleep(0.06)
@@ -67,7 +67,7 @@ def test_half_open_lets_one_trial_through_and_no_other_call() -> None:
     assert code_of_a_call(breaker) == ""
 
 
-def test_a_trial_that_times_out_opens_it_again() -> None:
+def test_circuit_breaker_trial_that_times_out_opens_it_again() -> None:
     breaker = a_breaker(0.3)
     time_out(breaker)
     time.sleep(0.31)
@@ -76,13 +76,13 @@ def test_a_trial_that_times_out_opens_it_again() -> None:
     assert code_of_a_call(breaker) == PAUSED
 
 
-def test_a_cooldown_of_zero_switches_it_off() -> None:
+def test_circuit_breaker_with_a_cooldown_of_zero_is_off() -> None:
     breaker = a_breaker(0.0)
     time_out(breaker)
     assert breaker.state is State.CLOSED
 
 
-def test_a_real_milvus_that_stalls_is_called_once_and_found_again(chain: Chain) -> None:
+def test_circuit_breaker_with_a_stalled_milvus_calls_it_once(chain: Chain) -> None:
     cluster = cluster_at(chain.uri, chain.token, read_timeout=1.0, breaker_cooldown=1.0)
     gateway = Gateway(Connection(cluster))
     assert "default" in gateway.databases()
@@ -99,7 +99,7 @@ def test_a_real_milvus_that_stalls_is_called_once_and_found_again(chain: Chain) 
     assert "default" in gateway.databases()
 
 
-def test_a_drop_is_sent_while_it_is_open_and_leaves_it_open(chain: Chain) -> None:
+def test_drop_with_an_open_circuit_breaker_is_sent(chain: Chain) -> None:
     connection = Connection(cluster_at(chain.uri, chain.token, breaker_cooldown=60.0))
     assert not connection.lite("default")
     connection.breaker._open()

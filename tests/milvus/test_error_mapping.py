@@ -75,13 +75,13 @@ def status(code: int, reason: str = "said by the server") -> common_pb2.Status:
 # --- whose words they are -------------------------------------------------------------------------
 
 
-def test_the_status_of_a_reply_is_what_milvus_said(wire: Wire) -> None:
+def test_status_of_a_reply_is_quoted_as_milvus(wire: Wire) -> None:
     reply = pb.ShowCollectionsResponse(status=status(65535)).SerializeToString()
     wire.chain.relay.answer("ShowCollections", lambda _: reply)
     assert (kind_of(wire.read).speaker, str(kind_of(wire.read))) == ("Milvus", "said by the server")
 
 
-def test_bytes_that_are_no_reply_are_not_what_milvus_said(wire: Wire) -> None:
+def test_unreadable_reply_is_quoted_as_grpc(wire: Wire) -> None:
     wire.chain.relay.answer("ShowCollections", lambda _: b"\xff\xff")
     assert kind_of(wire.read).speaker == "gRPC"
 
@@ -94,19 +94,19 @@ def test_bytes_that_are_no_reply_are_not_what_milvus_said(wire: Wire) -> None:
         ("/no/such/folder/x.db", "pymilvus"),
     ],
 )
-def test_what_pymilvus_raises_is_not_what_milvus_said(uri: str, speaker: str) -> None:
+def test_pymilvus_exception_is_not_quoted_as_milvus(uri: str, speaker: str) -> None:
     cluster = Cluster(key="t", label="T", uri=uri, read_timeout=0.3)
     found = kind_of(Gateway(Connection(cluster)).databases)
     assert found.speaker == speaker
 
 
 @pytest.mark.parametrize("uri", ["http://h:99999", "http://h:port", "tcp://[::1"])
-def test_an_address_that_pymilvus_stumbles_over_is_no_crash(uri: str) -> None:
+def test_address_that_pymilvus_cannot_parse_is_unreachable(uri: str) -> None:
     cluster = Cluster(key="t", label="T", uri=uri, read_timeout=0.3)
     assert isinstance(kind_of(Gateway(Connection(cluster)).databases), Unreachable)
 
 
-def test_credentials_that_milvus_repeats_are_not_told(wire: Wire) -> None:
+def test_credentials_in_a_milvus_message_are_redacted(wire: Wire) -> None:
     said = status(65535, 'bad spec {"access_key_value": "hunter2"}')
     reply = pb.ShowCollectionsResponse(status=said).SerializeToString()
     wire.chain.relay.answer("ShowCollections", lambda _: reply)
@@ -133,7 +133,7 @@ def test_credentials_that_milvus_repeats_are_not_told(wire: Wire) -> None:
         (65535, MilvusRejected),
     ],
 )
-def test_codes_of_a_read(wire: Wire, code: int, kind: type[MilvusError]) -> None:
+def test_read_error_code_has_its_kind(wire: Wire, code: int, kind: type[MilvusError]) -> None:
     reply = pb.ShowCollectionsResponse(status=status(code))
     wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())
     exc = kind_of(wire.read)
@@ -166,7 +166,7 @@ def test_codes_of_a_read(wire: Wire, code: int, kind: type[MilvusError]) -> None
         (65535, OutcomeUnknown),
     ],
 )
-def test_codes_of_an_act(wire: Wire, code: int, kind: type[MilvusError]) -> None:
+def test_drop_error_code_has_its_kind(wire: Wire, code: int, kind: type[MilvusError]) -> None:
     wire.chain.relay.answer("DropCollection", lambda _: status(code).SerializeToString())
     exc = kind_of(wire.act)
     assert (type(exc), exc.code, str(exc)) == (kind, str(code), "said by the server")
@@ -192,14 +192,14 @@ def test_codes_of_an_act(wire: Wire, code: int, kind: type[MilvusError]) -> None
         ("", OutcomeUnknown),
     ],
 )
-def test_the_unsorted_code_is_told_by_its_text(
+def test_unspecific_error_code_is_classified_by_its_text(
     wire: Wire, text: str, kind: type[MilvusError]
 ) -> None:
     wire.chain.relay.answer("DropCollection", lambda _: status(65535, text).SerializeToString())
     assert type(kind_of(wire.act)) is kind
 
 
-def test_a_status_of_an_old_server_without_a_code_is_no_success(wire: Wire) -> None:
+def test_old_status_without_a_code_is_no_success(wire: Wire) -> None:
     """Before 2.3 there was only `error_code`."""
     old = common_pb2.Status(error_code=common_pb2.UnexpectedError, reason="old words")
     wire.chain.relay.answer("DropCollection", lambda _: old.SerializeToString())
@@ -225,7 +225,7 @@ NOT_PRIMARY = common_pb2.Status(code=65535, reason="cluster is not primary, cann
     ],
     ids=["missing since 2.5.18", "too many requests", "standby"],
 )
-def test_statuses_of_newer_servers(
+def test_newer_status_code_has_its_kind(
     wire: Wire, said: Any, read: type[MilvusError], act: type[MilvusError], code: str
 ) -> None:
     reply = pb.ShowCollectionsResponse(status=said)
@@ -251,27 +251,27 @@ every_status = pytest.mark.parametrize("code", [s for s in S if s is not S.OK], 
 
 
 @every_status
-def test_statuses_of_a_read(wire: Wire, code: grpc.StatusCode) -> None:
+def test_grpc_status_of_a_read_has_its_kind(wire: Wire, code: grpc.StatusCode) -> None:
     wire.chain.relay.fail("ShowCollections", code, "said by gRPC")
     exc = kind_of(wire.read)
     assert (type(exc), str(exc)) == (READS.get(code, MilvusRejected), "said by gRPC")
 
 
 @every_status
-def test_statuses_of_an_act(wire: Wire, code: grpc.StatusCode) -> None:
+def test_grpc_status_of_a_drop_has_its_kind(wire: Wire, code: grpc.StatusCode) -> None:
     """All that is not surely a no is unknown: the server may have been at it."""
     wire.chain.relay.fail("DropCollection", code, "said by gRPC")
     exc = kind_of(wire.act)
     assert (type(exc), str(exc)) == (ACTS.get(code, OutcomeUnknown), "said by gRPC")
 
 
-def test_an_answer_that_is_no_message_leaves_an_act_unknown(wire: Wire) -> None:
+def test_unreadable_reply_to_a_drop_is_unknown(wire: Wire) -> None:
     wire.chain.relay.answer("DropCollection", lambda _: b"\xff\xff")
     assert type(kind_of(wire.act)) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("name", ["PermissionDenied", "database_x_does_not_exist"])
-def test_a_name_that_reads_like_an_error_is_no_error(wire: Wire, name: str) -> None:
+def test_name_that_reads_like_an_error_does_not_decide(wire: Wire, name: str) -> None:
     """Codes decide, and a text only where Milvus has no code for it."""
     said = f"collection not found[collection={name}]"
     reply = pb.ShowCollectionsResponse(status=status(100, said))
@@ -295,7 +295,7 @@ def test_a_name_that_reads_like_an_error_is_no_error(wire: Wire, name: str) -> N
     ],
     ids=["one line", "token", "password", "short", "no half secret"],
 )
-def test_a_message_is_one_short_line_without_secrets(wire: Wire, said: str, shown: str) -> None:
+def test_message_is_one_short_line_without_secrets(wire: Wire, said: str, shown: str) -> None:
     assert wire.chain.token == TOKEN
     reply = pb.ShowCollectionsResponse(status=status(1100, said))
     wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())

@@ -128,7 +128,7 @@ def connection(chain: Chain) -> Connection:
 
 
 @every_act
-def test_undisturbed_it_is_sent_once_and_done(
+def test_act_undisturbed_is_sent_once(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     act.do(Destroyer(connection), scene)
@@ -137,7 +137,7 @@ def test_undisturbed_it_is_sent_once_and_done(
 
 
 @every_act
-def test_only_the_named_database_is_touched(
+def test_act_touches_the_named_database_only(
     act: Act, make_collection: Seeds, connection: Connection
 ) -> None:
     name, alias, database = unique_name(), unique_name("alias"), make_collection.database()
@@ -149,7 +149,7 @@ def test_only_the_named_database_is_touched(
 
 
 @every_act
-def test_reply_cut_off_is_unknown_and_not_sent_again(
+def test_reply_cut_off_is_unknown_and_not_resent(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     chain.relay.after(act.rpc, chain.proxy.cut)
@@ -160,7 +160,7 @@ def test_reply_cut_off_is_unknown_and_not_sent_again(
 
 
 @every_act
-def test_request_lost_on_the_way_is_unknown_and_not_sent_again(
+def test_request_lost_on_the_way_is_unknown_and_not_resent(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     def lose() -> None:
@@ -175,7 +175,7 @@ def test_request_lost_on_the_way_is_unknown_and_not_sent_again(
 
 
 @every_act
-def test_no_answer_in_time_is_unknown_in_time(
+def test_reply_after_the_deadline_is_unknown_in_time(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     chain.relay.after(act.rpc, chain.relay.hold)
@@ -189,7 +189,7 @@ def test_no_answer_in_time_is_unknown_in_time(
 
 
 @every_act
-def test_server_down_from_the_start_is_unreachable_and_nothing_is_sent(
+def test_milvus_down_from_the_start_is_unreachable_and_unsent(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     chain.proxy.refuse()
@@ -202,7 +202,7 @@ def test_server_down_from_the_start_is_unreachable_and_nothing_is_sent(
 
 
 @every_act
-def test_server_gone_since_is_unreachable_and_nothing_is_sent(
+def test_milvus_down_since_connecting_is_unreachable_and_unsent(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     connection.lite("default")
@@ -217,7 +217,7 @@ def test_server_gone_since_is_unreachable_and_nothing_is_sent(
 
 
 @every_act
-def test_refused_by_rights_is_denied(
+def test_act_without_a_privilege_is_denied(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     chain.relay.fail(act.rpc, grpc.StatusCode.PERMISSION_DENIED, f"Privilege{act.rpc}: no")
@@ -227,7 +227,7 @@ def test_refused_by_rights_is_denied(
 
 
 @every_act
-def test_unavailable_from_the_server_itself_is_unknown_and_not_sent_again(
+def test_unavailable_said_by_milvus_is_unknown_and_not_resent(
     act: Act, scene: Scene, chain: Chain, connection: Connection
 ) -> None:
     chain.relay.fail(act.rpc, grpc.StatusCode.UNAVAILABLE, "try again")
@@ -248,7 +248,7 @@ def test_frozen_network_is_unknown_in_time(
     assert time.monotonic() - start < DROP_TIMEOUT + 2
 
 
-def test_a_namesake_made_meanwhile_survives(
+def test_namesake_created_before_a_lost_reply_survives(
     chain: Chain, connection: Connection, make_collection: Seeds
 ) -> None:
     name = make_collection(rows=1)
@@ -260,7 +260,7 @@ def test_a_namesake_made_meanwhile_survives(
     assert make_collection.exists(name)
 
 
-def test_control_the_public_call_is_sent_twice_and_takes_the_namesake(
+def test_public_pymilvus_call_resends_and_drops_the_namesake(
     chain: Chain, make_collection: Seeds
 ) -> None:
     """Why destroy.py exists, and proof that the tests above can fail."""

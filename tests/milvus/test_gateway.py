@@ -74,7 +74,7 @@ def _forget(client: MilvusClient, user: str, role: str, rights: tuple[str, ...])
 # --- few rights -----------------------------------------------------------------------------------
 
 
-def test_what_is_not_permitted_is_said_in_its_place_and_the_rest_is_shown(
+def test_collection_read_with_few_privileges_shows_the_rest(
     milvus_server: MilvusServer, make_collection: Seeds, account: str
 ) -> None:
     name = make_collection(partitions=["novel"], aliases=[unique_name("alias")], indexed=True)
@@ -95,7 +95,7 @@ def test_what_is_not_permitted_is_said_in_its_place_and_the_rest_is_shown(
     }
 
 
-def test_what_can_not_be_part_of_a_page_is_denied(
+def test_gateway_with_few_privileges_is_denied(
     milvus_server: MilvusServer, make_collection: Seeds, account: str
 ) -> None:
     name = make_collection(partitions=["novel"])
@@ -116,9 +116,7 @@ def test_what_can_not_be_part_of_a_page_is_denied(
 
 
 @pytest.mark.parametrize("token", ["", f"root:{PASSWORD}", f"nobody:{PASSWORD}"])
-def test_wrong_credentials_are_denied_and_said_to_be_so(
-    milvus_server: MilvusServer, token: str
-) -> None:
+def test_wrong_credentials_are_denied_and_named(milvus_server: MilvusServer, token: str) -> None:
     gateway = gateway_at(milvus_server.uri, token)
     with pytest.raises(Denied) as caught:
         gateway.collections("default")
@@ -131,9 +129,7 @@ def told(exc: BaseException) -> str:
     return str(exc) + repr(exc) + "".join(traceback.format_exception(exc))
 
 
-def test_a_secret_that_comes_back_in_an_answer_is_taken_out(
-    chain: Chain, account: str, make_collection: Seeds
-) -> None:
+def test_secret_in_a_reply_is_redacted(chain: Chain, account: str, make_collection: Seeds) -> None:
     name = make_collection()
     connection = Connection(cluster_at(chain.uri, account))
     echo = f"bad token {account}, password {PASSWORD}"
@@ -150,7 +146,7 @@ def test_a_secret_that_comes_back_in_an_answer_is_taken_out(
         assert PASSWORD not in told(caught.value)
 
 
-def test_a_cluster_does_not_show_its_secrets() -> None:
+def test_cluster_repr_hides_its_secrets() -> None:
     uri = f"http://ada:{PASSWORD}@127.0.0.1:1"
     cluster = cluster_at(uri, f"ada:{PASSWORD}")
     assert PASSWORD not in repr(cluster)
@@ -171,13 +167,13 @@ def took(call: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def test_nothing_listening_is_unreachable_within_the_deadline() -> None:
+def test_closed_port_is_unreachable_within_the_deadline() -> None:
     gateway = gateway_at(NOBODY, "root:Milvus")
     assert took(lambda: gateway.collections("default")) < READ_TIMEOUT + SPARE
     assert took(gateway.databases) < READ_TIMEOUT + SPARE
 
 
-def test_server_stalled_is_unreachable_and_works_again(
+def test_stalled_server_is_unreachable_and_works_again(
     chain: Chain, behind: Gateway, make_collection: Seeds
 ) -> None:
     name = make_collection()
@@ -197,16 +193,14 @@ def test_server_stalled_is_unreachable_and_works_again(
         call()
 
 
-def test_a_server_stalled_from_the_start_is_unreachable_and_then_works(
-    chain: Chain, behind: Gateway
-) -> None:
+def test_server_stalled_from_the_start_works_again(chain: Chain, behind: Gateway) -> None:
     chain.proxy.stall()
     assert took(lambda: behind.collections("default")) < READ_TIMEOUT + SPARE
     chain.proxy.ok()
     assert isinstance(behind.collections("default"), Listing)
 
 
-def test_a_server_that_went_down_works_again_when_it_is_back(chain: Chain, behind: Gateway) -> None:
+def test_server_that_went_down_works_when_it_is_back(chain: Chain, behind: Gateway) -> None:
     behind.collections("default")
     chain.proxy.refuse()
     assert took(lambda: behind.collections("default")) < READ_TIMEOUT + SPARE
@@ -237,7 +231,7 @@ def works_within(limit: float, call: Callable[[], object]) -> bool:
 @pytest.mark.parametrize(
     "status", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.PERMISSION_DENIED], ids=str
 )
-def test_one_part_that_can_not_be_read_does_not_take_the_others_along(
+def test_unreadable_part_leaves_the_others(
     chain: Chain,
     behind: Gateway,
     make_collection: Seeds,
@@ -278,7 +272,7 @@ load_states = pytest.mark.parametrize("answer", [SILENT, RATE_LIMIT, NEIGHBOUR_G
 
 
 @load_states
-def test_a_list_without_load_states_is_still_a_list(
+def test_list_without_load_states_is_shown(
     chain: Chain, behind: Gateway, make_collection: Seeds, answer: grpc.StatusCode | int
 ) -> None:
     name = make_collection()
@@ -289,7 +283,7 @@ def test_a_list_without_load_states_is_still_a_list(
 
 
 @load_states
-def test_a_collection_without_a_load_state_is_still_a_collection(
+def test_collection_without_a_load_state_is_shown(
     chain: Chain, behind: Gateway, make_collection: Seeds, answer: grpc.StatusCode | int
 ) -> None:
     name = make_collection()
@@ -298,7 +292,7 @@ def test_a_collection_without_a_load_state_is_still_a_collection(
     assert (found.load, found.rows) == (Unread.UNKNOWN, 0)
 
 
-def test_a_summary_that_milvus_refuses_is_unknown_in_its_row_only(
+def test_summary_that_milvus_refuses_is_unknown_in_its_row_only(
     chain: Chain, behind: Gateway, make_collection: Seeds
 ) -> None:
     name = make_collection()
@@ -314,7 +308,7 @@ def test_a_summary_that_milvus_refuses_is_unknown_in_its_row_only(
 @pytest.mark.parametrize(
     "method", ["DescribeCollection", "ShowPartitions", "DescribeIndex", "ListAliases"]
 )
-def test_a_collection_dropped_between_two_reads_is_not_found(
+def test_collection_dropped_between_two_reads_is_not_found(
     chain: Chain, behind: Gateway, make_collection: Seeds, method: str
 ) -> None:
     """Never a page made of half a collection."""
@@ -349,7 +343,7 @@ def test_load_states_in_percent_while_loading(
 # --- many at once ---------------------------------------------------------------------------------
 
 
-def test_each_database_has_a_client_of_its_own(
+def test_database_has_a_client_of_its_own(
     milvus_server: MilvusServer, make_collection: Seeds
 ) -> None:
     database = make_collection.database()
@@ -361,7 +355,7 @@ def test_each_database_has_a_client_of_its_own(
     assert "only_there" not in here.list_collections()
 
 
-def test_eight_threads_read_two_databases_and_see_their_own(
+def test_eight_threads_on_two_databases_see_their_own(
     milvus_server: MilvusServer, make_collection: Seeds
 ) -> None:
     databases = [make_collection.database() for _ in range(2)]
@@ -402,7 +396,7 @@ SCALARS = {
 
 
 @pytest.mark.parametrize("vector", ["FLOAT_VECTOR", "BINARY_VECTOR", "FLOAT16_VECTOR"])
-def test_every_type_of_field_is_described(
+def test_field_of_every_type_is_described(
     milvus_server: MilvusServer, make_collection: Seeds, vector: str
 ) -> None:
     database, client = make_collection.database(), milvus_server.client()
@@ -424,13 +418,15 @@ def test_every_type_of_field_is_described(
     assert fields["f_array"].notes == ("max_capacity 7",)
 
 
-def test_the_server_says_who_it_is(milvus_server: MilvusServer) -> None:
+def test_server_reports_its_version(milvus_server: MilvusServer) -> None:
     server = gateway_at(milvus_server.uri, milvus_server.token).server()
     assert server.version.startswith("v2.3.5")
     assert not server.lite
 
 
-def test_errors_are_ours_only(chain: Chain, behind: Gateway, make_collection: Seeds) -> None:
+def test_gateway_raises_its_own_errors_only(
+    chain: Chain, behind: Gateway, make_collection: Seeds
+) -> None:
     """An answer that is no message at all."""
     name = make_collection()
     behind.collection("default", name)
@@ -445,7 +441,7 @@ def test_errors_are_ours_only(chain: Chain, behind: Gateway, make_collection: Se
 
 
 @pytest.mark.parametrize("stats", [[], [{"key": "row_count", "value": "null"}]], ids=str)
-def test_a_row_count_that_is_missing_costs_that_cell_only(
+def test_missing_row_count_costs_that_cell_only(
     chain: Chain, behind: Gateway, make_collection: Seeds, stats: list[dict[str, str]]
 ) -> None:
     name = make_collection(partitions=["novel"])
@@ -462,7 +458,7 @@ SIDE_READS = ["ListAliases", "DescribeIndex", "GetCollectionStatistics", "ShowPa
 
 
 @pytest.mark.parametrize("method", SIDE_READS)
-def test_a_part_that_is_not_found_is_not_the_collection(
+def test_part_that_is_not_found_is_not_the_collection(
     chain: Chain, behind: Gateway, make_collection: Seeds, method: str
 ) -> None:
     name = make_collection()
@@ -472,7 +468,7 @@ def test_a_part_that_is_not_found_is_not_the_collection(
     assert list(behind.summaries("default", [name])) == [name]
 
 
-def test_a_row_that_is_not_described_and_still_listed_stays_on_the_page(
+def test_row_not_described_but_listed_stays_on_the_page(
     chain: Chain, behind: Gateway, make_collection: Seeds
 ) -> None:
     name, unread = make_collection(), Unread.UNKNOWN

@@ -55,11 +55,11 @@ FULL = {
         (f"AKIA:{SECRET}", "•••"),
     ],
 )
-def test_an_address_is_shown_without_what_lets_one_in(source: str, shown: str) -> None:
+def test_redact_address_hides_credentials_only(source: str, shown: str) -> None:
     assert redact.address(source) == shown
 
 
-def test_a_spec_shows_harmless_keys_and_hides_all_other_values() -> None:
+def test_redact_external_spec_shows_harmless_keys_only() -> None:
     shown = redact.external_spec(json.dumps(FULL))
     assert SECRET not in shown
     assert json.loads(shown) == {
@@ -105,7 +105,7 @@ def test_a_spec_shows_harmless_keys_and_hides_all_other_values() -> None:
     ],
     ids=range(18),
 )
-def test_a_spec_of_any_other_form_tells_nothing(spec: str) -> None:
+def test_redact_external_spec_of_another_form_shows_nothing(spec: str) -> None:
     shown = redact.external_spec(spec)
     assert SECRET not in shown
     assert "•••" in shown
@@ -129,7 +129,7 @@ def test_a_spec_of_any_other_form_tells_nothing(spec: str) -> None:
         *((key, SECRET, "•••") for key in ("client_secret", "Password", "credentials", "sas")),
     ],
 )
-def test_a_parameter_is_hidden_if_its_key_names_a_secret(key: str, value: str, shown: str) -> None:
+def test_redact_parameter_with_a_secret_key_hides_it(key: str, value: str, shown: str) -> None:
     assert redact.parameter(key, value) == shown
 
 
@@ -145,11 +145,11 @@ def test_a_parameter_is_hidden_if_its_key_names_a_secret(key: str, value: str, s
         (f"can't reach s3://a:{SECRET}@lake/b", "can't reach s3://•••@lake/b"),
     ],
 )
-def test_a_message_is_shown_without_credentials(said: str, shown: str) -> None:
+def test_redact_message_hides_credentials(said: str, shown: str) -> None:
     assert redact.message(said) == shown
 
 
-def test_no_part_of_a_description_tells_a_secret() -> None:
+def test_description_of_a_collection_shows_no_secret() -> None:
     pair = {"key": "api_key", "value": SECRET}
     reply = pb.DescribeCollectionResponse(
         schema={
@@ -179,6 +179,6 @@ NESTED = st.recursive(
 
 @settings(max_examples=100, deadline=None)
 @given(spec=st.dictionaries(KEYS, NESTED), junk=st.text(string.printable, max_size=5))
-def test_a_secret_under_an_unknown_key_is_never_told(spec: dict[str, Any], junk: str) -> None:
+def test_redact_external_spec_never_shows_an_unknown_key(spec: dict[str, Any], junk: str) -> None:
     for text in (json.dumps(spec), json.dumps(spec) + junk, junk + json.dumps(spec)):
         assert SECRET not in redact.external_spec(text)

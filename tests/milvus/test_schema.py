@@ -60,7 +60,7 @@ def only(found: CollectionDetail) -> Field:
     return other
 
 
-def test_every_type_has_a_name_that_people_know(describe: Describe) -> None:
+def test_schema_names_every_type(describe: Describe) -> None:
     known = [t for t in DataType if t is not DataType.UNKNOWN]
     found = describe(*(field(f"f{t.value}", t.value) for t in known))
     shown = {f.name: f.type for f in found.fields[1:]}
@@ -86,7 +86,7 @@ def test_every_type_has_a_name_that_people_know(describe: Describe) -> None:
         ),
     ],
 )
-def test_an_array_says_what_it_is_of(
+def test_schema_array_says_its_element_type(
     describe: Describe, element: int, params: dict[str, int], type_: str, notes: tuple[str, ...]
 ) -> None:
     found = only(describe(field("a", DataType.ARRAY, element_type=element, params=params)))
@@ -103,12 +103,12 @@ def test_an_array_says_what_it_is_of(
         ("autoID", "automatic ids"),
     ],
 )
-def test_a_flag_is_a_note(describe: Describe, flag: str, words: str) -> None:
+def test_schema_flag_is_a_note(describe: Describe, flag: str, words: str) -> None:
     assert only(describe(field("f", DataType.INT64, **{flag: True}))).notes == (words,)
     assert only(describe(field("f", DataType.INT64))).notes == ()
 
 
-def test_the_partition_key_is_named(describe: Describe) -> None:
+def test_schema_partition_key_is_named(describe: Describe) -> None:
     found = describe(field("tenant", DataType.VARCHAR, is_partition_key=True))
     assert found.partition_key == "tenant"
 
@@ -127,7 +127,7 @@ def test_the_partition_key_is_named(describe: Describe) -> None:
     ],
     ids=str,
 )
-def test_a_default_value_is_told_and_kept_as_it_was_given(
+def test_schema_default_value_is_shown_and_kept(
     describe: Describe, type_: int, value: dict[str, Any], plain: object
 ) -> None:
     found = describe(field("f", type_, default_value=schema_pb2.ValueField(**value)))
@@ -136,7 +136,7 @@ def test_a_default_value_is_told_and_kept_as_it_was_given(
     assert (type(kept), kept) == (type(plain), plain)
 
 
-def test_a_default_value_in_a_snapshot_makes_the_same_field_again(describe: Describe) -> None:
+def test_snapshot_default_value_recreates_the_same_field(describe: Describe) -> None:
     default = schema_pb2.ValueField(string_data="unnamed")
     title = field("t", DataType.VARCHAR, default_value=default, params={"max_length": 9})
     vector = field("v", DataType.FLOAT_VECTOR, params={"dim": 4})
@@ -146,12 +146,12 @@ def test_a_default_value_in_a_snapshot_makes_the_same_field_again(describe: Desc
     assert {f.name: f.default_value for f in rebuilt.fields}["t"] == default
 
 
-def test_no_default_is_no_note(describe: Describe) -> None:
+def test_schema_field_without_a_default_has_no_note(describe: Describe) -> None:
     found = describe(field("f", DataType.INT64, default_value=schema_pb2.ValueField()))
     assert only(found).notes == ()
 
 
-def test_a_struct_shows_type_dimension_and_nullability_of_its_parts(describe: Describe) -> None:
+def test_schema_struct_shows_its_parts(describe: Describe) -> None:
     vectors = field(
         "chunks[vec]",
         DataType._ARRAY_OF_VECTOR,
@@ -193,7 +193,7 @@ def test_a_struct_shows_type_dimension_and_nullability_of_its_parts(describe: De
     ]
 
 
-def test_a_function_is_shown_from_input_to_output(describe: Describe) -> None:
+def test_schema_function_is_shown_from_input_to_output(describe: Describe) -> None:
     bm25 = schema_pb2.FunctionSchema(
         name="bm25",
         type=schema_pb2.FunctionType.BM25,
@@ -206,7 +206,7 @@ def test_a_function_is_shown_from_input_to_output(describe: Describe) -> None:
     assert json.loads(json.dumps(found.snapshot))["describe"]["functions"][0]["name"] == "bm25"
 
 
-def test_the_facts_of_the_collection_itself(describe: Describe) -> None:
+def test_schema_shows_the_facts_of_the_collection(describe: Describe) -> None:
     found = describe(
         description="<b>what it is for</b>",
         enable_dynamic_field=True,
@@ -218,7 +218,7 @@ def test_the_facts_of_the_collection_itself(describe: Describe) -> None:
     assert found.identity.created_ms == 1_700_000_000_123
 
 
-def test_a_snapshot_can_be_sealed_in_the_audit_log(describe: Describe) -> None:
+def test_snapshot_is_valid_for_the_audit_log(describe: Describe) -> None:
     """The log's own JSON is stricter than json.dumps."""
     default = schema_pb2.ValueField(double_data=0.1)
     found = describe(
@@ -238,7 +238,7 @@ def test_a_snapshot_can_be_sealed_in_the_audit_log(describe: Describe) -> None:
     ],
     ids=["28", "777", "element"],
 )
-def test_a_field_type_newer_than_pymilvus_is_shown_by_its_number(
+def test_schema_type_newer_than_pymilvus_is_shown_by_number(
     describe: Describe, newer: schema_pb2.FieldSchema, type_: str
 ) -> None:
     found = describe(newer)
@@ -246,7 +246,7 @@ def test_a_field_type_newer_than_pymilvus_is_shown_by_its_number(
     assert found.snapshot["raw"]["schema"]["fields"][1]["name"] == "f"
 
 
-def test_a_function_type_newer_than_pymilvus_is_shown_by_its_number(describe: Describe) -> None:
+def test_schema_function_newer_than_pymilvus_is_shown_by_number(describe: Describe) -> None:
     newer = schema_pb2.FunctionSchema(
         name="mol", type=5, input_field_names=["m"], output_field_names=["fp"]
     )
@@ -254,15 +254,13 @@ def test_a_function_type_newer_than_pymilvus_is_shown_by_its_number(describe: De
     assert found.functions == ("mol (type 5): m → fp",)
 
 
-def test_a_column_of_an_external_source_is_named(describe: Describe) -> None:
+def test_schema_external_column_is_named(describe: Describe) -> None:
     found = describe(field("f", DataType.INT64, external_field="year"), external_source="s3://b/k")
     assert only(found).notes == ("from column year",)
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_a_default_that_json_has_no_word_for_can_be_sealed_all_the_same(
-    describe: Describe, number: float
-) -> None:
+def test_snapshot_default_without_json_form_is_recorded(describe: Describe, number: float) -> None:
     default = schema_pb2.ValueField(float_data=number)
     found = describe(field("weight", DataType.FLOAT, default_value=default))
     fields = json.loads(log.canonical(dict(found.snapshot)))["describe"]["fields"]

@@ -36,16 +36,14 @@ def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize(("imports", "poured"), [(OURS, "None"), (THEIRS, "poured in")])
-def test_a_stray_env_file_is_not_read(tmp_path: Path, imports: str, poured: str) -> None:
+def test_import_reads_no_stray_env_file(tmp_path: Path, imports: str, poured: str) -> None:
     (tmp_path / ".env").write_text("STRAY=poured in\n")
     done = python(f"{imports}; import os; print(os.environ.get('STRAY'))", tmp_path)
     assert (done.stdout.strip(), done.stderr) == (poured, "")
 
 
 @pytest.mark.parametrize(("imports", "fails"), [(OURS, False), (THEIRS, True)])
-def test_a_milvus_uri_that_is_a_path_stops_no_import(
-    tmp_path: Path, imports: str, fails: bool
-) -> None:
+def test_import_with_a_path_in_milvus_uri_works(tmp_path: Path, imports: str, fails: bool) -> None:
     path = str(tmp_path / "demo.db")
     done = python(
         f"{imports}; import os; print(os.environ['MILVUS_URI'])", tmp_path, MILVUS_URI=path
@@ -73,7 +71,7 @@ print(json.dumps({"same": state() == before, "own": len(tame.handlers), "up": ta
 """
 
 
-def test_nobody_elses_logging_is_touched(tmp_path: Path) -> None:
+def test_import_leaves_other_logging_alone(tmp_path: Path) -> None:
     done = python(LOGGING, tmp_path)
     assert json.loads(done.stdout) == {"same": True, "own": 0, "up": True}
     assert done.stderr == ""
@@ -107,9 +105,7 @@ for call in calls:
     ],
     ids=["nobody there", "lite"],
 )
-def test_a_failing_call_sends_no_traceback_to_the_log(
-    tmp_path: Path, uri: str, kinds: list[str]
-) -> None:
+def test_failing_call_logs_no_traceback(tmp_path: Path, uri: str, kinds: list[str]) -> None:
     done = python(FAILING.replace("sys.argv[1]", repr(uri)), tmp_path)
     assert done.stdout.split() == kinds
     assert "Traceback" not in done.stderr
@@ -129,7 +125,7 @@ RPCS = (
 )
 
 
-def test_the_private_parts_we_rely_on_are_there(lite_uri: str) -> None:
+def test_pymilvus_has_the_private_parts_in_use(lite_uri: str) -> None:
     """pymilvus has no public way to a call that is sent once; so its version is pinned."""
     client = Connection(Cluster(key="t", label="T", uri=lite_uri)).client("default")
     stub = client._get_connection()._stub

@@ -92,7 +92,7 @@ def gateway_and_destroyer(milvus_server: MilvusServer) -> tuple[Gateway, Destroy
     return Gateway(connection), Destroyer(connection)
 
 
-def test_a_dropped_collection_is_made_again_from_the_log_alone(
+def test_snapshot_from_the_log_recreates_the_collection(
     gateway_and_destroyer: tuple[Gateway, Destroyer],
     milvus_server: MilvusServer,
     make_collection: Seeds,
@@ -123,7 +123,7 @@ def test_a_dropped_collection_is_made_again_from_the_log_alone(
     assert json.loads(log)["unavailable"] == {}
 
 
-def test_a_partition_key_survives_too(
+def test_snapshot_keeps_the_partition_key(
     gateway_and_destroyer: tuple[Gateway, Destroyer],
     milvus_server: MilvusServer,
     make_collection: Seeds,
@@ -138,7 +138,7 @@ def test_a_partition_key_survives_too(
     assert described["num_partitions"] == 64
 
 
-def test_a_collection_without_any_index_has_an_empty_list_of_them(
+def test_snapshot_without_an_index_has_an_empty_list(
     gateway_and_destroyer: tuple[Gateway, Destroyer], make_collection: Seeds
 ) -> None:
     """Milvus answers this with an error of its own."""

@@ -62,7 +62,7 @@ def unfit(said: dict[str, str]) -> dict[str, str]:
     return {way: text for way, text in said.items() if not re.search(SAID[way], text)}
 
 
-def test_each_way_to_connect_works_or_says_why_not(
+def test_tls_connection_of_each_kind_works_or_says_why_not(
     papers: Papers, milvus_server: MilvusServer
 ) -> None:
     mutual = credentials(papers.server, papers.ours)
@@ -79,11 +79,11 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return in_a_network_of_its_own(tmp_path_factory.mktemp("alone"))
 
 
-def test_a_milvus_that_speaks_tls_itself_says_the_same(alone: dict[str, Any]) -> None:
+def test_tls_of_milvus_itself_gives_the_same_answers(alone: dict[str, Any]) -> None:
     assert unfit(alone["ways"]) == {}
 
 
-def test_the_grant_that_the_doctor_prescribes_cures(alone: dict[str, Any]) -> None:
+def test_doctor_grant_as_prescribed_removes_the_finding(alone: dict[str, Any]) -> None:
     before = set(alone["rights"]["before"])
     assert {
         "Global ListAliases",
@@ -94,7 +94,7 @@ def test_the_grant_that_the_doctor_prescribes_cures(alone: dict[str, Any]) -> No
     assert (alone["rights"]["after"], alone["rights"]["unknown"]) == ([], "")
 
 
-def test_rights_count_in_the_database_of_the_metadata_not_of_the_request(
+def test_milvus_checks_privileges_in_the_metadata_database(
     alone: dict[str, Any],
 ) -> None:
     """The hole of 2.3 to 2.6, and the reason for `dbname` on every raw call."""
@@ -116,7 +116,7 @@ def test_privilege_in_another_database_neither_reads_nor_drops(
     assert (said["left"], said["left at the end"]) == (["kept"], [])
 
 
-def test_the_doctor_finds_a_right_in_the_database_of_its_grant(alone: dict[str, Any]) -> None:
+def test_doctor_finds_a_privilege_in_its_database(alone: dict[str, Any]) -> None:
     missing = alone["databases"]["missing"]
     for right in ("Global ListAliases", "Global DropCollection"):
         assert right not in missing["a"]
@@ -124,30 +124,32 @@ def test_the_doctor_finds_a_right_in_the_database_of_its_grant(alone: dict[str, 
     assert "Collection DropPartition" in missing["a"]
 
 
-def test_a_certificate_that_has_expired(papers: Papers, milvus_server: MilvusServer) -> None:
+def test_tls_certificate_expired_is_named(papers: Papers, milvus_server: MilvusServer) -> None:
     expired = papers.ours.issue("late.test", days=-1, addresses=("127.0.0.1",))
     with Relay(milvus_server.address, credentials(expired)) as relay:
         said = connect(f"https://127.0.0.1:{relay.port}", papers.ours.ca)
     assert "has expired: renew it" in said
 
 
-def test_tls_to_a_port_without_it(papers: Papers, milvus_server: MilvusServer) -> None:
+def test_tls_to_a_plain_port_says_to_use_http(papers: Papers, milvus_server: MilvusServer) -> None:
     said = connect(f"https://{milvus_server.address}", papers.ours.ca)
     assert "speaks no TLS on this port: use http://" in said
 
 
-def test_a_name_that_nobody_has(papers: Papers) -> None:
+def test_unknown_host_name_is_named(papers: Papers) -> None:
     assert "the host name in uri is unknown here" in connect("http://nowhere.invalid:1")
 
 
-def test_a_file_that_went_away_since_the_start(papers: Papers, tls: str, tmp_path: Path) -> None:
+def test_certificate_file_removed_since_the_start_is_named(
+    papers: Papers, tls: str, tmp_path: Path
+) -> None:
     said = connect(tls, tmp_path / "gone.pem")
     assert (
         said == f"{NO_CONNECTION}: {tmp_path / 'gone.pem'} can't be read: No such file or directory"
     )
 
 
-def test_two_clusters_with_one_address_each_have_their_own_settings(
+def test_clusters_with_one_address_keep_their_own_tls_settings(
     papers: Papers, tls: str, milvus_server: MilvusServer
 ) -> None:
     """pymilvus alone would give the second one the first one's connection."""
@@ -159,7 +161,7 @@ def test_two_clusters_with_one_address_each_have_their_own_settings(
     Gateway(Connection(trusting)).collections("default")
 
 
-def test_a_cluster_that_hangs_while_connecting_keeps_no_other_from_it(
+def test_cluster_that_hangs_while_connecting_blocks_no_other(
     milvus_server: MilvusServer,
 ) -> None:
     """pymilvus alone holds one lock for all of them."""
@@ -182,7 +184,7 @@ def _in_vain(connection: Connection) -> None:
         connection.version("default")
 
 
-def test_faster_threads_leave_one_connection(milvus_server: MilvusServer) -> None:
+def test_eight_threads_connecting_leave_one_connection(milvus_server: MilvusServer) -> None:
     connection = Connection(cluster_at(milvus_server.uri, milvus_server.token))
     together = threading.Barrier(8)
 

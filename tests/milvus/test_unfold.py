@@ -76,7 +76,7 @@ def of_lite(client: MilvusClient) -> CollectionSchema:
     return made
 
 
-def test_a_collection_of_real_milvus_is_unfolded_as_pymilvus_does(
+def test_unfold_of_a_real_collection_equals_pymilvus(
     milvus_server: MilvusServer, make_collection: Seeds
 ) -> None:
     database = make_collection.database()
@@ -97,7 +97,7 @@ def test_a_collection_of_real_milvus_is_unfolded_as_pymilvus_does(
 
 
 @pytest.mark.parametrize("kind", VECTORS)
-def test_a_vector_of_real_milvus_is_unfolded_as_pymilvus_does(
+def test_unfold_of_a_real_vector_equals_pymilvus(
     milvus_server: MilvusServer, make_collection: Seeds, kind: str
 ) -> None:
     client, name = milvus_server.client(make_collection.database()), unique_name()
@@ -110,7 +110,7 @@ def test_a_vector_of_real_milvus_is_unfolded_as_pymilvus_does(
     assert found["fields"][1]["params"] == {"dim": 16}
 
 
-def test_a_collection_of_milvus_lite_is_unfolded_as_pymilvus_does(
+def test_unfold_of_a_lite_collection_equals_pymilvus(
     lite_server: MilvusServer,
 ) -> None:
     client = lite_server.client()
@@ -159,7 +159,7 @@ KNOWN_FIELDS = {
 
 
 @pytest.mark.parametrize("fields", KNOWN_FIELDS.values(), ids=KNOWN_FIELDS.keys())
-def test_a_reply_that_pymilvus_knows_is_unfolded_as_it_does(
+def test_unfold_of_a_known_reply_equals_pymilvus(
     fields: list[schema_pb2.FieldSchema],
 ) -> None:
     functions = [
@@ -186,7 +186,7 @@ def test_a_reply_that_pymilvus_knows_is_unfolded_as_it_does(
         assert unfold.unfold(reply) == by_pymilvus(reply)
 
 
-def test_a_struct_is_unfolded_as_pymilvus_does_and_with_what_it_leaves_out() -> None:
+def test_unfold_of_a_struct_adds_what_pymilvus_leaves_out() -> None:
     inner = schema_pb2.FieldSchema(
         fieldID=102,
         name="s[e]",
@@ -244,13 +244,13 @@ ODD_FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("raw", "shown"), ODD_FIELDS.values(), ids=ODD_FIELDS.keys())
-def test_an_odd_field_stays_as_it_came(raw: dict[str, Any], shown: dict[str, Any]) -> None:
+def test_unfold_keeps_an_odd_field_as_it_came(raw: dict[str, Any], shown: dict[str, Any]) -> None:
     reply = Reply(schema={"name": "c", "fields": [{"name": "f", **raw}]})
     (found,) = unfold.unfold(reply)["fields"]
     assert found == found | shown
 
 
-def test_an_unknown_level_and_function_stay_as_they_came() -> None:
+def test_unfold_keeps_an_unknown_level_and_function() -> None:
     reply = Reply(
         schema={"name": "c", "functions": [{"name": "f", "type": 5}]}, consistency_level=9
     )
@@ -268,11 +268,13 @@ def test_an_unknown_level_and_function_stay_as_they_came() -> None:
         (Reply(collection_name="alias", schema={"name": "own"}), "own"),
     ],
 )
-def test_the_name_is_never_an_alias(reply: pb.DescribeCollectionResponse, name: str) -> None:
+def test_unfold_names_the_collection_never_the_alias(
+    reply: pb.DescribeCollectionResponse, name: str
+) -> None:
     assert unfold.unfold(reply)["collection_name"] == name
 
 
-def test_the_raw_description_keeps_what_has_no_word_here() -> None:
+def test_raw_description_keeps_what_unfold_does_not_know() -> None:
     reply = Reply(
         schema={"name": "c", "fields": [{"name": "f", "data_type": 777}], "file_resource_ids": [7]},
         consistency_level=9,
@@ -343,7 +345,9 @@ def _class_of(descriptor: Descriptor) -> type[Message]:
 
 @settings(max_examples=60, deadline=None)
 @given(reply=messages(Reply))
-def test_no_reply_is_too_odd_to_be_shown_and_recorded(reply: pb.DescribeCollectionResponse) -> None:
+def test_unfold_of_any_reply_can_be_shown_and_recorded(
+    reply: pb.DescribeCollectionResponse,
+) -> None:
     before = reply.SerializeToString(deterministic=True)
     found, raw = unfold.unfold(reply), unfold.raw(reply)
     assert reply.SerializeToString(deterministic=True) == before

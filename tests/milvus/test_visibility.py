@@ -34,7 +34,7 @@ ONE = Grant("Collection", "books", "Query")
         ([Grant("Global", "*", "made_by_somebody")], False),
     ],
 )
-def test_grants_show_every_collection_or_not(granted: list[Grant], opens: bool) -> None:
+def test_opens_all_is_true_for_grants_on_everything_only(granted: list[Grant], opens: bool) -> None:
     assert visibility.opens_all(granted) is opens
 
 
@@ -82,19 +82,17 @@ def has_role(relay: Relay, *granted: Grant, role: str = "mine") -> None:
     relay.answer("SelectGrant", lambda _: reply(pb.SelectGrantResponse(entities=entities)))
 
 
-def test_a_server_before_2_4_lists_everything_to_everybody(
-    milvus_server: MilvusServer, user: str
-) -> None:
+def test_lists_everything_before_2_4_is_true(milvus_server: MilvusServer, user: str) -> None:
     visibility.forget()
     assert visibility.lists_everything(Connection(cluster_at(milvus_server.uri, user)), "default")
 
 
-def test_a_version_that_cannot_be_read_counts_as_new(relay: Relay, user: str) -> None:
+def test_lists_everything_with_an_unreadable_version_is_false(relay: Relay, user: str) -> None:
     relay.answer("GetVersion", lambda _: reply(pb.GetVersionResponse(version="unreadable")))
     assert not visibility.lists_everything(through(relay, user), "default")
 
 
-def test_an_account_without_a_role_may_be_shown_too_little(relay: Relay, user: str) -> None:
+def test_lists_everything_without_a_role_is_false(relay: Relay, user: str) -> None:
     assert not visibility.lists_everything(through(relay, user), "default")
 
 
@@ -110,19 +108,19 @@ def test_an_account_without_a_role_may_be_shown_too_little(relay: Relay, user: s
     ],
     ids=["all", "one", "admin", "public", "denied", "silent"],
 )
-def test_what_the_roles_were_granted_decides(
+def test_lists_everything_follows_the_grants_of_the_roles(
     arrange: Callable[[Relay], None], answer: bool, relay: Relay, user: str
 ) -> None:
     arrange(relay)
     assert visibility.lists_everything(through(relay, user), "default") is answer
 
 
-def test_a_grant_in_another_database_does_not_count(relay: Relay, user: str) -> None:
+def test_lists_everything_ignores_grants_in_another_database(relay: Relay, user: str) -> None:
     has_role(relay, EVERY)
     assert not visibility.lists_everything(through(relay, user), "elsewhere")
 
 
-def test_visibility_is_partial_for_a_key_and_full_without_token(
+def test_lists_everything_is_false_for_a_key_true_without_token(
     relay: Relay,
 ) -> None:
     relay.answer("Connect", lambda _: reply(pb.ConnectResponse()))
@@ -130,14 +128,14 @@ def test_visibility_is_partial_for_a_key_and_full_without_token(
     assert visibility.lists_everything(through(relay, ""), "default")
 
 
-def test_milvus_is_asked_once_in_five_minutes(relay: Relay, user: str) -> None:
+def test_lists_everything_asks_milvus_once_in_five_minutes(relay: Relay, user: str) -> None:
     connection = through(relay, user)
     for _ in range(3):
         visibility.lists_everything(connection, "default")
     assert relay.count("SelectUser") == 1
 
 
-def test_no_answer_is_not_kept(relay: Relay, user: str) -> None:
+def test_lists_everything_does_not_keep_a_missing_answer(relay: Relay, user: str) -> None:
     connection = through(relay, user)
     relay.fail("SelectUser", grpc.StatusCode.UNAVAILABLE)
     assert not visibility.lists_everything(connection, "default")
@@ -154,16 +152,14 @@ def held_to_its_roles(relay: Relay) -> None:
         relay.fail(rpc, grpc.StatusCode.PERMISSION_DENIED, "permission deny to root")
 
 
-def test_root_without_a_role_has_every_right_where_milvus_lets_it_pass(
-    relay: Relay, milvus_server: MilvusServer
-) -> None:
+def test_root_without_a_role_has_every_privilege(relay: Relay, milvus_server: MilvusServer) -> None:
     connection = through(relay, milvus_server.token)
     found = privileges.find(connection)
     assert (found.missing, found.unknown) == ([], "")
     assert visibility.lists_everything(connection, "default")
 
 
-def test_root_that_is_held_to_its_roles_lacks_what_they_lack(
+def test_root_held_to_its_roles_lacks_what_they_lack(
     relay: Relay, milvus_server: MilvusServer
 ) -> None:
     held_to_its_roles(relay)
@@ -174,7 +170,7 @@ def test_root_that_is_held_to_its_roles_lacks_what_they_lack(
     assert not visibility.lists_everything(connection, "default")
 
 
-def test_root_with_the_role_admin_has_every_right(
+def test_root_with_the_admin_role_has_every_privilege(
     relay: Relay, milvus_server: MilvusServer
 ) -> None:
     has_role(relay, role="admin")

@@ -56,7 +56,7 @@ by_name = pytest.mark.parametrize("read", BY_NAME.values(), ids=BY_NAME)
 
 
 @by_name
-def test_a_collection_that_is_listed_and_not_described_is_a_contradiction(
+def test_collection_listed_but_not_described_contradicts(
     chain: Chain, gateway: Gateway, make_collection: Seeds, read: Read
 ) -> None:
     name = make_collection()
@@ -69,7 +69,7 @@ def test_a_collection_that_is_listed_and_not_described_is_a_contradiction(
 
 
 @by_name
-def test_a_collection_that_is_described_and_not_listed_is_a_contradiction(
+def test_collection_described_but_not_listed_contradicts(
     chain: Chain, gateway: Gateway, make_collection: Seeds, read: Read
 ) -> None:
     name = make_collection()
@@ -89,7 +89,7 @@ def test_witnesses_with_different_ids_contradict_each_other(
         read(gateway, name)
 
 
-def test_a_stale_answer_that_is_repaired_meanwhile_is_asked_for_again(
+def test_contradiction_repaired_by_a_second_read_is_none(
     chain: Chain, gateway: Gateway, make_collection: Seeds
 ) -> None:
     name = make_collection()
@@ -100,14 +100,16 @@ def test_a_stale_answer_that_is_repaired_meanwhile_is_asked_for_again(
 
 
 @pytest.mark.parametrize("code", [0, 100])
-def test_what_neither_knows_is_not_there(chain: Chain, gateway: Gateway, code: int) -> None:
+def test_collection_unknown_to_both_witnesses_is_not_there(
+    chain: Chain, gateway: Gateway, code: int
+) -> None:
     describes(chain, status={**NOT_THERE, "code": code})
     assert gateway.collection_identity("default", "no_such_collection") is None
     with pytest.raises(NotFound):
         gateway.collection("default", "no_such_collection")
 
 
-def test_a_name_by_id_needs_both_witnesses(
+def test_name_of_id_needs_both_witnesses(
     chain: Chain, gateway: Gateway, make_collection: Seeds
 ) -> None:
     name = make_collection()
@@ -119,7 +121,7 @@ def test_a_name_by_id_needs_both_witnesses(
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["there", "gone"])
-def test_an_answer_by_id_about_another_id_does_not_count(
+def test_name_of_id_ignores_an_answer_about_another_id(
     chain: Chain, gateway: Gateway, make_collection: Seeds, there: bool
 ) -> None:
     """From 2.5.18 on the id is looked up by the name that it had (issues #51253, #51313)."""
@@ -129,7 +131,7 @@ def test_an_answer_by_id_about_another_id_does_not_count(
     assert gateway.name_of("default", id_) == (name if there else None)
 
 
-def test_a_server_without_answers_by_id_leaves_it_to_the_list(
+def test_name_of_id_without_answers_by_id_uses_the_list(
     chain: Chain, gateway: Gateway, make_collection: Seeds
 ) -> None:
     name = make_collection()
@@ -140,7 +142,7 @@ def test_a_server_without_answers_by_id_leaves_it_to_the_list(
 
 
 @pytest.mark.parametrize(("code", "answered"), [(8, False), (1100, True)])
-def test_an_answer_by_id_that_is_refused_for_now_is_no_answer(
+def test_name_of_id_refused_for_now_raises(
     chain: Chain, gateway: Gateway, code: int, answered: bool
 ) -> None:
     describes(chain, status={"code": code, "reason": "no"})
@@ -151,7 +153,7 @@ def test_an_answer_by_id_that_is_refused_for_now_is_no_answer(
             gateway.name_of("default", 7)
 
 
-def test_a_collection_that_moved_to_another_database_is_found_there(
+def test_name_of_id_follows_a_move_to_another_database(
     chain: Chain, gateway: Gateway, make_collection: Seeds
 ) -> None:
     name, other = make_collection(), make_collection.database()
@@ -162,7 +164,7 @@ def test_a_collection_that_moved_to_another_database_is_found_there(
     assert gateway.name_of("default", id_) == "moved"
 
 
-def test_a_witness_that_may_not_be_asked_is_no_proof(chain: Chain, gateway: Gateway) -> None:
+def test_witness_that_may_not_be_asked_is_no_proof(chain: Chain, gateway: Gateway) -> None:
     chain.relay.fail("ShowCollections", grpc.StatusCode.PERMISSION_DENIED, "no")
     with pytest.raises(Denied):
         gateway.collection_identity("default", "no_such_collection")
@@ -170,9 +172,7 @@ def test_a_witness_that_may_not_be_asked_is_no_proof(chain: Chain, gateway: Gate
         gateway.name_of("default", 7)
 
 
-def test_an_answer_with_fewer_ids_than_names_is_a_contradiction(
-    chain: Chain, gateway: Gateway
-) -> None:
+def test_list_with_fewer_ids_than_names_contradicts(chain: Chain, gateway: Gateway) -> None:
     lists(chain, collection_names=["a", "b"], collection_ids=[1])
     with pytest.raises(Contradiction, match="2 names with 1"):
         gateway.identities("default")

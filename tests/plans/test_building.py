@@ -49,13 +49,13 @@ def test_item_in_the_way_says_why_and_has_its_remedy(fake: FakeMilvus) -> None:
     assert states(plan) == [BLOCKED, BLOCKED]
 
 
-def test_item_without_the_right_is_blocked(fake: FakeMilvus, settings: Any) -> None:
+def test_item_without_permission_is_blocked(fake: FakeMilvus, settings: Any) -> None:
     settings.ACCESS = (rule("operator", "view"), rule("operator", "drop", collections=("a",)))
     plan = plan_of(fake, "a", "b")
     assert states(plan) == [TODO, BLOCKED]
 
 
-def test_hidden_item_reads_as_if_it_were_not_there(fake: FakeMilvus, settings: Any) -> None:
+def test_item_hidden_reads_as_missing(fake: FakeMilvus, settings: Any) -> None:
     settings.ACCESS = (rule("operator", "drop", collections=("a",)),)
     plan = plan_of(fake, "a", "secret")
     assert plan.items.get(position=2).message == building.GONE
@@ -86,7 +86,7 @@ def test_name_given_twice_is_one_item(fake: FakeMilvus) -> None:
     assert plan_for(["a", "a"]).items.count() == 1
 
 
-def test_plan_of_nothing_is_not_made(fake: FakeMilvus) -> None:
+def test_plan_without_items_is_not_made(fake: FakeMilvus) -> None:
     with pytest.raises(PlanRejected, match="Nothing is selected"):
         plan_for([])
     assert not Plan.objects.exists()
@@ -106,7 +106,7 @@ def test_plan_over_its_limit_is_refused_and_recorded(fake: FakeMilvus, settings:
 @pytest.mark.parametrize(
     "typed", ["", "drop 2 on milvus", "Drop 2 on Milvus", "drop 3 on Milvus", "drop 2 on Milvus "]
 )
-def test_wrong_sentence_starts_nothing(fake: FakeMilvus, typed: str) -> None:
+def test_plan_with_a_wrong_sentence_is_not_confirmed(fake: FakeMilvus, typed: str) -> None:
     plan = plan_of(fake, "a", "b")
     assert deciding.sentence(plan) == "drop 2 on Milvus"
     with pytest.raises(WrongSentence):
@@ -115,7 +115,7 @@ def test_wrong_sentence_starts_nothing(fake: FakeMilvus, typed: str) -> None:
     assert plan.state == PlanState.DRAFT
 
 
-def test_list_that_changed_since_the_page_is_not_confirmed(fake: FakeMilvus) -> None:
+def test_plan_changed_since_the_page_is_not_confirmed(fake: FakeMilvus) -> None:
     plan = plan_of(fake, "a", "b", "c")
     shown = digest_of(plan, to_do(plan))
     deciding.take_out(plan, [1], caller())
@@ -123,7 +123,7 @@ def test_list_that_changed_since_the_page_is_not_confirmed(fake: FakeMilvus) -> 
         deciding.confirm(plan, "drop 2 on Milvus", shown, caller())
 
 
-def test_items_taken_out_are_not_dropped(fake: FakeMilvus) -> None:
+def test_items_removed_are_not_dropped(fake: FakeMilvus) -> None:
     plan = plan_of(fake, "a", "b")
     assert deciding.take_out(plan, [1], caller()) == 1
     running.work(confirm(plan), seconds=60)
@@ -131,13 +131,13 @@ def test_items_taken_out_are_not_dropped(fake: FakeMilvus) -> None:
     assert ("drop_collection", "default", "a") not in fake.sent
 
 
-def test_nothing_is_taken_out_once_it_is_confirmed(fake: FakeMilvus) -> None:
+def test_items_of_a_confirmed_plan_cannot_be_removed(fake: FakeMilvus) -> None:
     plan = confirm(plan_of(fake, "a", "b"))
     with pytest.raises(PlanRejected, match="running already"):
         deciding.take_out(plan, [1], caller())
 
 
-def test_expired_plan_is_not_confirmed(fake: FakeMilvus) -> None:
+def test_plan_expired_is_not_confirmed(fake: FakeMilvus) -> None:
     plan = plan_of(fake, "a")
     Plan.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     plan.refresh_from_db()
@@ -157,12 +157,12 @@ def test_plan_is_confirmed_once(fake: FakeMilvus) -> None:
         deciding.confirm(plan, "drop 1 on Milvus", digest, caller())
 
 
-def test_somebody_else_can_not_confirm_it(fake: FakeMilvus) -> None:
+def test_plan_of_another_user_is_not_confirmed(fake: FakeMilvus) -> None:
     with pytest.raises(PlanRejected, match="Only its author"):
         confirm(plan_of(fake, "a"), actor("bob"))
 
 
-def test_right_lost_before_confirming_blocks_the_item(fake: FakeMilvus, settings: Any) -> None:
+def test_permission_lost_before_confirming_blocks_the_item(fake: FakeMilvus, settings: Any) -> None:
     plan = plan_of(fake, "a", "b")
     settings.ACCESS = (rule("operator", "view"), rule("operator", "drop", collections=("a",)))
     with pytest.raises(PlanRejected, match="no longer permitted to carry out 1"):
@@ -170,13 +170,13 @@ def test_right_lost_before_confirming_blocks_the_item(fake: FakeMilvus, settings
     assert states(plan) == [TODO, BLOCKED]
 
 
-def test_old_sign_in_does_not_confirm(fake: FakeMilvus, settings: Any) -> None:
+def test_plan_with_an_old_sign_in_is_not_confirmed(fake: FakeMilvus, settings: Any) -> None:
     limited(settings, reauth=300.0)
     with pytest.raises(SignInNeeded):
         confirm(plan_of(fake, "a"))
 
 
-def test_sign_in_that_ages_while_the_plan_runs_is_fine(fake: FakeMilvus, settings: Any) -> None:
+def test_sign_in_that_ages_while_the_plan_runs_counts(fake: FakeMilvus, settings: Any) -> None:
     limited(settings, reauth=300.0)
     now = timezone.now()
     fresh = replace(actor(), authenticated_at=now.isoformat())
@@ -189,7 +189,9 @@ def test_sign_in_that_ages_while_the_plan_runs_is_fine(fake: FakeMilvus, setting
 
 
 @pytest.mark.parametrize(("who", "allowed"), [("bob", True), ("eve", False)])
-def test_whoever_may_drop_can_pause(fake: FakeMilvus, who: str, allowed: bool) -> None:
+def test_plan_is_paused_by_anybody_with_permission_to_drop(
+    fake: FakeMilvus, who: str, allowed: bool
+) -> None:
     plan = confirm(plan_of(fake, "a"))
     other = actor(who, groups=("operator",) if allowed else ("viewer",))
     if allowed:
@@ -200,14 +202,14 @@ def test_whoever_may_drop_can_pause(fake: FakeMilvus, who: str, allowed: bool) -
     assert plan.state == (PlanState.PAUSED if allowed else PlanState.RUNNING)
 
 
-def test_only_who_confirmed_resumes(fake: FakeMilvus) -> None:
+def test_plan_is_resumed_only_by_its_confirmer(fake: FakeMilvus) -> None:
     plan = confirm(plan_of(fake, "a"))
     deciding.pause(plan, caller())
     with pytest.raises(PlanRejected, match="Only who confirmed"):
         deciding.resume(plan, caller(actor("bob")))
 
 
-def test_every_decision_is_an_event(fake: FakeMilvus) -> None:
+def test_plan_decision_is_an_event(fake: FakeMilvus) -> None:
     plan = plan_of(fake, "a", "b")
     deciding.take_out(plan, [2], caller())
     confirm(plan)

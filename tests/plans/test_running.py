@@ -46,7 +46,7 @@ def intents() -> list[Any]:
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("side_by_side", [1, 4])
-def test_plan_that_runs_drops_every_item_once(
+def test_plan_run_drops_every_item_once(
     real: Any, confirmed: Callable[..., Plan], make_collection: Any, side_by_side: int
 ) -> None:
     plan = confirmed(5, at_once=side_by_side)
@@ -69,9 +69,7 @@ def test_intent_of_an_item_names_its_plan(real: Any, confirmed: Callable[..., Pl
     assert intent["origin"]["interface"] == "plan"
 
 
-def test_plan_that_ends_is_an_event_with_its_counts(
-    real: Any, confirmed: Callable[..., Plan]
-) -> None:
+def test_plan_end_is_an_event_with_its_counts(real: Any, confirmed: Callable[..., Plan]) -> None:
     plan = confirmed(2)
     run(plan)
     events = AuditEvent.objects.filter(phase="plan").order_by("sequence")
@@ -79,7 +77,7 @@ def test_plan_that_ends_is_an_event_with_its_counts(
     assert json.loads(events[2].record)["details"]["counts"] == {"done": 2}
 
 
-def test_item_replaced_since_is_skipped_and_the_rest_goes_on(
+def test_item_replaced_since_is_skipped_and_the_rest_done(
     real: Any, confirmed: Callable[..., Plan], make_collection: Any
 ) -> None:
     plan = confirmed(3)
@@ -91,7 +89,7 @@ def test_item_replaced_since_is_skipped_and_the_rest_goes_on(
     assert make_collection.exists(second)
 
 
-def test_item_that_got_an_alias_since_is_refused_and_the_rest_goes_on(
+def test_item_with_an_alias_since_is_refused_and_the_rest_done(
     real: Any, confirmed: Callable[..., Plan], make_collection: Any, unique: Any
 ) -> None:
     plan = confirmed(2)
@@ -104,7 +102,7 @@ def test_item_that_got_an_alias_since_is_refused_and_the_rest_goes_on(
     assert make_collection.exists(first)
 
 
-def test_item_whose_right_is_lost_since_is_refused(
+def test_item_whose_permission_is_lost_since_is_refused(
     real: Any, confirmed: Callable[..., Plan], settings: Any
 ) -> None:
     plan = confirmed(2)
@@ -126,7 +124,7 @@ def test_item_whose_right_is_lost_since_is_refused(
         ("session.refused", (), PlanState.DONE),
     ],
 )
-def test_plan_of_a_person_who_was_signed_out_is_paused(
+def test_plan_of_a_signed_out_user_is_paused(
     fake: Any, action: str, groups: tuple[str, ...], state: PlanState
 ) -> None:
     plan = confirm(plan_for([fake.add("a")]))
@@ -136,7 +134,7 @@ def test_plan_of_a_person_who_was_signed_out_is_paused(
     assert plan.state == state
 
 
-def test_first_unknown_outcome_pauses_the_plan(
+def test_unknown_outcome_pauses_the_plan(
     faulty: Any, chain: Chain, confirmed: Callable[..., Plan]
 ) -> None:
     plan = confirmed(3)
@@ -166,7 +164,7 @@ def test_resume_after_the_unknown_is_settled_does_the_rest(
     assert chain.relay.count(DROP) == 3
 
 
-def test_milvus_that_does_not_answer_pauses_and_sends_nothing(
+def test_milvus_down_pauses_the_plan_and_sends_nothing(
     faulty: Any, chain: Chain, confirmed: Callable[..., Plan]
 ) -> None:
     plan = confirmed(2)
@@ -204,7 +202,7 @@ def test_two_workers_on_one_plan_take_each_item_once(
     assert len(intents()) == 6
 
 
-def test_item_taken_back_can_not_be_sent_any_more(
+def test_item_taken_back_cannot_be_sent_any_more(
     real: Any, confirmed: Callable[..., Plan], make_collection: Any
 ) -> None:
     """A process that was suspended after it took the item, and wakes when the plan is cancelled."""
@@ -220,7 +218,7 @@ def test_item_taken_back_can_not_be_sent_any_more(
     assert intents() == []
 
 
-def test_log_that_fails_leaves_nothing_sent_and_the_plan_goes_on(
+def test_plan_with_an_unwritable_log_sends_nothing_and_goes_on(
     real: Any, confirmed: Callable[..., Plan], use_cluster: Any, make_collection: Any
 ) -> None:
     plan = confirmed(2)
@@ -233,7 +231,7 @@ def test_log_that_fails_leaves_nothing_sent_and_the_plan_goes_on(
     assert (plan.state, states(plan)) == (PlanState.DONE, [DONE, DONE])
 
 
-def test_outcome_unrecorded_is_settled_and_never_sent_again(
+def test_outcome_unrecorded_is_settled_and_never_resent(
     faulty: Any, chain: Chain, confirmed: Callable[..., Plan], use_cluster: Any, impatient: Any
 ) -> None:
     plan = confirmed(2)
@@ -257,7 +255,7 @@ def test_read_only_database_takes_no_item(real: Any, confirmed: Callable[..., Pl
     assert states(plan) == [TODO]
 
 
-def test_drops_per_hour_pauses_what_is_over_it(
+def test_drops_per_hour_reached_pauses_the_plan(
     real: Any, confirmed: Callable[..., Plan], settings: Any
 ) -> None:
     plan = confirmed(3)
@@ -270,7 +268,7 @@ def test_drops_per_hour_pauses_what_is_over_it(
     assert refused.count() == 1
 
 
-def test_plan_over_drops_per_hour_is_not_started(
+def test_plan_over_drops_per_hour_is_refused(
     real: Any, make_collection: Any, settings: Any
 ) -> None:
     main = clusters.get("main").cluster
@@ -281,7 +279,7 @@ def test_plan_over_drops_per_hour_is_not_started(
     assert refused.count() == 1
 
 
-def test_unexpected_error_fails_the_item_and_the_rest_goes_on(
+def test_unexpected_error_fails_the_item_and_the_rest_is_done(
     fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = confirm(plan_for([fake.add("a"), fake.add("b")]))
@@ -297,7 +295,7 @@ def test_unexpected_error_fails_the_item_and_the_rest_goes_on(
     assert (plan.state, states(plan)) == (PlanState.DONE, [ItemState.FAILED, DONE])
 
 
-def test_cluster_that_is_no_longer_configured_pauses_the_plan(fake: Any, settings: Any) -> None:
+def test_unconfigured_cluster_pauses_the_plan(fake: Any, settings: Any) -> None:
     plan = confirm(plan_for([fake.add("a")]))
     settings.CLUSTERS = {}
     tasks.ring(plan)

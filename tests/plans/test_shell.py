@@ -49,7 +49,7 @@ def test_create_prints_the_counts_first(full: FakeMilvus) -> None:
     assert f"/plans/{number}/" in said
 
 
-def test_create_runs_nothing(full: FakeMilvus) -> None:
+def test_create_sends_nothing(full: FakeMilvus) -> None:
     plan("create", "--match", "tmp_*")
     call_command("run_plans", "--once")
     assert full.sent == []
@@ -67,7 +67,7 @@ def test_run_hands_the_plan_to_the_background_process(full: FakeMilvus) -> None:
     assert "2 done" in said
 
 
-def test_run_with_a_wrong_sentence_has_a_code_of_its_own(full: FakeMilvus) -> None:
+def test_run_with_a_wrong_sentence_exits_with_5(full: FakeMilvus) -> None:
     plan("create", "--match", "tmp_*")
     number = str(Plan.objects.get().pk)
     code, said = plan("run", number, "--confirm", "drop 3 on Milvus")
@@ -76,7 +76,7 @@ def test_run_with_a_wrong_sentence_has_a_code_of_its_own(full: FakeMilvus) -> No
     assert Plan.objects.get().state == PlanState.DRAFT
 
 
-def test_names_from_a_file_are_taken_exactly(full: FakeMilvus, tmp_path: Path) -> None:
+def test_create_from_a_file_takes_its_names_exactly(full: FakeMilvus, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("tmp_1\n\n tmp_3\nmissing\n")
     code, said = plan("create", "--from-file", str(names))
@@ -98,7 +98,9 @@ def test_names_from_a_file_are_taken_exactly(full: FakeMilvus, tmp_path: Path) -
         (["--partitions-of", "kept", "--match", "old_*"], ["old_1", "old_2"]),
     ],
 )
-def test_create_chooses_by_filters(full: FakeMilvus, words: list[str], found: list[str]) -> None:
+def test_create_with_filters_chooses_the_matching(
+    full: FakeMilvus, words: list[str], found: list[str]
+) -> None:
     assert plan("create", *words)[0] == 0
     made = Plan.objects.get()
     assert [item.name for item in made.items.order_by("position")] == found
@@ -121,17 +123,19 @@ def test_create_chooses_by_filters(full: FakeMilvus, words: list[str], found: li
         (["pause", "99"], 4),
     ],
 )
-def test_exit_codes_of_what_can_not_be_done(full: FakeMilvus, words: list[str], code: int) -> None:
+def test_plan_that_is_impossible_exits_with_its_code(
+    full: FakeMilvus, words: list[str], code: int
+) -> None:
     assert plan(*words)[0] == code
     assert not Plan.objects.exists()
 
 
-def test_milvus_that_does_not_answer_is_code_7(full: FakeMilvus) -> None:
+def test_create_with_milvus_down_exits_with_7(full: FakeMilvus) -> None:
     full.unreachable = True
     assert plan("create", "--match", "*")[0] == 7
 
 
-def test_pause_resume_and_cancel_at_the_shell(full: FakeMilvus) -> None:
+def test_plan_command_pauses_resumes_and_cancels(full: FakeMilvus) -> None:
     plan("create", "--match", "tmp_*")
     number = str(Plan.objects.get().pk)
     assert plan("pause", number)[0] == 3
@@ -144,7 +148,7 @@ def test_pause_resume_and_cancel_at_the_shell(full: FakeMilvus) -> None:
     assert states(Plan.objects.get()).count(ItemState.TODO) == 2
 
 
-def test_follow_of_a_plan_with_failures_is_code_1(full: FakeMilvus) -> None:
+def test_follow_of_a_plan_with_failures_exits_with_1(full: FakeMilvus) -> None:
     plan("create", "--match", "tmp_*")
     number = str(Plan.objects.get().pk)
     plan("run", number, "--confirm", "drop 2 on Milvus")
@@ -155,7 +159,7 @@ def test_follow_of_a_plan_with_failures_is_code_1(full: FakeMilvus) -> None:
     assert "skipped" in said
 
 
-def test_json_is_one_object(full: FakeMilvus) -> None:
+def test_create_json_is_one_object(full: FakeMilvus) -> None:
     code, said = plan("create", "--match", "tmp_*", "--json")
     made: dict[str, Any] = json.loads(said.splitlines()[0])
     assert (code, made["ok"], made["exit_code"]) == (0, True, 0)

@@ -122,7 +122,7 @@ def killed_at(chain: Chain, shell: Shell, rpc: str, *, done: bool) -> Iterator[N
     ],
     ids=["marked", "sent", "dropped"],
 )
-def test_killed_worker_is_continued_where_it_was(
+def test_worker_killed_is_continued_where_it_was(
     faulty: Any,
     chain: Chain,
     shell: Shell,
@@ -147,7 +147,7 @@ class Killed(BaseException):
     """SIGKILL: nothing of the process goes on."""
 
 
-def test_killed_between_intent_and_sending_goes_on_with_the_next(
+def test_worker_killed_between_intent_and_sending_goes_on(
     faulty: Any,
     chain: Chain,
     confirmed: Callable[..., Plan],
@@ -191,7 +191,7 @@ def test_plan_without_work_for_long_is_woken(fake: Any) -> None:
     assert states(plan) == [TODO]
 
 
-def test_worker_that_shall_stop_takes_no_further_item(
+def test_worker_told_to_stop_takes_no_further_item(
     fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [(fake.add(name), name) for name in ("a", "b")]
@@ -210,9 +210,7 @@ def test_worker_that_shall_stop_takes_no_further_item(
     assert states(plan) == [DONE, TODO]
 
 
-def test_database_that_fails_in_a_slice_does_not_end_the_worker(
-    fake: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_worker_with_a_failing_database_goes_on(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = building.create(Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller())
     tasks.ring(plan)
 
@@ -226,7 +224,7 @@ def test_database_that_fails_in_a_slice_does_not_end_the_worker(
     assert plan.state == PlanState.READING
 
 
-def test_cancelled_plan_is_not_worked_on(fake: Any) -> None:
+def test_plan_cancelled_is_not_worked_on(fake: Any) -> None:
     fake.add("a")
     plan = building.create(Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller())
     building.read_items(plan)

@@ -64,7 +64,7 @@ def test_move_of_a_loaded_collection_releases_it(make_collection: Seeds, chain: 
     assert not gateway.load("default", item.private_name).held
 
 
-def test_move_that_catches_a_namesake_gives_its_name_back(thing: Thing, chain: Chain) -> None:
+def test_move_that_catches_a_namesake_restores_its_name(thing: Thing, chain: Chain) -> None:
     confirmation = shown_for_move(thing)
     chain.relay.before(RENAME, once(thing.replace))
     assert done(confirmation) is Outcome.REFUSED
@@ -73,20 +73,22 @@ def test_move_that_catches_a_namesake_gives_its_name_back(thing: Thing, chain: C
     assert id_of(thing) != confirmation.identity.id
 
 
-def test_move_with_an_alias_in_the_way_is_blocked(make_collection: Seeds, chain: Chain) -> None:
+def test_move_with_an_alias_is_blocked(make_collection: Seeds, chain: Chain) -> None:
     thing = Thing.make(make_collection, "collection", aliases=["shelf_a"])  # type: ignore[arg-type]
     with pytest.raises(OperationRejected, match="alias shelf_a points"):
         done(shown_for_move(thing))
     assert chain.relay.count(RENAME) == 0
 
 
-def test_move_without_a_bin_is_blocked(thing: Thing, chain: Chain, use_cluster: object) -> None:
+def test_move_on_a_cluster_without_a_bin_is_blocked(
+    thing: Thing, chain: Chain, use_cluster: object
+) -> None:
     use_cluster(chain.uri, chain.token)  # type: ignore[operator]
     state = OPERATIONS[Action.MOVE_TO_BIN].read_state(clusters.get("main").gateway, thing.target)
     assert [blocker.text for blocker in state.blockers] == [NO_BIN]
 
 
-def test_restore_brings_back_the_very_same(thing: Thing) -> None:
+def test_restore_brings_back_the_same_collection(thing: Thing) -> None:
     before = id_of(thing)
     item = binned(thing)
     restore = replace(shown(Action.RESTORE, item), new_name=thing.target.name)
@@ -96,7 +98,7 @@ def test_restore_brings_back_the_very_same(thing: Thing) -> None:
     assert clusters.get("main").gateway.collection("default", thing.target.name).rows == 3
 
 
-def test_restore_under_another_name_leaves_the_namesake(thing: Thing) -> None:
+def test_restore_under_another_name_spares_the_namesake(thing: Thing) -> None:
     before = id_of(thing)
     item = binned(thing)
     thing.add_namesake()
@@ -105,7 +107,7 @@ def test_restore_under_another_name_leaves_the_namesake(thing: Thing) -> None:
     assert (id_of(thing, other), id_of(thing) != before) == (before, True)
 
 
-def test_restore_under_a_name_that_is_taken_is_refused(thing: Thing) -> None:
+def test_restore_under_a_name_in_use_is_refused(thing: Thing) -> None:
     item = binned(thing)
     thing.add_namesake()
     namesake = id_of(thing)
@@ -115,7 +117,7 @@ def test_restore_under_a_name_that_is_taken_is_refused(thing: Thing) -> None:
     assert BinItem.objects.filter(pk=item.pk).exists()
 
 
-def test_purge_drops_it_under_its_private_name(thing: Thing, chain: Chain) -> None:
+def test_purge_drops_under_the_private_name(thing: Thing, chain: Chain) -> None:
     item = binned(thing)
     thing.add_namesake()
     assert done(shown(Action.PURGE, item)) is Outcome.SUCCEEDED
@@ -124,7 +126,7 @@ def test_purge_drops_it_under_its_private_name(thing: Thing, chain: Chain) -> No
     assert not BinItem.objects.exists()
 
 
-def test_purge_of_what_was_restored_is_not_found(thing: Thing) -> None:
+def test_purge_of_a_restored_item_is_not_found(thing: Thing) -> None:
     item = binned(thing)
     purge = shown(Action.PURGE, item)
     assert done(replace(shown(Action.RESTORE, item), new_name=thing.target.name))
@@ -136,7 +138,7 @@ def test_purge_of_what_was_restored_is_not_found(thing: Thing) -> None:
 
 
 @pytest.mark.parametrize("action", [Action.PURGE, Action.DROP_COLLECTION])
-def test_drop_for_good_needs_the_right_to_purge(thing: Thing, action: Action) -> None:
+def test_permanent_drop_requires_permission_to_purge(thing: Thing, action: Action) -> None:
     operator = someone(*OPERATOR)
     if action is Action.PURGE:
         confirmation = shown(action, binned(thing), operator)
@@ -149,7 +151,7 @@ def test_drop_for_good_needs_the_right_to_purge(thing: Thing, action: Action) ->
 # --- half-way -------------------------------------------------------------------------------------
 
 
-def test_move_whose_answer_is_lost_is_settled_by_a_look(thing: Thing, chain: Chain) -> None:
+def test_move_with_a_lost_reply_is_settled_by_read_back(thing: Thing, chain: Chain) -> None:
     confirmation = shown_for_move(thing)
     chain.relay.after(RENAME, chain.proxy.cut)
     outcome = done(confirmation)

@@ -64,7 +64,7 @@ def test_purge_before_its_time_does_nothing(thing: Thing, chain: Chain) -> None:
     assert chain.relay.count(DROP) == 0
 
 
-def test_purge_of_what_is_due_is_an_operation_of_the_bin(thing: Thing) -> None:
+def test_purge_of_a_due_item_is_an_operation_of_the_bin(thing: Thing) -> None:
     item = make_due(binned(thing))
     assert results() == ["Purged. Verified: it no longer exists."]
     assert id_of(thing, item.private_name) == 0
@@ -94,7 +94,7 @@ def test_pause_twice_is_recorded_once(thing: Thing) -> None:
     assert found and found.reason == "first"
 
 
-def test_shorter_retention_does_not_touch_what_is_in(
+def test_retention_shortened_does_not_apply_to_items(
     thing: Thing, chain: Chain, use_cluster: Callable[..., object]
 ) -> None:
     item = binned(thing)
@@ -104,7 +104,7 @@ def test_shorter_retention_does_not_touch_what_is_in(
     assert item.purge_at - item.moved_at == timedelta(seconds=WEEK)
 
 
-def test_purge_of_what_somebody_protected_says_why(
+def test_purge_of_a_protected_item_says_why(
     thing: Thing, chain: Chain, use_cluster: Callable[..., object]
 ) -> None:
     item = make_due(binned(thing))
@@ -115,7 +115,7 @@ def test_purge_of_what_somebody_protected_says_why(
     assert id_of(thing, item.private_name)
 
 
-def test_purge_of_what_was_loaded_again_says_why(make_collection: Seeds) -> None:
+def test_purge_of_an_item_loaded_again_says_why(make_collection: Seeds) -> None:
     thing = Thing.make(make_collection, "collection", indexed=True)  # type: ignore[arg-type]
     item = make_due(binned(thing))
     thing.seeds.server.client().load_collection(item.private_name, timeout=60)
@@ -123,7 +123,7 @@ def test_purge_of_what_was_loaded_again_says_why(make_collection: Seeds) -> None
     assert results() == [], "it is tried again after an hour only"
 
 
-def test_purge_that_milvus_does_not_answer_is_tried_again(thing: Thing, chain: Chain) -> None:
+def test_purge_with_milvus_down_is_tried_again(thing: Thing, chain: Chain) -> None:
     item = make_due(binned(thing))
     chain.proxy.refuse()
     assert "could not be read" in results()[0]
@@ -151,12 +151,12 @@ def states() -> list[State]:
     return [finding.state for finding in findings("main")]
 
 
-def test_check_of_an_untouched_bin_finds_nothing(thing: Thing) -> None:
+def test_bin_check_of_an_untouched_bin_finds_nothing(thing: Thing) -> None:
     binned(thing)
     assert states() == []
 
 
-def test_drop_by_others_leaves_the_bin_with_a_follow_up(thing: Thing) -> None:
+def test_bin_item_dropped_externally_gets_a_follow_up(thing: Thing) -> None:
     item = binned(thing)
     thing.seeds.server.client().drop_collection(item.private_name, timeout=10)
     assert states() == [State.GONE]
@@ -167,7 +167,7 @@ def test_drop_by_others_leaves_the_bin_with_a_follow_up(thing: Thing) -> None:
     assert follow_up_findings("main", caller()) == []
 
 
-def test_rename_by_others_leaves_the_bin_with_its_new_name(thing: Thing) -> None:
+def test_bin_item_renamed_externally_gets_its_new_name(thing: Thing) -> None:
     item = binned(thing)
     new = thing.seeds.renamed(f"{thing.target.name}_stolen")
     thing.seeds.server.client().rename_collection(item.private_name, new, timeout=10)
@@ -176,7 +176,7 @@ def test_rename_by_others_leaves_the_bin_with_its_new_name(thing: Thing) -> None
     assert not BinItem.objects.exists()
 
 
-def test_check_while_milvus_is_down_changes_nothing(thing: Thing, chain: Chain) -> None:
+def test_bin_check_with_milvus_down_changes_nothing(thing: Thing, chain: Chain) -> None:
     binned(thing)
     chain.proxy.refuse()
     with pytest.raises(MilvusError):
@@ -184,7 +184,7 @@ def test_check_while_milvus_is_down_changes_nothing(thing: Thing, chain: Chain) 
     assert BinItem.objects.count() == 1
 
 
-def test_rename_that_milvus_does_late_is_adopted(thing: Thing, chain: Chain) -> None:
+def test_move_done_late_by_milvus_is_adopted(thing: Thing, chain: Chain) -> None:
     confirmation = shown_for_move(thing)
 
     def lost() -> None:
@@ -202,7 +202,7 @@ def test_rename_that_milvus_does_late_is_adopted(thing: Thing, chain: Chain) -> 
     assert clusters.get("main").gateway.collection_identity("default", private)
 
 
-def test_due_items_of_a_removed_cluster_are_left_alone(thing: Thing) -> None:
+def test_purge_of_a_removed_cluster_leaves_its_items(thing: Thing) -> None:
     item = binned(thing)
     BinItem.objects.filter(pk=item.pk).update(cluster="elsewhere", purge_at=timezone.now())
     assert results() == []
@@ -211,21 +211,21 @@ def test_due_items_of_a_removed_cluster_are_left_alone(thing: Thing) -> None:
 # --- bin, log and doctor --------------------------------------------------------------------------
 
 
-def test_bin_and_log_agree_until_somebody_writes_into_the_index(thing: Thing) -> None:
+def test_bin_index_edited_is_found_by_the_log(thing: Thing) -> None:
     item = binned(thing)
     assert list(log_problems()) == []
     BinItem.objects.filter(pk=item.pk).update(name="another")
     assert "the recycle bin says of another" in next(iter(log_problems()))
 
 
-def test_item_that_a_restore_left_in_the_index_is_found(thing: Thing) -> None:
+def test_bin_item_left_after_its_restore_is_found(thing: Thing) -> None:
     item = binned(thing)
     assert done(replace(shown(Action.RESTORE, item), new_name=thing.target.name))
     item.save(force_insert=True)
     assert "out of the recycle bin" in next(iter(log_problems()))
 
 
-def test_doctor_says_where_bin_and_milvus_disagree(thing: Thing) -> None:
+def test_doctor_names_items_that_milvus_no_longer_has(thing: Thing) -> None:
     item = binned(thing)
     cluster = clusters.get("main").cluster
     assert [finding.state for finding in doctor_look(cluster)] == ["ok"]
@@ -233,7 +233,7 @@ def test_doctor_says_where_bin_and_milvus_disagree(thing: Thing) -> None:
     assert "was dropped outside" in next(iter(doctor_look(cluster))).text
 
 
-def test_doctor_says_that_nobody_purges(thing: Thing) -> None:
+def test_doctor_says_that_purge_recycle_bin_does_not_run(thing: Thing) -> None:
     item = binned(thing)
     BinItem.objects.filter(pk=item.pk).update(purge_at=timezone.now() - timedelta(hours=1))
     text = [finding.text for finding in doctor_look(clusters.get("main").cluster)][-1]
