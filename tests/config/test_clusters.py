@@ -55,12 +55,12 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 # --- one cluster, from the environment ------------------------------------------------------------
 
 
-def test_an_address_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clusters_from_an_address_alone_are_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
     assert clusters.load().clusters == {"main": Cluster(key="main", label="Milvus", uri=URI)}
 
 
-def test_the_rest_can_be_said_in_the_environment_too(
+def test_clusters_from_the_environment_take_all_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("root:from-a-file\n")
@@ -74,14 +74,14 @@ def test_the_rest_can_be_said_in_the_environment_too(
     assert clusters.load().clusters == {"main": expected}
 
 
-def test_no_address_is_said_with_both_remedies() -> None:
+def test_clusters_without_an_address_name_both_remedies() -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         clusters.load()
     for word in ("No Milvus is configured", "MILVUS_URI", "MILVUSADMIN_CONFIG", "[clusters.NAME]"):
         assert word in str(caught.value)
 
 
-def test_a_colour_in_the_environment_is_checked_like_one_in_a_file(
+def test_cluster_colour_in_the_environment_is_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
@@ -93,7 +93,7 @@ def test_a_colour_in_the_environment_is_checked_like_one_in_a_file(
 # --- many, from a file ----------------------------------------------------------------------------
 
 
-def test_two_clusters_keep_their_order_and_each_its_own(load: Load, tmp_path: Path) -> None:
+def test_clusters_in_the_file_keep_order_and_settings(load: Load, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("  secret-of-prod \n")
     found = load(f"""
         [clusters.prod]
@@ -122,14 +122,14 @@ def test_two_clusters_keep_their_order_and_each_its_own(load: Load, tmp_path: Pa
     assert found["a-2"] == Cluster(key="a-2", label="a-2", uri="./lite.db")
 
 
-def test_the_file_counts_and_not_the_environment_beside_it(
+def test_clusters_in_the_file_override_the_environment(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MILVUS_URI", "http://elsewhere:1")
     assert list(load(f'[clusters.a]\nuri = "{URI}"')) == ["a"]
 
 
-def test_a_file_of_rules_alone_leaves_the_cluster_to_the_environment(
+def test_rules_in_the_file_leave_the_cluster_to_the_environment(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
@@ -140,7 +140,7 @@ def test_a_file_of_rules_alone_leaves_the_cluster_to_the_environment(
     assert (rule.source, set(rule.groups)) == ("[[access]] rule 1", {"g"})
 
 
-def test_locks_and_the_age_of_a_sign_in_belong_to_a_cluster(load: Load) -> None:
+def test_protected_and_reauth_belong_to_a_cluster(load: Load) -> None:
     found = load(f"""
         [clusters.prod]
         uri = "{URI}"
@@ -157,12 +157,14 @@ def test_locks_and_the_age_of_a_sign_in_belong_to_a_cluster(load: Load) -> None:
     assert found["test"].reauth is None
 
 
-def test_a_pause_of_zero_is_taken(load: Load) -> None:
+def test_breaker_cooldown_of_zero_is_taken(load: Load) -> None:
     found = load(f'[clusters.a]\nuri = "{URI}"\nmax_concurrent = 2\nbreaker_cooldown = 0')["a"]
     assert (found.max_concurrent, found.breaker_cooldown) == (2, 0.0)
 
 
-def test_the_environment_can_lock_and_ask_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_protected_and_reauth_are_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MILVUS_URI", URI)
     monkeypatch.setenv("MILVUS_PROTECTED", "billing_*, db1/users")
     monkeypatch.setenv("MILVUS_REAUTH", "90s")
@@ -171,7 +173,7 @@ def test_the_environment_can_lock_and_ask_again_too(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("color", COLORS)
-def test_every_colour_there_is_is_taken(color: str) -> None:
+def test_cluster_colour_of_each_name_is_taken(color: str) -> None:
     found = config_from({"clusters": {"a": {"uri": URI, "color": color}}}).clusters
     assert found["a"].color == color
 
@@ -275,26 +277,28 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG.values(), ids=WRONG.keys())
-def test_what_is_wrong_is_named_with_its_place(text: str | bytes, words: str, load: Load) -> None:
+def test_clusters_invalid_in_the_file_are_named_with_place(
+    text: str | bytes, words: str, load: Load
+) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         load(text)
     assert words in str(caught.value)
     assert "pass-word" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_config_file_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MILVUSADMIN_CONFIG", str(tmp_path / "nosuch.toml"))
     with pytest.raises(ImproperlyConfigured, match=r"MILVUSADMIN_CONFIG: .*nosuch\.toml"):
         clusters.load()
 
 
-def test_an_error_in_the_file_repeats_no_secret_of_it(load: Load) -> None:
+def test_config_file_error_repeats_no_secret(load: Load) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         load('[clusters.a]\nuri = "http://x"\ntoken = "root:S3cr3t\n')
     assert "S3cr3t" not in str(caught.value)
 
 
-def test_a_token_file_that_is_not_there_is_named(load: Load, tmp_path: Path) -> None:
+def test_token_file_missing_is_named(load: Load, tmp_path: Path) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         load(f'[clusters.a]\nuri = "{URI}"\ntoken_file = "{tmp_path / "nosuch"}"')
     assert "[clusters.a] token_file can't be read: No such file" in str(caught.value)
@@ -313,7 +317,7 @@ def test_a_token_file_that_is_not_there_is_named(load: Load, tmp_path: Path) -> 
         ("./demo.db", "./demo.db"),
     ],
 )
-def test_the_address_that_is_shown_has_no_credentials(uri: str, endpoint: str) -> None:
+def test_cluster_endpoint_has_no_credentials(uri: str, endpoint: str) -> None:
     assert Cluster(key="a", label="A", uri=uri).endpoint == endpoint
 
 
@@ -328,11 +332,11 @@ def test_the_address_that_is_shown_has_no_credentials(uri: str, endpoint: str) -
         ("http://ada@h:1", "", set()),
     ],
 )
-def test_what_must_never_be_shown_is_known(uri: str, token: str, secrets: set[str]) -> None:
+def test_cluster_secrets_are_token_and_passwords(uri: str, token: str, secrets: set[str]) -> None:
     assert set(Cluster(key="a", label="A", uri=uri, token=token).secrets) == secrets
 
 
-def test_a_cluster_printed_by_mistake_tells_no_secret() -> None:
+def test_cluster_printed_shows_no_secret() -> None:
     cluster = Cluster(key="a", label="A", uri="http://ada:inside@h:1", token="root:pass")
     for text in (repr(cluster), str(cluster), f"{[cluster]}"):
         assert "inside" not in text
@@ -354,31 +358,31 @@ def put(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
         *[(text, False) for text in ("0", "false", "No", "off", "")],
     ],
 )
-def test_a_flag_is_yes_or_no(text: str, value: bool, put: Any) -> None:
+def test_flag_is_yes_or_no(text: str, value: bool, put: Any) -> None:
     put("A_FLAG", text)
     assert env.flag("A_FLAG", default=not value) is value
 
 
-def test_a_flag_that_is_neither_stops_the_start(put: Any) -> None:
+def test_flag_that_is_neither_stops_the_start(put: Any) -> None:
     put("A_FLAG", "maybe")
     with pytest.raises(ImproperlyConfigured, match=r"A_FLAG is 'maybe'\. Use 1 or 0\."):
         env.flag("A_FLAG")
 
 
 @pytest.mark.parametrize("default", [True, False])
-def test_a_flag_not_set_is_its_default(default: bool) -> None:
+def test_flag_not_set_is_its_default(default: bool) -> None:
     assert env.flag("A_FLAG_NOBODY_SETS", default=default) is default
 
 
 @pytest.mark.parametrize(
     ("text", "items"), [("", []), (" ,", []), ("a", ["a"]), (" a, b ,,c", ["a", "b", "c"])]
 )
-def test_a_list_has_no_empty_items(text: str, items: list[str], put: Any) -> None:
+def test_listing_has_no_empty_items(text: str, items: list[str], put: Any) -> None:
     put("A_LIST", text)
     assert env.listing("A_LIST") == items
 
 
-def test_a_secret_comes_from_the_environment_or_from_its_file(put: Any, tmp_path: Path) -> None:
+def test_secret_comes_from_the_environment_or_its_file(put: Any, tmp_path: Path) -> None:
     assert env.secret("A_SECRET") is None
     put("A_SECRET", "")
     assert env.secret("A_SECRET") is None
@@ -391,7 +395,7 @@ def test_a_secret_comes_from_the_environment_or_from_its_file(put: Any, tmp_path
     assert env.secret("A_SECRET") == "in the environment"
 
 
-def test_a_secret_set_twice_is_refused_without_telling_it(put: Any, tmp_path: Path) -> None:
+def test_secret_set_twice_is_refused_without_showing_it(put: Any, tmp_path: Path) -> None:
     put("A_SECRET", "hush")
     put("A_SECRET_FILE", str(tmp_path / "hush-too"))
     with pytest.raises(ImproperlyConfigured) as caught:
@@ -409,7 +413,7 @@ def test_a_secret_set_twice_is_refused_without_telling_it(put: Any, tmp_path: Pa
     ],
     ids=["missing", "empty", "blank", "binary"],
 )
-def test_a_secret_file_without_a_secret_stops_the_start(
+def test_secret_file_without_a_secret_stops_the_start(
     content: bytes | None, words: str, put: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "secret"
@@ -422,7 +426,7 @@ def test_a_secret_file_without_a_secret_stops_the_start(
     assert "secret" in str(caught.value), "the path says which file"
 
 
-def test_a_folder_is_no_secret_file(put: Any, tmp_path: Path) -> None:
+def test_secret_file_that_is_a_folder_is_refused(put: Any, tmp_path: Path) -> None:
     put("A_SECRET_FILE", str(tmp_path))
     with pytest.raises(ImproperlyConfigured, match="can't be read: Is a directory"):
         env.secret("A_SECRET")

@@ -58,7 +58,7 @@ def papers(tmp_path: Path) -> Table:
 # --- who we are -----------------------------------------------------------------------------------
 
 
-def test_user_and_password_are_the_token(files: Callable[[str, str], str]) -> None:
+def test_cluster_user_and_password_are_the_token(files: Callable[[str, str], str]) -> None:
     assert cluster(user="ada", password="S3cr3t:x").token == "ada:S3cr3t:x"
     assert cluster(user="ada", password_file=files("p", "S3cr3t\n")).token == "ada:S3cr3t"
     assert "S3cr3t" in cluster(user="ada", password="S3cr3t").secrets
@@ -76,11 +76,11 @@ def test_user_and_password_are_the_token(files: Callable[[str, str], str]) -> No
         ({"user": "a", "password_file": "/nosuch"}, "[clusters.a] password_file can't be read"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(settings: Table, words: str) -> None:
+def test_cluster_settings_that_conflict_are_refused(settings: Table, words: str) -> None:
     assert words in refusal(**settings)
 
 
-def test_all_of_it_from_the_environment(
+def test_cluster_connection_is_read_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, papers: Table, files: Callable[[str, str], str]
 ) -> None:
     monkeypatch.delenv("MILVUSADMIN_CONFIG", raising=False)
@@ -98,30 +98,30 @@ def test_all_of_it_from_the_environment(
 # --- TLS ------------------------------------------------------------------------------------------
 
 
-def test_mutual_tls_with_files_that_fit(papers: Table) -> None:
+def test_cluster_with_mutual_tls_files_is_taken(papers: Table) -> None:
     found = cluster(**papers, server_name="milvus.internal")
     assert (found.ca_file, found.client_key_file) == (papers["ca_file"], papers["client_key_file"])
 
 
 @pytest.mark.parametrize("missing", ["client_cert_file", "client_key_file"])
-def test_half_a_certificate_is_refused(papers: Table, missing: str) -> None:
+def test_client_certificate_without_its_key_is_refused(papers: Table, missing: str) -> None:
     del papers[missing]
     assert "needs client_cert_file and client_key_file together" in refusal(**papers)
 
 
-def test_a_certificate_of_ours_needs_an_authority(papers: Table) -> None:
+def test_client_certificate_without_ca_file_is_refused(papers: Table) -> None:
     """pymilvus would leave it out without a word."""
     del papers["ca_file"]
     assert "client_cert_file needs ca_file too" in refusal(**papers)
 
 
-def test_tls_settings_need_https(papers: Table) -> None:
+def test_tls_settings_without_https_are_refused(papers: Table) -> None:
     assert "its uri must be https://" in refusal(**papers, uri="http://milvus.example:19530")
     assert "its uri must be https://" in refusal(server_name="x", uri="tcp://milvus.example:1")
 
 
 @pytest.mark.parametrize("name", ["ca_file", "client_cert_file", "client_key_file"])
-def test_a_file_that_is_missing_or_no_pem_is_named(
+def test_tls_file_missing_or_no_pem_is_named(
     papers: Table, files: Callable[[str, str], str], name: str
 ) -> None:
     missing, garbage = {name: "/nosuch.pem"}, {name: files("garbage", "S3cr3t")}
@@ -129,7 +129,7 @@ def test_a_file_that_is_missing_or_no_pem_is_named(
     assert f"[clusters.a] {name} is not a PEM file" in refusal(**papers | garbage)
 
 
-def test_a_key_with_a_passphrase_is_refused(papers: Table, tmp_path: Path) -> None:
+def test_client_key_with_a_passphrase_is_refused(papers: Table, tmp_path: Path) -> None:
     key = load_pem_private_key(Path(papers["client_key_file"]).read_bytes(), None)
     locked = key.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"S3cr3t")
@@ -138,7 +138,7 @@ def test_a_key_with_a_passphrase_is_refused(papers: Table, tmp_path: Path) -> No
     assert "client_key_file has a passphrase" in refusal(**papers)
 
 
-def test_a_key_of_another_certificate_is_refused(papers: Table, tmp_path: Path) -> None:
+def test_client_key_of_another_certificate_is_refused(papers: Table, tmp_path: Path) -> None:
     stranger = Authority(tmp_path, "others").issue("client")
     assert "does not belong to client_cert_file" in refusal(
         **papers | {"client_key_file": str(stranger.key)}

@@ -68,7 +68,7 @@ def place() -> Iterator[Place]:
 
 
 @real
-def test_connections_that_were_ended_are_replaced_without_an_error(place: Place) -> None:
+def test_connections_ended_by_the_database_are_replaced(place: Place) -> None:
     with ThreadPoolExecutor(8) as pool:  # so that each process has some
         assert {a.status for a in pool.map(lambda _: place.ask(), range(40))} == {200}
     for _ in range(5):
@@ -77,7 +77,7 @@ def test_connections_that_were_ended_are_replaced_without_an_error(place: Place)
 
 
 @real
-def test_there_are_no_more_connections_than_threads(place: Place) -> None:
+def test_connections_are_no_more_than_threads(place: Place) -> None:
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda _: place.ask().status, range(120)))
     assert set(answers) == {200}
@@ -160,13 +160,13 @@ def url(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_connections_are_kept_and_tried_before_use(url: pytest.MonkeyPatch) -> None:
+def test_database_connections_are_kept_and_checked_before_use(url: pytest.MonkeyPatch) -> None:
     found = database.from_environment(Path("/nowhere"))
     assert (found["CONN_MAX_AGE"], found["CONN_HEALTH_CHECKS"]) == (60, True)
     assert found["OPTIONS"] == {"connect_timeout": 3, "tcp_user_timeout": 10_000}
 
 
-def test_what_the_address_says_counts(url: pytest.MonkeyPatch) -> None:
+def test_database_options_in_the_url_override_the_defaults(url: pytest.MonkeyPatch) -> None:
     url.setenv("DATABASE_URL", "postgres://db.example/name?sslmode=verify-full&connect_timeout=9")
     found = database.from_environment(Path("/nowhere"))["OPTIONS"]
     assert (found["sslmode"], found["connect_timeout"]) == ("verify-full", 9)
@@ -175,7 +175,9 @@ def test_what_the_address_says_counts(url: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "value", ["postgres://ada:S3cr3t@db:port/x", "postgras://ada:S3cr3t@db/x", "S3cr3t"]
 )
-def test_what_can_not_be_read_is_named(url: pytest.MonkeyPatch, value: str) -> None:
+def test_database_url_invalid_is_refused_without_its_password(
+    url: pytest.MonkeyPatch, value: str
+) -> None:
     url.setenv("DATABASE_URL", value)
     with pytest.raises(ImproperlyConfigured) as caught:
         database.from_environment(Path("/nowhere"))

@@ -28,7 +28,7 @@ def failed(message: str) -> logging.LogRecord:
 
 
 @pytest.mark.parametrize("formatter", logs.FORMATS.values())
-def test_nothing_in_a_record_begins_a_line_of_its_own(formatter: type[logging.Formatter]) -> None:
+def test_log_record_with_line_breaks_is_one_line(formatter: type[logging.Formatter]) -> None:
     line = formatter().format(record("dropping %s", FORGED))
     assert line.splitlines() == [line]
     assert line.isprintable()
@@ -56,19 +56,19 @@ def test_config_every_line_passes_the_filter(made: Any) -> None:
     assert made["handlers"]["console"]["filters"] == ["no traceback"]
 
 
-def test_a_traceback_in_text_can_not_be_taken_for_lines_of_the_log() -> None:
+def test_log_traceback_in_text_is_indented_and_escaped() -> None:
     first, *rest = logs.Text().format(failed(FORGED)).splitlines()
     assert first.endswith("WARNING some.logger: it broke")
     assert len(rest) > 3
     assert all(line.startswith("  | ") and line.isprintable() for line in rest)
 
 
-def test_json_has_the_traceback_in_the_same_line() -> None:
+def test_log_json_has_the_traceback_in_the_same_line() -> None:
     found = json.loads(logs.Json().format(failed(FORGED)))
     assert found["exception"].endswith(f"ValueError: {FORGED}")
 
 
-def test_json_says_when_what_and_of_which_request() -> None:
+def test_log_json_says_when_what_and_which_request() -> None:
     token = logs.request_id.set("the-request")
     try:
         line = logs.Json().format(record("%s is there", "book", created=0.5, fields={"ms": 1.5}))
@@ -86,30 +86,30 @@ def test_json_says_when_what_and_of_which_request() -> None:
     assert text.endswith(" WARNING some.logger: book is there [the-request]")
 
 
-def test_what_django_notes_after_the_request_has_its_id() -> None:
+def test_log_record_of_django_has_the_request_id() -> None:
     request = SimpleNamespace(request_id="the-request")
     line = logs.Json().format(record("Not Found: /x", request=request))
     assert json.loads(line)["request_id"] == "the-request"
 
 
-def test_outside_a_request_there_is_no_id() -> None:
+def test_log_record_outside_a_request_has_no_id() -> None:
     assert "request_id" not in json.loads(logs.Json().format(record("started")))
     assert logs.Text().format(record("started")).endswith("some.logger: started")
 
 
-def test_a_format_that_does_not_exist_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_format_unknown_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(ImproperlyConfigured, match=r"LOG_FORMAT is 'xml'\. Use text or json"):
         logs.config()
 
 
-def test_a_level_that_does_not_exist_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_level_unknown_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "loud")
     with pytest.raises(ImproperlyConfigured, match=r"LOG_LEVEL is 'LOUD'\. Use info"):
         logs.config()
 
 
-def test_at_warning_requests_leave_no_line_and_audit_events_do(
+def test_log_level_warning_keeps_audit_events_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "warning")

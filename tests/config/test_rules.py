@@ -25,7 +25,7 @@ def complaint(*tables: Any) -> str:
     return str(caught.value)
 
 
-def test_a_rule_is_read_as_it_is_written() -> None:
+def test_rule_is_read_as_written() -> None:
     (found,) = rules("""
         [[access]]
         groups = ["ml-platform", "Größe/ops"]
@@ -44,12 +44,12 @@ def test_a_rule_is_read_as_it_is_written() -> None:
     )
 
 
-def test_databases_and_collections_not_named_are_all() -> None:
+def test_rule_without_databases_and_collections_covers_all() -> None:
     (found,) = rules_from([COMPLETE], CLUSTERS)
     assert (found.databases, found.collections) == (("*",), ("*",))
 
 
-def test_rules_keep_their_order_and_are_counted_from_one() -> None:
+def test_rules_keep_their_order_and_count_from_one() -> None:
     found = rules_from([{**COMPLETE, "groups": [name]} for name in "cab"], CLUSTERS)
     assert [(r.source, set(r.groups)) for r in found] == [
         ("[[access]] rule 1", {"c"}),
@@ -58,28 +58,28 @@ def test_rules_keep_their_order_and_are_counted_from_one() -> None:
     ]
 
 
-def test_no_rules_are_no_rules() -> None:
+def test_rules_in_an_empty_file_are_none() -> None:
     assert rules("") == ()
 
 
 @pytest.mark.parametrize("tables", [{}, {"groups": ["x"]}, "x", 1, None], ids=repr)
-def test_rules_are_a_list(tables: Any) -> None:
+def test_rules_that_are_no_list_are_refused(tables: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"access must be a list .* \[\[access\]\]"):
         rules_from(tables, CLUSTERS)
 
 
-def test_the_message_names_the_rule_at_fault() -> None:
+def test_rule_that_is_no_table_is_named() -> None:
     assert complaint(COMPLETE, COMPLETE, 1) == "[[access]] rule 3 must be a table."
 
 
 @pytest.mark.parametrize("name", ["groups", "clusters", "actions"])
-def test_what_a_rule_must_have_is_said_with_a_remedy(name: str) -> None:
+def test_rule_without_a_required_key_names_the_remedy(name: str) -> None:
     table = {key: value for key, value in COMPLETE.items() if key != name}
     assert complaint(table) == f'[[access]] rule 1 has no {name}. Add {name} = ["…"].'
 
 
 @pytest.mark.parametrize("name", ["group", "Groups", "cluster", "deny", "action", "protected"])
-def test_a_key_spelt_wrong_is_not_ignored(name: str) -> None:
+def test_rule_with_a_misspelt_key_is_refused(name: str) -> None:
     said = complaint({**COMPLETE, name: ["x"]})
     assert said == (
         f"[[access]] rule 1 {name} is not a setting. "
@@ -112,14 +112,14 @@ WRONG_ITEMS = {
 
 @pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("value", WRONG_LISTS.values(), ids=WRONG_LISTS)
-def test_each_key_is_a_list_of_strings(name: str, value: Any) -> None:
+def test_rule_key_that_is_no_list_of_strings_is_refused(name: str, value: Any) -> None:
     said = complaint({**COMPLETE, name: value})
     assert said == f"[[access]] rule 1 {name} must be {EXPECTED.get(name, STRINGS)}."
 
 
 @pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("value", WRONG_ITEMS.values(), ids=WRONG_ITEMS)
-def test_no_item_is_empty_or_has_spaces_that_nobody_sees(name: str, value: Any) -> None:
+def test_rule_item_empty_or_with_outer_spaces_is_refused(name: str, value: Any) -> None:
     said = complaint({**COMPLETE, name: value})
     shown = f", not {value[0]!r}" if name == "actions" else ""
     assert said == f"[[access]] rule 1 {name} must be {EXPECTED.get(name, STRINGS)}{shown}."
@@ -127,7 +127,7 @@ def test_no_item_is_empty_or_has_spaces_that_nobody_sees(name: str, value: Any) 
 
 @pytest.mark.parametrize("name", ["clusters", "databases", "collections"])
 @pytest.mark.parametrize("pattern", ["[ab]", "a]", "{a,b}", "a}", "!x", "a\\*"])
-def test_what_other_programs_take_for_a_pattern_is_refused(name: str, pattern: str) -> None:
+def test_rule_pattern_in_another_syntax_is_refused(name: str, pattern: str) -> None:
     said = complaint({**COMPLETE, name: ["test", pattern]})
     assert said == (
         f"[[access]] rule 1 {name}: {pattern!r} is not a pattern. Use * for any text, ? for "
@@ -137,14 +137,14 @@ def test_what_other_programs_take_for_a_pattern_is_refused(name: str, pattern: s
 
 @pytest.mark.parametrize("name", ["clusters", "databases", "collections"])
 @pytest.mark.parametrize("pattern", ["db/users", "/users", "db/", "/", "a/b/c"])
-def test_a_slash_belongs_into_a_lock_only(name: str, pattern: str) -> None:
+def test_rule_pattern_with_a_slash_is_refused(name: str, pattern: str) -> None:
     said = complaint({**COMPLETE, name: [pattern]})
     assert said.startswith(f"[[access]] rule 1 {name}: {pattern!r} is not a pattern.")
     assert said.endswith("A / is allowed in protected only.")
 
 
 @pytest.mark.parametrize("pattern", ["prod", "Test", "prod-", "test?", "staging-*", "?"])
-def test_a_cluster_that_there_is_not_is_a_typing_error(pattern: str) -> None:
+def test_rule_for_an_unknown_cluster_is_refused(pattern: str) -> None:
     said = complaint({**COMPLETE, "clusters": ["test", pattern]})
     assert said == (
         f"[[access]] rule 1 clusters: {pattern!r} matches no cluster. "
@@ -153,7 +153,7 @@ def test_a_cluster_that_there_is_not_is_a_typing_error(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["*", "prod-*", "prod-?u", "test", "*-us"])
-def test_a_pattern_that_fits_a_cluster_is_taken(pattern: str) -> None:
+def test_rule_pattern_that_fits_a_cluster_is_taken(pattern: str) -> None:
     (found,) = rules_from([{**COMPLETE, "clusters": [pattern]}], CLUSTERS)
     assert found.clusters == (pattern,)
 
@@ -161,7 +161,7 @@ def test_a_pattern_that_fits_a_cluster_is_taken(pattern: str) -> None:
 @pytest.mark.parametrize(
     "action", ["drop_alias", "View", "collection.drop", "release", "dropp", "**"]
 )
-def test_an_action_that_there_is_not_is_named_with_those_there_are(action: str) -> None:
+def test_rule_action_unknown_is_refused_with_the_known_ones(action: str) -> None:
     assert complaint({**COMPLETE, "actions": ["view", action]}) == (
         f"[[access]] rule 1 actions must be {EXPECTED['actions']}, not {action!r}."
     )
@@ -170,16 +170,16 @@ def test_an_action_that_there_is_not_is_named_with_those_there_are(action: str) 
 @pytest.mark.parametrize(
     "action", ["view", "drop_collection", "drop_partition", "drop", "audit", "*"]
 )
-def test_every_action_there_is_is_taken(action: str) -> None:
+def test_rule_action_of_each_name_is_taken(action: str) -> None:
     (found,) = rules_from([{**COMPLETE, "actions": [action]}], CLUSTERS)
     assert found.actions == {action}
 
 
-def test_actions_of_the_file_are_those_of_the_rules() -> None:
+def test_rule_actions_of_the_file_are_those_of_the_policy() -> None:
     assert get_args(Grant) == tuple(GRANTS)
 
 
-def test_a_group_is_taken_as_it_is_with_whatever_is_in_it() -> None:
+def test_rule_group_with_any_characters_is_taken() -> None:
     groups = ["*", "a/b", "CN=ops,OU=x", "[x]", "{y}", "a b", "!z", "back\\slash"]
     (found,) = rules_from([{**COMPLETE, "groups": groups}], CLUSTERS)
     assert found.groups == set(groups)

@@ -106,7 +106,7 @@ def complaint(run: Run, environment: dict[str, str]) -> str:
         ("MILVUS_URI", "No Milvus is configured. Set MILVUS_URI (and MILVUS_TOKEN), or"),
     ],
 )
-def test_without_what_it_needs_it_stops_with_key_and_remedy(
+def test_settings_without_a_required_key_stop_with_its_remedy(
     name: str, words: str, run: Run
 ) -> None:
     said = complaint(run, without(name))
@@ -116,13 +116,13 @@ def test_without_what_it_needs_it_stops_with_key_and_remedy(
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "AUDIT_KEY", "METRICS_TOKEN"])
-def test_a_short_key_is_refused_and_not_repeated(name: str, run: Run) -> None:
+def test_key_too_short_is_refused_and_not_repeated(name: str, run: Run) -> None:
     said = complaint(run, {**PRODUCTION, name: "hunter2-hunter2"})
     assert said.startswith(f"{name} is shorter than 32 characters.")
     assert "hunter2" not in said
 
 
-def test_manage_py_says_the_same(run: Run) -> None:
+def test_manage_py_without_a_key_stops_with_its_remedy(run: Run) -> None:
     done = run(without("AUDIT_KEY"), "manage.py", "check")
     assert done.returncode != 0
     assert "AUDIT_KEY is not set" in done.stderr
@@ -139,7 +139,7 @@ def test_manage_py_says_the_same(run: Run) -> None:
         "DATABASE_URL",
     ],
 )
-def test_every_secret_can_come_from_a_file(name: str, run: Run, tmp_path: Path) -> None:
+def test_secret_settings_can_come_from_files(name: str, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "secret"
     value = {"DATABASE_URL": "postgres://from-a-file.example/admin"}.get(name, "f" * 40)
     path.write_text(f"{value}\n")
@@ -154,7 +154,7 @@ def test_every_secret_can_come_from_a_file(name: str, run: Run, tmp_path: Path) 
     assert both == f"Both {name} and {name}_FILE are set. Keep one of them."
 
 
-def test_a_key_in_use_is_not_a_retired_one(run: Run) -> None:
+def test_audit_key_that_is_also_retired_is_refused(run: Run) -> None:
     said = complaint(run, {**PRODUCTION, "AUDIT_RETIRED_KEYS": f"an-older-one {SEAL}"})
     assert (
         said == "AUDIT_KEY is also in AUDIT_RETIRED_KEYS. Remove it there, or make a new AUDIT_KEY."
@@ -163,7 +163,7 @@ def test_a_key_in_use_is_not_a_retired_one(run: Run) -> None:
     assert found == [repr(["b-key", "a-key"])], "in the order given: oldest first"
 
 
-def test_a_key_file_that_can_not_be_read_is_named(run: Run, tmp_path: Path) -> None:
+def test_key_file_unreadable_is_named(run: Run, tmp_path: Path) -> None:
     path = str(tmp_path / "nosuch")
     said = complaint(run, {**without("AUDIT_KEY"), "AUDIT_KEY_FILE": path})
     assert said == f"AUDIT_KEY_FILE can't be read: No such file or directory: {path}"
@@ -172,7 +172,7 @@ def test_a_key_file_that_can_not_be_read_is_named(run: Run, tmp_path: Path) -> N
 # --- production -----------------------------------------------------------------------------------
 
 
-def test_as_in_production_the_deployment_check_finds_nothing(run: Run) -> None:
+def test_deployment_check_in_production_finds_nothing(run: Run) -> None:
     done = run(PRODUCTION, "manage.py", "check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
@@ -188,7 +188,7 @@ def test_as_in_production_the_deployment_check_finds_nothing(run: Run) -> None:
     ],
     ids=str,
 )
-def test_what_is_unsafe_is_found_by_the_deployment_check(
+def test_deployment_check_names_an_unsafe_setting(
     change: dict[str, str], id_: str, run: Run
 ) -> None:
     code = (
@@ -199,7 +199,7 @@ def test_what_is_unsafe_is_found_by_the_deployment_check(
     assert id_ in done.stdout, done.stderr
 
 
-def test_nothing_is_open_by_default(run: Run) -> None:
+def test_settings_by_default_are_closed(run: Run) -> None:
     found = load(
         run,
         without("ALLOWED_HOSTS"),
@@ -236,7 +236,7 @@ print(Client(headers=forwarded).get("/sign-in/").status_code)
 
 
 @pytest.mark.parametrize("trusted", [False, True], ids=["direct", "behind a trusted proxy"])
-def test_over_https_cookies_and_browsers_stay_there(trusted: bool, run: Run) -> None:
+def test_https_mode_has_secure_cookies_and_redirects(trusted: bool, run: Run) -> None:
     """Migrates, collects the static files and signs in, as a fresh deployment does."""
     trust = {"TRUST_PROXY": "127.0.0.1"} if trusted else {}
     done = run({**PRODUCTION, "DATABASE_URL": "", **trust}, "-c", HTTPS)
@@ -272,7 +272,7 @@ print(Client(headers={"Host": "localhost"}).get("/sign-in/").headers)
 """
 
 
-def test_loopback_mode_answers_this_machine_only_and_without_https(run: Run) -> None:
+def test_loopback_mode_answers_this_machine_without_https(run: Run) -> None:
     """Whatever ALLOWED_HOSTS says: there, cookies would travel in the clear."""
     own = ["127.0.0.1:8000", "localhost", "[::1]:8000"]
     foreign = ["admin.example", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example"]
@@ -284,7 +284,7 @@ def test_loopback_mode_answers_this_machine_only_and_without_https(run: Run) -> 
     assert "Strict-Transport-Security" not in headers
 
 
-def test_loopback_mode_has_no_secure_cookies_that_plain_http_would_lose(run: Run) -> None:
+def test_loopback_mode_has_no_secure_cookies(run: Run) -> None:
     found = load(run, LOOPBACK, "SESSION_COOKIE_SECURE", "SESSION_COOKIE_NAME", "ALLOWED_HOSTS")
     assert found == ["False", "'session'", "['127.0.0.1', 'localhost', '[::1]']"]
 
@@ -292,9 +292,7 @@ def test_loopback_mode_has_no_secure_cookies_that_plain_http_would_lose(run: Run
 # --- the database and the log ---------------------------------------------------------------------
 
 
-def test_without_a_database_url_there_is_a_file_that_queues_its_writers(
-    run: Run, tmp_path: Path
-) -> None:
+def test_settings_without_a_database_url_use_a_sqlite_file(run: Run, tmp_path: Path) -> None:
     name, mode, init = load(
         run,
         LOOPBACK,
@@ -320,5 +318,5 @@ def test_audit_lines_go_to_their_own_file(run: Run, tmp_path: Path) -> None:
     assert "{}" not in done.stderr
 
 
-def test_a_flag_that_makes_no_sense_stops_the_start(run: Run) -> None:
+def test_flag_invalid_in_the_settings_stops_the_start(run: Run) -> None:
     assert complaint(run, {**PRODUCTION, "DEBUG": "maybe"}) == "DEBUG is 'maybe'. Use 1 or 0."

@@ -55,12 +55,12 @@ def refused(read: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("mode", ["oidc", "proxy", "local"])
 @pytest.mark.parametrize("here", [True, False])
-def test_the_way_is_the_one_that_is_named(mode: str, here: bool, put: Put) -> None:
+def test_sign_in_mode_is_the_configured_one(mode: str, here: bool, put: Put) -> None:
     put({"SIGN_IN": mode})
     assert sign_in.mode(this_machine_only=here) == mode
 
 
-def test_accounts_of_our_own_are_the_default_on_this_machine_only(put: Put) -> None:
+def test_sign_in_mode_defaults_to_local_on_loopback_only(put: Put) -> None:
     put({})
     assert sign_in.mode(this_machine_only=True) == "local"
     said = refused(lambda: sign_in.mode(this_machine_only=False))
@@ -69,7 +69,7 @@ def test_accounts_of_our_own_are_the_default_on_this_machine_only(put: Put) -> N
 
 
 @pytest.mark.parametrize("value", ["OIDC", "saml", "local ", "none", "0"])
-def test_another_way_is_refused_even_on_this_machine(value: str, put: Put) -> None:
+def test_sign_in_mode_unknown_is_refused(value: str, put: Put) -> None:
     put({"SIGN_IN": value})
     assert refused(lambda: sign_in.mode(this_machine_only=True)).startswith(
         f"SIGN_IN is {value!r}. Use oidc"
@@ -79,7 +79,7 @@ def test_another_way_is_refused_even_on_this_machine(value: str, put: Put) -> No
 # --- the company's provider -----------------------------------------------------------------------
 
 
-def test_issuer_and_client_are_enough(put: Put) -> None:
+def test_oidc_with_issuer_and_client_is_complete(put: Put) -> None:
     put(OIDC)
     found = sign_in.oidc()
     assert (found.issuer, found.client_id) == (OIDC["OIDC_ISSUER"], "milvus-admin")
@@ -90,14 +90,14 @@ def test_issuer_and_client_are_enough(put: Put) -> None:
 
 
 @pytest.mark.parametrize("name", ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"])
-def test_what_the_provider_gave_has_to_be_there(name: str, put: Put) -> None:
+def test_oidc_without_a_required_setting_is_refused(name: str, put: Put) -> None:
     put({**OIDC, name: ""})
     said = refused(sign_in.oidc)
     assert said.startswith(f"{name} is not set. ")
     assert "client-s3cret" not in said
 
 
-def test_the_clients_secret_can_come_from_a_file(put: Put, tmp_path: Path) -> None:
+def test_oidc_client_secret_can_come_from_a_file(put: Put, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from-a-file\n")
     put({**OIDC, "OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret")})
     assert sign_in.oidc().client_secret == "from-a-file"
@@ -116,7 +116,7 @@ def test_the_clients_secret_can_come_from_a_file(put: Put, tmp_path: Path) -> No
         "ftp://login.example",
     ],
 )
-def test_an_issuer_that_anybody_on_the_way_could_play_is_refused(issuer: str, put: Put) -> None:
+def test_issuer_without_https_is_refused(issuer: str, put: Put) -> None:
     put({**OIDC, "OIDC_ISSUER": issuer})
     said = refused(sign_in.oidc)
     assert said == f"OIDC_ISSUER is {issuer!r}. Use an https:// address."
@@ -126,12 +126,12 @@ def test_an_issuer_that_anybody_on_the_way_could_play_is_refused(issuer: str, pu
     "issuer",
     ["https://login.example", "http://127.0.0.1:8080/a", "http://localhost/", "http://[::1]:1"],
 )
-def test_an_issuer_is_kept_letter_by_letter(issuer: str, put: Put) -> None:
+def test_issuer_is_kept_unchanged(issuer: str, put: Put) -> None:
     put({**OIDC, "OIDC_ISSUER": issuer})
     assert sign_in.oidc().issuer == issuer
 
 
-def test_issuer_that_is_the_discovery_document_is_refused_with_the_issuer(put: Put) -> None:
+def test_issuer_that_is_the_discovery_document_is_refused(put: Put) -> None:
     put({**OIDC, "OIDC_ISSUER": "https://id.example/realms/a/.well-known/openid-configuration"})
     with pytest.raises(ImproperlyConfigured, match=r"probably https://id.example/realms/a$"):
         sign_in.oidc()
@@ -153,7 +153,7 @@ def test_proxy_setting_that_cannot_work_is_refused(name: str, value: str, put: P
 
 
 @pytest.mark.parametrize("scopes", ["profile", "OpenID profile", "openidprofile", "profile,openid"])
-def test_without_openid_there_is_nobody_to_know(scopes: str, put: Put) -> None:
+def test_oidc_scopes_without_openid_are_refused(scopes: str, put: Put) -> None:
     put({**OIDC, "OIDC_SCOPES": scopes})
     assert refused(sign_in.oidc) == "OIDC_SCOPES has no openid. Use: openid profile email"
 
@@ -162,7 +162,7 @@ def test_without_openid_there_is_nobody_to_know(scopes: str, put: Put) -> None:
 @pytest.mark.parametrize(
     "value", ["5", "5 m", "-5m", "m", "1.5h", "5M", "1h30m", "5m\n", "99999999d"]
 )
-def test_a_time_has_its_unit(name: str, value: str, put: Put) -> None:
+def test_duration_without_a_unit_is_refused(name: str, value: str, put: Put) -> None:
     put({**OIDC, name: value})
     said = refused(sign_in.oidc)
     assert said == f"{name} is {value!r}. Use a duration such as 30s, 10m, 8h."
@@ -171,14 +171,14 @@ def test_a_time_has_its_unit(name: str, value: str, put: Put) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("0s", 0), ("30s", 30), ("10m", 600), ("8h", 28800), ("1d", 86400)]
 )
-def test_times_are_kept_in_seconds(text: str, seconds: float, put: Put) -> None:
+def test_duration_is_kept_in_seconds(text: str, seconds: float, put: Put) -> None:
     assert env.seconds(text, "X") == seconds
     put({**OIDC, "OIDC_GRACE": text, "OIDC_RECHECK": text})
     assert sign_in.oidc().grace == seconds
     assert sign_in.oidc().recheck == max(seconds, 1), "not at every image of a page"
 
 
-def test_dropping_while_the_provider_is_silent_has_to_be_asked_for(put: Put) -> None:
+def test_grace_for_drops_is_off_unless_set(put: Put) -> None:
     put({**OIDC, "OIDC_GRACE_FOR_DROPS": "1"})
     assert sign_in.oidc().grace_for_drops
     put({"OIDC_GRACE_FOR_DROPS": "perhaps"})
@@ -188,7 +188,7 @@ def test_dropping_while_the_provider_is_silent_has_to_be_asked_for(put: Put) -> 
 # --- a proxy --------------------------------------------------------------------------------------
 
 
-def test_secret_and_peer_are_enough(put: Put) -> None:
+def test_proxy_with_secret_and_peer_is_complete(put: Put) -> None:
     put(PROXY)
     assert sign_in.proxy() == Proxy(secret=SECRET, networks=(ip_network("10.0.3.7/32"),))
     assert SECRET not in repr(sign_in.proxy())
@@ -212,9 +212,7 @@ def test_secret_and_peer_are_enough(put: Put) -> None:
     ],
     ids=str,
 )
-def test_a_proxy_that_anybody_could_play_is_refused(
-    change: dict[str, str], words: str, put: Put
-) -> None:
+def test_proxy_that_is_unsafe_is_refused(change: dict[str, str], words: str, put: Put) -> None:
     put({**PROXY, **change})
     said = refused(sign_in.proxy)
     assert said.startswith(words)
@@ -239,7 +237,7 @@ def test_a_proxy_that_anybody_could_play_is_refused(
         ("10.0.3.7", "10.0.3.7, 10.0.3.7", False),
     ],
 )
-def test_the_peer_is_the_other_end_of_the_socket(
+def test_proxy_trusts_the_peer_of_the_socket(
     trusted: str, peer: str, is_it: bool, put: Put
 ) -> None:
     put({**PROXY, "PROXY_TRUSTED": trusted})
@@ -260,13 +258,13 @@ def config(tmp_path: Path) -> Callable[[str], dict[str, str]]:
     return write
 
 
-def test_production_has_to_say_how_people_sign_in(run: Run) -> None:
+def test_settings_in_production_require_sign_in(run: Run) -> None:
     assert complaint(run, without("SIGN_IN")).startswith("SIGN_IN is not set. Use oidc")
     assert load(run, {**LOOPBACK, "SIGN_IN": ""}, "SIGN_IN") == ["'local'"]
 
 
 @pytest.mark.parametrize("mode", [OIDC, PROXY], ids=["oidc", "proxy"])
-def test_without_a_rule_nobody_could_do_anything(mode: dict[str, str], run: Run) -> None:
+def test_sign_in_without_an_access_rule_stops_the_start(mode: dict[str, str], run: Run) -> None:
     said = complaint(run, {**PRODUCTION, **mode})
     assert said.startswith(f"SIGN_IN is {mode['SIGN_IN']}, and there is no [[access]] rule")
     assert "MILVUSADMIN_CONFIG" in said
@@ -275,7 +273,7 @@ def test_without_a_rule_nobody_could_do_anything(mode: dict[str, str], run: Run)
 @pytest.mark.parametrize(
     ("mode", "missing"), [(OIDC, "OIDC_CLIENT_SECRET"), (PROXY, "PROXY_TRUSTED")], ids=str
 )
-def test_what_a_way_needs_is_asked_for_at_the_start(
+def test_sign_in_without_a_setting_of_its_mode_stops_the_start(
     mode: dict[str, str], missing: str, config: Any, run: Run
 ) -> None:
     said = complaint(run, {**PRODUCTION, **mode, **config(ACCESS), missing: ""})
@@ -290,7 +288,7 @@ def test_what_a_way_needs_is_asked_for_at_the_start(
     ],
     ids=["oidc", "proxy"],
 )
-def test_the_company_decides_alone_with_the_rules_of_the_file_alone(
+def test_company_sign_in_uses_rules_of_the_file_alone(
     mode: dict[str, str], backend: str, config: Any, run: Run
 ) -> None:
     """No password of ours opens the door then, and the built-in rules give nobody anything."""
@@ -304,26 +302,26 @@ def test_the_company_decides_alone_with_the_rules_of_the_file_alone(
     assert backends == repr([backend])
 
 
-def test_local_accounts_have_their_roles_and_the_files_rules(config: Any, run: Run) -> None:
+def test_local_sign_in_has_roles_and_rules_of_the_file(config: Any, run: Run) -> None:
     [found] = load(run, {**PRODUCTION, **config(ACCESS)}, "ACCESS")
     assert found.count("Rule(") == 5
     assert "the built-in rule of the role viewer" in found
 
 
-def test_a_proxy_cannot_say_when_somebody_signed_in(config: Any, run: Run) -> None:
+def test_reauth_with_proxy_sign_in_stops_the_start(config: Any, run: Run) -> None:
     text = f'{ACCESS}\n[clusters.main]\nuri = "http://m:1"\nreauth = "10m"\n'
     said = complaint(run, {**PRODUCTION, **PROXY, **config(text)})
     assert said.startswith("reauth needs SIGN_IN=oidc or local")
     assert load(run, {**PRODUCTION, **OIDC, **config(text)}, "CLUSTERS['main'].reauth") == ["600.0"]
 
 
-def test_a_mistake_in_a_rule_stops_the_start(config: Any, run: Run) -> None:
+def test_rule_with_a_mistake_stops_the_start(config: Any, run: Run) -> None:
     said = complaint(run, {**PRODUCTION, **config(ACCESS.replace('"main"', '"mian"'))})
     assert said == "[[access]] rule 1 clusters: 'mian' matches no cluster. Known: main."
 
 
 @pytest.mark.parametrize("mode", [OIDC, PROXY], ids=["oidc", "proxy"])
-def test_no_secret_of_sign_in_is_told_when_settings_are_printed(
+def test_sign_in_settings_printed_show_no_secret(
     mode: dict[str, str], config: Any, run: Run
 ) -> None:
     [found] = load(run, {**PRODUCTION, **mode, **config(ACCESS)}, mode["SIGN_IN"].upper())
@@ -331,9 +329,7 @@ def test_no_secret_of_sign_in_is_told_when_settings_are_printed(
     assert SECRET not in found
 
 
-def test_the_deployment_check_finds_nothing_with_the_companys_sign_in(
-    config: Any, run: Run
-) -> None:
+def test_deployment_check_with_company_sign_in_finds_nothing(config: Any, run: Run) -> None:
     done = run(
         {**PRODUCTION, **OIDC, **config(ACCESS)},
         *["manage.py", "check", "--deploy", "--fail-level", "WARNING"],

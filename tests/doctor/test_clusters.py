@@ -53,7 +53,7 @@ def about(findings: list[Finding], words: str) -> Finding:
     return one
 
 
-def test_root_has_every_right_and_a_password_that_everybody_knows(
+def test_doctor_as_root_warns_of_the_default_password(
     milvus_server: MilvusServer,
 ) -> None:
     said = found(milvus_server.uri, "root:Milvus")
@@ -62,7 +62,7 @@ def test_root_has_every_right_and_a_password_that_everybody_knows(
     assert about(said, "default password of Milvus").state == State.PROBLEM
 
 
-def test_an_account_that_may_not_read_its_roles_is_told_what_can_be_known(
+def test_doctor_without_the_right_to_read_roles_says_what_lacks(
     milvus_server: MilvusServer, token: str, role: str
 ) -> None:
     said = found(milvus_server.uri, token)
@@ -75,7 +75,9 @@ def test_an_account_that_may_not_read_its_roles_is_told_what_can_be_known(
     assert not [f for f in said if PASSWORD in f"{f}"]
 
 
-def test_an_account_without_a_role_is_given_one(milvus_server: MilvusServer, token: str) -> None:
+def test_doctor_remedy_for_an_account_without_a_role_works(
+    milvus_server: MilvusServer, token: str
+) -> None:
     lacking = privileges.Rights(token.split(":", maxsplit=1)[0], missing=["Global ListAliases"])
     root, account = milvus_server.client(), token.split(":", maxsplit=1)[0]
     try:
@@ -87,7 +89,7 @@ def test_an_account_without_a_role_is_given_one(milvus_server: MilvusServer, tok
         root.drop_role("milvus_admin")
 
 
-def test_nothing_that_changes_anything_is_sent(milvus_server: MilvusServer, token: str) -> None:
+def test_doctor_sends_nothing_that_changes_milvus(milvus_server: MilvusServer, token: str) -> None:
     with Relay(milvus_server.address) as relay:
         found(f"http://127.0.0.1:{relay.port}", milvus_server.token)
         found(f"http://127.0.0.1:{relay.port}", token)
@@ -97,7 +99,7 @@ def test_nothing_that_changes_anything_is_sent(milvus_server: MilvusServer, toke
     assert [call for call in sent if not call.startswith(reading)] == []
 
 
-def test_a_wrong_password_is_told_from_a_server_that_is_away(milvus_server: MilvusServer) -> None:
+def test_doctor_tells_a_wrong_password_from_milvus_down(milvus_server: MilvusServer) -> None:
     (refused,) = found(milvus_server.uri, "root:wrong-S3cr3t")
     assert (refused.state, "Milvus rejected the token or password" in refused.text) == (
         "problem",
@@ -108,7 +110,7 @@ def test_a_wrong_password_is_told_from_a_server_that_is_away(milvus_server: Milv
     assert (away.state, "no answer from" in away.text) == ("problem", True)
 
 
-def test_tls_that_fails_says_why(tmp_path: Path, milvus_server: MilvusServer) -> None:
+def test_doctor_with_failing_tls_says_why(tmp_path: Path, milvus_server: MilvusServer) -> None:
     papers = Papers(tmp_path)
     with Relay(milvus_server.address, credentials(papers.server)) as relay:
         uri = f"https://127.0.0.1:{relay.port}"
@@ -119,7 +121,7 @@ def test_tls_that_fails_says_why(tmp_path: Path, milvus_server: MilvusServer) ->
     assert "ca_file expires in 29 days" in trusting[0].text
 
 
-def test_a_certificate_of_ours_that_is_over(tmp_path: Path) -> None:
+def test_doctor_names_an_expired_client_certificate(tmp_path: Path) -> None:
     papers = Papers(tmp_path)
     late = papers.ours.issue("late", days=-1)
     files = {"client_cert_file": str(late.cert), "client_key_file": str(late.key)}
@@ -127,14 +129,14 @@ def test_a_certificate_of_ours_that_is_over(tmp_path: Path) -> None:
     assert about(said, "client_cert_file has expired").state == State.PROBLEM
 
 
-def test_a_token_in_clear_over_a_network_is_noted() -> None:
+def test_doctor_notes_a_token_sent_in_clear_text() -> None:
     (noted,) = milvus._plain("x", cluster_at("http://milvus.example:19530", "a:b"))
     assert "the token and all names are sent in clear text" in noted.text
     for uri in ("http://127.0.0.1:19530", "https://milvus.example:19530", "unix:/run/milvus.sock"):
         assert list(milvus._plain("x", cluster_at(uri, "a:b"))) == []
 
 
-def test_milvus_lite_is_for_trying_out(lite_uri: str) -> None:
+def test_doctor_on_milvus_lite_says_that_it_is_for_trials(lite_uri: str) -> None:
     assert found(lite_uri)[-1].text.startswith("this is an embedded Milvus Lite")
 
 
@@ -148,7 +150,7 @@ sys.stdin.read()
 """
 
 
-def test_milvus_lite_that_the_dashboard_has_open(tmp_path: Path) -> None:
+def test_doctor_on_milvus_lite_in_use_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path / "held.db")]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as holder:

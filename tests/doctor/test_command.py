@@ -45,7 +45,9 @@ def found(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_healthy_installation(tmp_path: Path, milvus_server: MilvusServer, lite_uri: str) -> None:
+def test_doctor_on_a_healthy_installation_finds_no_problem(
+    tmp_path: Path, milvus_server: MilvusServer, lite_uri: str
+) -> None:
     manage(tmp_path, "migrate", "-v0", MILVUS_URI=lite_uri)
     manage(tmp_path, "collectstatic", "--noinput", "-v0", MILVUS_URI=lite_uri)
     well = {"MILVUS_URI": milvus_server.uri, "MILVUS_TOKEN": milvus_server.token}
@@ -58,7 +60,7 @@ def test_a_healthy_installation(tmp_path: Path, milvus_server: MilvusServer, lit
     assert {f["state"] for f in found(stale)} == {"ok", "warning"}
 
 
-def test_everything_broken_at_once_is_said_in_time(tmp_path: Path) -> None:
+def test_doctor_with_everything_broken_ends_in_time(tmp_path: Path) -> None:
     with FaultProxy("127.0.0.1", 1) as silent:
         silent.stall()
         began = time.monotonic()
@@ -101,7 +103,7 @@ def _rules(folder: Path) -> str:
         ({"MILVUS_CA_FILE": "/nowhere"}, "its uri must be https://"),
     ],
 )
-def test_settings_that_do_not_load_are_a_line(
+def test_doctor_with_invalid_settings_prints_a_line(
     tmp_path: Path, environment: dict[str, str], words: str
 ) -> None:
     said = {"MILVUS_URI": "http://127.0.0.1:1"} | environment
@@ -116,7 +118,7 @@ def test_settings_that_do_not_load_are_a_line(
     assert (other.returncode, clean(other)) == (1, True)
 
 
-def test_static_files_that_were_not_collected_or_are_old(tmp_path: Path, lite_uri: str) -> None:
+def test_doctor_names_static_files_missing_or_old(tmp_path: Path, lite_uri: str) -> None:
     uri = {"MILVUS_URI": lite_uri}
     assert "not collected" in manage(tmp_path, "doctor", **uri).stdout
     manage(tmp_path, "collectstatic", "--noinput", "-v0", **uri)
@@ -126,7 +128,7 @@ def test_static_files_that_were_not_collected_or_are_old(tmp_path: Path, lite_ur
     assert "1 files are missing, such as css/app.css" in manage(tmp_path, "doctor", **uri).stdout
 
 
-def test_what_the_settings_silence_is_no_warning(tmp_path: Path) -> None:
+def test_doctor_ignores_silenced_checks(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('[[access]]\ngroups = ["x"]\nclusters = ["*"]\nactions = ["view"]\n')
     oidc = {"OIDC_ISSUER": "http://127.0.0.1:1", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "x"}

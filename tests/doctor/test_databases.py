@@ -51,7 +51,7 @@ def test_databases_with_the_same_finding_share_a_line(
     )
 
 
-def test_what_is_lacking_is_granted_in_each_database(
+def test_databases_lacking_a_privilege_are_all_in_the_remedy(
     relay: Relay, milvus_server: MilvusServer, make_collection: Seeds
 ) -> None:
     names = sorted(make_collection.database() for _ in range(3))
@@ -73,13 +73,11 @@ def test_what_is_lacking_is_granted_in_each_database(
         (list("abcdefg"), 9, "in a, b, c, d, e and 2 more"),
     ],
 )
-def test_a_line_names_five_databases_at_most(names: list[str], total: int, where: str) -> None:
+def test_databases_line_names_five_at_most(names: list[str], total: int, where: str) -> None:
     assert databases._where(names, total) == where
 
 
-def test_what_milvus_says_to_a_denied_read_is_shown(
-    relay: Relay, milvus_server: MilvusServer
-) -> None:
+def test_denied_read_shows_the_message_of_milvus(relay: Relay, milvus_server: MilvusServer) -> None:
     """From 2.4 on it ends with the database; that explains itself."""
     denial = "PrivilegeGetStatistics: permission deny to root in the `default` database"
     lists(relay, "default")
@@ -88,7 +86,7 @@ def test_what_milvus_says_to_a_denied_read_is_shown(
     assert f"Milvus said: {denial}" in line.remedy
 
 
-def test_more_databases_than_are_examined_are_counted(
+def test_databases_beyond_the_limit_are_counted(
     relay: Relay, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "EXAMINED", 2)
@@ -98,7 +96,7 @@ def test_more_databases_than_are_examined_are_counted(
     assert about(findings, "in all 2 databases").state == State.OK
 
 
-def test_a_database_that_a_rule_names_and_milvus_does_not_list(
+def test_database_in_a_rule_but_not_in_milvus_is_named(
     relay: Relay, milvus_server: MilvusServer, settings: Any
 ) -> None:
     settings.ACCESS = (
@@ -109,7 +107,7 @@ def test_a_database_that_a_rule_names_and_milvus_does_not_list(
     assert (line.state, "spelling" in line.remedy) == (State.WARNING, True)
 
 
-def test_where_databases_may_not_be_listed_those_of_the_rules_are_examined(
+def test_databases_that_may_not_be_listed_are_those_of_the_rules(
     relay: Relay, milvus_server: MilvusServer, make_collection: Seeds, settings: Any
 ) -> None:
     database = make_collection.database()

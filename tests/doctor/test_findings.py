@@ -9,7 +9,7 @@ from milvusadmin.doctor.findings import Finding, State, ok, problem, shown, warn
 SECRET = "S3cr3t-of-someone"
 
 
-def test_a_check_that_hangs_is_given_up_and_keeps_what_it_found() -> None:
+def test_check_that_hangs_is_given_up_and_keeps_its_findings() -> None:
     def hangs() -> Iterator[Finding]:
         yield ok("it", "began well")
         time.sleep(5)
@@ -21,7 +21,7 @@ def test_a_check_that_hangs_is_given_up_and_keeps_what_it_found() -> None:
     assert found[1].text == "no answer within 0.2 s"
 
 
-def test_a_check_that_fails_is_a_line_without_secrets() -> None:
+def test_check_that_fails_is_a_line_without_secrets() -> None:
     def fails() -> Iterator[Finding]:
         yield ok("it", "began well")
         raise RuntimeError(f"could not use {SECRET}")
@@ -31,7 +31,7 @@ def test_a_check_that_fails_is_a_line_without_secrets() -> None:
     assert found[1].text == "this check failed: RuntimeError: could not use •••"
 
 
-def test_lines_for_people_and_for_machines() -> None:
+def test_findings_are_shown_as_lines_and_as_json() -> None:
     found = [ok("a", "well"), warning("b", "so\nso", "Do this."), problem("c", "bad", "x " * 90)]
     lines = shown(found, as_json=False).splitlines()
     assert lines[:3] == ["ok       a: well", "warning  b: so so", "         → Do this."]

@@ -41,7 +41,7 @@ def claim(age: timedelta) -> Claim:
     )
 
 
-def test_a_healthy_one_is_healthy_and_nothing_is_written() -> None:
+def test_doctor_on_a_healthy_database_writes_nothing() -> None:
     event()
     heartbeat.record_run(heartbeat.RECONCILE)
     assert {finding.state for finding in said()} == {State.OK}
@@ -49,11 +49,11 @@ def test_a_healthy_one_is_healthy_and_nothing_is_written() -> None:
     assert AuditEvent.objects.count() == 1
 
 
-def test_an_empty_log_is_said_to_be_empty() -> None:
+def test_doctor_on_an_empty_log_says_so() -> None:
     assert any("the log is empty" in finding.text for finding in said())
 
 
-def test_triggers_that_were_removed_are_named() -> None:
+def test_doctor_names_removed_triggers() -> None:
     triggers.remove(connection)
     (text,) = bad()
     assert "audit_" in text
@@ -61,7 +61,7 @@ def test_triggers_that_were_removed_are_named() -> None:
     assert bad() == []
 
 
-def test_a_trigger_that_is_switched_off_is_missing() -> None:
+def test_doctor_names_a_disabled_trigger() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {triggers.TABLE} DISABLE TRIGGER audit_no_update")
@@ -71,7 +71,7 @@ def test_a_trigger_that_is_switched_off_is_missing() -> None:
     assert triggers.wrong(connection) == []
 
 
-def test_another_audit_key_is_noticed(settings: Any) -> None:
+def test_doctor_notices_another_audit_key(settings: Any) -> None:
     event()
     former, settings.AUDIT_KEY = settings.AUDIT_KEY, "another-" * 5
     assert any("was sealed with another key" in text for text in bad())
@@ -79,14 +79,14 @@ def test_another_audit_key_is_noticed(settings: Any) -> None:
     assert bad() == []
 
 
-def test_only_the_last_events_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_verifies_only_the_last_events(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "LAST", 2)
     for _ in range(4):
         event()
     assert any("verifies the last 2 events" in finding.text for finding in said())
 
 
-def test_a_log_that_can_not_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_with_an_unwritable_log_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "check_writable", _fails)
     assert any("this check failed: DatabaseError: disk full" in text for text in bad())
 
@@ -97,7 +97,7 @@ def _fails() -> None:
     raise DatabaseError("disk full")
 
 
-def test_missing_migrations_are_the_last_thing_said() -> None:
+def test_doctor_with_missing_migrations_stops_there() -> None:
     applied = MigrationRecorder.Migration.objects.filter(app="collections_app")
     newest = applied.order_by("-name")[0]
     newest.delete()
@@ -108,7 +108,7 @@ def test_missing_migrations_are_the_last_thing_said() -> None:
     assert texts == [f"1 migrations are not applied: collections_app.{newest.name}…"]
 
 
-def test_an_operation_that_stays_open_is_a_problem() -> None:
+def test_doctor_names_an_operation_open_for_too_long() -> None:
     claim(timedelta(minutes=4))
     assert bad() == []
     stuck = claim_again(timedelta(minutes=9))
@@ -120,7 +120,7 @@ def claim_again(age: timedelta) -> Claim:
     return claim(age)
 
 
-def test_a_loop_that_never_ran_or_stopped_is_noted() -> None:
+def test_doctor_notes_a_loop_that_never_ran_or_stopped() -> None:
     assert any("reconcile_operations has never run" in finding.text for finding in said())
     heartbeat.record_run(heartbeat.RECONCILE)
     assert any("reconcile_operations is running" in finding.text for finding in said())
@@ -128,7 +128,7 @@ def test_a_loop_that_never_ran_or_stopped_is_noted() -> None:
     assert any("reconcile_operations last ran 7 min ago" in f.text for f in said())
 
 
-def test_a_verification_that_went_wrong_is_a_problem() -> None:
+def test_doctor_names_a_failed_verification() -> None:
     heartbeat.record_run(heartbeat.VERIFY, ok=False)
     assert bad() == [f"the last run of {heartbeat.VERIFY} failed"]
 
@@ -141,13 +141,13 @@ def test_a_verification_that_went_wrong_is_a_problem() -> None:
         (-90, State.PROBLEM, "this machine is 90 s behind the database"),
     ],
 )
-def test_two_clocks(seconds: int, state: State, words: str) -> None:
+def test_compared_clocks_that_differ_are_a_finding(seconds: int, state: State, words: str) -> None:
     now = datetime.now(UTC)
     found = database.compared("the database", now, now + timedelta(seconds=seconds))
     assert (found.state, words in found.text) == (state, True)
 
 
-def test_plan_that_waits_for_run_plans_is_a_problem(fake: object) -> None:
+def test_doctor_names_a_plan_without_a_background_process(fake: object) -> None:
     plan = building.create(Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller())
     assert bad() == [f"plan {plan.pk} waits, and run_plans does not run"]
     heartbeat.record_run(heartbeat.PLANS)

@@ -34,7 +34,7 @@ def one() -> Finding:
 
 
 @pytest.mark.django_db
-def test_the_real_provider_is_well(oidc: Callable[..., Oidc], provider: Provider) -> None:  # noqa: F811
+def test_doctor_on_the_real_provider_is_ok(oidc: Callable[..., Oidc], provider: Provider) -> None:  # noqa: F811
     found = said()
     assert [finding.state for finding in found] == [State.OK, State.OK]
     assert provider.issuer in found[0].text
@@ -42,7 +42,7 @@ def test_the_real_provider_is_well(oidc: Callable[..., Oidc], provider: Provider
 
 
 @pytest.mark.django_db
-def test_a_provider_that_is_away(oidc: Callable[..., Oidc]) -> None:  # noqa: F811
+def test_doctor_with_the_provider_down_names_its_address(oidc: Callable[..., Oidc]) -> None:  # noqa: F811
     oidc(issuer="http://127.0.0.1:1")
     assert one().state == State.PROBLEM
     assert "127.0.0.1" in one().text
@@ -58,7 +58,7 @@ def test_a_provider_that_is_away(oidc: Callable[..., Oidc]) -> None:  # noqa: F8
         ({"keys": []}, "has no keys"),
     ],
 )
-def test_what_is_wrong_with_a_provider_is_said(
+def test_doctor_names_each_fault_of_a_provider(
     forged: object,  # noqa: F811
     forger: Forger,  # noqa: F811
     fault: dict[str, Any],
@@ -72,14 +72,14 @@ def test_what_is_wrong_with_a_provider_is_said(
 
 
 @pytest.mark.django_db
-def test_a_provider_with_another_time(forged: object, forger: Forger) -> None:  # noqa: F811
+def test_doctor_with_a_provider_clock_off_is_a_problem(forged: object, forger: Forger) -> None:  # noqa: F811
     forger.ahead = 130
     found = said()[-1]
     assert (found.about, found.state) == ("clock", State.PROBLEM)
     assert "behind the identity provider" in found.text
 
 
-def test_a_proxy_that_is_a_whole_network(settings: Any) -> None:
+def test_doctor_on_proxy_sign_in_names_trusted_peers_and_sizes(settings: Any) -> None:
     settings.SIGN_IN = "proxy"
     settings.PROXY = Proxy(secret=SECRET, networks=(ip_network("10.0.3.7/32"),), unix=True)
     believed, size = said()
@@ -91,7 +91,7 @@ def test_a_proxy_that_is_a_whole_network(settings: Any) -> None:
     assert SECRET not in str(said())
 
 
-def test_local_accounts_are_for_emergencies(settings: Any) -> None:
+def test_doctor_with_local_accounts_over_https_is_a_warning(settings: Any) -> None:
     settings.SIGN_IN, settings.HTTPS = "local", True
     assert one().state == State.WARNING
     settings.HTTPS = False

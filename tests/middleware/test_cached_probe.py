@@ -28,7 +28,7 @@ def counting() -> Counting:
     return Counting()
 
 
-def test_a_crowd_is_answered_by_one_search(counting: Counting) -> None:
+def test_cached_probe_answers_a_crowd_with_one_call(counting: Counting) -> None:
     found = CachedProbe(counting, ttl=60, timeout=10)
     with ThreadPoolExecutor(8) as crowd:
         answers = [crowd.submit(found.get) for _ in range(8)]
@@ -37,7 +37,7 @@ def test_a_crowd_is_answered_by_one_search(counting: Counting) -> None:
     assert (found.get(), counting.asked) == (1, 1)
 
 
-def test_what_is_too_old_is_found_again(counting: Counting) -> None:
+def test_cached_probe_past_its_ttl_calls_again(counting: Counting) -> None:
     counting.gate.set()
     found = CachedProbe(counting, ttl=0.05, timeout=10)
     assert found.get() == 1
@@ -45,7 +45,7 @@ def test_what_is_too_old_is_found_again(counting: Counting) -> None:
     assert found.get() == 2
 
 
-def test_a_search_that_hangs_is_waited_for_once(counting: Counting) -> None:
+def test_cached_probe_that_hangs_is_waited_for_once(counting: Counting) -> None:
     found = CachedProbe(counting, ttl=0.05, timeout=0.3)
     began = time.monotonic()
     assert found.get() is None
@@ -57,7 +57,7 @@ def test_a_search_that_hangs_is_waited_for_once(counting: Counting) -> None:
     counting.gate.set()
 
 
-def test_one_that_hangs_for_good_is_given_up(
+def test_cached_probe_that_hangs_for_good_is_given_up(
     counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cached_probe, "GIVE_UP", 0.2)
@@ -70,7 +70,7 @@ def test_one_that_hangs_for_good_is_given_up(
     assert CachedProbe(counting, ttl=0, timeout=10).get() == 3
 
 
-def test_a_search_that_fails_is_no_answer() -> None:
+def test_cached_probe_that_fails_is_no_answer() -> None:
     def fail() -> int:
         raise ValueError
 

@@ -33,21 +33,21 @@ def through(settings: Any, peer: str, **said: str) -> tuple[str, str, str]:
     return str(request.scheme), request.get_host(), client_address(request)
 
 
-def test_a_trusted_proxy_is_believed(settings: Any) -> None:
+def test_forwarded_headers_of_a_trusted_proxy_are_used(settings: Any) -> None:
     assert through(settings, PROXY, **SAID) == ("https", "admin.example", "198.51.100.7")
 
 
 @pytest.mark.parametrize("peer", [ELSEWHERE, "", "::1"])
-def test_nobody_else_is(peer: str, settings: Any) -> None:
+def test_forwarded_headers_of_anybody_else_are_ignored(peer: str, settings: Any) -> None:
     assert through(settings, peer, **SAID) == ("http", "own.example", peer)
 
 
-def test_what_a_client_said_before_does_not_count(settings: Any) -> None:
+def test_forwarded_headers_forged_by_a_client_are_ignored(settings: Any) -> None:
     forged = {name: f"forged, https, {value}" for name, value in SAID.items()}
     assert through(settings, PROXY, **forged) == ("https", "admin.example", "198.51.100.7")
 
 
-def test_a_proxy_that_says_nothing_says_nothing(settings: Any) -> None:
+def test_forwarded_headers_left_empty_change_nothing(settings: Any) -> None:
     empty = dict.fromkeys(SAID, "")
     assert through(settings, PROXY, **empty) == ("http", "own.example", PROXY)
 
@@ -89,7 +89,9 @@ def test_forwarded_protocol_in_capitals_is_the_same(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["1", "true", "*", "0.0.0.0/0"])
-def test_everybody_is_no_proxy(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_proxy_that_matches_everybody_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TRUST_PROXY", value)
     with pytest.raises(ImproperlyConfigured, match=r"^TRUST_PROXY: .* List the proxy"):
         peers("TRUST_PROXY")
@@ -110,7 +112,7 @@ def test_everybody_is_no_proxy(value: str, monkeypatch: pytest.MonkeyPatch) -> N
         ("/tools/ma", "/tools/ma/audit/", "/audit/"),
     ],
 )
-def test_the_prefix_is_taken_off_once(where: str, asked: str, path: str) -> None:
+def test_url_prefix_is_removed_once(where: str, asked: str, path: str) -> None:
     seen: dict[str, Any] = {}
     request = {"PATH_INFO": asked, "SCRIPT_NAME": "/of-somebody-else"}
     with_url_prefix(where, lambda environ, start: seen.update(environ))(request, lambda *args: None)
@@ -120,7 +122,7 @@ def test_the_prefix_is_taken_off_once(where: str, asked: str, path: str) -> None
 @pytest.mark.parametrize(
     ("value", "expected"), [("", ""), ("/", ""), ("/ma/", "/ma"), ("/a/b-c", "/a/b-c")]
 )
-def test_a_prefix_as_people_write_it(
+def test_url_prefix_in_any_usual_form_is_read(
     value: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("URL_PREFIX", value)
@@ -128,7 +130,7 @@ def test_a_prefix_as_people_write_it(
 
 
 @pytest.mark.parametrize("value", ["ma", "//ma", "/m a", "/../ma", "https://host/ma", "/a?b", "/ä"])
-def test_a_prefix_that_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_url_prefix_that_is_no_path_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("URL_PREFIX", value)
     with pytest.raises(ImproperlyConfigured, match=r"URL_PREFIX is .* Use a path"):
         prefix()
@@ -146,13 +148,13 @@ def app(request: pytest.FixtureRequest) -> Iterator[App]:
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "script_name", "Script-Name", "PATH_INFO"])
 @pytest.mark.parametrize("value", ["/evil", "/", "x"])
-def test_a_header_moves_nothing(name: str, value: str, app: App) -> None:
+def test_url_prefix_is_not_set_by_a_header(name: str, value: str, app: App) -> None:
     assert leads_to(app, (name, value)) == f"https://{own_name(app)}/sign-in/"
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-Proto", "X-Forwarded-Protocol", "X-Forwarded-Ssl"])
 @pytest.mark.parametrize("value", ["https", "ssl", "on"])
-def test_without_a_trusted_proxy_plain_http_stays_that(name: str, value: str, app: App) -> None:
+def test_forwarded_protocol_of_anybody_is_ignored(name: str, value: str, app: App) -> None:
     assert leads_to(app, (name, value)) == f"https://{own_name(app)}/sign-in/"
 
 

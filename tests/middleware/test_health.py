@@ -53,7 +53,7 @@ def soon_ready() -> bool:
 
 
 @on_the_database
-def test_readyz_while_another_process_holds_the_lock_file_fails_on_sqlite(tmp_path: Path) -> None:
+def test_readyz_with_the_lock_file_held_fails_on_sqlite(tmp_path: Path) -> None:
     """A writer would wait for it, so the probe does. PostgreSQL has a queue of its own."""
     lock_file = (
         tmp_path / f"{connection.settings_dict['NAME']}-writer.lock"
@@ -69,7 +69,7 @@ def test_readyz_while_another_process_holds_the_lock_file_fails_on_sqlite(tmp_pa
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_it_is_alive_whatever_host_is_named_and_without_a_database(method: str) -> None:
+def test_healthz_answers_any_host_without_a_database(method: str) -> None:
     """No database mark: a query would fail this test."""
     response = getattr(Client(headers=PROBE), method)("/healthz")
     assert (response.status_code, response.headers["Content-Type"]) == (200, "text/plain")
@@ -78,7 +78,7 @@ def test_it_is_alive_whatever_host_is_named_and_without_a_database(method: str) 
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_only_looking_is_answered(path: str) -> None:
+def test_probes_refuse_other_methods(path: str) -> None:
     assert Client(headers=PROBE).post(path).status_code == 400
 
 
@@ -87,7 +87,7 @@ def test_only_looking_is_answered(path: str) -> None:
 
 @on_the_database
 @both_databases
-def test_it_is_ready_and_the_log_is_as_it_was() -> None:
+def test_readyz_ready_records_nothing() -> None:
     assert probe("/readyz") == (200, ALL_WELL)
     assert not AuditEvent.objects.exists()
     assert TaskRun.objects.get(name=heartbeat.READY).ok
@@ -95,7 +95,7 @@ def test_it_is_ready_and_the_log_is_as_it_was() -> None:
 
 @on_the_database
 @both_databases
-def test_a_log_that_can_not_be_written_is_not_ready(read_only: Callable[..., Any]) -> None:
+def test_readyz_with_an_unwritable_log_fails(read_only: Callable[..., Any]) -> None:
     with read_only():
         assert probe("/readyz") == (503, LOG_FAILS)
     assert soon_ready()
@@ -133,7 +133,7 @@ def _held_file() -> Iterator[None]:
 
 @on_the_database
 @both_databases
-def test_readiness_while_the_chain_is_held_fails_quickly() -> None:
+def test_readyz_while_the_chain_is_held_fails_quickly() -> None:
     """The probe gives up; what it left waiting goes on when the chain is free."""
     with log.appending():
         began = time.monotonic()
@@ -143,7 +143,7 @@ def test_readiness_while_the_chain_is_held_fails_quickly() -> None:
 
 
 @on_the_database
-def test_a_crowd_of_probes_asks_the_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_asked_by_a_crowd_asks_the_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def answers() -> bool:
@@ -158,7 +158,7 @@ def test_a_crowd_of_probes_asks_the_database_once(monkeypatch: pytest.MonkeyPatc
 
 
 @on_the_database
-def test_a_cluster_that_is_not_asked_any_more_is_reported_and_not_required(
+def test_readyz_with_a_paused_cluster_reports_and_is_ready(
     use_cluster: Callable[..., Any], people: Any
 ) -> None:
     with FaultProxy("127.0.0.1", 1) as nobody:

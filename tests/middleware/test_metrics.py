@@ -58,7 +58,7 @@ def calls(call: str, result: str) -> float:
 # --- calls to Milvus ------------------------------------------------------------------------------
 
 
-def test_each_call_counts_under_its_name_and_its_result(real: Milvus, unique: Any) -> None:
+def test_metrics_count_each_call_by_name_and_result(real: Milvus, unique: Any) -> None:
     before = calls("ShowCollections", "ok"), calls("DescribeCollection", "not_found")
     real.gateway.collections("default")
     with pytest.raises(MilvusError):
@@ -68,7 +68,7 @@ def test_each_call_counts_under_its_name_and_its_result(real: Milvus, unique: An
     assert after == (before[0] + 3, before[1] + 1)
 
 
-def test_a_drop_counts_once_with_what_became_of_it(
+def test_metrics_count_a_drop_once_by_its_result(
     collection: Thing, faulty: Milvus, chain: Chain
 ) -> None:
     before = calls("DropCollection", "unknown")
@@ -76,7 +76,7 @@ def test_a_drop_counts_once_with_what_became_of_it(
     assert calls("DropCollection", "unknown") == before + 1
 
 
-def test_a_cluster_that_hangs_is_paused_until_it_answers(
+def test_metrics_show_a_stalled_cluster_as_paused(
     use_cluster: Callable[..., Milvus], chain: Chain
 ) -> None:
     milvus = use_cluster(chain.uri, chain.token, read_timeout=0.5, breaker_cooldown=1.0)
@@ -99,7 +99,7 @@ def test_a_cluster_that_hangs_is_paused_until_it_answers(
 # --- operations and the log -----------------------------------------------------------------------
 
 
-def test_an_open_operation_is_seen_with_its_age(
+def test_metrics_show_an_open_operation_with_its_age(
     collection: Thing, faulty: Milvus, chain: Chain
 ) -> None:
     assert number("open_operations", cluster="main") == 0
@@ -110,7 +110,7 @@ def test_an_open_operation_is_seen_with_its_age(
     assert 0.2 < number("oldest_open_operation_age_seconds", cluster="main") < 60
 
 
-def test_the_chain_and_what_was_recorded_lately(
+def test_metrics_show_the_chain_and_recent_events(
     collection: Thing, faulty: Milvus, chain: Chain
 ) -> None:
     assert number("audit_last_sequence") == 0
@@ -120,7 +120,7 @@ def test_the_chain_and_what_was_recorded_lately(
     assert number("events_last_hour", action="collection.drop", outcome="succeeded") == 1
 
 
-def test_an_event_that_can_not_be_recorded_counts(
+def test_metrics_count_an_event_that_cannot_be_recorded(
     collection: Thing, faulty: Milvus, chain: Chain
 ) -> None:
     before = number("audit_failures_total")
@@ -129,7 +129,7 @@ def test_an_event_that_can_not_be_recorded_counts(
     assert number("audit_failures_total") == before + 1
 
 
-def test_tasks_say_when_they_ran_and_whether_it_went_well() -> None:
+def test_metrics_show_last_run_and_result_of_tasks() -> None:
     heartbeat.record_run(heartbeat.READY)
     heartbeat.record_run(heartbeat.RECONCILE)
     heartbeat.record_run(heartbeat.VERIFY)
@@ -140,7 +140,7 @@ def test_tasks_say_when_they_ran_and_whether_it_went_well() -> None:
     assert b'task="ready"' not in metrics.page()
 
 
-def test_a_log_that_is_held_is_not_ok_and_the_scrape_goes_on() -> None:
+def test_metrics_with_the_chain_held_show_the_log_as_failing() -> None:
     assert number("check_ok", check="audit_log") == 1
     time.sleep(2.1)  # an answer is kept for two seconds
     with log.appending():
@@ -164,7 +164,7 @@ def arbiter() -> SimpleNamespace:
     return SimpleNamespace(cfg=SimpleNamespace(uid=os.getuid(), gid=os.getgid()))
 
 
-def test_metrics_folder_is_private_and_goes_with_its_gunicorn(
+def test_metrics_folder_is_private_and_removed_at_exit(
     hooks: dict[str, Any], tmp_path: Path
 ) -> None:
     one, other = arbiter(), arbiter()
@@ -187,7 +187,7 @@ def test_metrics_folder_without_a_token_is_not_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_metrics_folder_that_can_not_be_made_stops_the_start(
+def test_metrics_folder_that_cannot_be_made_stops_the_start(
     hooks: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "below").touch()

@@ -33,27 +33,27 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("given", USABLE)
-def test_a_trusted_proxys_id_is_taken(given: str, settings: Any) -> None:
+def test_request_id_of_a_trusted_proxy_is_taken(given: str, settings: Any) -> None:
     settings.TRUST_PROXY = HERE
     assert Client().get("/sign-in/", headers={HEADER: given}).headers[HEADER] == given
 
 
 @pytest.mark.parametrize("given", HOSTILE)
-def test_an_unusable_one_is_replaced(given: str, settings: Any) -> None:
+def test_request_id_unusable_is_replaced(given: str, settings: Any) -> None:
     settings.TRUST_PROXY = HERE
     made = Client().get("/sign-in/", headers={HEADER: given}).headers[HEADER]
     assert made != given
     assert len(made) == 32
 
 
-def test_without_a_trusted_proxy_nobody_chooses_one(settings: Any) -> None:
+def test_request_id_without_a_trusted_proxy_is_made_here(settings: Any) -> None:
     settings.TRUST_PROXY = ELSEWHERE
     made = {Client().get("/", headers={HEADER: USABLE[0]}).headers[HEADER] for _ in range(3)}
     assert len(made) == 3
     assert USABLE[0] not in made
 
 
-def test_the_events_of_a_request_have_its_id(fake: Any, signed_in: SignIn) -> None:
+def test_request_id_is_in_the_events_of_the_request(fake: Any, signed_in: SignIn) -> None:
     fake.add("book")
     answer = confirm(signed_in(), act_url("drop-collection", "book"), "book")
     records = [json.loads(text) for text in AuditEvent.objects.values_list("record", flat=True)]
@@ -63,7 +63,7 @@ def test_the_events_of_a_request_have_its_id(fake: Any, signed_in: SignIn) -> No
 
 @pytest.mark.parametrize("path", ["", "collections/?database=default"])
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
-def test_a_page_of_a_problem_says_its_id(
+def test_request_id_is_on_a_problem_page(
     htmx: bool, path: str, use_cluster: Any, signed_in: SignIn
 ) -> None:
     use_cluster("http://127.0.0.1:1")
@@ -72,7 +72,7 @@ def test_a_page_of_a_problem_says_its_id(
     assert f"In the log: request {answer.headers[HEADER]}" in Page(answer).text
 
 
-def test_page_without_a_database_carries_the_request_id(fake: Any, signed_in: SignIn) -> None:
+def test_request_id_is_on_the_page_without_a_database(fake: Any, signed_in: SignIn) -> None:
     client = signed_in()
     client.raise_request_exception = False
     with failing("SELECT", OperationalError):
@@ -82,7 +82,7 @@ def test_page_without_a_database_carries_the_request_id(fake: Any, signed_in: Si
     assert f"In the log: request {answer.headers[HEADER]}" in page.text
 
 
-def test_a_request_is_one_line_without_its_query_and_its_person(
+def test_access_log_has_one_line_without_query_and_user(
     fake: Any, signed_in: SignIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake.add("book")
@@ -102,7 +102,7 @@ def test_a_request_is_one_line_without_its_query_and_its_person(
     assert "operator" not in line.getMessage()
 
 
-def test_probes_leave_no_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_access_log_has_no_line_for_probes(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "access"):
         Client().get("/healthz")
     assert not caplog.records

@@ -54,7 +54,7 @@ every_answer = pytest.mark.parametrize(("status", "ask"), ANSWERS.values(), ids=
 
 
 @every_answer
-def test_every_kind_of_answer_has_the_policy_and_stays_in_no_cache(
+def test_security_headers_are_on_every_kind_of_answer(
     status: int, ask: Callable[[SignIn], Any], signed_in: SignIn
 ) -> None:
     answer = ask(signed_in)
@@ -69,7 +69,9 @@ def test_every_kind_of_answer_has_the_policy_and_stays_in_no_cache(
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_a_bug_has_the_policy_too(signed_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_security_headers_are_on_an_internal_error(
+    signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("collections_app.web.audit.listing.log_page", None)
     client = signed_in("auditor")
     client.raise_request_exception = False
@@ -79,12 +81,12 @@ def test_a_bug_has_the_policy_too(signed_in: SignIn, monkeypatch: pytest.MonkeyP
     assert answer.headers["X-Frame-Options"] == "DENY"
 
 
-def test_no_other_site_is_allowed_anything(signed_in: SignIn) -> None:
+def test_cors_headers_are_never_sent(signed_in: SignIn) -> None:
     answer = signed_in("auditor").get("/audit/", headers={"Origin": "https://evil.example"})
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
-def test_scripts_can_not_read_the_cookies(accounts: None) -> None:
+def test_cookies_are_hidden_from_scripts(accounts: None) -> None:
     client = Client()
     client.post("/sign-in/", {"username": "viewer", "password": PASSWORD})
     client.get("/sign-in/")

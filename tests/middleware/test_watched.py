@@ -40,12 +40,12 @@ def lines(app: App) -> list[dict[str, Any]]:
     return [json.loads(line) for line in app.output.splitlines()]
 
 
-def test_every_line_is_json_and_gunicorns_are_too(app: App) -> None:
+def test_log_lines_are_json_and_those_of_gunicorn_too(app: App) -> None:
     look(app, "/sign-in/")
     assert {"gunicorn.error", "access"} <= {line["logger"] for line in lines(app)}
 
 
-def test_the_proxys_id_is_in_the_answer_and_in_the_log(app: App) -> None:
+def test_request_id_of_the_proxy_is_in_answer_and_log(app: App) -> None:
     answer = look(app, "/nowhere/", (HEADER, OURS))
     assert (answer.status, answer.headers[HEADER]) == (404, OURS)
     assert f"In the log: request {OURS}" in answer.text
@@ -62,7 +62,7 @@ def test_the_proxys_id_is_in_the_answer_and_in_the_log(app: App) -> None:
         "/static/%0aforged",
     ],
 )
-def test_a_hostile_request_writes_no_line_of_its_own(app: App, path: str) -> None:
+def test_hostile_request_writes_no_log_line_of_its_own(app: App, path: str) -> None:
     before = len(lines(app))
     hostile = (HEADER, 'x"}{"level":"CRITICAL"'), ("User-Agent", "\x85{}\u2028")
     answer = look(app, path, *hostile)
@@ -73,7 +73,7 @@ def test_a_hostile_request_writes_no_line_of_its_own(app: App, path: str) -> Non
     assert all(len(line.get("path", "")) <= 200 for line in new)
 
 
-def test_what_is_in_a_query_string_is_not_in_the_log(app: App) -> None:
+def test_query_string_is_not_in_the_log(app: App) -> None:
     look(app, "/sign-in/?next=/s3cret/&code=s3cret")
     look(app, "/clusters/main/collection/?name=s3cret")
     assert "s3cret" not in app.output
@@ -94,13 +94,13 @@ def value(text: str, series: str) -> float:
 
 
 @pytest.mark.parametrize("token", ["", "x", TOKEN[:-1], f"{TOKEN}x", f"{TOKEN}, {TOKEN}", "é"])
-def test_without_the_token_there_is_no_such_page(app: App, token: str) -> None:
+def test_metrics_without_the_token_are_not_found(app: App, token: str) -> None:
     refused, nowhere = scrape(app, token), ask(app.connection(), "/nowhere", ())
     assert (refused.status, refused.text) == (nowhere.status, nowhere.text)
     assert "milvusadmin_" not in refused.text
 
 
-def test_the_processes_add_up(app: App) -> None:
+def test_metrics_of_all_processes_add_up(app: App) -> None:
     series = 'milvusadmin_requests_total{status="404",view="none"}'
     before = value(scrape(app).text, series)
     many = 60
@@ -110,7 +110,7 @@ def test_the_processes_add_up(app: App) -> None:
     assert answers == {many}
 
 
-def test_no_label_is_chosen_by_somebody_who_asks(app: App) -> None:
+def test_metrics_labels_are_not_chosen_by_a_client(app: App) -> None:
     for path in ("/wp-admin/", "/clusters/nope/", "/static/nope.css", "/operations/x/"):
         look(app, f"{path}?name=n4me", ("User-Agent", "n4me"))
     text = scrape(app).text
@@ -126,7 +126,7 @@ def known_views() -> set[str]:
 # --- with a real Milvus ---------------------------------------------------------------------------
 
 
-def test_the_calls_of_all_processes_are_those_that_milvus_got(chain: Chain) -> None:
+def test_metrics_of_all_processes_count_the_calls_milvus_got(chain: Chain) -> None:
     local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "METRICS_TOKEN": TOKEN}
     environment = local | {"MILVUS_URI": chain.uri, "MILVUS_TOKEN": chain.token}
     with gunicorn(environment) as app:

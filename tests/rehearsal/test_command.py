@@ -45,7 +45,7 @@ def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "CHECKS", CHECKS[:5])
 
 
-def test_a_rehearsal_that_holds_prints_a_table_and_exits_with_0(real: Milvus) -> None:
+def test_rehearse_that_holds_prints_a_table_and_exits_with_0(real: Milvus) -> None:
     code, out, err = rehearse("--yes")
     assert (code, err) == (0, "")
     assert "check " in out.splitlines()[0]
@@ -56,7 +56,7 @@ def test_a_rehearsal_that_holds_prints_a_table_and_exits_with_0(real: Milvus) ->
         assert promise in out
 
 
-def test_for_machines_there_is_json_and_nothing_else(real: Milvus) -> None:
+def test_rehearse_json_prints_nothing_else(real: Milvus) -> None:
     code, out, _ = rehearse("--yes", "--json")
     data = json.loads(out)
     assert (code, data["cluster"], data["events"]) == (0, "main", [1, 2])
@@ -64,7 +64,7 @@ def test_for_machines_there_is_json_and_nothing_else(real: Milvus) -> None:
     assert "token" not in out
 
 
-def test_it_says_what_it_will_create_and_asks(
+def test_rehearse_says_what_it_creates_and_asks(
     faulty: Milvus, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal("no\n"))
@@ -77,12 +77,12 @@ def test_it_says_what_it_will_create_and_asks(
     assert events() == []
 
 
-def test_who_agrees_gets_it(real: Milvus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rehearse_agreed_to_runs(real: Milvus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert rehearse("--in-database", "default")[0] == 0
 
 
-def test_where_nobody_can_be_asked_nothing_is_created(
+def test_rehearse_without_a_terminal_creates_nothing(
     real: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
@@ -99,7 +99,7 @@ def test_where_nobody_can_be_asked_nothing_is_created(
     ],
     ids=["no answer", "some not run", "the list is empty"],
 )
-def test_each_end_has_its_exit_code(
+def test_rehearse_exits_with_the_code_of_its_end(
     arrange: Callable[[Chain], object], code: int, says: str, faulty: Milvus, chain: Chain
 ) -> None:
     arrange(chain)
@@ -113,12 +113,12 @@ def denied(_: bytes) -> bytes:
     return common_pb2.Status(code=1401, error_code=1, reason="no").SerializeToString()
 
 
-def test_an_unknown_cluster_is_wrong_usage(real: Milvus) -> None:
+def test_rehearse_an_unknown_cluster_exits_with_2(real: Milvus) -> None:
     code, _, err = rehearse("--cluster", "nowhere", "--yes")
     assert (code, "No cluster nowhere" in err) == (2, True)
 
 
-def test_without_a_record_it_exits_with_7(faulty: Milvus, chain: Chain) -> None:
+def test_rehearse_with_an_unwritable_log_exits_with_7(faulty: Milvus, chain: Chain) -> None:
     with refused_events("rehearsal"):
         code, _, err = rehearse("--yes")
     assert (code, "The audit log can't be written" in err) == (7, True)
@@ -126,7 +126,7 @@ def test_without_a_record_it_exits_with_7(faulty: Milvus, chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_the_table_is_as_wide_as_the_terminal(width: int, real: Milvus) -> None:
+def test_as_table_is_as_wide_as_the_terminal(width: int, real: Milvus) -> None:
     results = [Result(check, State.FAILS, "It did " + "something else " * 20) for check in CHECKS]
     report = Report(run=new_run(real, "default", "v2.3.5"), results=results, events=[1, 2])
     table, _, rest = as_table(report, width).partition("\n\n")

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_rehearsal_cleans_up_and_says_so(
+def test_rehearsal_interrupted_cleans_up_and_says_so(
     number: signal.Signals, faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
@@ -44,7 +44,7 @@ def test_an_interrupted_rehearsal_cleans_up_and_says_so(
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
-def test_a_signal_while_it_cleans_up_does_not_stop_that(
+def test_rehearsal_clean_up_is_not_stopped_by_a_signal(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
     chain.relay.before("DropDatabase", lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -53,7 +53,7 @@ def test_a_signal_while_it_cleans_up_does_not_stop_that(
     assert leftovers(milvus_server, report.run.root) == []
 
 
-def test_a_killed_rehearsal_is_swept_by_the_next_one(
+def test_rehearsal_killed_is_cleaned_up_by_the_next_one(
     chain: Chain, shell: Shell, faulty: Milvus, milvus_server: MilvusServer
 ) -> None:
     arrived, killed = threading.Event(), threading.Event()
@@ -83,7 +83,7 @@ def test_a_killed_rehearsal_is_swept_by_the_next_one(
     assert len(events()) == 2
 
 
-def test_what_looks_like_a_rehearsals_and_is_in_no_log_is_left_alone(
+def test_rehearsal_name_that_is_in_no_log_is_left_alone(
     real: Milvus, make_collection: Seeds
 ) -> None:
     name = make_collection(f"{root_of(uuid.uuid4())}_plain")
@@ -93,7 +93,7 @@ def test_what_looks_like_a_rehearsals_and_is_in_no_log_is_left_alone(
     assert not report.left
 
 
-def test_a_database_with_things_of_others_in_it_is_left_and_named(
+def test_rehearsal_database_with_foreign_content_is_left(
     real: Milvus, make_collection: Seeds
 ) -> None:
     run = new_run(real, "default", "v2.3.5")
@@ -109,7 +109,7 @@ def test_a_database_with_things_of_others_in_it_is_left_and_named(
 
 
 @pytest.mark.parametrize("own_database", [True, False])
-def test_what_the_list_hides_is_removed_too(
+def test_rehearsal_collections_that_the_list_hides_are_removed(
     own_database: bool, faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
     """As Milvus 2.5 and later hide what the account was not granted by name."""
@@ -123,7 +123,7 @@ def test_what_the_list_hides_is_removed_too(
 @pytest.mark.parametrize(
     "name", ["book", "_milvusadmin_rehearsal_", "_milvusadmin_rehearsal_x", "_milvusadmin_drop_x"]
 )
-def test_no_other_name_is_created_or_dropped(name: str, faulty: Milvus, chain: Chain) -> None:
+def test_maker_refuses_every_other_name(name: str, faulty: Milvus, chain: Chain) -> None:
     maker = Maker(faulty.gateway)
     for act in (
         lambda: maker.database(name),
@@ -136,7 +136,7 @@ def test_no_other_name_is_created_or_dropped(name: str, faulty: Milvus, chain: C
 
 
 @pytest.mark.parametrize("tail", ["", "_plain", "_with_partition"])
-def test_a_name_tells_its_run(tail: str) -> None:
+def test_run_of_a_rehearsal_name_is_its_run(tail: str) -> None:
     run = uuid.uuid4()
     assert run_of(f"{root_of(run)}{tail}") == run
 
@@ -144,5 +144,5 @@ def test_a_name_tells_its_run(tail: str) -> None:
 @pytest.mark.parametrize(
     "change", [str.upper, lambda n: f"{n} ", lambda n: n[:-1], lambda n: f"x{n}"]
 )
-def test_a_name_that_differs_in_a_letter_is_none(change: Any) -> None:
+def test_run_of_a_name_that_differs_is_none(change: Any) -> None:
     assert run_of(change(root_of(uuid.uuid4()))) is None

@@ -33,7 +33,7 @@ HOLDS = dict.fromkeys((check.name for check in CHECKS), "holds")
 # --- on real servers ------------------------------------------------------------------------------
 
 
-def test_a_rehearsal_as_root_holds_everywhere_and_leaves_nothing(
+def test_rehearsal_as_root_holds_and_leaves_nothing(
     real: Milvus, milvus_server: MilvusServer
 ) -> None:
     report = rehearsed(real)
@@ -46,7 +46,7 @@ def test_a_rehearsal_as_root_holds_everywhere_and_leaves_nothing(
 
 
 @pytest.mark.skins(V2518, V2620, V30)
-def test_a_rehearsal_on_newer_servers_simulated_holds(
+def test_rehearsal_on_simulated_newer_servers_holds(
     faulty: Milvus, skin: Skin, milvus_server: MilvusServer
 ) -> None:
     report = rehearsed(faulty)
@@ -58,7 +58,7 @@ def test_a_rehearsal_on_newer_servers_simulated_holds(
 DENIED = (grpc.StatusCode.PERMISSION_DENIED, "PrivilegeCreate: permission deny to ada")
 
 
-def test_without_the_right_to_create_a_database_collections_do(
+def test_rehearsal_without_create_database_uses_collections(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
     chain.relay.fail("CreateDatabase", *DENIED)
@@ -68,7 +68,7 @@ def test_without_the_right_to_create_a_database_collections_do(
     assert leftovers(milvus_server, report.run.root) == []
 
 
-def test_a_database_in_which_nothing_may_be_created_is_removed_again(
+def test_rehearsal_database_that_permits_nothing_is_removed(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
     def deny() -> None:
@@ -82,7 +82,7 @@ def test_a_database_in_which_nothing_may_be_created_is_removed_again(
     assert leftovers(milvus_server, report.run.root) == []
 
 
-def test_with_an_account_that_creates_nothing_checks_are_not_run(
+def test_rehearsal_with_a_read_only_account_runs_no_drop_checks(
     milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
 ) -> None:
     with milvus_user(milvus_server) as token:
@@ -94,7 +94,7 @@ def test_with_an_account_that_creates_nothing_checks_are_not_run(
     assert leftovers(milvus_server, report.run.root) == []
 
 
-def test_milvus_lite_has_no_ids_and_that_is_said(lite: Milvus) -> None:
+def test_rehearsal_on_milvus_lite_says_that_it_has_no_ids(lite: Milvus) -> None:
     report = rehearsed(lite)
     by_name = states(report)
     assert by_name["list"] == "does not hold"
@@ -123,7 +123,7 @@ def describing(chain: Chain, change: Callable[[Any, Any], None]) -> None:
     chain.relay.answer("DescribeCollection", answer)
 
 
-def test_a_missing_collection_in_the_old_form_is_understood(faulty: Milvus, chain: Chain) -> None:
+def test_rehearsal_missing_collection_in_the_old_form_holds(faulty: Milvus, chain: Chain) -> None:
     """As Milvus 2.5.18 to 2.6 answer: code 0, and the old code 4."""
 
     def old_form(_: Any, reply: Any) -> None:
@@ -136,7 +136,7 @@ def test_a_missing_collection_in_the_old_form_is_understood(faulty: Milvus, chai
     assert "code 0, error_code 4" in saw(report, "missing collection")
 
 
-def test_a_build_that_does_not_know_the_old_form_is_caught(
+def test_rehearsal_catches_a_build_unaware_of_the_old_form(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Milvus Admin 0.1 made of it: the rehearsal would have said so."""
@@ -152,7 +152,9 @@ def test_a_build_that_does_not_know_the_old_form_is_caught(
     assert leftovers(milvus_server, AuditEvent.objects.get(action="rehearsal.began").name) == []
 
 
-def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Chain) -> None:
+def test_rehearsal_on_a_server_refusing_to_create_is_no_failure(
+    faulty: Milvus, chain: Chain
+) -> None:
     """As the standby of a CDC pair does."""
     status = common_pb2.Status(code=65535, error_code=1, reason="cluster is not primary")
     for rpc in ("CreateDatabase", "CreateCollection"):
@@ -162,7 +164,7 @@ def test_a_server_that_refuses_to_create_is_not_judged(faulty: Milvus, chain: Ch
     assert "cluster is not primary" in saw(report, "drop collection")
 
 
-def test_a_missing_collection_in_a_new_form_breaks_promises(
+def test_rehearsal_missing_collection_in_a_new_form_fails(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
     def new_form(_: Any, reply: Any) -> None:
@@ -179,9 +181,7 @@ def test_a_missing_collection_in_a_new_form_breaks_promises(
     assert len(failing) >= 2
 
 
-def test_an_answer_by_id_about_another_collection_is_not_taken(
-    faulty: Milvus, chain: Chain
-) -> None:
+def test_rehearsal_answer_by_id_about_another_id_fails(faulty: Milvus, chain: Chain) -> None:
     def about_another(request: Any, reply: Any) -> None:
         if request.collectionID and not reply.status.code:
             reply.collectionID, reply.schema.name = 12, "somebody_elses"
@@ -192,7 +192,7 @@ def test_an_answer_by_id_about_another_collection_is_not_taken(
     assert "the answer is about id 12; found the name …_by_id" in saw(report, "by id")
 
 
-def test_a_drop_that_is_swallowed_does_not_hold_and_is_swept_later(
+def test_rehearsal_drop_that_is_swallowed_fails_and_is_removed(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("scratch", "cleaning"):
@@ -212,7 +212,7 @@ def test_a_drop_that_is_swallowed_does_not_hold_and_is_swept_later(
     assert runs.sweep(faulty, Caller.shell()) == []
 
 
-def test_a_refusal_in_unknown_words_does_not_hold(faulty: Milvus, chain: Chain) -> None:
+def test_rehearsal_refusal_in_unknown_words_fails(faulty: Milvus, chain: Chain) -> None:
     status = common_pb2.Status(code=65535, error_code=1, reason="not today")
     chain.relay.answer("DropPartition", lambda _: status.SerializeToString())
     report = rehearsed(faulty)
@@ -223,7 +223,7 @@ def test_a_refusal_in_unknown_words_does_not_hold(faulty: Milvus, chain: Chain) 
 # --- what goes wrong in the rehearsal itself ------------------------------------------------------
 
 
-def test_a_check_that_raises_is_not_run_and_stops_no_other(
+def test_rehearsal_check_that_raises_stops_no_other(
     real: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: Any) -> Any:
@@ -236,7 +236,7 @@ def test_a_check_that_raises_is_not_run_and_stops_no_other(
     assert saw(report, first.name) == "The check itself failed: TypeError: a bug"
 
 
-def test_after_its_time_no_further_check_begins(
+def test_rehearsal_past_its_time_begins_no_further_check(
     real: Milvus, monkeypatch: pytest.MonkeyPatch, milvus_server: MilvusServer
 ) -> None:
     monkeypatch.setattr(runs, "SECONDS", 0.0)
@@ -246,13 +246,13 @@ def test_after_its_time_no_further_check_begins(
     assert leftovers(milvus_server, report.run.root) == []
 
 
-def test_without_a_record_nothing_is_created(faulty: Milvus, chain: Chain) -> None:
+def test_rehearsal_with_an_unwritable_log_creates_nothing(faulty: Milvus, chain: Chain) -> None:
     with refused_events("rehearsal"), pytest.raises(LogUnwritable):
         rehearsed(faulty)
     assert not [call for call in chain.relay.calls if call.startswith("Create")]
 
 
-def test_a_last_event_that_can_not_be_written_is_missing_from_the_report(
+def test_rehearsal_end_that_cannot_be_recorded_is_not_reported(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "CHECKS", CHECKS[:1])
@@ -276,7 +276,7 @@ def cleaning_then(step: Callable[[], object]) -> Callable[..., None]:
     return wrapped
 
 
-def test_the_record_has_the_version_and_every_state(real: Milvus) -> None:
+def test_rehearsal_event_has_the_version_and_every_state(real: Milvus) -> None:
     report = rehearsed(real)
     event = AuditEvent.objects.get(action="rehearsal.ended")
     details = json.loads(event.record)["details"]

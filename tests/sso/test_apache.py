@@ -82,7 +82,9 @@ def asked_so_far(browser: Browser) -> list[str]:
 # --- in and out -----------------------------------------------------------------------------------
 
 
-def test_the_provider_says_who_comes(proxied: Apache, provider: Provider) -> None:
+def test_apache_signed_in_user_and_groups_reach_milvus_admin(
+    proxied: Apache, provider: Provider
+) -> None:
     browser = proxied.browser()
     before = len(proxied.app.recorded("session.sign_in"))
     page = browser.sign_in("ada", "/access/")
@@ -94,14 +96,14 @@ def test_the_provider_says_who_comes(proxied: Apache, provider: Provider) -> Non
     assert event["origin"]["ip"] == HOST
 
 
-def test_before_that_nothing_gets_through(proxied: Apache, nora: Browser) -> None:
+def test_apache_signed_out_lets_nothing_through(proxied: Apache, nora: Browser) -> None:
     answer = proxied.browser().get("/by-a-stranger/")
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(proxied.provider.issuer)
     assert "/by-a-stranger/" not in asked_so_far(nora)
 
 
-def test_a_part_of_a_page_comes_through(proxied: Apache) -> None:
+def test_apache_passes_htmx_parts(proxied: Apache) -> None:
     browser = proxied.browser()
     browser.sign_in("aldo", "/audit/")
     part = browser.get("/audit/", HX_Request="true")
@@ -110,7 +112,7 @@ def test_a_part_of_a_page_comes_through(proxied: Apache) -> None:
     assert "<html" not in part.text
 
 
-def test_signing_out_ends_all_three_sessions(proxied: Apache) -> None:
+def test_apache_sign_out_ends_all_three_sessions(proxied: Apache) -> None:
     browser = proxied.browser()
     page = browser.sign_in("vera", "/access/")
     before = len(proxied.app.recorded("session.sign_out"))
@@ -128,7 +130,7 @@ def test_signing_out_ends_all_three_sessions(proxied: Apache) -> None:
     assert event["actor"]["subject"] == "vera"
 
 
-def test_a_form_of_another_site_does_nothing(proxied: Apache) -> None:
+def test_apache_form_of_another_site_is_refused(proxied: Apache) -> None:
     browser = proxied.browser()
     page = browser.sign_in("vera", "/access/")
     assert browser.post("/sign-out/", page, origin="https://evil.example").status_code == 403
@@ -163,14 +165,14 @@ FORGED: list[tuple[Header, ...]] = [
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=lambda headers: "+".join(dict(headers)))
-def test_what_a_signed_in_person_sends_along_is_ignored(
+def test_apache_ignores_forged_headers_of_a_signed_in_user(
     nora: Browser, forged: tuple[Header, ...]
 ) -> None:
     answer = ask(nora.connection(), "/access/", (nora.cookie, *forged))
     assert (answer.status, who(answer.text)) == (200, ("Zoë Łukasz ✓", "none"))
 
 
-def test_a_new_session_gets_no_forged_headers_either(proxied: Apache, nora: Browser) -> None:
+def test_apache_ignores_forged_headers_for_a_new_session(proxied: Apache, nora: Browser) -> None:
     forged = (*FORGED[2], *FORGED[7], *FORGED[9], *FORGED[11], *FORGED[20])
     kept = [pair for pair in nora.cookie[1].split("; ") if not pair.startswith("__Host-")]
     before = len(proxied.app.recorded("session.sign_in"))
@@ -189,7 +191,7 @@ def test_a_new_session_gets_no_forged_headers_either(proxied: Apache, nora: Brow
         ("X-Proxy-Secret", (403, ("", ""))),
     ],
 )
-def test_headers_that_a_client_makes_apache_drop_only_cost_rights(
+def test_apache_headers_dropped_by_a_client_only_lose_rights(
     proxied: Apache, provider: Provider, dropped: str, seen: Any
 ) -> None:
     """`Connection: X` tells a proxy not to pass X on, and Apache obeys."""
@@ -204,7 +206,7 @@ SPELLED = ("/x/../oidc-callback", "/./oidc-callback", "/%6fidc-callback")
 
 
 @pytest.mark.parametrize("path", [f"{path}?code=stolen" for path in CALLBACKS + SPELLED])
-def test_the_dashboard_sees_no_codes_of_the_provider(nora: Browser, path: str) -> None:
+def test_apache_keeps_provider_codes_from_milvus_admin(nora: Browser, path: str) -> None:
     assert ask(nora.connection(), path, (nora.cookie,)).status < 500
     assert not [asked for asked in asked_so_far(nora) if "oidc-callback" in asked]
 
@@ -213,7 +215,7 @@ def test_the_dashboard_sees_no_codes_of_the_provider(nora: Browser, path: str) -
 
 
 @pytest.mark.parametrize("secret", [(), (("X-Proxy-Secret", "wrong"),)], ids=["none", "wrong"])
-def test_past_apache_nobody_gets_in(proxied: Apache, secret: tuple[Header, ...]) -> None:
+def test_request_past_apache_is_refused(proxied: Apache, secret: tuple[Header, ...]) -> None:
     app = proxied.app
     before = len(app.recorded("session.refused"))
     forged = (("X-Forwarded-User", "ada"), ("X-Forwarded-Groups", "ml-platform"))
@@ -225,7 +227,7 @@ def test_past_apache_nobody_gets_in(proxied: Apache, secret: tuple[Header, ...])
     assert "ada" in event["message"]
 
 
-def test_past_apache_a_session_is_worth_nothing(proxied: Apache) -> None:
+def test_session_past_apache_is_ended(proxied: Apache) -> None:
     browser = proxied.browser()
     browser.sign_in("ada", "/access/")
     before = len(proxied.app.recorded("session.ended"))
@@ -234,7 +236,7 @@ def test_past_apache_a_session_is_worth_nothing(proxied: Apache) -> None:
 
 
 @pytest.mark.parametrize("listens", ["unix", "tcp"])
-def test_the_secret_is_worth_nothing_from_elsewhere(
+def test_proxy_secret_from_an_untrusted_peer_is_refused(
     environment: dict[str, str], listens: str
 ) -> None:
     trusted = {"unix": HOST, "tcp": "unix,192.0.2.1"}[listens]
@@ -247,13 +249,15 @@ def test_the_secret_is_worth_nothing_from_elsewhere(
 
 
 @pytest.mark.parametrize("missing", ["PROXY_SECRET", "PROXY_TRUSTED"])
-def test_it_does_not_start_without(environment: dict[str, str], missing: str) -> None:
+def test_server_without_a_proxy_setting_does_not_start(
+    environment: dict[str, str], missing: str
+) -> None:
     without = environment | {"PROXY_TRUSTED": HOST, missing: ""}
     with pytest.raises(NotStarted, match=f"{missing} is not set"), gunicorn(without):
         pass
 
 
-def test_no_secret_is_in_what_it_writes(proxied: Apache, nora: Browser) -> None:
+def test_proxy_secret_is_in_no_page_and_no_file(proxied: Apache, nora: Browser) -> None:
     answer = ask(nora.connection(), "/audit/", (nora.cookie,))
     written = [path.read_bytes() for path in proxied.app.folder.glob("*") if path.is_file()]
     assert len(written) >= 4
@@ -286,7 +290,7 @@ def reread(alone: App, provider: Provider) -> Iterator[Callable[..., Browser]]:
         yield start
 
 
-def test_a_group_taken_away_counts_when_userinfo_is_read_again(
+def test_apache_group_removed_counts_at_the_next_userinfo(
     reread: Callable[..., Browser], alone: App, provider: Provider
 ) -> None:
     browser = reread(OFTEN)
@@ -297,7 +301,7 @@ def test_a_group_taken_away_counts_when_userinfo_is_read_again(
     assert told == {"before": ["ml-platform"], "now": ["other"]}
 
 
-def test_without_that_line_it_would_count_on(
+def test_apache_without_the_documented_line_keeps_old_claims(
     reread: Callable[..., Browser], provider: Provider
 ) -> None:
     """Why docs/sign-in.md has OIDCPassIDTokenAs: here the name comes from userinfo only."""
@@ -308,13 +312,15 @@ def test_without_that_line_it_would_count_on(
     until(lambda: who(browser.get("/access/").text) == ("Ada Two", "ml-platform"))
 
 
-def test_who_is_removed_has_no_groups(reread: Callable[..., Browser], provider: Provider) -> None:
+def test_apache_user_removed_has_no_groups(
+    reread: Callable[..., Browser], provider: Provider
+) -> None:
     browser = reread(OFTEN)
     provider.remove("ada")
     until(lambda: who(browser.get("/access/").text) == ("ada", "none"))
 
 
-def test_nobody_has_groups_while_the_provider_does_not_answer(
+def test_apache_with_the_provider_down_passes_no_groups(
     reread: Callable[..., Browser], provider: Provider
 ) -> None:
     browser = reread(OFTEN)
@@ -326,7 +332,7 @@ def test_nobody_has_groups_while_the_provider_does_not_answer(
     until(lambda: who(browser.get("/access/").text) == ("Ada Osei", "ml-platform"))
 
 
-def test_a_comma_in_a_groups_name_gives_no_other_group(
+def test_apache_group_with_a_comma_is_one_group(
     reread: Callable[..., Browser], provider: Provider
 ) -> None:
     provider.change("ada", groups=["a,ml-platform", "b"])
@@ -336,7 +342,7 @@ def test_a_comma_in_a_groups_name_gives_no_other_group(
     assert "No rule applies to you" in page.text
 
 
-def test_what_is_run_here_is_what_the_page_says() -> None:
+def test_apache_setup_of_the_tests_is_the_documented_one() -> None:
     page = PAGE.read_text()
     command = re.search(r"^gunicorn .*", page, re.MULTILINE)
     assert command and command[0].startswith(f"gunicorn {' '.join(CONFIG)} -b unix:")

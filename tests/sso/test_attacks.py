@@ -33,7 +33,7 @@ def visitor() -> Client:
     return Client()
 
 
-def test_an_honest_answer_gets_in(visitor: Client, forger: Forger) -> None:
+def test_callback_honest_gets_in(visitor: Client, forger: Forger) -> None:
     """All the others here differ from this one in one thing."""
     assert come_back(visitor, forger).headers["Location"] == "/"
     assert "Ada Osei" in Page(visitor.get("/access/")).text
@@ -48,16 +48,16 @@ def test_an_honest_answer_gets_in(visitor: Client, forger: Forger) -> None:
     [{}, {"code": "x"}, {"state": ""}, {"state": "made up"}, {"state": "\0"}, {"error": "x"}],
     ids=str,
 )
-def test_an_answer_to_no_question_is_refused(query: dict[str, str], visitor: Client) -> None:
+def test_callback_without_a_request_is_refused(query: dict[str, str], visitor: Client) -> None:
     turned_away(visitor, visitor.get(CALLBACK, query), "did not start this sign-in")
 
 
-def test_a_forged_state_is_refused_though_the_code_is_good(visitor: Client, forger: Forger) -> None:
+def test_callback_with_a_forged_state_is_refused(visitor: Client, forger: Forger) -> None:
     turned_away(visitor, come_back(visitor, forger, state="forged"), "did not start this sign-in")
     assert forger.forms == []
 
 
-def test_the_answer_to_somebody_elses_question_is_refused(visitor: Client, forger: Forger) -> None:
+def test_callback_for_another_browsers_request_is_refused(visitor: Client, forger: Forger) -> None:
     """Otherwise a link could sign a victim in as the attacker, who then sees what they do."""
     attacker = Client()
     granted = forger.grant(begin(attacker))
@@ -66,9 +66,7 @@ def test_the_answer_to_somebody_elses_question_is_refused(visitor: Client, forge
     assert forger.forms == []
 
 
-def test_an_answer_sent_twice_by_the_same_browser_changes_nothing(
-    visitor: Client, forger: Forger
-) -> None:
+def test_callback_sent_twice_changes_nothing(visitor: Client, forger: Forger) -> None:
     granted = forger.grant(begin(visitor))
     visitor.get(CALLBACK, granted)
     again: Any = visitor.get(CALLBACK, granted)
@@ -79,16 +77,14 @@ def test_an_answer_sent_twice_by_the_same_browser_changes_nothing(
     assert visitor.get("/access/").status_code == 200
 
 
-def test_a_code_that_was_used_already_is_refused(visitor: Client, forger: Forger) -> None:
+def test_callback_with_a_used_code_is_refused(visitor: Client, forger: Forger) -> None:
     used = forger.grant(begin(Client()))
     forger.redeem(used["code"])
     answer = come_back(visitor, forger, code=used["code"])
     turned_away(visitor, answer, "invalid_grant")
 
 
-def test_an_answer_used_already_is_refused_once_she_is_signed_out(
-    visitor: Client, forger: Forger
-) -> None:
+def test_callback_used_before_is_refused_after_sign_out(visitor: Client, forger: Forger) -> None:
     granted = forger.grant(begin(visitor))
     visitor.get(CALLBACK, granted)
     del visitor.cookies["session"]
@@ -96,16 +92,14 @@ def test_an_answer_used_already_is_refused_once_she_is_signed_out(
     assert len(forger.forms) == 1
 
 
-def test_a_link_records_no_refusal_in_the_name_of_somebody_signed_in(
-    visitor: Client, forger: Forger
-) -> None:
+def test_callback_by_a_foreign_link_records_no_refusal(visitor: Client, forger: Forger) -> None:
     come_back(visitor, forger)
     answer: Any = visitor.get(CALLBACK, {"state": "of an attacker"})
     assert answer.headers["Location"] == "/"
     assert recorded("session.refused") == []
 
 
-def test_an_answer_after_a_quarter_of_an_hour_is_refused(
+def test_callback_after_fifteen_minutes_is_refused(
     visitor: Client, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     granted = forger.grant(begin(visitor))
@@ -120,7 +114,7 @@ def test_sign_in_page_strangers_leave_no_rows(forger: Forger) -> None:
     assert not Session.objects.exists()
 
 
-def test_tabs_side_by_side_all_end_where_they_were_going(forger: Forger) -> None:
+def test_tabs_in_parallel_all_reach_their_pages(forger: Forger) -> None:
     """Each begins without a cookie, as tabs do that are restored together."""
     tabs = [Client() for _ in range(3)]
     begun = [begin(tab, next=f"/access/?tab={at}") for at, tab in enumerate(tabs)]
@@ -133,15 +127,13 @@ def test_tabs_side_by_side_all_end_where_they_were_going(forger: Forger) -> None
     assert len(recorded("session.sign_in")) == 1
 
 
-def test_an_address_too_long_to_travel_leads_to_the_start_page(
-    visitor: Client, forger: Forger
-) -> None:
+def test_next_address_too_long_leads_to_the_start_page(visitor: Client, forger: Forger) -> None:
     begun = begin(visitor, next="/access/?" + "x" * 3000)
     assert len(begun) < 2000
     assert come_back(visitor, forger, begun).headers["Location"] == "/"
 
 
-def test_an_old_question_is_forgotten_after_forty_newer_ones(forger: Forger) -> None:
+def test_flow_cookies_beyond_forty_drop_the_oldest(forger: Forger) -> None:
     """Their cookies go along with every request: too many, and a server refuses it."""
     names = [f"{flows.COOKIE}{number}" for number in range(flows.AT_ONCE)]
     request = RequestFactory().get("/", headers={"Cookie": "; ".join(f"{n}=x" for n in names)})
@@ -150,7 +142,7 @@ def test_an_old_question_is_forgotten_after_forty_newer_ones(forger: Forger) -> 
     assert [name for name, one in response.cookies.items() if not one.value] == names[:1]
 
 
-def test_each_question_has_its_own_state_nonce_and_verifier(visitor: Client) -> None:
+def test_authorization_request_has_own_state_nonce_and_verifier(visitor: Client) -> None:
     first, second = asked_of(begin(visitor)), asked_of(begin(visitor))
     for name in ("state", "nonce", "code_challenge"):
         assert len(first[name]) >= 20
@@ -159,7 +151,7 @@ def test_each_question_has_its_own_state_nonce_and_verifier(visitor: Client) -> 
     assert first["response_type"] == "code"
 
 
-def test_strangers_fill_the_log_with_ten_refusals_a_minute_at_most(visitor: Client) -> None:
+def test_callback_refusals_recorded_per_minute_are_limited(visitor: Client) -> None:
     for _ in range(15):
         assert visitor.get(CALLBACK, {"state": "noise"}).status_code == 403
     assert len(recorded("session.refused")) == 10
@@ -202,7 +194,9 @@ def test_strangers_fill_the_log_with_ten_refusals_a_minute_at_most(visitor: Clie
     ],
     ids=ascii,
 )
-def test_signing_in_never_leads_elsewhere(elsewhere: str, visitor: Client, forger: Forger) -> None:
+def test_next_address_elsewhere_is_not_followed(
+    elsewhere: str, visitor: Client, forger: Forger
+) -> None:
     begun = begin(visitor, next=elsewhere)
     assert come_back(visitor, forger, begun).headers["Location"] == "/"
     again: Any = visitor.get("/sign-in/", {"next": elsewhere})
@@ -213,11 +207,11 @@ def test_signing_in_never_leads_elsewhere(elsewhere: str, visitor: Client, forge
     "here",
     ["/access/", "/?a=//b", "/audit/?name=%2F%2Fevil", "/audit/?what=../..", "/audit/?what=.."],
 )
-def test_signing_in_leads_to_addresses_of_ours(here: str, visitor: Client, forger: Forger) -> None:
+def test_next_address_here_is_followed(here: str, visitor: Client, forger: Forger) -> None:
     assert come_back(visitor, forger, begin(visitor, next=here)).headers["Location"] == here
 
 
-def test_signing_in_to_sign_in_ends_somewhere(visitor: Client, forger: Forger) -> None:
+def test_next_address_of_sign_in_itself_ends(visitor: Client, forger: Forger) -> None:
     begun = begin(visitor, next="/sign-in/?next=/sign-in/?next=/access/")
     assert come_back(visitor, forger, begun).status_code == 302
     followed: Any = visitor.get("/sign-in/?next=/sign-in/?next=/access/", follow=True)
@@ -228,7 +222,7 @@ def test_signing_in_to_sign_in_ends_somewhere(visitor: Client, forger: Forger) -
 # --- the session ----------------------------------------------------------------------------------
 
 
-def test_a_session_planted_before_is_worth_nothing_after(visitor: Client, forger: Forger) -> None:
+def test_session_planted_before_sign_in_is_worthless(visitor: Client, forger: Forger) -> None:
     session = visitor.session
     session["planted"] = True
     session.save()
@@ -242,9 +236,7 @@ def test_a_session_planted_before_is_worth_nothing_after(visitor: Client, forger
     assert not signed_in(attacker)
 
 
-def test_a_second_person_gets_nothing_of_the_first_ones_session(
-    visitor: Client, forger: Forger
-) -> None:
+def test_session_of_a_second_user_has_nothing_of_the_first(visitor: Client, forger: Forger) -> None:
     """Without a refresh token the browser passes by the provider, where somebody else is now."""
     forger.tokens = {"refresh_token": None}
     come_back(visitor, forger)

@@ -57,9 +57,7 @@ def token_of(browser: Client) -> str:
 # --- groups ---------------------------------------------------------------------------------------
 
 
-def test_a_group_taken_away_counts_at_the_next_check(
-    oidc: Any, come_in: ComeIn, provider: Provider
-) -> None:
+def test_recheck_applies_a_removed_group(oidc: Any, come_in: ComeIn, provider: Provider) -> None:
     browser = come_in("aldo")
     assert browser.get("/audit/").status_code == 200
     provider.change("aldo", groups=[])
@@ -71,7 +69,7 @@ def test_a_group_taken_away_counts_at_the_next_check(
     assert event["details"] == {"before": ["audit"], "now": []}
 
 
-def test_it_counts_for_htmx_too(come_in: ComeIn, provider: Provider) -> None:
+def test_recheck_under_htmx_applies_a_removed_group(come_in: ComeIn, provider: Provider) -> None:
     browser = come_in("aldo")
     provider.change("aldo", groups=[])
     later(301)
@@ -79,7 +77,7 @@ def test_it_counts_for_htmx_too(come_in: ComeIn, provider: Provider) -> None:
     assert len(recorded("session.groups")) == 1
 
 
-def test_a_new_group_counts_at_the_next_check(come_in: ComeIn, provider: Provider) -> None:
+def test_recheck_applies_a_new_group(come_in: ComeIn, provider: Provider) -> None:
     browser = come_in()
     provider.change("ada", groups=["ml-platform", "audit"])
     later(301)
@@ -87,7 +85,7 @@ def test_a_new_group_counts_at_the_next_check(come_in: ComeIn, provider: Provide
     assert recorded("session.groups")[0]["message"] == "Groups changed: +audit"
 
 
-def test_nothing_is_recorded_if_nothing_changed(ada: Client, forger: Forger) -> None:
+def test_recheck_without_a_change_records_nothing(ada: Client, forger: Forger) -> None:
     before = len(forger.forms)
     for _ in range(3):
         later(301)
@@ -97,7 +95,7 @@ def test_nothing_is_recorded_if_nothing_changed(ada: Client, forger: Forger) -> 
     assert len(recorded("session.sign_in")) == 1
 
 
-def test_between_two_checks_nobody_is_asked(ada: Client, forger: Forger) -> None:
+def test_recheck_not_due_asks_no_provider(ada: Client, forger: Forger) -> None:
     forger.asked.clear()
     later(290)
     for _ in range(3):
@@ -117,7 +115,7 @@ def tom(come_in: ComeIn, provider: Provider) -> Client:
     return browser
 
 
-def test_who_was_removed_is_out_at_the_next_check(tom: Client) -> None:
+def test_recheck_of_a_removed_user_ends_the_session(tom: Client) -> None:
     later(301)
     answer: Any = tom.get("/access/")
     assert answer.headers["Location"] == "/sign-in/?next=/access/"
@@ -128,7 +126,7 @@ def test_who_was_removed_is_out_at_the_next_check(tom: Client) -> None:
     assert "no longer confirms" in event["message"]
 
 
-def test_htmx_is_sent_to_the_door(tom: Client) -> None:
+def test_recheck_of_a_removed_user_under_htmx_redirects(tom: Client) -> None:
     later(301)
     answer: Any = tom.get("/access/", headers=HTMX)
     assert answer.headers["HX-Redirect"].startswith("/sign-in/?next=")
@@ -136,7 +134,7 @@ def test_htmx_is_sent_to_the_door(tom: Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["browser", "htmx"])
-def test_his_open_dialog_drops_nothing(
+def test_dialog_of_a_removed_user_drops_nothing(
     tom: Client, headers: dict[str, str], books: FakeMilvus
 ) -> None:
     token = token_of(tom)
@@ -147,7 +145,7 @@ def test_his_open_dialog_drops_nothing(
     assert [e["actor"]["subject"] for e in recorded("session.ended")] == ["tom"]
 
 
-def test_who_was_removed_is_out_even_if_that_can_not_be_recorded(
+def test_removed_user_with_an_unwritable_log_is_signed_out(
     tom: Client, full_log: Callable[[], None]
 ) -> None:
     full_log()
@@ -156,7 +154,7 @@ def test_who_was_removed_is_out_even_if_that_can_not_be_recorded(
     assert [tom.get("/access/").status_code for _ in range(3)].count(200) == 0
 
 
-def test_after_a_working_day_the_session_ends(ada: Client) -> None:
+def test_session_past_its_maximum_age_ends(ada: Client) -> None:
     SignIn.objects.update(started_at=timezone.now() - timedelta(hours=8, seconds=1))
     assert ada.get("/access/").status_code == 302
     assert "maximum age" in recorded("session.ended")[0]["message"]
@@ -165,7 +163,7 @@ def test_after_a_working_day_the_session_ends(ada: Client) -> None:
 # --- right before a drop --------------------------------------------------------------------------
 
 
-def test_a_drop_asks_the_provider_although_no_check_is_due(
+def test_drop_asks_the_provider_without_a_recheck_due(
     ada: Client, forger: Forger, books: FakeMilvus
 ) -> None:
     forger.asked.clear()
@@ -177,7 +175,7 @@ def test_a_drop_asks_the_provider_although_no_check_is_due(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["browser", "htmx"])
-def test_a_group_taken_away_while_the_dialog_was_open_counts(
+def test_group_removed_during_an_open_dialog_counts(
     come_in: ComeIn, provider: Provider, headers: dict[str, str], books: FakeMilvus
 ) -> None:
     browser = come_in()
@@ -190,7 +188,7 @@ def test_a_group_taken_away_while_the_dialog_was_open_counts(
     assert recorded("session.groups")[0]["message"] == "Groups changed: +ml-readers, -ml-platform"
 
 
-def test_it_counts_too_if_another_request_heard_of_it(
+def test_group_removed_seen_by_a_concurrent_request_counts(
     ada: Client, books: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two requests of one session: one asks, and the other waits for what it hears."""
@@ -201,7 +199,7 @@ def test_it_counts_too_if_another_request_heard_of_it(
     assert phases() == [DENIED]
 
 
-def test_who_waits_for_another_request_drops_with_its_answer(
+def test_drop_waiting_for_a_concurrent_recheck_uses_its_answer(
     ada: Client, books: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = token_of(ada)
@@ -210,7 +208,7 @@ def test_who_waits_for_another_request_drops_with_its_answer(
     assert books.sent == [("drop_collection", "default", "books")]
 
 
-def test_opening_a_dialog_while_another_request_asks_is_no_offence(
+def test_dialog_opened_during_a_concurrent_recheck_is_shown(
     ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later(301)
@@ -231,7 +229,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, **heard: Any) -> None:
     monkeypatch.setattr(sessions, "time", Clock)
 
 
-def test_if_the_change_can_not_be_recorded_nothing_is_dropped(
+def test_group_change_that_cannot_be_recorded_stops_the_drop(
     ada: Client, forger: Forger, books: FakeMilvus, full_log: Callable[[], None]
 ) -> None:
     token = token_of(ada)

@@ -107,7 +107,7 @@ OURS = "milvus-admin"
     ],
     ids=str,
 )
-def test_a_token_with_a_wrong_claim_is_refused(
+def test_id_token_with_a_wrong_claim_is_refused(
     claims: Claims, why: str, visitor: Client, forger: Forger
 ) -> None:
     forger.claims = claims
@@ -119,7 +119,7 @@ def test_a_token_with_a_wrong_claim_is_refused(
 @pytest.mark.parametrize(
     "claims", [aud(OURS), {"azp": OURS}, {"exp": In(-30)}, {"iat": In(11)}], ids=str
 )
-def test_what_the_standard_allows_is_let_in(
+def test_id_token_that_the_standard_allows_is_accepted(
     claims: Claims, visitor: Client, forger: Forger
 ) -> None:
     forger.claims = claims
@@ -127,12 +127,14 @@ def test_what_the_standard_allows_is_let_in(
     assert signed_in(visitor)
 
 
-def test_the_issuer_counts_to_the_letter(visitor: Client, forger: Forger) -> None:
+def test_id_token_issuer_must_match_exactly(visitor: Client, forger: Forger) -> None:
     forger.claims = {"iss": f"{forger.issuer}/"}
     turned_away(visitor, come_back(visitor, forger), "iss")
 
 
-def test_a_nonce_of_another_question_is_refused(visitor: Client, forger: Forger) -> None:
+def test_id_token_with_the_nonce_of_another_request_is_refused(
+    visitor: Client, forger: Forger
+) -> None:
     first = asked_of(begin(visitor))
     forger.claims = {"nonce": first["nonce"]}
     turned_away(visitor, come_back(visitor, forger), "nonce")
@@ -161,7 +163,7 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
 
 
 @pytest.mark.parametrize("make", FORGERIES.values(), ids=FORGERIES)
-def test_a_token_that_the_provider_did_not_sign_is_refused(
+def test_id_token_not_signed_by_the_provider_is_refused(
     make: Callable[[Claims], str], visitor: Client, forger: Forger
 ) -> None:
     forger.make = make
@@ -170,7 +172,7 @@ def test_a_token_that_the_provider_did_not_sign_is_refused(
 
 @pytest.mark.parametrize("offered", [["HS256"], ["none"], ["none", "HS256"], []], ids=str)
 @pytest.mark.parametrize("make", [unsigned, FORGERIES["HS256 with the client's secret"]])
-def test_even_if_the_provider_offers_nothing_better(
+def test_id_token_with_a_weak_algorithm_offered_is_refused(
     make: Callable[[Claims], str], offered: list[str], visitor: Client, forger: Forger
 ) -> None:
     forger.discovery = {"id_token_signing_alg_values_supported": offered}
@@ -178,12 +180,12 @@ def test_even_if_the_provider_offers_nothing_better(
     turned_away(visitor, come_back(visitor, forger), "")
 
 
-def test_without_an_id_token_nobody_gets_in(visitor: Client, forger: Forger) -> None:
+def test_token_response_without_an_id_token_is_refused(visitor: Client, forger: Forger) -> None:
     forger.tokens = {"id_token": None}
     turned_away(visitor, come_back(visitor, forger), "the response has no ID token")
 
 
-def test_a_new_key_of_the_provider_is_found(visitor: Client, forger: Forger) -> None:
+def test_id_token_signed_by_a_new_key_is_accepted(visitor: Client, forger: Forger) -> None:
     assert come_back(Client(), forger).status_code == 302
     new = key("new", "new")
     forger.keys, forger.make = [new], lambda claims: signed(claims, new, kid="new")
@@ -195,18 +197,18 @@ def test_a_new_key_of_the_provider_is_found(visitor: Client, forger: Forger) -> 
 
 
 @pytest.mark.parametrize("subject", ["vera", None, "", 7, "Ada", "ada "], ids=repr)
-def test_userinfo_about_somebody_else_is_refused(
+def test_userinfo_about_another_subject_is_refused(
     subject: Any, visitor: Client, forger: Forger
 ) -> None:
     forger.userinfo = {"sub": subject, "groups": ["ml-platform"]}
     turned_away(visitor, come_back(visitor, forger), "userinfo is about a different person")
 
 
-def test_an_answer_of_another_issuer_is_refused(visitor: Client, forger: Forger) -> None:
+def test_callback_naming_another_issuer_is_refused(visitor: Client, forger: Forger) -> None:
     answer = come_back(visitor, forger, iss="https://evil.example")
     turned_away(visitor, answer, "a different issuer")
     assert forger.forms == []
 
 
-def test_an_answer_that_names_the_right_issuer_is_let_in(visitor: Client, forger: Forger) -> None:
+def test_callback_naming_the_right_issuer_is_accepted(visitor: Client, forger: Forger) -> None:
     assert come_back(visitor, forger, iss=forger.issuer).status_code == 302

@@ -53,7 +53,7 @@ def another(forger: Forger, **claims: Any) -> Client:
 # --- what ends what -------------------------------------------------------------------------------
 
 
-def test_a_sid_ends_that_session_only(ada: Client, forger: Forger) -> None:
+def test_logout_token_with_a_sid_ends_that_session_only(ada: Client, forger: Forger) -> None:
     elsewhere = another(forger, sid="session-2")
     answer = say(signed(forger.logout_claims(sub=None)))
     assert (answer.status_code, answer.content) == (200, b"")
@@ -63,28 +63,28 @@ def test_a_sid_ends_that_session_only(ada: Client, forger: Forger) -> None:
     assert elsewhere.get("/access/").status_code == 200
 
 
-def test_a_sub_ends_all_sessions_of_that_person_only(ada: Client, forger: Forger) -> None:
+def test_logout_token_with_a_sub_ends_all_sessions_of_the_user(ada: Client, forger: Forger) -> None:
     elsewhere, vera = another(forger, sid="session-2"), another(forger, sub="vera", sid="v")
     assert say(signed(forger.logout_claims(sid=None))).status_code == 200
     assert [signed_in(each) for each in (ada, elsewhere, vera)] == [False, False, True]
     assert len(recorded("session.ended")) == 2
 
 
-def test_both_have_to_fit(ada: Client, forger: Forger) -> None:
+def test_logout_token_with_sid_and_sub_needs_both(ada: Client, forger: Forger) -> None:
     for odd in ({"sub": "vera"}, {"sid": "session-2"}):
         assert say(signed(forger.logout_claims(**odd))).status_code == 200
     assert signed_in(ada)
     assert recorded("session.ended") == []
 
 
-def test_it_is_on_the_record_whose_session_it_was(ada: Client, forger: Forger) -> None:
+def test_logout_token_is_recorded_for_its_session(ada: Client, forger: Forger) -> None:
     say(signed(forger.logout_claims()))
     (event,) = recorded("session.ended")
     assert event["actor"]["subject"] == "ada"
     assert "by the identity provider" in event["message"]
 
 
-def test_it_ends_the_session_also_if_that_can_not_be_recorded(
+def test_logout_token_with_an_unwritable_log_ends_the_session(
     ada: Client, forger: Forger, full_log: Callable[[], None]
 ) -> None:
     full_log()
@@ -92,7 +92,7 @@ def test_it_ends_the_session_also_if_that_can_not_be_recorded(
     assert not signed_in(ada)
 
 
-def test_sent_again_it_does_no_harm(ada: Client, forger: Forger) -> None:
+def test_logout_token_sent_again_is_harmless(ada: Client, forger: Forger) -> None:
     token = signed(forger.logout_claims())
     assert [say(token).status_code for _ in range(2)] == [200, 200]
     assert len(recorded("session.ended")) == 1
@@ -101,7 +101,7 @@ def test_sent_again_it_does_no_harm(ada: Client, forger: Forger) -> None:
     assert signed_in(later)
 
 
-def test_sent_again_it_ends_no_session_that_began_after_it(ada: Client, forger: Forger) -> None:
+def test_logout_token_sent_again_spares_newer_sessions(ada: Client, forger: Forger) -> None:
     """Who catches one could keep a person out with it."""
     token = signed(forger.logout_claims(sid=None, iat=In(-100)))
     say(token)
@@ -110,12 +110,12 @@ def test_sent_again_it_ends_no_session_that_began_after_it(ada: Client, forger: 
     assert signed_in(again)
 
 
-def test_an_audience_of_one_in_a_list_is_ours(ada: Client, forger: Forger) -> None:
+def test_logout_token_audience_in_a_list_is_accepted(ada: Client, forger: Forger) -> None:
     assert say(signed(forger.logout_claims(aud=["milvus-admin"]))).status_code == 200
     assert not signed_in(ada)
 
 
-def test_it_needs_no_user_that_we_know(forger: Forger) -> None:
+def test_logout_token_for_an_unknown_user_is_accepted(forger: Forger) -> None:
     assert say(signed(forger.logout_claims(sub="nobody", sid=None))).status_code == 200
 
 
@@ -153,13 +153,13 @@ def test_it_needs_no_user_that_we_know(forger: Forger) -> None:
     ],
     ids=str,
 )
-def test_a_token_with_a_wrong_claim_ends_nothing(
+def test_logout_token_with_a_wrong_claim_ends_nothing(
     changes: Claims, ada: Client, forger: Forger
 ) -> None:
     refused(say(signed(forger.logout_claims(**changes))), ada)
 
 
-def test_the_issuer_counts_to_the_letter(ada: Client, forger: Forger) -> None:
+def test_logout_token_issuer_must_match_exactly(ada: Client, forger: Forger) -> None:
     refused(say(signed(forger.logout_claims(iss=f"{forger.issuer}/"))), ada)
 
 
@@ -196,17 +196,17 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
 
 
 @pytest.mark.parametrize("make", FORGERIES.values(), ids=FORGERIES)
-def test_a_token_that_the_provider_did_not_sign_ends_nothing(
+def test_logout_token_not_signed_by_the_provider_ends_nothing(
     make: Callable[[Claims], str], ada: Client, forger: Forger
 ) -> None:
     refused(say(make(forger.logout_claims())), ada)
 
 
-def test_an_id_token_is_no_logout_token(ada: Client, forger: Forger) -> None:
+def test_id_token_as_a_logout_token_ends_nothing(ada: Client, forger: Forger) -> None:
     refused(say(signed(forger.id_claims())), ada)
 
 
-def test_a_logout_token_is_no_id_token(forger: Forger) -> None:
+def test_logout_token_as_an_id_token_is_refused(forger: Forger) -> None:
     forger.make = lambda claims: signed(forger.logout_claims(nonce=claims["nonce"], sub="ada"))
     browser = Client()
     come_back(browser, forger)
@@ -216,7 +216,7 @@ def test_a_logout_token_is_no_id_token(forger: Forger) -> None:
     assert not signed_in(stranger)
 
 
-def test_unknown_keys_do_not_make_us_ask_for_keys_each_time(ada: Client, forger: Forger) -> None:
+def test_logout_token_with_unknown_keys_fetches_keys_once(ada: Client, forger: Forger) -> None:
     forger.asked.clear()
     for number in range(10):
         token = signed(forger.logout_claims(), key("unknown", "unknown"), kid=f"unknown-{number}")
@@ -225,14 +225,14 @@ def test_unknown_keys_do_not_make_us_ask_for_keys_each_time(ada: Client, forger:
     assert signed_in(ada)
 
 
-def test_a_new_key_of_the_provider_is_found(ada: Client, forger: Forger) -> None:
+def test_logout_token_signed_by_a_new_key_is_accepted(ada: Client, forger: Forger) -> None:
     new = key("new", "new")
     forger.keys = [new]
     assert say(signed(forger.logout_claims(), new, kid="new")).status_code == 200
     assert not signed_in(ada)
 
 
-def test_if_the_keys_can_not_be_had_it_may_be_sent_again(ada: Client, forger: Forger) -> None:
+def test_logout_token_without_reachable_keys_may_be_resent(ada: Client, forger: Forger) -> None:
     """400 would tell the provider to give up; then the session would live on."""
     new = key("new", "new")
     forger.replies["/jwks"] = Reply("", 502)
@@ -240,14 +240,14 @@ def test_if_the_keys_can_not_be_had_it_may_be_sent_again(ada: Client, forger: Fo
     assert signed_in(ada)
 
 
-def test_it_can_only_be_posted(ada: Client, forger: Forger) -> None:
+def test_logout_token_is_accepted_by_post_only(ada: Client, forger: Forger) -> None:
     token = signed(forger.logout_claims())
     assert Client().get(ADDRESS, {"logout_token": token}).status_code == 405
     assert Client().post(f"{ADDRESS}?logout_token={token}").status_code == 400
     assert signed_in(ada)
 
 
-def test_strangers_fill_the_log_with_ten_refusals_a_minute_at_most(ada: Client) -> None:
+def test_logout_token_refusals_recorded_per_minute_are_limited(ada: Client) -> None:
     for _ in range(15):
         assert say("noise").status_code == 400
     assert len(recorded("session.refused")) == 10

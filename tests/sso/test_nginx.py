@@ -81,14 +81,14 @@ def who(
     return (found[2], found[1]) if found else (str(page.status_code), page.text)
 
 
-def test_who_is_signed_in_there_is_so_here(
+def test_nginx_signed_in_user_reaches_milvus_admin(
     ada: requests.Session, served: tuple[Front, App]
 ) -> None:
     assert who(ada, served) == ("Ada Osei", "ml-platform")
     assert served[1].recorded("session.sign_in")[-1]["actor"]["subject"] == "ada"
 
 
-def test_who_is_not_sees_the_sign_in(served: tuple[Front, App]) -> None:
+def test_nginx_signed_out_shows_the_companys_sign_in(served: tuple[Front, App]) -> None:
     before = served[0].browser()
     forged = {"X-Forwarded-User": "ada", "X-Proxy-Secret": SECRET}
     page = before.get(f"{served[0].base}access/", headers=forged, timeout=30)
@@ -107,14 +107,14 @@ FORGED = {
 }
 
 
-def test_what_somebody_signed_in_sends_along_is_ignored(
+def test_nginx_ignores_forged_headers_of_a_signed_in_user(
     ada: requests.Session, served: tuple[Front, App]
 ) -> None:
     for name, value in FORGED.items():
         assert who(ada, served, {name: value}) == ("Ada Osei", "ml-platform")
 
 
-def test_no_groups_there_are_none_here_whatever_a_client_sends(
+def test_nginx_without_groups_passes_none(
     ada: requests.Session, served: tuple[Front, App], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = {name: value for name, value in ADA.items() if name != "groups"}

@@ -79,7 +79,7 @@ OUTAGES = [
 
 
 @pytest.mark.parametrize(("path", "reply"), OUTAGES, ids=str)
-def test_an_answer_that_is_none_does_not_end_the_session(
+def test_recheck_with_an_unusable_answer_keeps_the_session(
     path: str, reply: Reply, ada: Client, forger: Forger, books: FakeMilvus
 ) -> None:
     forger.rotates = True
@@ -95,9 +95,7 @@ def test_an_answer_that_is_none_does_not_end_the_session(
     assert books.sent
 
 
-def test_an_unusable_discovery_document_does_not_end_the_session(
-    ada: Client, forger: Forger
-) -> None:
+def test_recheck_with_an_unusable_discovery_keeps_the_session(ada: Client, forger: Forger) -> None:
     forger.replies[DISCOVERY] = Reply(HTML)
     ours._client.cache_clear()
     later(301)
@@ -122,7 +120,7 @@ def outage(
     return browser
 
 
-def test_reading_goes_on_and_the_page_says_so(outage: Client) -> None:
+def test_reading_during_an_outage_goes_on_with_a_banner(outage: Client) -> None:
     began = time.monotonic()
     page = Page(outage.get("/access/"))
     assert (page.status, BANNER in page.text) == (200, True)
@@ -130,9 +128,7 @@ def test_reading_goes_on_and_the_page_says_so(outage: Client) -> None:
     assert recorded("session.ended") == []
 
 
-def test_nothing_can_be_dropped_meanwhile_and_who_tries_is_on_the_record(
-    outage: Client, books: FakeMilvus
-) -> None:
+def test_drop_during_an_outage_is_refused_and_recorded(outage: Client, books: FakeMilvus) -> None:
     later(-301)
     token = token_of(outage)
     later(301)
@@ -144,7 +140,7 @@ def test_nothing_can_be_dropped_meanwhile_and_who_tries_is_on_the_record(
     assert "does not answer" in recorded("collection.drop")[0]["message"]
 
 
-def test_also_if_the_groups_were_confirmed_a_minute_ago(outage: Client, books: FakeMilvus) -> None:
+def test_drop_during_an_outage_just_begun_is_refused(outage: Client, books: FakeMilvus) -> None:
     later(-241)
     token = token_of(outage)
     assert BANNER not in Page(outage.get("/access/")).text
@@ -152,14 +148,16 @@ def test_also_if_the_groups_were_confirmed_a_minute_ago(outage: Client, books: F
     assert (books.sent, phases()) == ([], [DENIED])
 
 
-def test_unless_the_configuration_permits_it(outage: Client, oidc: Any, books: FakeMilvus) -> None:
+def test_drop_during_an_outage_with_grace_for_drops_goes_through(
+    outage: Client, oidc: Any, books: FakeMilvus
+) -> None:
     oidc(grace_for_drops=True)
     assert drop(outage).status_code == 302
     assert books.sent == [("drop_collection", "default", "books")]
 
 
 @pytest.mark.parametrize(("after", "status"), [(1790, 200), (1810, 302)])
-def test_when_the_grace_is_over_everybody_is_out(after: float, status: int, outage: Client) -> None:
+def test_session_after_the_grace_period_ends(after: float, status: int, outage: Client) -> None:
     later(after)
     assert outage.get("/access/").status_code == status
     ended = [e["message"] for e in recorded("session.ended")]
@@ -169,13 +167,13 @@ def test_when_the_grace_is_over_everybody_is_out(after: float, status: int, outa
     assert signed_in(outage) == (status == 200)
 
 
-def test_without_a_grace_everybody_is_out_at_once(outage: Client, oidc: Any) -> None:
+def test_session_without_a_grace_period_ends_at_once(outage: Client, oidc: Any) -> None:
     oidc(grace=0.0)
     assert outage.get("/access/").status_code == 302
     assert not signed_in(outage)
 
 
-def test_a_provider_that_is_down_is_not_asked_by_each_request(ada: Client, forger: Forger) -> None:
+def test_provider_down_is_not_asked_by_each_request(ada: Client, forger: Forger) -> None:
     forger.replies["/token"] = Reply("", 500)
     later(301)
     before = len(forger.asked)
@@ -184,7 +182,7 @@ def test_a_provider_that_is_down_is_not_asked_by_each_request(ada: Client, forge
     assert len(forger.asked) == before + 1
 
 
-def test_when_it_is_back_all_is_as_before(
+def test_provider_back_after_an_outage_restores_everything(
     outage: Client, oidc: Any, provider: Provider, books: FakeMilvus
 ) -> None:
     assert BANNER in Page(outage.get("/access/")).text
@@ -198,7 +196,7 @@ def test_when_it_is_back_all_is_as_before(
     assert books.sent == [("drop_collection", "default", "books")]
 
 
-def test_a_restart_of_the_provider_is_not_noticed(come_in: ComeIn, provider: Provider) -> None:
+def test_provider_restarted_is_not_noticed(come_in: ComeIn, provider: Provider) -> None:
     browser = come_in()
     provider.stop()
     provider.start()

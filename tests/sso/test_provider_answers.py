@@ -39,9 +39,7 @@ def visitor() -> Client:
 # --- what comes back by the browser ---------------------------------------------------------------
 
 
-def test_what_the_provider_says_about_an_error_is_shown_as_text(
-    visitor: Client, forger: Forger
-) -> None:
+def test_provider_error_is_shown_as_text(visitor: Client, forger: Forger) -> None:
     state = asked_of(begin(visitor))["state"]
     query = {"state": state, "error": f"access_denied{SCRIPT}", "error_description": SCRIPT}
     answer = visitor.get(CALLBACK, query)
@@ -50,7 +48,7 @@ def test_what_the_provider_says_about_an_error_is_shown_as_text(
     assert "&lt;script&gt;" in answer.content.decode()
 
 
-def test_nobody_writes_lines_into_our_log(
+def test_provider_error_writes_no_line_into_the_log(
     visitor: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = asked_of(begin(visitor))["state"]
@@ -77,7 +75,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize(("path", "reply"), UNUSABLE, ids=str)
-def test_an_answer_that_is_none_is_an_outage(
+def test_provider_answer_unusable_is_an_outage(
     path: str, reply: Reply, visitor: Client, forger: Forger
 ) -> None:
     forger.replies[path] = reply
@@ -95,7 +93,7 @@ def test_an_answer_that_is_none_is_an_outage(
     ],
     ids=str,
 )
-def test_a_no_of_the_provider_is_a_refusal(
+def test_provider_answer_no_is_a_refusal(
     path: str, reply: Reply, visitor: Client, forger: Forger
 ) -> None:
     forger.replies[path] = reply
@@ -106,7 +104,7 @@ def test_a_no_of_the_provider_is_a_refusal(
 
 @pytest.mark.parametrize("body", [[1], 7, None, "a", {}, {"keys": 1}], ids=repr)
 @pytest.mark.parametrize("path", ["/token", "/userinfo", "/jwks", DISCOVERY])
-def test_json_of_the_wrong_shape_lets_nobody_in_and_breaks_nothing(
+def test_provider_json_of_the_wrong_shape_lets_nobody_in(
     path: str, body: Any, visitor: Client, forger: Forger
 ) -> None:
     if path == DISCOVERY:
@@ -134,7 +132,9 @@ def test_json_of_the_wrong_shape_lets_nobody_in_and_breaks_nothing(
     ],
     ids=ascii,
 )
-def test_odd_values_break_nothing(claims: Claims, visitor: Client, forger: Forger) -> None:
+def test_provider_claims_with_odd_values_break_nothing(
+    claims: Claims, visitor: Client, forger: Forger
+) -> None:
     forger.claims = claims
     forger.userinfo = {"sub": claims.get("sub", "ada")}
     answer = come_back(visitor, forger)
@@ -159,7 +159,7 @@ def test_userinfo_signed_as_a_jwt_is_read(visitor: Client, forger: Forger) -> No
         ({"sub": "eve"}, "about a different person"),
     ],
 )
-def test_userinfo_signed_for_somebody_else_is_refused(
+def test_userinfo_jwt_for_another_audience_is_refused(
     change: Claims, why: str, visitor: Client, forger: Forger
 ) -> None:
     claims = {"iss": forger.issuer, "aud": forger.client_id, "sub": "ada", **change}
@@ -168,7 +168,7 @@ def test_userinfo_signed_for_somebody_else_is_refused(
     turned_away(visitor, come_back(visitor, forger), why)
 
 
-def test_userinfo_signed_by_somebody_else_is_refused(visitor: Client, forger: Forger) -> None:
+def test_userinfo_jwt_signed_by_another_key_is_refused(visitor: Client, forger: Forger) -> None:
     claims = {"iss": forger.issuer, "aud": forger.client_id, "sub": "ada"}
     forger.replies["/userinfo"] = Reply(signed(claims, key("other")), kind="application/jwt")
     assert come_back(visitor, forger).status_code == 403
@@ -176,7 +176,7 @@ def test_userinfo_signed_by_somebody_else_is_refused(visitor: Client, forger: Fo
 
 
 @pytest.mark.parametrize("hint", [{"hasgroups": True}, {"_claim_names": {"groups": "src1"}}])
-def test_groups_left_out_because_they_are_too_many_are_named_in_the_log(
+def test_groups_omitted_by_the_provider_are_named_in_the_log(
     hint: Claims, visitor: Client, forger: Forger, caplog: pytest.LogCaptureFixture
 ) -> None:
     forger.claims = {"groups": None, **hint}
@@ -184,9 +184,7 @@ def test_groups_left_out_because_they_are_too_many_are_named_in_the_log(
     assert "leaves the groups of 'ada' out, because there are too many" in caplog.text
 
 
-def test_an_auth_time_in_userinfo_that_is_no_time_breaks_nothing(
-    visitor: Client, forger: Forger
-) -> None:
+def test_userinfo_with_an_invalid_auth_time_breaks_nothing(visitor: Client, forger: Forger) -> None:
     forger.userinfo = {"auth_time": "2026-01-01"}
     assert come_back(visitor, forger).status_code in {302, 403, 503}
 
@@ -219,7 +217,7 @@ DOCUMENTS: dict[str, Claims] = {
 
 
 @pytest.mark.parametrize("changes", DOCUMENTS.values(), ids=DOCUMENTS)
-def test_a_discovery_document_that_can_not_be_trusted_is_not_used(
+def test_discovery_that_cannot_be_trusted_is_not_used(
     changes: Claims, visitor: Client, forger: Forger
 ) -> None:
     forger.discovery = changes
@@ -227,7 +225,7 @@ def test_a_discovery_document_that_can_not_be_trusted_is_not_used(
     assert forger.asked == [DISCOVERY]
 
 
-def test_a_document_whose_issuer_has_a_slash_more_is_not_used(
+def test_discovery_whose_issuer_has_a_slash_more_is_not_used(
     visitor: Client, forger: Forger
 ) -> None:
     forger.discovery = {"issuer": f"{forger.issuer}/"}
@@ -239,16 +237,12 @@ def test_a_document_whose_issuer_has_a_slash_more_is_not_used(
     [Reply(HTML), Reply(HTML, 404), Reply("", 500), Reply("{" * 3_000_000), Reply("")],
     ids=lambda reply: f"{reply.status} {reply.body[:10]}",
 )
-def test_a_discovery_document_that_is_none_is_an_outage(
-    reply: Reply, visitor: Client, forger: Forger
-) -> None:
+def test_discovery_unusable_is_an_outage(reply: Reply, visitor: Client, forger: Forger) -> None:
     forger.replies[DISCOVERY] = reply
     no_answer(visitor, visitor.get("/sign-in/"))
 
 
-def test_a_bad_document_is_asked_for_again_and_a_good_one_is_kept(
-    visitor: Client, forger: Forger
-) -> None:
+def test_discovery_bad_is_asked_for_again_and_good_kept(visitor: Client, forger: Forger) -> None:
     forger.discovery = {"issuer": "https://evil.example"}
     no_answer(visitor, visitor.get("/sign-in/"))
     forger.discovery = {}
@@ -257,9 +251,7 @@ def test_a_bad_document_is_asked_for_again_and_a_good_one_is_kept(
     assert forger.asked == [DISCOVERY, DISCOVERY]
 
 
-def test_the_code_goes_out_with_our_secret_and_the_verifier(
-    visitor: Client, forger: Forger
-) -> None:
+def test_code_exchange_sends_the_secret_and_the_verifier(visitor: Client, forger: Forger) -> None:
     come_back(visitor, forger)
     (form,) = forger.forms
     assert form["grant_type"] == "authorization_code"

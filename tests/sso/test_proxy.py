@@ -40,7 +40,7 @@ def proxy(settings: Any) -> Configure:
 # --- who is let in --------------------------------------------------------------------------------
 
 
-def test_the_proxy_says_who_it_is() -> None:
+def test_proxy_headers_say_who_the_user_is() -> None:
     answer = ask(Client())
     assert answer.status_code == 200
     assert head(answer) == ("Ada Osei", "ml-platform")
@@ -48,11 +48,11 @@ def test_the_proxy_says_who_it_is() -> None:
 
 
 @pytest.mark.parametrize("peer", ["10.0.3.0", "10.0.3.15"])
-def test_every_address_of_its_network_is_trusted(peer: str) -> None:
+def test_proxy_in_a_trusted_network_is_trusted(peer: str) -> None:
     assert ask(Client(), peer=peer).status_code == 200
 
 
-def test_a_unix_socket_has_no_address(proxy: Configure) -> None:
+def test_proxy_on_a_unix_socket_is_trusted_without_address(proxy: Configure) -> None:
     proxy(unix=True, networks=())
     assert ask(Client(), peer="").status_code == 200
     assert ask(Client(), peer="127.0.0.1").status_code == 403
@@ -77,7 +77,7 @@ NOT_THE_PROXY: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("what", NOT_THE_PROXY.values(), ids=NOT_THE_PROXY.keys())
-def test_nobody_else_can_say_that(what: dict[str, str]) -> None:
+def test_proxy_headers_of_anybody_else_are_refused(what: dict[str, str]) -> None:
     browser = Client()
     answer = ask(browser, **what)
     assert answer.status_code == 403
@@ -90,25 +90,25 @@ def test_nobody_else_can_say_that(what: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP"])
-def test_what_a_header_says_of_the_peer_does_not_help(header: str, settings: Any) -> None:
+def test_proxy_trust_ignores_forwarded_addresses(header: str, settings: Any) -> None:
     settings.TRUST_PROXY = Peers(networks=(ip_network(ELSEWHERE),))
     value = f"for={PEER}" if header == "Forwarded" else PEER
     assert ask(Client(), peer=ELSEWHERE, **{header: value}).status_code == 403
 
 
-def test_a_lost_visitor_is_not_on_the_record() -> None:
+def test_request_without_proxy_headers_is_refused_unrecorded() -> None:
     assert Client().get("/access/", REMOTE_ADDR=ELSEWHERE).status_code == 403
     assert not AuditEvent.objects.exists()
 
 
-def test_a_part_of_a_page_is_sent_to_the_page_itself() -> None:
+def test_htmx_without_proxy_headers_is_sent_to_its_page() -> None:
     """There the browser gets the proxy's own answer."""
     sent = {"HX-Request": "true", "HX-Current-URL": "http://testserver/access/?x=1"}
     answer = Client().get("/audit/", headers=sent, REMOTE_ADDR=ELSEWHERE)
     assert answer.headers["HX-Redirect"] == "/access/?x=1"
 
 
-def test_forgers_do_not_fill_the_log() -> None:
+def test_proxy_refusals_recorded_per_minute_are_limited() -> None:
     for _ in range(quotas.A_MINUTE + 5):
         assert ask(Client(), secret="wrong").status_code == 403
     assert len(recorded("session.refused")) == quotas.A_MINUTE
@@ -123,7 +123,7 @@ UNREADABLE = ("", " ", "ada\nmallory", "ada\0", "ada\u200b", "ada\u202eeve", "ad
 
 
 @pytest.mark.parametrize("user", [*LONG, *DOUBLED, *UNREADABLE], ids=lambda user: ascii(user)[:20])
-def test_a_doubtful_user_is_nobody(user: str) -> None:
+def test_proxy_user_that_is_doubtful_is_refused(user: str) -> None:
     browser = Client()
     assert ask(browser, user=user).status_code == 403
     assert nobody_is_in(browser)
@@ -132,11 +132,11 @@ def test_a_doubtful_user_is_nobody(user: str) -> None:
 @pytest.mark.parametrize(
     "user", ["a" * 255, "ada@example.com", "Ada Osei", "zoë", "用户", "o'hara"]
 )
-def test_any_other_user_is_one(user: str) -> None:
+def test_proxy_user_of_any_other_form_is_accepted(user: str) -> None:
     assert ask(Client(), user=user).wsgi_request.actor.subject == user
 
 
-def test_people_are_told_apart_to_the_letter() -> None:
+def test_proxy_users_are_distinguished_exactly() -> None:
     for user in ("ada", "Ada", "аda", "zoë", "zoe\u0308"):
         assert ask(Client(), user=user).status_code == 200
     assert get_user_model().objects.count() == 5
@@ -147,14 +147,14 @@ def test_people_are_told_apart_to_the_letter() -> None:
     [("Zoë Łukasz ✓", "Zoë Łukasz ✓"), ("", "ada"), ("n" * 400, "n" * 300), ("<b>Ada", "<b>Ada")],
     ids=["not ASCII", "none", "long", "HTML"],
 )
-def test_the_name_is_for_people_only(name: str, shown: str) -> None:
+def test_proxy_display_name_is_only_shown(name: str, shown: str) -> None:
     answer = ask(Client(), name=name)
     assert head(answer)[0] == shown
     assert "<b>Ada" not in answer.content.decode()
     assert get_user_model().objects.get().first_name == shown[:150]
 
 
-def test_a_name_in_latin_1_is_read_too() -> None:
+def test_proxy_display_name_in_latin_1_is_read() -> None:
     sent = ADA | {"X-Forwarded-Preferred-Username": "Zo\xeb"}
     answer = Client().get("/access/", headers=sent, REMOTE_ADDR=PEER)
     assert head(answer)[0] == "Zoë"
@@ -173,7 +173,7 @@ def test_a_name_in_latin_1_is_read_too() -> None:
         (" , ", ",", []),
     ],
 )
-def test_groups_are_parted_where_it_is_configured(
+def test_proxy_groups_are_split_at_the_configured_separator(
     proxy: Configure, header: str, separator: str, groups: list[str]
 ) -> None:
     proxy(groups_separator=separator)
@@ -182,20 +182,20 @@ def test_groups_are_parted_where_it_is_configured(
     assert event["actor"]["groups"] == groups
 
 
-def test_no_groups_no_rights() -> None:
+def test_proxy_user_without_groups_has_no_rights() -> None:
     answer = ask(Client(), without="groups")
     assert "No rule applies to you" in answer.content.decode()
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "auditor"])
-def test_the_roles_of_local_accounts_are_groups_like_any_other(role: str) -> None:
+def test_proxy_groups_named_as_local_roles_grant_nothing(role: str) -> None:
     browser = Client()
     assert "No rule applies to you" in ask(browser, groups=role).content.decode()
     assert ask(browser, "/audit/", groups=role).status_code == 403
     assert ask(browser, "/clusters/main/", groups=role).status_code == 404
 
 
-def test_the_headers_can_have_other_names(proxy: Configure) -> None:
+def test_proxy_headers_can_have_other_names(proxy: Configure) -> None:
     proxy(secret_header="X-Gateway", user_header="Remote-User", groups_header="X-Roles")
     sent = {"X-Gateway": SECRET, "Remote-User": "vera", "X-Roles": "audit"}
     answer = Client().get("/audit/", headers=ADA | sent, REMOTE_ADDR=PEER)
@@ -206,7 +206,7 @@ def test_the_headers_can_have_other_names(proxy: Configure) -> None:
 # --- nobody else reads the headers ----------------------------------------------------------------
 
 
-def test_who_has_read_the_headers_before_keeps_no_copy_in_the_request() -> None:
+def test_take_headers_clears_headers_read_before() -> None:
     request = RequestFactory().get("/", headers=ADA)
     assert request.headers["X-Proxy-Secret"] == SECRET
     assert take_headers(request)["secret"] == SECRET
@@ -218,7 +218,7 @@ PAGES = ["/", "/access/", "/nothing-here/", "/signed-out/", "/sign-in/", "/oidc/
 
 @pytest.mark.parametrize("peer", [PEER, ELSEWHERE])
 @pytest.mark.parametrize("path", PAGES)
-def test_they_are_taken_out_of_the_request(path: str, peer: str) -> None:
+def test_proxy_headers_are_removed_from_the_request(path: str, peer: str) -> None:
     request = ask(Client(), path, peer=peer).wsgi_request
     assert not [name for name in ADA if name in request.headers]
     assert SECRET not in str(sorted(map(str, request.META.items())))
@@ -226,7 +226,7 @@ def test_they_are_taken_out_of_the_request(path: str, peer: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/access/broken/"])
-def test_no_page_shows_the_secret_not_even_djangos_own_of_an_error(
+def test_proxy_secret_is_on_no_page_even_of_an_error(
     path: str, proxy: Configure, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under a name by which Django could not tell that it is one."""
@@ -242,7 +242,9 @@ def test_no_page_shows_the_secret_not_even_djangos_own_of_an_error(
 
 
 @pytest.mark.parametrize("what", [{}, *NOT_THE_PROXY.values()], ids=["right", *NOT_THE_PROXY])
-def test_neither_log_has_the_secret(what: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_proxy_secret_is_in_neither_log(
+    what: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG):
         ask(Client(), **what)
     assert SECRET not in caplog.text

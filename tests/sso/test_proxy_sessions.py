@@ -27,7 +27,7 @@ def proxy(settings: Any) -> Configure:
 # --- the session ----------------------------------------------------------------------------------
 
 
-def test_a_session_begins_once_and_is_on_the_record_once() -> None:
+def test_proxy_session_begins_and_is_recorded_once() -> None:
     browser = Client()
     keys = {(ask(browser), browser.session.session_key)[1] for _ in range(3)}
     assert len(keys) == 1
@@ -39,7 +39,7 @@ def test_a_session_begins_once_and_is_on_the_record_once() -> None:
     assert SignIn.objects.count() == Session.objects.count() == 1
 
 
-def test_a_session_of_before_gets_another_key() -> None:
+def test_proxy_session_gets_a_new_key() -> None:
     browser = Client()
     browser.session.save()
     planted = browser.session.session_key
@@ -49,7 +49,7 @@ def test_a_session_of_before_gets_another_key() -> None:
 
 
 @pytest.mark.parametrize("htmx", [{}, {"HX_Request": "true"}], ids=["page", "part"])
-def test_groups_count_as_they_are_now(htmx: dict[str, str]) -> None:
+def test_proxy_session_uses_current_groups(htmx: dict[str, str]) -> None:
     browser = Client()
     assert ask(browser, "/audit/", groups="audit").status_code == 200
     assert ask(browser, "/audit/", groups="other", **htmx).status_code == 403
@@ -62,14 +62,14 @@ def test_groups_count_as_they_are_now(htmx: dict[str, str]) -> None:
     assert len(recorded("session.sign_in")) == 1
 
 
-def test_another_order_of_groups_is_no_change() -> None:
+def test_proxy_groups_in_another_order_are_no_change() -> None:
     browser = Client()
     ask(browser, groups="a,b")
     ask(browser, groups="b, a")
     assert recorded("session.groups") == []
 
 
-def test_somebody_else_gets_a_session_of_their_own() -> None:
+def test_proxy_session_of_another_user_is_a_new_one() -> None:
     browser = Client()
     ask(browser)
     session = browser.session
@@ -88,7 +88,7 @@ WITHOUT = [{"without": "user"}, {"user": ""}, {"user": "ada,eve"}, {"without": "
 
 
 @pytest.mark.parametrize("what", [*WITHOUT, {"peer": ELSEWHERE}], ids=str)
-def test_a_session_is_over_once_nobody_vouches_for_it(what: dict[str, str]) -> None:
+def test_proxy_session_without_its_headers_is_ended(what: dict[str, str]) -> None:
     browser = Client()
     ask(browser)
     key = browser.session.session_key
@@ -102,7 +102,7 @@ def test_a_session_is_over_once_nobody_vouches_for_it(what: dict[str, str]) -> N
     assert len(recorded("session.sign_in")) == 2
 
 
-def test_a_session_of_a_local_account_is_nobodys() -> None:
+def test_local_session_behind_a_proxy_is_refused() -> None:
     browser = Client()
     browser.force_login(person("ada"), backend="django.contrib.auth.backends.ModelBackend")
     assert browser.get("/access/", REMOTE_ADDR=PEER).status_code == 403
@@ -110,7 +110,7 @@ def test_a_session_of_a_local_account_is_nobodys() -> None:
 
 
 @pytest.mark.parametrize("when", ["coming in", "groups changed"])
-def test_without_a_log_nobody_gets_in_and_nothing_changes(
+def test_proxy_session_with_an_unwritable_log_does_not_begin(
     when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = Client(raise_request_exception=False)
@@ -138,7 +138,7 @@ def sign_out(browser: Client) -> Any:
     return ask(browser, "/sign-out/", method="post")
 
 
-def test_signing_out_leads_to_the_proxys_own(proxy: Configure) -> None:
+def test_proxy_sign_out_leads_to_the_proxys_own(proxy: Configure) -> None:
     proxy(sign_out_url="/oauth2/sign_out?rd=%2F&x=1")
     browser = Client()
     ask(browser)
@@ -149,7 +149,7 @@ def test_signing_out_leads_to_the_proxys_own(proxy: Configure) -> None:
     assert [e["actor"]["subject"] for e in recorded("session.sign_out")] == ["ada"]
 
 
-def test_signing_out_without_such_an_address_ends_the_session_here() -> None:
+def test_proxy_sign_out_without_an_address_ends_the_session() -> None:
     browser = Client()
     ask(browser)
     answer = sign_out(browser)
@@ -158,7 +158,7 @@ def test_signing_out_without_such_an_address_ends_the_session_here() -> None:
 
 
 @pytest.mark.parametrize("peer", [PEER, ELSEWHERE])
-def test_the_page_after_it_begins_no_session(peer: str) -> None:
+def test_signed_out_page_behind_a_proxy_begins_no_session(peer: str) -> None:
     browser = Client()
     answer = ask(browser, "/signed-out/", peer=peer)
     assert answer.status_code == 200
@@ -170,12 +170,12 @@ def test_the_page_after_it_begins_no_session(peer: str) -> None:
     ("asked", "leads"),
     [("/access/?x=1", "/access/?x=1"), ("//evil.example/", "/"), ("https://evil.example", "/")],
 )
-def test_the_door_leads_on(asked: str, leads: str) -> None:
+def test_sign_in_page_behind_a_proxy_redirects(asked: str, leads: str) -> None:
     answer = Client().get("/sign-in/", {"next": asked}, headers=ADA, REMOTE_ADDR=PEER)
     assert (answer.status_code, answer.headers["Location"]) == (302, leads)
 
 
 @pytest.mark.parametrize("path", ["/oidc/callback/", "/oidc/backchannel-logout/"])
-def test_there_are_no_addresses_of_a_provider(path: str) -> None:
+def test_provider_addresses_behind_a_proxy_are_not_found(path: str) -> None:
     method = "post" if "logout" in path else "get"
     assert ask(Client(), path, method=method).status_code == 404

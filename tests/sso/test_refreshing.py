@@ -30,7 +30,7 @@ def ada(forged: object, forger: Forger) -> Client:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_requests_at_once_use_the_refresh_token_once(
+def test_refresh_token_of_concurrent_requests_is_used_once(
     come_in: ComeIn, oidc: Any, provider: Provider
 ) -> None:
     """This provider ends the session if a refresh token comes a second time."""
@@ -61,7 +61,7 @@ def test_two_requests_at_once_use_the_refresh_token_once(
     assert recorded("session.ended") == []
 
 
-def test_each_refresh_token_is_used_once(ada: Client, forger: Forger) -> None:
+def test_refresh_token_is_used_once(ada: Client, forger: Forger) -> None:
     forger.rotates = True
     for _ in range(3):
         later(301)
@@ -70,9 +70,7 @@ def test_each_refresh_token_is_used_once(ada: Client, forger: Forger) -> None:
     assert len(set(used)) == 3
 
 
-def test_a_provider_that_gives_no_new_one_is_asked_with_the_old_one(
-    ada: Client, forger: Forger
-) -> None:
+def test_refresh_without_a_new_token_uses_the_old_one(ada: Client, forger: Forger) -> None:
     forger.tokens = {"refresh_token": None}
     for _ in range(2):
         later(301)
@@ -80,7 +78,7 @@ def test_a_provider_that_gives_no_new_one_is_asked_with_the_old_one(
     assert len({form["refresh_token"] for form in forger.forms[1:]}) == 1
 
 
-def test_one_that_gives_no_id_token_the_second_time_will_do(ada: Client, forger: Forger) -> None:
+def test_refresh_without_an_id_token_is_accepted(ada: Client, forger: Forger) -> None:
     forger.tokens = {"id_token": None}
     forger.userinfo = {"groups": ["audit"]}
     later(301)
@@ -88,7 +86,7 @@ def test_one_that_gives_no_id_token_the_second_time_will_do(ada: Client, forger:
 
 
 @pytest.mark.parametrize("seconds", [1, 60])
-def test_access_tokens_that_end_at_once_cost_no_refresh_token(
+def test_access_token_short_lived_costs_no_refresh_token(
     seconds: int, forged: object, forger: Forger
 ) -> None:
     forger.rotates, forger.tokens = True, {"expires_in": seconds}
@@ -101,7 +99,9 @@ def test_access_tokens_that_end_at_once_cost_no_refresh_token(
     assert grants == ["authorization_code", "refresh_token", "refresh_token"]
 
 
-def test_without_refresh_tokens_short_access_tokens_will_do(forged: object, forger: Forger) -> None:
+def test_access_token_short_lived_without_refresh_is_accepted(
+    forged: object, forger: Forger
+) -> None:
     forger.tokens = {"expires_in": 30, "refresh_token": None}
     assert come_back(Client(), forger).status_code == 302
 
@@ -123,7 +123,7 @@ def test_without_refresh_tokens_short_access_tokens_will_do(forged: object, forg
     ],
     ids=str,
 )
-def test_an_answer_about_somebody_else_ends_the_session(
+def test_refresh_about_another_user_ends_the_session(
     claims: Any, userinfo: Any, ada: Client, forger: Forger
 ) -> None:
     forger.claims, forger.userinfo = claims, userinfo

@@ -31,7 +31,7 @@ def groups_of(subject: str = "ada") -> list[str]:
 # --- in -------------------------------------------------------------------------------------------
 
 
-def test_signing_in_leads_back_and_is_on_the_record(oidc: Any, provider: Provider) -> None:
+def test_sign_in_returns_to_the_page_and_is_recorded(oidc: Any, provider: Provider) -> None:
     browser = Client()
     answer = sign_in(browser, provider, "ada", next="/access/")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/access/")
@@ -44,7 +44,9 @@ def test_signing_in_leads_back_and_is_on_the_record(oidc: Any, provider: Provide
     assert event["actor"]["groups"] == ["ml-platform"]
 
 
-def test_every_page_leads_to_the_provider_and_back(oidc: Any, provider: Provider) -> None:
+def test_every_page_signed_out_leads_to_the_provider_and_back(
+    oidc: Any, provider: Provider
+) -> None:
     browser = Client()
     door: Any = browser.get("/access/")
     assert door.headers["Location"] == "/sign-in/?next=/access/"
@@ -54,9 +56,7 @@ def test_every_page_leads_to_the_provider_and_back(oidc: Any, provider: Provider
     assert complete(browser, provider, begun, "ada").headers["Location"] == "/access/"
 
 
-def test_who_cancels_at_the_provider_is_outside_and_on_the_record(
-    oidc: Any, provider: Provider
-) -> None:
+def test_sign_in_cancelled_at_the_provider_is_recorded(oidc: Any, provider: Provider) -> None:
     browser = Client()
     answer = sign_in(browser, provider, "")
     assert answer.status_code == 403
@@ -65,7 +65,7 @@ def test_who_cancels_at_the_provider_is_outside_and_on_the_record(
     assert "access_denied" in recorded("session.refused")[0]["message"]
 
 
-def test_a_user_switched_off_here_stays_outside(come_in: ComeIn, provider: Provider) -> None:
+def test_user_switched_off_here_is_signed_out(come_in: ComeIn, provider: Provider) -> None:
     browser = come_in()
     get_user_model().objects.update(is_active=False)
     assert browser.get("/access/").status_code == 302
@@ -74,7 +74,7 @@ def test_a_user_switched_off_here_stays_outside(come_in: ComeIn, provider: Provi
     assert "is disabled in Milvus Admin" in recorded("session.refused")[0]["message"]
 
 
-def test_without_a_record_nobody_gets_in(
+def test_sign_in_with_an_unwritable_log_is_refused(
     oidc: Any, provider: Provider, full_log: Callable[[], None]
 ) -> None:
     full_log()
@@ -89,7 +89,7 @@ def test_without_a_record_nobody_gets_in(
 # --- who it is ------------------------------------------------------------------------------------
 
 
-def test_a_new_name_is_shown_from_the_next_check_on(
+def test_display_name_changed_is_shown_after_the_next_check(
     come_in: ComeIn, oidc: Any, provider: Provider
 ) -> None:
     browser = come_in()
@@ -99,7 +99,7 @@ def test_a_new_name_is_shown_from_the_next_check_on(
     assert recorded("session.groups") == []
 
 
-def test_a_new_name_is_the_same_person(come_in: ComeIn, provider: Provider) -> None:
+def test_display_name_changed_is_the_same_user(come_in: ComeIn, provider: Provider) -> None:
     come_in()
     provider.change("ada", display="Ada Conti")
     assert "Ada Conti" in Page(come_in().get("/access/")).text
@@ -108,7 +108,7 @@ def test_a_new_name_is_the_same_person(come_in: ComeIn, provider: Provider) -> N
     assert not user.has_usable_password()
 
 
-def test_the_same_name_and_address_with_another_sub_is_another_person(
+def test_subject_with_another_users_name_is_another_user(
     come_in: ComeIn, provider: Provider
 ) -> None:
     same = {"display": "Ada Osei", "email": "ada@example.com", "preferred_username": "ada"}
@@ -120,14 +120,14 @@ def test_the_same_name_and_address_with_another_sub_is_another_person(
 
 
 @pytest.mark.parametrize("subject", ["Ada", "ada ", "ADA", "аda"], ids=ascii)
-def test_a_sub_counts_to_the_letter(subject: str, forged: Any, forger: Forger) -> None:
+def test_subject_is_compared_exactly(subject: str, forged: Any, forger: Forger) -> None:
     come_back(Client(), forger)
     forger.claims = forger.userinfo = {"sub": subject}
     come_back(Client(), forger)
     assert get_user_model().objects.count() == 2
 
 
-def test_the_same_sub_at_another_issuer_is_another_person(
+def test_subject_at_another_issuer_is_another_user(
     settings: Any, forged: Any, forger: Forger
 ) -> None:
     browser = Client()
@@ -152,7 +152,7 @@ def test_the_same_sub_at_another_issuer_is_another_person(
     ],
     ids=str,
 )
-def test_the_name_that_is_shown(
+def test_display_name_is_taken_from_the_first_usable_claim(
     claims: dict[str, Any], shown: str, forged: Any, forger: Forger
 ) -> None:
     forger.claims = claims
@@ -161,7 +161,9 @@ def test_the_name_that_is_shown(
     assert Page(browser.get("/access/")).find("a", cls="person")[0].text == shown
 
 
-def test_somebody_else_can_take_over_the_browser(forged: Any, forger: Forger) -> None:
+def test_browser_taken_over_by_another_user_starts_a_new_session(
+    forged: Any, forger: Forger
+) -> None:
     """Who was there before is not asked: without a refresh token the browser passes by there."""
     forger.tokens = {"refresh_token": None}
     browser = Client()
@@ -200,7 +202,7 @@ NESTED = "realm_access.roles"
     ],
     ids=str,
 )
-def test_where_groups_come_from(
+def test_groups_come_from_the_configured_claim(
     claim: str, claims: Any, userinfo: Any, groups: list[str], forged: Any, forger: Forger
 ) -> None:
     forged(groups_claim=claim)
@@ -212,13 +214,13 @@ def test_where_groups_come_from(
     browser.get("/access/")
 
 
-def test_a_provider_without_userinfo_will_do(forged: Any, forger: Forger) -> None:
+def test_provider_without_userinfo_is_accepted(forged: Any, forger: Forger) -> None:
     forger.discovery = {"userinfo_endpoint": None}
     assert come_back(Client(), forger).status_code == 302
     assert groups_of() == ["ml-platform"]
 
 
-def test_without_groups_there_are_no_rights_and_the_page_says_so(
+def test_user_without_groups_has_no_rights_and_is_told(
     come_in: ComeIn, provider: Provider, fake: Any
 ) -> None:
     fake.add("books")
@@ -236,7 +238,7 @@ def test_without_groups_there_are_no_rights_and_the_page_says_so(
 # --- when the provider does not answer ------------------------------------------------------------
 
 
-def test_the_provider_is_down_when_signing_in_begins(oidc: Any, provider: Provider) -> None:
+def test_sign_in_with_the_provider_down_says_so(oidc: Any, provider: Provider) -> None:
     browser = Client()
     provider.stop()
     down: Any = browser.get("/sign-in/", {"next": "/access/"})
@@ -249,7 +251,9 @@ def test_the_provider_is_down_when_signing_in_begins(oidc: Any, provider: Provid
     assert sign_in(browser, provider, "ada").status_code == 302
 
 
-def test_the_provider_stalls_when_signing_in_begins(oidc: Any, provider: Provider) -> None:
+def test_sign_in_with_a_stalled_provider_ends_at_the_deadline(
+    oidc: Any, provider: Provider
+) -> None:
     oidc(timeout=0.5)
     ours._client.cache_clear()
     provider.stall(30)
@@ -259,9 +263,7 @@ def test_the_provider_stalls_when_signing_in_begins(oidc: Any, provider: Provide
 
 
 @pytest.mark.parametrize("how", ["stall", "stop"])
-def test_the_provider_is_gone_when_the_browser_comes_back(
-    how: str, oidc: Any, provider: Provider
-) -> None:
+def test_callback_with_the_provider_down_says_so(how: str, oidc: Any, provider: Provider) -> None:
     oidc(timeout=0.5)
     browser = Client()
     back = provider.visit(requests.Session(), begin(browser), "ada")
@@ -277,7 +279,7 @@ def test_the_provider_is_gone_when_the_browser_comes_back(
     assert "Traceback" not in answer.content.decode()
 
 
-def test_what_it_said_is_not_on_the_page(forged: Any, forger: Forger) -> None:
+def test_provider_error_text_is_not_on_the_page(forged: Any, forger: Forger) -> None:
     forger.replies[DISCOVERY] = Reply("an inner secret of the provider", 500)
     answer: Any = Client().get("/sign-in/")
     assert "secret" not in answer.content.decode()

@@ -40,7 +40,7 @@ def out_of(browser: Client) -> bool:
 # --- from here ------------------------------------------------------------------------------------
 
 
-def test_signing_out_ends_the_providers_session_too(oidc: Any, provider: Provider) -> None:
+def test_sign_out_ends_the_providers_session_too(oidc: Any, provider: Provider) -> None:
     browser, visitor = Client(), requests.Session()
     sign_in(browser, provider, "ada", visitor=visitor)
     address = where_it_leads(sign_out(browser))
@@ -56,7 +56,7 @@ def test_signing_out_ends_the_providers_session_too(oidc: Any, provider: Provide
     assert asked_of(silently)["error"] == "login_required"
 
 
-def test_here_it_is_over_at_once_and_on_the_record(come_in: ComeIn) -> None:
+def test_sign_out_ends_the_session_and_is_recorded(come_in: ComeIn) -> None:
     browser = come_in()
     copied = Client()
     copied.cookies["session"] = browser.cookies["session"].value
@@ -68,13 +68,13 @@ def test_here_it_is_over_at_once_and_on_the_record(come_in: ComeIn) -> None:
     assert (event["actor"]["subject"], event["outcome"]) == ("ada", "succeeded")
 
 
-def test_other_sessions_of_the_same_person_go_on(come_in: ComeIn) -> None:
+def test_sign_out_keeps_other_sessions_of_the_user(come_in: ComeIn) -> None:
     browser, other = come_in(), come_in()
     sign_out(browser)
     assert other.get("/access/").status_code == 200
 
 
-def test_it_takes_a_post_with_a_csrf_token(come_in: ComeIn) -> None:
+def test_sign_out_requires_a_post_with_a_csrf_token(come_in: ComeIn) -> None:
     browser = come_in(enforce_csrf_checks=True)
     assert browser.get("/sign-out/").status_code == 405
     assert browser.post("/sign-out/").status_code == 403
@@ -82,7 +82,7 @@ def test_it_takes_a_post_with_a_csrf_token(come_in: ComeIn) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["discovery known", "discovery unknown"])
-def test_with_the_provider_down_it_is_over_here(
+def test_sign_out_with_the_provider_down_ends_the_session(
     known: bool, come_in: ComeIn, provider: Provider
 ) -> None:
     browser = come_in()
@@ -94,7 +94,7 @@ def test_with_the_provider_down_it_is_over_here(
     assert len(recorded("session.sign_out")) == 1
 
 
-def test_a_provider_without_such_a_page_will_do(forged: object, forger: Forger) -> None:
+def test_sign_out_without_an_end_session_endpoint_works(forged: object, forger: Forger) -> None:
     forger.discovery = {"end_session_endpoint": None}
     browser = Client()
     come_back(browser, forger)
@@ -102,7 +102,7 @@ def test_a_provider_without_such_a_page_will_do(forged: object, forger: Forger) 
     assert out_of(browser)
 
 
-def test_with_the_log_unwritable_it_is_over_all_the_same(
+def test_sign_out_with_an_unwritable_log_ends_the_session(
     come_in: ComeIn, full_log: Callable[[], None]
 ) -> None:
     browser = come_in()
@@ -111,7 +111,7 @@ def test_with_the_log_unwritable_it_is_over_all_the_same(
     assert out_of(browser)
 
 
-def test_it_works_also_when_a_check_is_due(forged: object, forger: Forger) -> None:
+def test_sign_out_with_a_recheck_due_works(forged: object, forger: Forger) -> None:
     """Without a refresh token the browser has to pass by the provider; not to get out, though."""
     forger.tokens = {"refresh_token": None}
     browser = Client()
@@ -123,13 +123,13 @@ def test_it_works_also_when_a_check_is_due(forged: object, forger: Forger) -> No
     assert len(recorded("session.sign_out")) == 1
 
 
-def test_who_has_no_session_any_more_is_not_signed_in_by_signing_out(forged: object) -> None:
+def test_sign_out_without_a_session_signs_nobody_in(forged: object) -> None:
     """The provider would let them in again in silence."""
     answer: Any = Client().post("/sign-out/")
     assert "/sign-in/" not in answer.headers.get("Location", "")
 
 
-def test_the_quiet_page_is_for_everybody_and_signs_nobody_in(oidc: Any) -> None:
+def test_signed_out_page_signs_nobody_in(oidc: Any) -> None:
     answer: Any = Client().get("/signed-out/", {"state": "<b>x"})
     assert answer.status_code == 200
     assert "<b>x" not in answer.content.decode()
@@ -140,7 +140,7 @@ def test_the_quiet_page_is_for_everybody_and_signs_nobody_in(oidc: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_provider_ends_the_sessions_that_it_began(
+def test_provider_ends_the_sessions_that_it_began(
     live_server: Any, come_in: ComeIn, provider: Provider
 ) -> None:
     """The real provider's call to the real server: each session by its sid, and no other."""
@@ -161,7 +161,7 @@ def test_the_provider_ends_the_sessions_that_it_began(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_signing_out_here_makes_the_provider_call_and_that_does_no_harm(
+def test_sign_out_followed_by_a_logout_token_is_harmless(
     live_server: Any, oidc: Any, provider: Provider
 ) -> None:
     provider.send_logouts_to(live_server.url)
@@ -173,7 +173,7 @@ def test_signing_out_here_makes_the_provider_call_and_that_does_no_harm(
     assert recorded("session.refused") == []
 
 
-def test_the_text_of_no_table_is_left_behind(come_in: ComeIn) -> None:
+def test_sign_out_deletes_the_tokens(come_in: ComeIn) -> None:
     """Signing out forgets the tokens too."""
     browser = come_in()
     sign_out(browser)

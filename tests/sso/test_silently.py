@@ -29,7 +29,7 @@ def ada(provider: Provider, oidc: Any) -> tuple[Client, requests.Session]:
 Ada = tuple[Client, requests.Session]
 
 
-def test_the_next_check_goes_by_the_provider_in_silence(ada: Ada, provider: Provider) -> None:
+def test_silent_recheck_goes_by_the_provider_and_back(ada: Ada, provider: Provider) -> None:
     browser, visitor = ada
     provider.change("ada", groups=["audit"])
     door: Any = browser.get("/audit/?who=ada")
@@ -45,7 +45,7 @@ def test_the_next_check_goes_by_the_provider_in_silence(ada: Ada, provider: Prov
     assert SignIn.objects.count() == 1
 
 
-def test_htmx_is_sent_there_as_a_whole_page(ada: Ada) -> None:
+def test_silent_recheck_under_htmx_redirects_the_whole_page(ada: Ada) -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/access/"}
     answer: Any = ada[0].get("/audit/", headers=headers)
     assert answer.status_code == 200
@@ -53,7 +53,7 @@ def test_htmx_is_sent_there_as_a_whole_page(ada: Ada) -> None:
     assert answer.headers["HX-Redirect"] == "/sign-in/?silent=1&next=/access/"
 
 
-def test_who_has_no_session_there_any_more_is_asked_as_usual(ada: Ada, provider: Provider) -> None:
+def test_silent_recheck_without_a_provider_session_asks(ada: Ada, provider: Provider) -> None:
     browser, visitor = ada
     visitor.cookies.clear()
     begun: Any = browser.get("/sign-in/", {"silent": "1", "next": "/access/"})
@@ -65,7 +65,7 @@ def test_who_has_no_session_there_any_more_is_asked_as_usual(ada: Ada, provider:
     assert recorded("session.refused") == []
 
 
-def test_renewing_does_not_make_the_working_day_longer(ada: Ada, provider: Provider) -> None:
+def test_silent_recheck_does_not_extend_the_session(ada: Ada, provider: Provider) -> None:
     browser, visitor = ada
     began = SignIn.objects.get().started_at
     begun: Any = browser.get("/sign-in/", {"silent": "1"})
@@ -73,7 +73,7 @@ def test_renewing_does_not_make_the_working_day_longer(ada: Ada, provider: Provi
     assert SignIn.objects.get().started_at == began
 
 
-def test_a_dialog_sent_too_late_comes_back_with_its_reason(
+def test_dialog_sent_after_a_recheck_is_due_keeps_its_reason(
     ada: Ada, provider: Provider, fake: Any
 ) -> None:
     browser, visitor = ada
@@ -95,7 +95,7 @@ def test_a_dialog_sent_too_late_comes_back_with_its_reason(
     assert fake.sent == [("drop_collection", "default", "books")]
 
 
-def test_a_dialog_that_comes_back_is_for_the_same_thing_only(
+def test_dialog_restored_after_a_recheck_is_for_its_target_only(
     ada: Ada, provider: Provider, fake: Any
 ) -> None:
     browser, visitor = ada
@@ -113,7 +113,7 @@ def test_a_dialog_that_comes_back_is_for_the_same_thing_only(
     assert "Type books" not in page.text
 
 
-def test_a_dialog_that_was_left_is_not_for_somebody_else(
+def test_dialog_of_a_removed_user_is_not_restored_for_another(
     forged: object, forger: Forger, fake: Any
 ) -> None:
     """She is removed while her dialog is open; the next one at this browser gets a new dialog."""

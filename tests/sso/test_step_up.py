@@ -47,7 +47,7 @@ def send(browser: Client, token: str) -> Any:
     return browser.post(DIALOG, {"token": token, "typed_name": "books", "reason": "OPS-1423"})
 
 
-def test_the_dialog_leads_to_the_provider_and_back_to_itself(
+def test_dialog_step_up_goes_by_the_provider_and_back(
     oidc: Any, provider: Provider, books: FakeMilvus
 ) -> None:
     browser, visitor = Client(), requests.Session()
@@ -72,14 +72,16 @@ def test_the_dialog_leads_to_the_provider_and_back_to_itself(
     assert SignIn.objects.count() == 1
 
 
-def test_a_fresh_sign_in_is_enough(forged: object, forger: Forger, books: FakeMilvus) -> None:
+def test_drop_with_a_fresh_sign_in_goes_through(
+    forged: object, forger: Forger, books: FakeMilvus
+) -> None:
     browser = Client()
     come_back(browser, forger)
     assert send(browser, Page(browser.get(DIALOG)).value("token")).status_code == 302
     assert books.sent == DROPPED
 
 
-def test_what_was_typed_as_the_reason_comes_back(ada: Client, forger: Forger) -> None:
+def test_reason_typed_before_a_step_up_is_restored(ada: Client, forger: Forger) -> None:
     """The sign-in may grow too old while somebody writes."""
     signed_in_long_ago(0)
     token = Page(ada.get(DIALOG)).value("token")
@@ -97,7 +99,7 @@ def asked_there(browser: Client, door: str) -> str:
     return str(answer.headers["Location"])
 
 
-def test_without_it_nothing_is_sent(ada: Client, books: FakeMilvus) -> None:
+def test_drop_without_a_step_up_is_not_sent(ada: Client, books: FakeMilvus) -> None:
     signed_in_long_ago(0)
     token = Page(ada.get(DIALOG)).value("token")
     signed_in_long_ago(120)
@@ -107,11 +109,11 @@ def test_without_it_nothing_is_sent(ada: Client, books: FakeMilvus) -> None:
     assert books.sent == []
 
 
-def test_reading_needs_none(ada: Client) -> None:
+def test_reading_requires_no_step_up(ada: Client) -> None:
     assert ada.get("/clusters/main/collections/?database=default").status_code == 200
 
 
-def test_silence_is_no_fresh_sign_in(ada: Client, forger: Forger, books: FakeMilvus) -> None:
+def test_silent_recheck_is_no_step_up(ada: Client, forger: Forger, books: FakeMilvus) -> None:
     """The groups were confirmed just now, but the person proved nothing."""
     later(400)
     assert ada.get("/access/").status_code == 200
@@ -130,7 +132,7 @@ def test_silence_is_no_fresh_sign_in(ada: Client, forger: Forger, books: FakeMil
     ],
     ids=str,
 )
-def test_a_provider_that_did_not_ask_her_again_is_not_believed(
+def test_step_up_the_provider_did_not_prompt_for_is_refused(
     claims: dict[str, Any], why: str, ada: Client, forger: Forger, books: FakeMilvus
 ) -> None:
     token = Page(ada.get(DIALOG)).value("token")
@@ -150,7 +152,7 @@ def test_a_provider_that_did_not_ask_her_again_is_not_believed(
     assert books.sent == []
 
 
-def test_somebody_else_at_the_real_provider_is_refused(
+def test_step_up_by_another_user_is_refused(
     oidc: Any, provider: Provider, books: FakeMilvus
 ) -> None:
     browser, visitor = Client(), requests.Session()
@@ -162,7 +164,7 @@ def test_somebody_else_at_the_real_provider_is_refused(
     assert "Ada Osei" in Page(browser.get("/access/")).text
 
 
-def test_who_cancels_is_still_there_and_drops_nothing(
+def test_step_up_cancelled_keeps_the_session_and_drops_nothing(
     oidc: Any, provider: Provider, books: FakeMilvus
 ) -> None:
     browser, visitor = Client(), requests.Session()
@@ -174,7 +176,7 @@ def test_who_cancels_is_still_there_and_drops_nothing(
     assert "requires a sign-in" in Page(browser.get(DIALOG)).text
 
 
-def test_a_namesake_made_meanwhile_is_not_dropped(
+def test_dialog_after_a_step_up_spares_a_namesake(
     ada: Client, forger: Forger, books: FakeMilvus
 ) -> None:
     door = Page(ada.get(DIALOG)).link("Sign in again")
@@ -190,7 +192,7 @@ def test_a_namesake_made_meanwhile_is_not_dropped(
     assert send(ada, fresh.value("token")).status_code == 302
 
 
-def test_the_session_gets_a_new_key(ada: Client, forger: Forger) -> None:
+def test_step_up_gives_the_session_a_new_key(ada: Client, forger: Forger) -> None:
     """Who knew the old one does not come along."""
     before = ada.cookies["session"].value
     come_back(ada, forger, begin(ada, fresh="1"))
@@ -218,7 +220,7 @@ def test_step_up_without_refresh_tokens_passes_a_due_check(
     assert books.sent == DROPPED
 
 
-def test_who_is_not_signed_in_signs_in_as_usual(forged: object, forger: Forger) -> None:
+def test_step_up_signed_out_is_an_ordinary_sign_in(forged: object, forger: Forger) -> None:
     browser = Client()
     begun = begin(browser, fresh="1")
     assert "prompt" not in asked_of(begun)

@@ -50,7 +50,7 @@ def texts_of_all_tables() -> str:
     return "\n".join(found)
 
 
-def test_tokens_are_nowhere_to_be_read(
+def test_tokens_appear_on_no_page_and_in_no_log(
     forged: object,
     forger: Forger,
     issued: list[str],
@@ -91,7 +91,7 @@ def test_tokens_of_the_real_provider_are_encrypted_at_rest(oidc: Any, provider: 
     assert [name for name, token in kept.items() if token in text] == []
 
 
-def test_the_same_tokens_never_look_the_same() -> None:
+def test_tokens_encrypted_twice_differ() -> None:
     kept = {"refresh_token": "r", "access_token": "a"}
     first, second = crypto.encrypt_tokens(kept), crypto.encrypt_tokens(kept)
     assert first != second
@@ -99,17 +99,17 @@ def test_the_same_tokens_never_look_the_same() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no token", "gAAAAA", "é"], ids=repr)
-def test_what_can_not_be_unlocked_is_nothing(text: str) -> None:
+def test_tokens_that_cannot_be_decrypted_are_none(text: str) -> None:
     assert crypto.decrypt_tokens(text) == {}
 
 
-def test_tokens_need_the_key_they_were_locked_with(settings: Any) -> None:
+def test_tokens_need_the_key_they_were_encrypted_with(settings: Any) -> None:
     locked = crypto.encrypt_tokens({"refresh_token": "r"})
     settings.SECRET_KEY = OTHER_KEY
     assert crypto.decrypt_tokens(locked) == {}
 
 
-def test_with_another_secret_key_everybody_is_out_and_can_come_again(
+def test_secret_key_changed_signs_everybody_out(
     forged: object, forger: Forger, settings: Any
 ) -> None:
     browser = Client()
@@ -120,7 +120,7 @@ def test_with_another_secret_key_everybody_is_out_and_can_come_again(
     assert browser.get("/access/").status_code == 200
 
 
-def test_without_readable_tokens_the_next_check_goes_by_the_provider(
+def test_recheck_without_readable_tokens_goes_by_the_provider(
     forged: object, forger: Forger
 ) -> None:
     browser = Client()
@@ -136,7 +136,7 @@ def test_without_readable_tokens_the_next_check_goes_by_the_provider(
     assert browser.get("/access/").status_code == 200
 
 
-def test_signing_out_without_readable_tokens_works(
+def test_sign_out_without_readable_tokens_works(
     forged: object, forger: Forger, settings: Any
 ) -> None:
     browser = Client()
@@ -155,7 +155,7 @@ def switch_to(settings: Any, mode: str) -> None:
     settings.AUTHENTICATION_BACKENDS = live_settings.BACKENDS[mode]
 
 
-def test_a_local_session_is_nobodys_with_company_sign_in(settings: Any, forger: Forger) -> None:
+def test_local_session_with_company_sign_in_is_refused(settings: Any, forger: Forger) -> None:
     browser = Client()
     browser.force_login(person("ada", "operator"))
     assert browser.get("/access/").status_code == 200
@@ -164,7 +164,7 @@ def test_a_local_session_is_nobodys_with_company_sign_in(settings: Any, forger: 
     assert answer.headers["Location"] == "/sign-in/?next=/access/"
 
 
-def test_a_company_session_is_nobodys_with_local_accounts(
+def test_company_session_with_local_accounts_is_refused(
     forged: object, forger: Forger, settings: Any
 ) -> None:
     browser = Client()
@@ -174,9 +174,7 @@ def test_a_company_session_is_nobodys_with_local_accounts(
 
 
 @pytest.mark.parametrize("mode", ["oidc", "proxy"])
-def test_an_account_of_ours_with_that_backend_but_no_sign_in_is_nobodys(
-    mode: str, forged: object
-) -> None:
+def test_session_without_a_sign_in_is_refused(mode: str, forged: object) -> None:
     browser = Client()
     (backend,) = live_settings.BACKENDS[mode]
     browser.force_login(person("ada", "operator"), backend=backend)
@@ -185,9 +183,7 @@ def test_an_account_of_ours_with_that_backend_but_no_sign_in_is_nobodys(
 
 
 @pytest.mark.parametrize("issuer", ["proxy", "local", "https://former.example"])
-def test_a_session_that_another_issuer_vouched_for_is_nobodys(
-    issuer: str, forged: object, forger: Forger
-) -> None:
+def test_session_of_another_issuer_is_refused(issuer: str, forged: object, forger: Forger) -> None:
     browser = Client()
     come_back(browser, forger)
     SignIn.objects.update(issuer=issuer)
@@ -197,7 +193,7 @@ def test_a_session_that_another_issuer_vouched_for_is_nobodys(
 
 @pytest.mark.parametrize("mode", ["local", "proxy"])
 @pytest.mark.parametrize("address", ["/oidc/callback/", "/oidc/backchannel-logout/"])
-def test_the_addresses_of_this_mode_are_not_there_in_the_others(
+def test_addresses_of_one_mode_are_not_found_in_the_others(
     mode: str, address: str, settings: Any
 ) -> None:
     if mode == "proxy":
@@ -208,7 +204,7 @@ def test_the_addresses_of_this_mode_are_not_there_in_the_others(
     assert [Client().get(address).status_code, Client().post(address).status_code] == [404, 404]
 
 
-def test_a_password_opens_nothing_with_company_sign_in(forged: object, forger: Forger) -> None:
+def test_password_with_company_sign_in_opens_nothing(forged: object, forger: Forger) -> None:
     person("ada", "operator")
     answer: Any = Client().post(
         "/sign-in/", {"username": "ada", "password": "correct horse battery"}
