@@ -98,14 +98,12 @@ $python manage.py collectstatic --noinput --verbosity 0
 $python manage.py seed_demo $sample
 explain
 
-# One process: the file of Milvus Lite has one owner, which runs plans, too. Where possible, the
-# background commands run beside it.
+# One process: the file of Milvus Lite has one owner, which runs the background tasks, too. Where
+# possible, they run beside it.
 companion=
 case $mode in
 run)
-    $python manage.py reconcile_operations --loop >/dev/null & companion=$!
-    $python manage.py run_plans >/dev/null & companion="$companion $!"
-    $python manage.py purge_recycle_bin --loop >/dev/null & companion="$companion $!"
+    $python manage.py work >/dev/null & companion=$!
     ;;
 demo-sso) start_provider ;;
 esac

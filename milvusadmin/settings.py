@@ -188,7 +188,7 @@ LANGUAGE_CODE = "en-gb"
 
 DATABASES = {"default": database.from_environment(DATA_DIR)}
 
-# --- Background work: manage.py run_plans ------------------------------------------------------
+# --- Background work: manage.py work -----------------------------------------------------------
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 

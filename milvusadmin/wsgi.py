@@ -12,12 +12,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "milvusadmin.settings")
 application = with_url_prefix(settings.URL_PREFIX, get_wsgi_application())
 
 
-def run_plans_beside() -> None:
-    """Only this process may open the file of an embedded Milvus Lite, so it runs plans, too."""
-    from collections_app.health import heartbeat  # noqa: PLC0415 (needs the apps)
-    from collections_app.plans.worker import start_beside  # noqa: PLC0415 (needs the apps)
+def run_tasks_beside() -> None:
+    """Only this process may open the file of an embedded Milvus Lite."""
+    from collections_app.management.background import start_beside  # noqa: PLC0415 (needs the apps)
 
-    start_beside(lambda: heartbeat.try_record_run(heartbeat.PLANS))
+    start_beside()
 
 
-run_plans_beside()
+run_tasks_beside()

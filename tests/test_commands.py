@@ -1,6 +1,7 @@
 """The commands: what they print, what they exit with, and that drops go the same way."""
 
 import json
+import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -19,8 +20,8 @@ from collections_app.audit import log as audit_log
 from collections_app.audit import triggers
 from collections_app.clusters import Milvus
 from collections_app.health import heartbeat
+from collections_app.management import background
 from collections_app.management.acts import EXIT
-from collections_app.management.commands import reconcile_operations
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.confirmation import Confirmation
@@ -298,18 +299,17 @@ def test_the_loop_looks_again_after_a_pause(
     """Between the first look and the second, somebody drops it."""
     pauses: list[float] = []
 
-    class Enough(Exception):
-        pass
+    class Stopped(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            if len(pauses) == 2:
+                self.set()
+            else:
+                thing.remove()
+            return self.is_set()
 
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 2:
-            raise Enough
-        thing.remove()
-
-    monkeypatch.setattr(reconcile_operations.time, "sleep", pause)
-    with pytest.raises(Enough):
-        call_command("reconcile_operations", "--loop", "--every", "0.25", stdout=StringIO())
+    monkeypatch.setattr(background, "stopping", Stopped())
+    call_command("reconcile_operations", "--loop", "--every", "0.25", stdout=StringIO())
     assert pauses == [0.25, 0.25]
     assert told()[-1] == "outcome succeeded"
     assert not Claim.objects.exists()

@@ -23,7 +23,7 @@ DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 COMMON = DEPLOY / "systemd" / "milvus-admin-.service.d" / "common.conf"
-OURS = ("web", "migrate", "plans", "purge", "reconcile", "watch")
+OURS = ("web", "migrate", "work")
 BASES = {"WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"}  # gunicorn's own
 
 
@@ -250,7 +250,7 @@ def test_kustomization_names_every_file_but_the_secret() -> None:
 
 
 def test_pods_have_no_rights() -> None:
-    assert len(pods()) == 6
+    assert len(pods()) == 3
     for pod in pods():
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -333,10 +333,7 @@ def test_commands_that_are_run_exist() -> None:
     used = {name for names in named for name in names}
     assert used == {
         "migrate",
-        "run_plans",
-        "reconcile_operations",
-        "purge_recycle_bin",
-        "watch",
+        "work",
     }
     assert used - {"migrate"} <= ours
 

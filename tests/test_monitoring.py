@@ -103,7 +103,13 @@ def selectors(query: str) -> list[tuple[str, str]]:
 def test_a_query_asks_for_values_that_there_are(query: str) -> None:
     known = {
         "view": {str(name) for name in get_resolver().reverse_dict} | {"static", "none"},
-        "task": {heartbeat.RECONCILE, heartbeat.PLANS, heartbeat.VERIFY, heartbeat.WATCH},
+        "task": {
+            heartbeat.RECONCILE,
+            heartbeat.PLANS,
+            heartbeat.PURGE,
+            heartbeat.VERIFY,
+            heartbeat.WATCH,
+        },
         "check": set(health.REQUIRED),
         "outcome": {str(outcome) for outcome in Outcome},
         "result": {"ok"},

@@ -3,12 +3,10 @@
 import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
@@ -91,9 +89,3 @@ def _tidy_up() -> None:
     now = timezone.now()
     DBTaskResult.objects.running().filter(started_at__lt=now - TASKS_KEPT).delete()
     Plan.objects.filter(state__in=OVER, ended_at__lt=now - PLANS_KEPT).delete()
-
-
-def start_beside(beat: Callable[[], None]) -> None:
-    """Run the loop in this process if it owns the file of a Milvus Lite: no other may open it."""
-    if any("://" not in cluster.uri for cluster in settings.CLUSTERS.values()):
-        threading.Thread(target=loop, args=(beat,), kwargs={"every": 1.0}, daemon=True).start()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SLOW = 1.0  # seconds to the first answer from which on a cluster is called slow
 HEIGHT, STEP = 48, 10  # of the chart, and of a day in it
-LATE = timedelta(minutes=5)  # the same for `reconcile_operations --loop`, as the doctor has it
+LATE = timedelta(minutes=5)  # the same for reconciliation, as the doctor has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,11 +237,11 @@ class Task:
 
 
 TASKS = (
-    (heartbeat.RECONCILE, "Reconciliation", "reconcile_operations --loop"),
-    (heartbeat.WATCH, "Watch", "watch"),
+    (heartbeat.RECONCILE, "Reconciliation", "work"),
+    (heartbeat.WATCH, "Watch", "work"),
     (heartbeat.VERIFY, "Audit log verification", "verify_audit_log"),
-    (heartbeat.PLANS, "Plans", "run_plans"),
-    (heartbeat.PURGE, "Purge of the recycle bin", "purge_recycle_bin"),
+    (heartbeat.PLANS, "Plans", "work"),
+    (heartbeat.PURGE, "Purge of the recycle bin", "work"),
 )
 OPTIONAL = {heartbeat.PLANS, heartbeat.PURGE}
 

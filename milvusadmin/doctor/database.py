@@ -130,8 +130,8 @@ def _plans() -> Iterator[Finding]:
     if waiting and heartbeat.is_silent(heartbeat.PLANS, STUCK.total_seconds()):
         yield problem(
             LOOPS,
-            f"plan {waiting.pk} waits, and run_plans does not run",
-            "Keep this running beside the web processes: manage.py run_plans",
+            f"plan {waiting.pk} waits, and the background process does not run",
+            "Keep this running beside the web processes: manage.py work",
         )
 
 
@@ -148,14 +148,14 @@ def _unsettled(oldest: Claim | None) -> Iterator[Finding]:
 
 
 def _loop(beat: TaskRun | None) -> Finding:
-    remedy = "Keep this running beside the web processes: manage.py reconcile_operations --loop"
+    remedy = "Keep this running beside the web processes: manage.py work"
     if beat is None:
-        return warning(LOOPS, "reconcile_operations has never run", remedy)
+        return warning(LOOPS, "reconciliation has never run", remedy)
     age = timezone.now() - beat.at
     if age > STUCK:
         minutes = int(age.total_seconds() / 60)
-        return warning(LOOPS, f"reconcile_operations last ran {minutes} min ago", remedy)
-    return ok(LOOPS, "reconcile_operations is running")
+        return warning(LOOPS, f"reconciliation last ran {minutes} min ago", remedy)
+    return ok(LOOPS, "reconciliation is running")
 
 
 FIRST = ((ABOUT, reachable),)

@@ -53,8 +53,8 @@ def _purging(about: str, cluster: str) -> Iterator[Finding]:
             about, f"purging is paused by {pause.actor_display}", "Resume it when you can."
         )
     elif heartbeat.is_silent(heartbeat.PURGE, OVERDUE.total_seconds()):
-        text = f"{overdue.count()} overdue, and purge_recycle_bin does not run"
-        yield problem(about, text, "Keep this running: manage.py purge_recycle_bin --loop")
+        text = f"{overdue.count()} overdue, and the background process does not run"
+        yield problem(about, text, "Keep this running: manage.py work")
     else:
         why = first.problem or "see what purge_recycle_bin logs"
         yield problem(about, f"{first.name} is overdue: {why}", "Remove what stands in the way.")

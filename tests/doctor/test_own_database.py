@@ -121,11 +121,11 @@ def claim_again(age: timedelta) -> Claim:
 
 
 def test_doctor_notes_a_loop_that_never_ran_or_stopped() -> None:
-    assert any("reconcile_operations has never run" in finding.text for finding in said())
+    assert any("reconciliation has never run" in finding.text for finding in said())
     heartbeat.record_run(heartbeat.RECONCILE)
-    assert any("reconcile_operations is running" in finding.text for finding in said())
+    assert any("reconciliation is running" in finding.text for finding in said())
     TaskRun.objects.update(at=timezone.now() - timedelta(minutes=7))
-    assert any("reconcile_operations last ran 7 min ago" in f.text for f in said())
+    assert any("reconciliation last ran 7 min ago" in f.text for f in said())
 
 
 def test_doctor_names_a_failed_verification() -> None:
@@ -149,6 +149,6 @@ def test_compared_clocks_that_differ_are_a_finding(seconds: int, state: State, w
 
 def test_doctor_names_a_plan_without_a_background_process(fake: object) -> None:
     plan = building.create(Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller())
-    assert bad() == [f"plan {plan.pk} waits, and run_plans does not run"]
+    assert bad() == [f"plan {plan.pk} waits, and the background process does not run"]
     heartbeat.record_run(heartbeat.PLANS)
     assert bad() == []

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from collections_app.clusters import Milvus
 from collections_app.drift.inventory import Overtaken
 from collections_app.drift.lock import DatabaseLock, FileLock, lock
 from collections_app.drift.scan import scan
-from collections_app.management.commands import watch
+from collections_app.management import background
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, SeenCollection, WatchedDatabase
 from tests.infra.chain import Chain
@@ -334,7 +333,7 @@ def test_watch_loop_after_a_database_outage_goes_on(
                 self.set()
             return False
 
-    monkeypatch.setattr(watch, "threading", SimpleNamespace(Event=Event))
+    monkeypatch.setattr(background, "stopping", Event())
     err = StringIO()
     call_command("watch", "--every", "5", "--database", watched.database, stderr=err)
     assert err.getvalue().count("LogUnwritable") == 2

@@ -237,4 +237,4 @@ def test_doctor_says_that_purge_recycle_bin_does_not_run(thing: Thing) -> None:
     item = binned(thing)
     BinItem.objects.filter(pk=item.pk).update(purge_at=timezone.now() - timedelta(hours=1))
     text = [finding.text for finding in doctor_look(clusters.get("main").cluster)][-1]
-    assert text == "1 overdue, and purge_recycle_bin does not run"
+    assert text == "1 overdue, and the background process does not run"

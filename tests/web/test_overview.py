@@ -224,7 +224,7 @@ def test_home_shows_last_task_runs_and_the_command_to_run(
     badges = [tag.text for tag in page.find("span", cls="badge")]
     assert badges == ["Late", "Never ran", "Failed"]
     assert "6 minutes ago" in page.text
-    assert "manage.py reconcile_operations --loop" in page.text
+    assert "manage.py work" in page.text
 
 
 def test_home_has_one_card_that_loads_itself_for_each_cluster(

@@ -1,6 +1,5 @@
 """Purge what has been in the recycle bin for as long as its retention says."""
 
-import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,8 +10,10 @@ from ...access.principals import Caller
 from ...audit.log import LogUnwritable
 from ...health import heartbeat
 from ...milvus.errors import MilvusError
+from ...plans.running import stopping
 from ...recycle_bin.check import adopt_late_moves, follow_up_findings
 from ...recycle_bin.purging import purge_due
+from ..background import until_sigterm
 from ..shell import ShellCommand
 
 
@@ -38,11 +39,13 @@ class Command(ShellCommand):
         return bool(options["loop"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        while True:
-            is_complete = self._round()
-            if not options["loop"]:
-                raise SystemExit(0 if is_complete else 1)
-            time.sleep(options["every"])
+        self.is_looping = options["loop"]
+        if not self.is_looping:
+            raise SystemExit(0 if self._round() else 1)
+        with until_sigterm() as stopped:
+            while not stopped.is_set():
+                self._round()
+                stopped.wait(options["every"])
 
     def _round(self) -> bool:
         """Whether everything was read, and nothing that is due is left."""
@@ -70,11 +73,11 @@ class Command(ShellCommand):
     def _purge(self) -> bool:
         """Whether everything that is due was purged."""
         results = list(self._purged())
-        if not results:
+        if not results and not self.is_looping:
             self.say("Nothing in the recycle bin is due.")
         return all(results)
 
     def _purged(self) -> Any:
-        for item, result in purge_due():
+        for item, result in purge_due(stopping.is_set):
             self.say(f"{item.cluster}/{item.database}/{item.name}: {result}")
             yield result.startswith("Purged")

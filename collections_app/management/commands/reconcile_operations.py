@@ -16,6 +16,7 @@ from ...operations.late_drops import follow_up_late_drops
 from ...operations.orphans import restore_orphans
 from ...operations.reconcile import open_operations, settle
 from ...web import links
+from ..background import until_sigterm
 from ..shell import ShellCommand
 
 
@@ -40,16 +41,23 @@ class Command(ShellCommand):
         return bool(options["loop"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        while True:
-            self._tidy_up()
-            still_open = self._once()
-            self._restore_orphans()
-            if not options["loop"]:
-                if not still_open:
-                    self.say("No operation is open.")
-                self.facts["open"] = still_open
-                raise SystemExit(1 if still_open else 0)
-            time.sleep(options["every"])
+        if not options["loop"]:
+            still_open = self._round()
+            if not still_open:
+                self.say("No operation is open.")
+            self.facts["open"] = still_open
+            raise SystemExit(1 if still_open else 0)
+        with until_sigterm() as stopped:
+            while not stopped.is_set():
+                self._round()
+                stopped.wait(options["every"])
+
+    def _round(self) -> int:
+        """Everything that is due. Returns how many operations stay open."""
+        self._tidy_up()
+        still_open = self._once()
+        self._restore_orphans()
+        return still_open
 
     def _tidy_up(self) -> None:
         """Once an hour, sessions that are over and that nobody ended."""

@@ -1,12 +1,11 @@
 """The background process of plans: reads their items, and carries out what was confirmed."""
 
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
 from ...health import heartbeat
 from ...plans import worker
-from ...plans.running import stopping
+from ..background import until_sigterm
 from ..shell import ShellCommand
 
 
@@ -29,14 +28,11 @@ class Command(ShellCommand):
         return not options["once"]
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopping.clear()
-        before = signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-        try:
-            worker.loop(beat, every=options["every"], once=options["once"])
-        except KeyboardInterrupt:
-            self.stderr.write("Interrupted.")
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        with until_sigterm():
+            try:
+                worker.loop(beat, every=options["every"], once=options["once"])
+            except KeyboardInterrupt:
+                self.stderr.write("Interrupted.")
 
 
 def beat() -> None:

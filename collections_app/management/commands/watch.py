@@ -1,7 +1,5 @@
 """Detect changes made in Milvus outside Milvus Admin."""
 
-import signal
-import threading
 from argparse import ArgumentParser
 from typing import Any
 
@@ -12,17 +10,13 @@ from ...drift.lock import Lock, lock
 from ...drift.scan import Report, scan
 from ...health import heartbeat
 from ...milvus.types import Cluster
+from ..background import is_embedded, until_sigterm
 from ..shell import Error, ShellCommand
 
 EMBEDDED = (
     "{key} is an embedded Milvus Lite, and its file belongs to one process. Stop Milvus Admin and "
     "use --once, or name other clusters with --cluster."
 )
-
-
-def is_embedded(cluster: Cluster) -> bool:
-    """Whether it is a file, and no server."""
-    return "://" not in cluster.uri
 
 
 class Taken(Exception):
@@ -54,14 +48,14 @@ class Command(ShellCommand):
         return not options["once"]
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.options, self.stopped, self.standing_by = options, threading.Event(), False
+        self.options, self.standing_by = options, False
         if not 0 < options["every"] <= 86400:
             raise Error("--every is the seconds between two scans: above 0, at most 86400.")
         self.clusters = self._clusters()
-        before = signal.signal(signal.SIGTERM, lambda *_: self.stopped.set())
         held = lock()
         try:
-            self._loop(held)
+            with until_sigterm() as self.stopped:
+                self._loop(held)
         except Taken as exc:
             raise Error(
                 f"Another watch is running: {exc}. Only one may run. Use --wait to stand by."
@@ -70,7 +64,6 @@ class Command(ShellCommand):
             self.stderr.write("Interrupted.")
         finally:
             held.release()
-            signal.signal(signal.SIGTERM, before)
 
     def _clusters(self) -> list[Cluster]:
         wanted, known = self.options["cluster"], {c.key: c for c in clusters.all_clusters()}
