@@ -28,13 +28,16 @@ class IntoBin:
         return self.quarantine.private_name
 
     def send(self, before_send: BeforeSend) -> None:
-        before_send(SendProgress.RENAME)
-        strict.rename_shown(self.quarantine)
+        """The rename is the act: nothing that comes after it may call it failed."""
         before_send(SendProgress.REQUEST)
+        strict.rename_shown(self.quarantine)
         self._release()
 
     def _release(self) -> None:
-        """Memory is free again. Not a question of success: `side_effect` says what is loaded."""
+        """Memory is free again. Not a question of success: `side_effect` says what is loaded.
+
+        However late: nobody else uses the private name.
+        """
         milvus, database = self.quarantine.milvus, self.quarantine.target.database
         try:
             if milvus.gateway.load(database, self.private_name).held:

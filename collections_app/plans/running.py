@@ -279,7 +279,9 @@ def stalled(since: timedelta) -> list[Plan]:
     """Plans that want work and had none for that long."""
     wanted = Q(state__in=(PlanState.READING, PlanState.RUNNING))
     wanted |= Q(items__state=ItemState.RUNNING)
-    return list(Plan.objects.filter(wanted, worked_at__lt=timezone.now() - since).distinct())
+    now = timezone.now()  # what is after it was noted before the clock was set back
+    stale = Q(worked_at__lt=now - since) | Q(worked_at__gt=now + since)
+    return list(Plan.objects.filter(wanted & stale).distinct())
 
 
 def expire() -> None:

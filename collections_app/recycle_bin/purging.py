@@ -15,11 +15,13 @@ from .. import clusters
 from ..access import policy
 from ..access.policy import Action
 from ..access.principals import Caller
+from ..audit.events import intent_of
 from ..audit.log import Outcome
 from ..milvus.errors import MilvusError
 from ..models import BinItem
 from ..operations import confirmation, protocol
 from ..operations.claims import claim_on
+from ..operations.deadlines import age_of
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.base import TargetState
 from ..operations.kinds.binned import identity_of, target_of
@@ -62,7 +64,7 @@ def _is_configured(cluster: str) -> bool:
 def _purge(item: BinItem) -> str:
     """What became of it; empty if somebody else is acting on it right now."""
     target, caller = target_of(item), Caller.recycle_bin()
-    if claim_on(target) or pause_of(item.cluster):
+    if claim_on(target) or pause_of(item.cluster) or not _has_been_there(item):
         return ""
     try:
         state = OPERATIONS[Action.PURGE].read_state(clusters.get(item.cluster).gateway, target)
@@ -78,6 +80,15 @@ def _purge(item: BinItem) -> str:
     if outcome is Outcome.SUCCEEDED:
         return "Purged. Verified: it no longer exists."
     return _postponed(item, f"The last attempt ended as {outcome}")
+
+
+def _has_been_there(item: BinItem) -> bool:
+    """For all of its retention, by a clock that nobody sets, if this machine ran all the time.
+
+    A clock that was set forward, or was slow when it went in, must not purge it before its day.
+    """
+    moved = intent_of(item.operation_id)
+    return moved is None or age_of(moved) >= item.purge_at - item.moved_at
 
 
 def _problem(item: BinItem, state: TargetState, caller: Caller) -> str:

@@ -180,13 +180,14 @@ def test_task_with_an_old_ticket_does_nothing(fake: Any) -> None:
     assert tasks.work_on_plan.call(plan.pk, 2) == PlanState.DRAFT
 
 
-def test_plan_without_work_for_long_is_woken(fake: Any) -> None:
+@pytest.mark.parametrize("minutes", [-1, 10], ids=["long ago", "before the clock was set back"])
+def test_plan_without_work_for_long_is_woken(fake: Any, minutes: int) -> None:
     fake.add("a")
     plan = building.create(Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller())
     tasks.wake()
     call_command("run_plans", "--once")
     assert states(plan) == [ItemState.UNREAD]
-    Plan.objects.update(worked_at=timezone.now() - timedelta(minutes=1))
+    Plan.objects.update(worked_at=timezone.now() + timedelta(minutes=minutes))
     call_command("run_plans", "--once")
     assert states(plan) == [TODO]
 

@@ -14,6 +14,7 @@ from collections_app.access.principals import Caller
 from collections_app.audit.log import Outcome
 from collections_app.milvus.errors import NotFound
 from collections_app.models import AuditEvent, BinItem, Claim
+from collections_app.operations.deadlines import ReadDeadline
 from collections_app.operations.kinds import OPERATIONS
 from collections_app.operations.kinds.move_to_bin import NO_BIN
 from collections_app.operations.protocol import OperationRejected
@@ -71,6 +72,15 @@ def test_move_that_catches_a_namesake_restores_its_name(thing: Thing, chain: Cha
     assert thing.is_there()
     assert not BinItem.objects.exists()
     assert id_of(thing) != confirmation.identity.id
+
+
+def test_move_held_up_after_its_rename_is_in_the_bin(
+    thing: Thing, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    too_old = property(lambda deadline: chain.relay.count(RENAME) > 0)
+    monkeypatch.setattr(ReadDeadline, "has_expired", too_old)
+    assert done(shown_for_move(thing)) is Outcome.SUCCEEDED
+    assert BinItem.objects.get().name == thing.target.name
 
 
 def test_move_with_an_alias_is_blocked(make_collection: Seeds, chain: Chain) -> None:

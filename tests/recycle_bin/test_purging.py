@@ -64,6 +64,16 @@ def test_purge_before_its_time_does_nothing(thing: Thing, chain: Chain) -> None:
     assert chain.relay.count(DROP) == 0
 
 
+def test_clock_set_forward_purges_nothing_before_its_day(
+    thing: Thing, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, later = binned(thing), timezone.now() + timedelta(days=30)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert item.purge_at < later
+    assert results() == []
+    assert chain.relay.count(DROP) == 0
+
+
 def test_purge_of_a_due_item_is_an_operation_of_the_bin(thing: Thing) -> None:
     item = make_due(binned(thing))
     assert results() == ["Purged. Verified: it no longer exists."]
