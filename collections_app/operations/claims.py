@@ -12,7 +12,7 @@ from .. import clusters
 from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
-from ..audit.events import intent_of
+from ..audit.events import Intent, intent_of
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim
@@ -74,10 +74,27 @@ def last_outcome(operation_id: uuid.UUID) -> AuditEvent | None:
 
 
 def claim_on(target: Target) -> Claim | None:
-    """The open operation that holds this target, if there is one; by any key of its server."""
+    """The open operation that holds this target, if there is one; by any key of its server.
+
+    An open restore holds the name that it gives, too: else what it brought back could be dropped
+    before a read-back has seen it.
+    """
     by_target = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
     by_private_name = Q(operation_id=operation_of(target.collection))
-    return Claim.objects.filter(by_target | by_private_name).first()
+    by_new_name = Q(operation_id__in=_open_restores_to(target))
+    return Claim.objects.filter(by_target | by_private_name | by_new_name).first()
+
+
+def _open_restores_to(target: Target) -> list[uuid.UUID]:
+    claims = Claim.objects.filter(cluster__in=clusters.same_server(target.cluster))
+    restores = AuditEvent.objects.filter(
+        operation_id__in=claims.values("operation_id"),
+        phase=Phase.INTENT,
+        action=Action.RESTORE,
+        database=target.database,
+    )
+    intents = [Intent.of(row) for row in restores]
+    return [one.operation_id for one in intents if one.new_name == target.collection]
 
 
 def claims_in(cluster: str) -> Callable[[Target], Claim | None]:

@@ -17,11 +17,12 @@ from ..audit.events import Intent, intent_of
 from ..audit.log import Outcome, Phase
 from ..milvus.errors import MilvusError, NotFound, OutcomeUnknown
 from ..milvus.types import Cluster
-from ..models import AuditEvent, Claim
+from ..models import AuditEvent, BinItem, Claim
 from . import strict
+from .bin_moves import IntoBin
 from .claims import last_outcome
 from .execution import TwoPhaseDrop, execution_of
-from .private_names import DROP, operation_of
+from .private_names import operation_of
 from .sending import follow_up
 
 logger = logging.getLogger(__name__)
@@ -40,13 +41,21 @@ class Orphan:
     closed: AuditEvent  # the operation's last event with an outcome
 
     @property
+    def is_move(self) -> bool:
+        """Whether it was to go into the recycle bin."""
+        return self.closed.action == Action.MOVE_TO_BIN
+
+    @property
     def announcement(self) -> AuditEvent | None:
         """The event that began to restore its name, if no other says how that ended."""
         return self.closed if self.closed.phase == Phase.FOLLOW_UP else None
 
 
 def restore_orphans(caller: Caller) -> list[str]:
-    """Look in every database of the clusters with strict_drop. Returns what was done, in words.
+    """Look in every database of the clusters with strict_drop or a recycle bin.
+
+    Returns what was done, in words. A namesake that was caught on the way into the bin gets its
+    name back; the very collection that was meant stays there (recycle_bin/check.py).
 
     An orphan whose own name is taken is recorded once, and left to people. What can't be read or
     restored now is logged, and tried again the next time. Raises LogUnwritable.
@@ -71,16 +80,16 @@ def _all_orphans() -> list[Orphan]:
 
 
 def _databases(cluster: Cluster) -> list[str]:
-    """All of a strict cluster; those of its recent strict drops, if nobody may list all."""
-    if cluster.strict_drop:
+    """All where names change; those of recent renames, if nobody may list all."""
+    if cluster.strict_drop or cluster.recycle_bin is not None:
         with suppress(MilvusError):
             return clusters.get(cluster.key).gateway.databases()
     intents = AuditEvent.objects.filter(
         recorded_at__gt=timezone.now() - REMEMBERED,
         cluster=cluster.key,
         phase=Phase.INTENT,
-        action=Action.DROP_COLLECTION,
-        record__contains=f'"private_name":"{DROP}',
+        action__in=(Action.DROP_COLLECTION, Action.MOVE_TO_BIN),
+        record__contains='"private_name":"_',
     )
     return sorted(set(intents.values_list("database", flat=True)))
 
@@ -94,12 +103,14 @@ def _orphans(cluster: str, database: str) -> list[Orphan]:
         text = "%s/%s can't be searched for temporary names: %s"
         logger.warning(text, cluster, database, exc)
         return []
-    return [orphan for name in names if (orphan := _orphan(cluster, database, name))]
+    in_bin = BinItem.objects.filter(cluster__in=clusters.same_server(cluster), database=database)
+    strays = names.keys() - set(in_bin.values_list("private_name", flat=True))
+    return [orphan for name in sorted(strays) if (orphan := _orphan(cluster, database, name))]
 
 
 def _orphan(cluster: str, database: str, name: str) -> Orphan | None:
     """The collection of that name, if an operation left it, which is closed and does not say so."""
-    operation_id = operation_of(name, DROP)
+    operation_id = operation_of(name)
     intent = intent_of(operation_id) if operation_id else None
     if not operation_id or not intent or Claim.objects.filter(operation_id=operation_id).exists():
         return None
@@ -118,7 +129,9 @@ def _quarantine(intent: Intent) -> strict.Quarantine | None:
         execution = execution_of(intent)
     except clusters.UnknownCluster:  # another server has its key now
         return None
-    return execution.quarantine if isinstance(execution, TwoPhaseDrop) else None
+    if isinstance(execution, TwoPhaseDrop | IntoBin):
+        return execution.quarantine
+    return None
 
 
 def _restore(orphan: Orphan, caller: Caller) -> str:
@@ -132,6 +145,8 @@ def _restore(orphan: Orphan, caller: Caller) -> str:
     if identity is None:
         return ""
     is_shown_one = identity == quarantine.identity
+    if orphan.is_move and (is_shown_one or orphan.closed.outcome == Outcome.SUCCEEDED):
+        return ""
     late = LATE if is_shown_one else f"{LATE} It is another collection, id {identity.id}."
     announcement = orphan.announcement or _record(orphan, f"{late} {RESTORING}", caller)
     if not announcement:

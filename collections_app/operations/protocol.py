@@ -1,7 +1,7 @@
 """The one protocol for everything that destroys. Start reading at `perform`."""
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db.models import Q
@@ -206,7 +206,7 @@ def _obstacle(case: Case, state: TargetState, before: int) -> OperationRejected 
     if log.head()[0] != before:  # else nothing was written since this began
         _stop_if_used(case)
         is_outdated = _settled_since(case.target, before)
-    if claim := claim_on(case.target):
+    if claim := claim_on(case.target) or _claim_on_new_name(case):
         return Busy(claim)
     action, cluster = case.confirmation.action, case.milvus.cluster
     if limits.is_spent(action, case.caller.actor, cluster):
@@ -215,6 +215,14 @@ def _obstacle(case: Case, state: TargetState, before: int) -> OperationRejected 
         message = "Another operation on it has just ended. Open the dialog again"
         return OperationRejected(Outcome.CHANGED, message, state.blockers)
     return None
+
+
+def _claim_on_new_name(case: Case) -> Claim | None:
+    """The operation that holds the name which a restore would give: a drop of it may come late."""
+    name = case.confirmation.new_name
+    if not name:
+        return None
+    return claim_on(replace(case.target, kind=Kind.COLLECTION, collection=name, name=name))
 
 
 def _claim(case: Case) -> None:

@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from .. import clusters
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.events import intent_of
-from ..audit.log import LogUnwritable, Outcome
+from ..audit.log import LogUnwritable, Outcome, Phase
 from ..milvus.errors import Denied, MilvusError, MilvusRejected, NotFound
 from ..milvus.types import Cluster
 from ..models import AuditEvent, ItemState, Plan, PlanItem, PlanState
@@ -256,23 +256,31 @@ def _patience(cluster: Cluster) -> timedelta:
 
 
 def follow(plan: Plan) -> None:
-    """Note what became of items whose outcome was unknown; asks the log, not Milvus.
+    """Note what became of items that were not certain; asks the log, not Milvus.
 
     Another process may have settled them: reconcile_operations, or somebody on a page.
     """
-    for item in plan.items.filter(state=ItemState.UNKNOWN):
+    for item in plan.items.filter(_uncertain()):
         last = last_outcome(item.operation_id)
         outcome = Outcome(last.outcome) if last else Outcome.UNKNOWN
         if last and outcome != item.outcome:
             with writing():
-                PlanItem.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(
+                PlanItem.objects.filter(pk=item.pk, state=item.state).update(
                     state=STATES[outcome], outcome=outcome, message=_said(last)
                 )
 
 
 def unsettled() -> list[Plan]:
-    """Plans, whatever their state, in which an outcome is unknown."""
-    return list(Plan.objects.filter(items__state=ItemState.UNKNOWN).distinct())
+    """Plans, whatever their state, with items that are not certain."""
+    return list(Plan.objects.filter(pk__in=PlanItem.objects.filter(_uncertain()).values("plan")))
+
+
+def _uncertain() -> Q:
+    """Unknown; or failed, and Milvus did it late, which an event says that followed."""
+    followed = AuditEvent.objects.filter(
+        operation_id=OuterRef("operation_id"), phase=Phase.FOLLOW_UP, outcome=Outcome.SUCCEEDED
+    )
+    return Q(state=ItemState.UNKNOWN) | Q(Exists(followed), state=ItemState.FAILED)
 
 
 def stalled(since: timedelta) -> list[Plan]:

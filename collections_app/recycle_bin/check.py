@@ -12,7 +12,7 @@ from .. import clusters
 from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit.events import Intent, intent_of
-from ..audit.log import Outcome
+from ..audit.log import Outcome, Phase
 from ..clusters import same_server
 from ..milvus.errors import NotFound
 from ..milvus.types import Identity, Target
@@ -98,6 +98,8 @@ def follow_up_findings(cluster: str, caller: Caller) -> list[str]:
 
 def _follow_up(finding: Finding, caller: Caller) -> str:
     item, text = finding.item, finding.text
+    if restore := _late_restore(finding):
+        return _restored_late(restore, finding, caller)
     if finding.state is State.GONE:  # a purge that Milvus carried out late explains it
         follow_up_gone(same_server(item.cluster), {item.collection_id} - {0}, caller)
         if not BinItem.objects.filter(pk=item.pk).exists():
@@ -113,6 +115,29 @@ def _follow_up(finding: Finding, caller: Caller) -> str:
 def _moved(item: BinItem) -> Target:
     intent = intent_of(item.operation_id)
     return intent.target if intent else target_of(item)
+
+
+def _late_restore(finding: Finding) -> Intent | None:
+    """The restore that was closed as not done, and gave it the name that it has now."""
+    restores = AuditEvent.objects.filter(
+        cluster=finding.item.cluster,
+        database=finding.item.database,
+        collection=finding.item.name,
+        name=finding.item.private_name,
+        phase=Phase.INTENT,
+        action=Action.RESTORE,
+    )
+    intents = map(Intent.of, restores.order_by("-sequence"))
+    return next((one for one in intents if finding.now and one.new_name == finding.now), None)
+
+
+def _restored_late(restore: Intent, finding: Finding, caller: Caller) -> str:
+    """What was recorded; with it the item leaves the index."""
+    closed = last_outcome(restore.operation_id)
+    text = f"Milvus restored {finding.item.name} late: it is called {finding.now} now"
+    if not closed or not follow_up(closed, restore.target, Outcome.SUCCEEDED, text, caller):
+        return ""
+    return text
 
 
 # --- renames that came late -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from collections_app import clusters
+from collections_app.access.policy import Action
 from collections_app.audit.integrity import problems
 from collections_app.audit.log import LogUnwritable, Outcome
 from collections_app.audit.verify import verify
@@ -17,7 +18,7 @@ from collections_app.milvus.types import Identity, Kind, ServerInfo
 from collections_app.operations.claims import final_outcome, record_outcome
 from collections_app.operations.confirmation import Confirmation
 from collections_app.operations.orphans import restore_orphans
-from collections_app.operations.private_names import DROP, private_name
+from collections_app.operations.private_names import BIN, DROP, private_name
 from collections_app.operations.protocol import OperationRejected
 from tests.fakes import FakeMilvus, Lost, use_fake
 from tests.fixtures import caller
@@ -39,9 +40,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMilvus:
     return use_fake(monkeypatch, strict_drop=True)
 
 
-def be_strict(monkeypatch: pytest.MonkeyPatch, strict_drop: bool) -> None:
+def be_strict(monkeypatch: pytest.MonkeyPatch, strict_drop: bool, **more: object) -> None:
     mains = {"main": replace(next(iter(settings.CLUSTERS.values())), key="main")}
-    changed = {key: replace(one, strict_drop=strict_drop) for key, one in mains.items()}
+    changed = {key: replace(one, strict_drop=strict_drop, **more) for key, one in mains.items()}
     monkeypatch.setattr(settings, "CLUSTERS", changed)
 
 
@@ -175,3 +176,23 @@ def test_read_before_an_orphan_is_restored_is_not_reused(
     with pytest.raises(OperationRejected):
         carry_out(mine)
     assert fake.collection_identity("default", "book") == stray
+
+
+def test_namesake_moved_late_to_the_bin_gets_its_name_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rename of a closed move came when something else had the name."""
+    be_strict(monkeypatch, False, recycle_bin=60.0)
+    fake = use_fake(monkeypatch, recycle_bin=60.0)
+    fake.add("book")
+    confirmation = consent(target_in("book", Kind.COLLECTION), Action.MOVE_TO_BIN)
+    fake.next_act = Lost.UNDONE
+    assert carry_out(confirmation) is Outcome.UNKNOWN
+    assert record_outcome(confirmation, Outcome.FAILED, "still there", caller(), {})
+    fake.drop_collection("default", "book")
+    fake.add("book")
+    namesake = fake.collection_identity("default", "book")
+    fake.rename_collection("default", "book", private_name(BIN, confirmation.operation_id))
+    assert "It is another collection" in restored()[0]
+    assert fake.collection_identity("default", "book") == namesake != confirmation.identity
+    assert restored() == []

@@ -16,14 +16,19 @@ from django.utils import timezone
 
 from collections_app.access.policy import Action
 from collections_app.audit import log
+from collections_app.audit.log import Outcome
 from collections_app.models import AuditEvent, ItemState, Plan, PlanState
 from collections_app.operations import reconcile, sending
+from collections_app.operations.claims import last_outcome, record_outcome
+from collections_app.operations.sending import follow_up
 from collections_app.plans import building, deciding, running, tasks
+from collections_app.plans.rows import confirmation_of
+from tests.fakes import Lost
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.waiting import until
 from tests.operations.conftest import Shell, shell_behind
-from tests.plans.conftest import caller, confirm, states
+from tests.plans.conftest import caller, confirm, plan_for, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 DONE, TODO, RUNNING = ItemState.DONE, ItemState.TODO, ItemState.RUNNING
@@ -178,6 +183,21 @@ def test_task_with_an_old_ticket_does_nothing(fake: Any) -> None:
     tasks.ring(plan)
     assert tasks.work_on_plan.call(plan.pk, 1) == "another task works on it"
     assert tasks.work_on_plan.call(plan.pk, 2) == PlanState.DRAFT
+
+
+def test_item_done_late_by_milvus_is_told_as_done(fake: Any) -> None:
+    plan = confirm(plan_for([fake.add("a")]))
+    fake.next_act = Lost.UNDONE
+    running.work(plan, seconds=10)
+    settled = confirmation_of(plan, plan.items.get())
+    assert record_outcome(settled, Outcome.FAILED, "still there", caller(), {})
+    tasks.wake()
+    assert states(plan) == [ItemState.FAILED]
+    last = last_outcome(settled.operation_id)
+    assert last
+    follow_up(last, settled.target, Outcome.SUCCEEDED, "it came late", caller())
+    tasks.wake()
+    assert states(plan) == [ItemState.DONE]
 
 
 @pytest.mark.parametrize("minutes", [-1, 10], ids=["long ago", "before the clock was set back"])
