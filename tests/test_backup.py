@@ -97,7 +97,7 @@ def written(count: int) -> list[str]:
     return [export_line(log.write(replace(ENTRY, operation_id=None))) for _ in range(count)]
 
 
-def test_what_is_restored_verifies_and_the_copy_names_what_it_lacks(
+def test_restored_backup_verifies_and_the_copy_names_the_rest(
     backup: Backup, tmp_path: Path
 ) -> None:
     written(3)
@@ -128,7 +128,7 @@ def test_what_is_restored_verifies_and_the_copy_names_what_it_lacks(
     assert manage(restored, "verify_audit_log", "--against", str(copy))[0] == 0
 
 
-def test_a_backup_made_while_eight_people_write_is_one_chain(backup: Backup) -> None:
+def test_backup_during_eight_writers_is_one_chain(backup: Backup) -> None:
     written(1)
     writers = [lambda: bool(written(25))] * 8
     assert at_once(*writers, backup.make) == [True] * 8 + [None]

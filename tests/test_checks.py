@@ -30,7 +30,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return change
 
 
-def test_the_settings_of_the_tests_are_fine() -> None:
+def test_checks_of_the_test_settings_find_nothing() -> None:
     assert ours(include_deployment_checks=True) == []
 
 
@@ -43,19 +43,19 @@ def test_the_settings_of_the_tests_are_fine() -> None:
         ("django.db.backends.oracle", ["milvusadmin.E001"]),
     ],
 )
-def test_a_database_whose_triggers_we_do_not_know_is_an_error(
+def test_check_of_an_unsupported_database_is_an_error(
     engine: str, found: list[str], database: Callable[..., None]
 ) -> None:
     database(ENGINE=engine)
     assert ours() == found
 
 
-def test_a_transaction_around_each_request_is_an_error(database: Callable[..., None]) -> None:
+def test_check_of_atomic_requests_is_an_error(database: Callable[..., None]) -> None:
     database(ATOMIC_REQUESTS=True)
     assert ours() == ["milvusadmin.E002"]
 
 
-def test_one_secret_for_two_purposes_is_a_warning_at_deployment() -> None:
+def test_check_of_one_secret_for_two_purposes_is_a_warning() -> None:
     with override_settings(SECRET_KEY="k" * 50, AUDIT_KEY="k" * 50):
         assert ours(include_deployment_checks=True) == ["milvusadmin.W001"]
 
@@ -69,7 +69,7 @@ def test_one_secret_for_two_purposes_is_a_warning_at_deployment() -> None:
         (SERVER, False, False, []),
     ],
 )
-def test_an_embedded_milvus_is_for_this_machine_only(
+def test_check_of_milvus_lite_beyond_this_machine_is_an_error(
     clusters: Any, loopback: bool, debug: bool, found: list[str]
 ) -> None:
     with override_settings(CLUSTERS=clusters, LOOPBACK_ONLY=loopback, DEBUG=debug):
@@ -77,7 +77,7 @@ def test_an_embedded_milvus_is_for_this_machine_only(
 
 
 @pytest.mark.parametrize("id_", ["E001", "E002", "W001", "W002"])
-def test_every_finding_names_the_remedy(id_: str, database: Callable[..., None]) -> None:
+def test_check_findings_name_the_remedy(id_: str, database: Callable[..., None]) -> None:
     database(ENGINE="django.db.backends.mysql", ATOMIC_REQUESTS=True)
     same = {"SECRET_KEY": "k" * 50, "AUDIT_KEY": "k" * 50}
     with override_settings(**same, CLUSTERS=LITE, LOOPBACK_ONLY=False):

@@ -68,7 +68,7 @@ def failing(*arguments: str) -> tuple[int, str]:
 # --- drop_collection, drop_partition ------------------------------------------------------------
 
 
-def test_a_drop_says_its_number_and_that_it_was_verified(thing: Thing, faulty: Milvus) -> None:
+def test_drop_prints_its_operation_and_that_it_was_verified(thing: Thing, faulty: Milvus) -> None:
     out = run(*thing.command, "--reason", "superseded")
     intent = AuditEvent.objects.get(phase="intent")
     dropped, operation = out.splitlines()
@@ -97,7 +97,7 @@ def test_drop_with_json_prints_one_object_also_when_it_fails(thing: Thing, fault
     assert failed["messages"][-1].startswith("Not found")
 
 
-def test_the_right_id_lets_it_pass(thing: Thing, faulty: Milvus) -> None:
+def test_drop_with_the_right_id_succeeds(thing: Thing, faulty: Milvus) -> None:
     run(*thing.command, "--id", str(consent(thing.target).identity.id))
     assert not thing.is_there()
 
@@ -124,7 +124,7 @@ FAILING: dict[str, tuple[Arrange, int, str, int]] = {
 
 
 @pytest.mark.parametrize(("arrange", "code", "says", "sent"), FAILING.values(), ids=FAILING)
-def test_each_bad_end_has_its_exit_code_and_says_what_it_means(
+def test_drop_that_fails_exits_with_its_code_and_says_why(
     arrange: Arrange, code: int, says: str, sent: int, thing: Thing, faulty: Milvus, chain: Chain
 ) -> None:
     consent(thing.target)  # connected before anything breaks
@@ -135,7 +135,7 @@ def test_each_bad_end_has_its_exit_code_and_says_what_it_means(
     assert chain.relay.count(thing.rpc) == sent
 
 
-def test_without_a_database_nothing_is_sent(thing: Thing, faulty: Milvus, chain: Chain) -> None:
+def test_drop_without_a_database_is_not_sent(thing: Thing, faulty: Milvus, chain: Chain) -> None:
     """Also where a read finds it out, before anything would be written."""
 
     def gone(*_: object) -> None:
@@ -159,7 +159,7 @@ def test_without_a_database_nothing_is_sent(thing: Thing, faulty: Milvus, chain:
     ],
     ids=str,
 )
-def test_a_wrong_argument_sends_and_records_nothing(
+def test_drop_with_a_wrong_argument_is_neither_sent_nor_recorded(
     options: list[str], code: int, says: str, thing: Thing, faulty: Milvus, chain: Chain
 ) -> None:
     exit_code, message = failing(*thing.command, *options)
@@ -170,7 +170,7 @@ def test_a_wrong_argument_sends_and_records_nothing(
 
 
 @pytest.mark.parametrize("spaced", [" {}", "{} ", "{}\n"], ids=repr)
-def test_a_name_with_spaces_around_it_is_another_name(
+def test_drop_confirmed_with_outer_spaces_is_refused(
     spaced: str, thing: Thing, faulty: Milvus
 ) -> None:
     code, _ = failing(*thing.command, "--confirm", spaced.format(thing.target.name))
@@ -181,7 +181,7 @@ def test_a_name_with_spaces_around_it_is_another_name(
 @pytest.mark.parametrize(
     ("kind", "name"), [(Kind.PARTITION, "_default"), (Kind.COLLECTION, "")], ids=str
 )
-def test_what_is_blocked_exits_with_three(
+def test_drop_with_a_blocker_exits_with_3(
     kind: Kind, name: str, make_collection: Seeds, faulty: Milvus
 ) -> None:
     collection = make_collection(aliases=[unique_name("alias")])
@@ -193,7 +193,9 @@ def test_what_is_blocked_exits_with_three(
 
 
 @pytest.mark.both_databases
-def test_no_log_no_drop_and_exit_code_seven(thing: Thing, faulty: Milvus, chain: Chain) -> None:
+def test_drop_with_an_unwritable_log_exits_with_7(
+    thing: Thing, faulty: Milvus, chain: Chain
+) -> None:
     with read_only_database():
         code, message = failing(*thing.command)
     assert (code, "Nothing was sent" in message) == (7, True)
@@ -202,19 +204,19 @@ def test_no_log_no_drop_and_exit_code_seven(thing: Thing, faulty: Milvus, chain:
 
 
 @pytest.mark.both_databases
-def test_an_outcome_that_can_not_be_recorded_is_exit_code_six(thing: Thing, faulty: Milvus) -> None:
+def test_drop_with_an_unrecorded_outcome_exits_with_6(thing: Thing, faulty: Milvus) -> None:
     with refused_events("outcome"):
         code, message = failing(*thing.command)
     assert (code, str(Claim.objects.get().operation_id) in message) == (6, True)
 
 
-def test_every_outcome_has_an_exit_code() -> None:
+def test_exit_codes_cover_every_outcome() -> None:
     seen = {audit_log.Outcome.NONE, audit_log.Outcome.EXTERNAL}  # no operation ends like that
     assert set(EXIT) == set(audit_log.Outcome) - seen
     assert [outcome for outcome, code in EXIT.items() if code == 0] == [audit_log.Outcome.SUCCEEDED]
 
 
-def test_in_a_process_of_its_own_the_codes_and_the_streams_are_the_same(
+def test_drop_in_its_own_process_has_the_same_codes_and_streams(
     make_collection: Seeds, chain: Chain, tmp_path: Path
 ) -> None:
     shell = shell_behind(chain, tmp_path)
@@ -241,11 +243,11 @@ def reconcile(*options: str) -> tuple[object, str]:
     return caught.value.code, out.getvalue()
 
 
-def test_with_nothing_open_there_is_nothing_to_do(faulty: Milvus) -> None:
+def test_reconcile_without_open_operations_says_so(faulty: Milvus) -> None:
     assert reconcile() == (0, "No operation is open.\n")
 
 
-def test_what_stays_open_exits_with_one_and_what_is_settled_with_zero(
+def test_reconcile_exits_with_1_while_unknown_and_0_when_settled(
     open_drop: Confirmation, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
     use_cluster(chain.uri, chain.token, unknown_timeout=60.0)
@@ -261,7 +263,7 @@ def test_what_stays_open_exits_with_one_and_what_is_settled_with_zero(
     assert chain.relay.count(thing.rpc) == 1
 
 
-def test_with_the_log_unwritable_it_stays_open_and_says_so(
+def test_reconcile_with_an_unwritable_log_leaves_it_open(
     open_drop: Confirmation, thing: Thing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     thing.remove()
@@ -272,7 +274,7 @@ def test_with_the_log_unwritable_it_stays_open_and_says_so(
     assert Claim.objects.exists()
 
 
-def test_each_round_is_noted(faulty: Milvus) -> None:
+def test_reconcile_run_is_recorded_as_a_task_run(faulty: Milvus) -> None:
     before = timezone.now()
     with pytest.raises(SystemExit):
         run("reconcile_operations")
@@ -281,9 +283,7 @@ def test_each_round_is_noted(faulty: Milvus) -> None:
     assert before < task.at < timezone.now()
 
 
-def test_each_look_of_the_watch_is_noted_and_whether_all_was_read(
-    faulty: Milvus, chain: Chain
-) -> None:
+def test_watch_run_is_recorded_with_whether_all_was_read(faulty: Milvus, chain: Chain) -> None:
     for answers, well in ((True, True), (False, False)):
         if not answers:
             chain.proxy.refuse()
@@ -293,7 +293,7 @@ def test_each_look_of_the_watch_is_noted_and_whether_all_was_read(
         assert (ended.value.code, task.name, task.ok) == (0 if well else 1, "watch", well)
 
 
-def test_the_loop_looks_again_after_a_pause(
+def test_reconcile_loop_runs_again_after_a_pause(
     open_drop: Confirmation, thing: Thing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the first look and the second, somebody drops it."""
@@ -318,9 +318,7 @@ def test_the_loop_looks_again_after_a_pause(
 # --- close_operation ----------------------------------------------------------------------------
 
 
-def test_what_may_be_under_way_is_closed_by_nobody(
-    thing: Thing, faulty: Milvus, chain: Chain
-) -> None:
+def test_close_operation_in_progress_is_refused(thing: Thing, faulty: Milvus, chain: Chain) -> None:
     confirmation = consent(thing.target)
     closing = ["close_operation", str(confirmation.operation_id), "--outcome", "failed"]
     said: list[str] = []
@@ -344,7 +342,7 @@ def log() -> None:
 
 
 @pytest.mark.both_databases
-def test_the_export_is_its_own_last_event_and_verifies_offline(log: None, tmp_path: Path) -> None:
+def test_export_ends_with_its_own_event_and_verifies_offline(log: None, tmp_path: Path) -> None:
     out = run("export_audit_log")
     records = [json.loads(line)["record"] for line in out.splitlines()]
     assert [record["sequence"] for record in records] == [1, 2, 3, 4]
@@ -357,21 +355,21 @@ def test_the_export_is_its_own_last_event_and_verifies_offline(log: None, tmp_pa
     assert said == f"The chain is intact: 4 events, last 4, head {head}\n"
 
 
-def test_the_csv_export_is_a_table(log: None) -> None:
+def test_export_as_csv_is_a_table(log: None) -> None:
     header, *rows = run("export_audit_log", "--form", "csv").splitlines()
     assert header.startswith("\ufeffsequence,recorded_at,")
     assert len(rows) == 4
 
 
 @pytest.mark.both_databases
-def test_an_intact_log_says_its_head(log: None) -> None:
+def test_verify_intact_log_prints_its_head(log: None) -> None:
     head = AuditEvent.objects.get(sequence=3).hash
     assert run("verify_audit_log") == f"The chain is intact: 3 events, last 3, head {head}\n"
     assert run("verify_audit_log", "--head", head)
 
 
 @pytest.mark.both_databases
-def test_that_it_was_verified_is_noted_and_with_what_result(log: None, tmp_path: Path) -> None:
+def test_verify_run_is_recorded_with_its_result(log: None, tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     copy.write_text(run("export_audit_log"))
     run("verify_audit_log", "--export", str(copy))
@@ -385,7 +383,7 @@ def test_that_it_was_verified_is_noted_and_with_what_result(log: None, tmp_path:
     assert second.at > first.at
 
 
-def test_a_cut_tail_is_found_with_the_head(log: None) -> None:
+def test_verify_truncated_log_is_found_by_its_head(log: None) -> None:
     head = AuditEvent.objects.get(sequence=3).hash
     triggers.remove(connection)
     AuditEvent.objects.filter(sequence=3).delete()
@@ -396,7 +394,7 @@ def test_a_cut_tail_is_found_with_the_head(log: None) -> None:
 
 
 @pytest.mark.both_databases
-def test_a_broken_log_exits_with_one_and_names_the_link(log: None) -> None:
+def test_verify_broken_log_exits_with_1_and_names_the_link(log: None) -> None:
     triggers.remove(connection)
     AuditEvent.objects.filter(sequence=2).update(actor="shell|eve")
     code, message = failing("verify_audit_log")
@@ -407,7 +405,7 @@ def test_a_broken_log_exits_with_one_and_names_the_link(log: None) -> None:
     )
 
 
-def test_a_file_tells_what_is_wrong_with_it(log: None, tmp_path: Path) -> None:
+def test_verify_file_names_what_is_wrong_with_it(log: None, tmp_path: Path) -> None:
     lines = run("export_audit_log").splitlines()
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(lines[1:]))
@@ -424,7 +422,7 @@ def test_a_file_tells_what_is_wrong_with_it(log: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.both_databases
-def test_without_a_record_there_is_no_export() -> None:
+def test_export_with_an_unwritable_log_is_refused() -> None:
     with read_only_database(), pytest.raises(audit_log.LogUnwritable):
         run("export_audit_log")
 
@@ -457,7 +455,7 @@ def test_demo_seed_has_an_account_per_role_and_is_idempotent(demo: None, lite: M
     assert (book.rows, book.aliases) == (400, ("books",))
 
 
-def test_a_second_seeding_brings_the_password_back(demo: None) -> None:
+def test_demo_seed_run_again_restores_the_password(demo: None) -> None:
     run("seed_demo", "--accounts-only")
     user = get_user_model().objects.get(username="operator")
     user.set_password("something else")
@@ -467,14 +465,14 @@ def test_a_second_seeding_brings_the_password_back(demo: None) -> None:
     assert user.check_password(DEMO_PASSWORD)
 
 
-def test_demo_accounts_are_for_this_machine_only(demo: None, settings: Any) -> None:
+def test_demo_accounts_beyond_this_machine_are_refused(demo: None, settings: Any) -> None:
     settings.LOOPBACK_ONLY = False
     assert "LOOPBACK_ONLY" in failing("seed_demo")[1]
     assert not get_user_model().objects.exists()
 
 
 @pytest.mark.parametrize("password", [None, ""])
-def test_there_is_no_password_that_everybody_knows(
+def test_demo_seed_without_a_password_is_refused(
     demo: None, password: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEMO_PASSWORD")
@@ -484,6 +482,6 @@ def test_there_is_no_password_that_everybody_knows(
     assert not get_user_model().objects.exists()
 
 
-def test_a_real_server_gets_no_sample(demo: None, real: Milvus) -> None:
+def test_demo_seed_on_a_real_server_is_refused(demo: None, real: Milvus) -> None:
     assert "embedded" in failing("seed_demo")[1]
     assert "analytics" not in real.gateway.databases()

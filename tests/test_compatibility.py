@@ -36,24 +36,24 @@ def test_verdicts_on_the_page_are_those_of_the_code() -> None:
     assert [(first, end, safety, issue) for first, end, safety, issue, *_ in RANGES] == in_code
 
 
-def test_sources_on_the_page_and_in_the_code_name_the_same_issues() -> None:
+def test_sources_on_the_page_name_the_issues_of_the_code() -> None:
     for cells, row in zip(RANGES, versions.RENAME, strict=True):
         on_page = set(ISSUE.findall(" ".join(cells)))
         assert on_page == set(ISSUE.findall(f"{row.source} {row.verdict.issue}")), cells[0]
 
 
-def test_rows_without_a_range_are_what_the_code_says() -> None:
+def test_rows_without_a_range_agree_with_the_code() -> None:
     assert set(OTHERS) == {"2.6.12", "Milvus Lite", "no version"}
     for said, cells in OTHERS.items():
         verdict = versions.rename_verdict({"Milvus Lite": "milvus_lite-3.2.2"}.get(said, said))
         assert (verdict.safety.value, verdict.issue) == (cells[2], cells[3]), said
 
 
-def test_safe_begins_where_the_last_range_ends() -> None:
+def test_safe_versions_begin_where_the_last_range_ends() -> None:
     assert RANGES[-1][1] == "2.6.12" == str(max(row.end for row in versions.RENAME))
 
 
-def test_every_refused_version_is_in_the_table_of_versions() -> None:
+def test_refused_versions_are_all_in_the_table() -> None:
     lines = {row[0]: row for row in table("Version by version")}
     for row in versions.RENAME:
         if row.verdict.safety is Safety.REFUSED:
@@ -63,7 +63,7 @@ def test_every_refused_version_is_in_the_table_of_versions() -> None:
     assert all("strict mode" in lines[name][4] for name in ("Milvus Lite", "Zilliz Cloud"))
 
 
-def test_lines_on_the_page_are_those_that_were_read() -> None:
+def test_newest_versions_on_the_page_are_those_of_the_code() -> None:
     lines = {row[0]: row for row in table("Version by version")}
     for version in versions.NEWEST_OF_LINE.values():
         assert str(version) in " ".join(lines[f"{version.major}.{version.minor}"]), version
@@ -82,12 +82,12 @@ def test_durable_drops_begin_where_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("answer", ["v2.4.23", "pkg/v2.5.5", "2.5.14", "2.6.13"])
-def test_what_servers_answer_is_read(answer: str) -> None:
+def test_version_strings_on_the_page_are_parsed(answer: str) -> None:
     assert f"`{answer}`" in PAGE
     assert Version.parse(answer)
 
 
-def test_what_a_build_between_releases_answers_is_not_read() -> None:
+def test_version_of_a_build_between_releases_is_not_parsed() -> None:
     assert "`2.6-20260601-0123456789`" in PAGE
     assert Version.parse("2.6-20260601-0123456789") is None
 
@@ -95,7 +95,7 @@ def test_what_a_build_between_releases_answers_is_not_read() -> None:
 @pytest.mark.parametrize(
     "heading", ["Version by version", "What differs, and what Milvus Admin does"]
 )
-def test_every_row_has_a_mark(heading: str) -> None:
+def test_rows_of_each_table_have_a_mark(heading: str) -> None:
     marks = ("run", "simulated", "read", "refused")
     for cells in table(heading):
         if heading.startswith("What"):

@@ -62,7 +62,7 @@ def rows(heading: str) -> dict[str, list[str]]:
 VARIABLES, SETTINGS = rows("Variable"), rows("Setting")
 
 
-def test_the_reader_of_the_code_reads_all_forms() -> None:
+def test_reader_of_the_code_reads_all_forms() -> None:
     """It must see what it is to compare."""
     assert {"flag", "listing", "secret", "duration", "required", "peers"} <= set(BY.split("|"))
     for name in (
@@ -76,7 +76,7 @@ def test_the_reader_of_the_code_reads_all_forms() -> None:
         assert name in found(READ)
 
 
-def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
+def test_variables_documented_are_those_that_the_code_reads() -> None:
     assert set(VARIABLES) == found(READ) - ELSEWHERE
 
 
@@ -94,7 +94,7 @@ def test_flags_are_off_by_default() -> None:
     assert not found(re.compile(rf"\bflag\({NAMED}, (?:default=)?True"))
 
 
-def test_every_secret_has_its_file_on_the_page() -> None:
+def test_secrets_on_the_page_have_their_file() -> None:
     secrets = found(SECRET) - {"OIDC_ISSUER", "OIDC_CLIENT_ID"}  # no secrets, though it would do
     assert len(secrets) > 7
     shown = set(re.findall(r"`([A-Z_]+)_FILE`", PAGE.split("| Variable |", maxsplit=1)[0]))
@@ -130,7 +130,7 @@ def test_secrets_of_sign_in_come_from_files(
 # --- clusters -------------------------------------------------------------------------------------
 
 
-def test_every_setting_of_a_cluster_is_documented_and_nothing_else() -> None:
+def test_cluster_settings_documented_are_those_of_the_code() -> None:
     assert set(SETTINGS) == SETTABLE
     assert all(color in VARIABLES["MILVUS_COLOR"][0] for color in COLORS)
 

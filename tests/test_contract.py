@@ -128,7 +128,7 @@ everywhere_and_newer = on("fake", "lite", "real", *NEWER)
 
 
 @everywhere
-def test_the_list_is_sorted_and_tells_identity_and_load(place: Place) -> None:
+def test_list_is_sorted_with_identity_and_load(place: Place) -> None:
     place.add("b", loaded=True)
     place.add("a", loaded=place.kind == "lite")  # which has everything loaded until released
     place.add("C")
@@ -145,7 +145,7 @@ def test_the_list_is_sorted_and_tells_identity_and_load(place: Place) -> None:
 
 
 @everywhere
-def test_who_bears_which_name_is_the_same_as_on_the_list(place: Place) -> None:
+def test_identities_agree_with_the_list(place: Place) -> None:
     place.add("a")
     place.add("b", aliases=["tome"])
     found = place.gateway.identities(place.database)
@@ -153,14 +153,14 @@ def test_who_bears_which_name_is_the_same_as_on_the_list(place: Place) -> None:
 
 
 @everywhere_and_newer
-def test_of_a_database_that_is_not_there_no_names_can_be_had(place: Place) -> None:
+def test_identities_of_a_missing_database_are_not_found(place: Place) -> None:
     with pytest.raises(NotFound):
         place.gateway.identities("nowhere")
     assert place.gateway.collection_identity("nowhere", "a") is None
 
 
 @everywhere
-def test_many_are_read_in_order_and_what_is_denied_does_not_stop_the_rest(place: Place) -> None:
+def test_each_keeps_the_order_and_goes_on_after_a_denial(place: Place) -> None:
     def read(name: str) -> str:
         if name == "b":
             raise Denied("b may not be read")
@@ -170,13 +170,13 @@ def test_many_are_read_in_order_and_what_is_denied_does_not_stop_the_rest(place:
 
 
 @everywhere
-def test_an_empty_database_is_an_empty_list(place: Place) -> None:
+def test_empty_database_is_an_empty_list(place: Place) -> None:
     assert list(place.gateway.collections(place.database)) == []
     assert place.database in place.gateway.databases()
 
 
 @everywhere
-def test_a_collection_in_full(place: Place) -> None:
+def test_collection_is_read_in_full(place: Place) -> None:
     place.add(
         "book",
         partitions=["novel", "essay"],
@@ -208,7 +208,7 @@ def test_a_collection_in_full(place: Place) -> None:
 
 
 @on("fake", "real")
-def test_descriptions_are_told(place: Place) -> None:
+def test_collection_description_is_read(place: Place) -> None:
     """Milvus Lite gives none back."""
     place.add("book", description="what people read")
     found = place.gateway.collection(place.database, "book")
@@ -216,7 +216,7 @@ def test_descriptions_are_told(place: Place) -> None:
 
 
 @everywhere
-def test_the_three_ways_to_a_collection_agree_on_who_it_is(place: Place) -> None:
+def test_identity_of_a_collection_is_the_same_by_three_ways(place: Place) -> None:
     place.add("book")
     detail = place.gateway.collection(place.database, "book").identity
     assert place.gateway.collection_identity(place.database, "book") == detail
@@ -226,7 +226,7 @@ def test_the_three_ways_to_a_collection_agree_on_who_it_is(place: Place) -> None
 
 
 @everywhere
-def test_partitions_are_sorted_and_have_an_identity_of_their_own(place: Place) -> None:
+def test_partitions_are_sorted_with_their_own_identity(place: Place) -> None:
     place.add("book", partitions=["novel", "essay"])
     found = place.gateway.partitions(place.database, "book")
     assert [p.name for p in found] == ["_default", "essay", "novel"]
@@ -235,13 +235,13 @@ def test_partitions_are_sorted_and_have_an_identity_of_their_own(place: Place) -
 
 
 @everywhere
-def test_a_partition_key_is_named(place: Place) -> None:
+def test_partition_key_is_named(place: Place) -> None:
     place.add("tenants", partition_key=True)
     assert place.gateway.collection(place.database, "tenants").partition_key == "tenant"
 
 
 @everywhere
-def test_everything_is_read_in_the_database_asked_for(place: Place) -> None:
+def test_reads_are_of_the_named_database_only(place: Place) -> None:
     """Two collections of one name: nothing of the one is told of the other."""
     name, here, there = unique_name(), unique_name("here"), unique_name("there")
     place.add(name, aliases=[here], partitions=["p"])
@@ -262,7 +262,7 @@ def test_everything_is_read_in_the_database_asked_for(place: Place) -> None:
 
 
 @everywhere_and_newer
-def test_a_missing_collection_is_not_found(place: Place) -> None:
+def test_missing_collection_is_not_found(place: Place) -> None:
     gateway, database = place.gateway, place.database
     for read in (gateway.collection, gateway.partitions, gateway.load):
         with pytest.raises(NotFound):
@@ -272,7 +272,7 @@ def test_a_missing_collection_is_not_found(place: Place) -> None:
 
 
 @everywhere_and_newer
-def test_a_missing_database_is_not_found(place: Place) -> None:
+def test_missing_database_is_not_found(place: Place) -> None:
     with pytest.raises(NotFound):
         place.gateway.collections("nowhere")
     with pytest.raises(NotFound):
@@ -282,7 +282,7 @@ def test_a_missing_database_is_not_found(place: Place) -> None:
 
 
 @everywhere
-def test_an_alias_is_not_a_collection(place: Place) -> None:
+def test_alias_is_not_a_collection(place: Place) -> None:
     place.add("book", aliases=["tome"])
     with pytest.raises(NotFound):
         place.gateway.collection(place.database, "tome")
@@ -291,7 +291,7 @@ def test_an_alias_is_not_a_collection(place: Place) -> None:
 
 
 @everywhere_and_newer
-def test_summaries_leave_out_what_was_dropped_meanwhile(place: Place) -> None:
+def test_summaries_leave_out_a_dropped_collection(place: Place) -> None:
     for name in ("a", "b", "c"):
         place.add(name)
     listed = place.names()
@@ -303,7 +303,7 @@ def test_summaries_leave_out_what_was_dropped_meanwhile(place: Place) -> None:
 
 
 @everywhere_and_newer
-def test_a_dropped_collection_is_gone_and_its_neighbour_is_not(place: Place) -> None:
+def test_dropped_collection_is_gone_and_its_neighbour_is_not(place: Place) -> None:
     place.add("book")
     place.add("book_v2")
     place.destroyer.drop_collection(place.database, "book")
@@ -312,21 +312,21 @@ def test_a_dropped_collection_is_gone_and_its_neighbour_is_not(place: Place) -> 
 
 
 @everywhere
-def test_a_dropped_partition_is_gone_and_its_neighbour_is_not(place: Place) -> None:
+def test_dropped_partition_is_gone_and_its_neighbour_is_not(place: Place) -> None:
     place.add("book", partitions=["novel", "novel_2"])
     place.destroyer.drop_partition(place.database, "book", "novel")
     assert place.partitions("book") == ["_default", "novel_2"]
 
 
 @everywhere
-def test_a_dropped_alias_is_gone_and_its_collection_is_not(place: Place) -> None:
+def test_dropped_alias_is_gone_and_its_collection_is_not(place: Place) -> None:
     place.add("book", aliases=["tome", "livre"])
     place.destroyer.drop_alias(place.database, "tome")
     assert place.gateway.aliases(place.database, "book") == ("livre",)
 
 
 @everywhere
-def test_release_makes_the_load_state_go(place: Place) -> None:
+def test_release_ends_the_load_state(place: Place) -> None:
     place.add("book", loaded=True)
     assert place.gateway.load(place.database, "book") == LOADED
     place.destroyer.release_collection(place.database, "book")
@@ -335,7 +335,7 @@ def test_release_makes_the_load_state_go(place: Place) -> None:
 
 
 @on("fake", "real", V2620, V30)
-def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
+def test_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
     """Milvus Lite drops loaded partitions, too, and can't release it."""
     place.add("book", partitions=["novel", "essay"], loaded=True)
     with pytest.raises(MilvusRejected, match="partition is loaded"):
@@ -353,14 +353,14 @@ def test_a_loaded_partition_is_refused_until_it_is_released(place: Place) -> Non
 
 
 @on("lite")
-def test_lite_refuses_to_release_a_partition_and_nothing_is_unknown(place: Place) -> None:
+def test_release_of_a_partition_on_lite_is_refused(place: Place) -> None:
     place.add("book", partitions=["novel"], loaded=True)
     with pytest.raises(MilvusRejected):
         place.destroyer.release_partition(place.database, "book", "novel")
 
 
 @on("fake", "lite", "real", V2620, V30)
-def test_the_default_partition_and_those_of_a_partition_key_are_refused(place: Place) -> None:
+def test_partitions_default_and_of_a_key_are_refused(place: Place) -> None:
     place.add("book")
     place.add("tenants", partition_key=True)
     before = place.partitions("tenants")
@@ -373,7 +373,7 @@ def test_the_default_partition_and_those_of_a_partition_key_are_refused(place: P
 
 
 @on("fake", "real")
-def test_ok_to_dropping_what_does_not_exist_proves_nothing(place: Place) -> None:
+def test_drop_of_a_missing_object_is_ok_and_changes_nothing(place: Place) -> None:
     place.add("book")
     place.destroyer.drop_collection(place.database, "nothing")
     place.destroyer.drop_collection("nowhere", "book")
@@ -385,7 +385,7 @@ def test_ok_to_dropping_what_does_not_exist_proves_nothing(place: Place) -> None
 
 
 @everywhere
-def test_acts_on_a_missing_collection_are_refused_for_certain(place: Place) -> None:
+def test_acts_on_a_missing_collection_are_refused(place: Place) -> None:
     for act in ("drop_partition", "release_partition"):
         with pytest.raises(MilvusRejected):
             getattr(place.destroyer, act)(place.database, "nothing", "p")
@@ -394,7 +394,7 @@ def test_acts_on_a_missing_collection_are_refused_for_certain(place: Place) -> N
 
 
 @on("fake", "real", V2620, V30)
-def test_a_collection_is_not_dropped_through_its_alias(place: Place) -> None:
+def test_drop_by_alias_is_refused(place: Place) -> None:
     """Milvus Lite drops the real one: there only the look before the act protects it."""
     place.add("book", aliases=["tome"])
     with pytest.raises(MilvusRejected):
@@ -403,7 +403,7 @@ def test_a_collection_is_not_dropped_through_its_alias(place: Place) -> None:
 
 
 @on(V2518, V2620, V30)
-def test_what_has_aliases_is_refused_for_certain(place: Place) -> None:
+def test_drop_of_an_aliased_collection_is_refused(place: Place) -> None:
     place.add("book", aliases=["tome"])
     with pytest.raises(MilvusRejected, match="associated aliases"):
         place.destroyer.drop_collection(place.database, "book")
@@ -414,7 +414,7 @@ def test_what_has_aliases_is_refused_for_certain(place: Place) -> None:
 
 
 @on("fake", NONE)
-def test_an_alias_left_behind_names_nothing_and_can_be_dropped(place: Place) -> None:
+def test_alias_left_behind_names_nothing_and_can_be_dropped(place: Place) -> None:
     place.add("book", aliases=["tome"])
     place.destroyer.drop_collection(place.database, "book")
     assert place.gateway.collection_identity(place.database, "tome") is None
@@ -429,7 +429,7 @@ def test_an_alias_left_behind_names_nothing_and_can_be_dropped(place: Place) -> 
 
 
 @on("fake", "real")
-def test_a_namesake_has_another_identity(place: Place) -> None:
+def test_namesake_has_another_identity(place: Place) -> None:
     place.add("book", partitions=["novel"])
     before = place.gateway.collection(place.database, "book")
     place.forget("book")
@@ -442,7 +442,7 @@ def test_a_namesake_has_another_identity(place: Place) -> None:
 
 
 @on("lite")
-def test_on_lite_a_namesake_can_only_be_told_by_its_content(place: Place) -> None:
+def test_namesake_on_lite_differs_only_by_content(place: Place) -> None:
     place.add("book")
     before = place.gateway.collection_identity(place.database, "book")
     place.forget("book")
@@ -467,7 +467,7 @@ def test_on_lite_a_namesake_can_only_be_told_by_its_content(place: Place) -> Non
 
 @on("lite", "real")
 @pytest.mark.parametrize("name", PADDED, ids=ascii)
-def test_a_name_with_outer_space_is_kept_exactly(place: Place, name: str) -> None:
+def test_name_with_outer_space_is_kept_exactly(place: Place, name: str) -> None:
     twin = name.strip()
     place.add(name, partitions=[" novel"])
     place.add(twin)
@@ -482,7 +482,7 @@ def test_a_name_with_outer_space_is_kept_exactly(place: Place, name: str) -> Non
 
 @on("fake", "lite")
 @pytest.mark.parametrize("name", ODD, ids=ascii)
-def test_an_odd_name_goes_through_unchanged(place: Place, name: str) -> None:
+def test_name_that_is_odd_passes_unchanged(place: Place, name: str) -> None:
     """The real Milvus takes none of these."""
     place.add(name, partitions=[name], aliases=[name + "!"])
     place.add("book")
@@ -500,7 +500,7 @@ def test_an_odd_name_goes_through_unchanged(place: Place, name: str) -> None:
 
 @on("real")
 @pytest.mark.parametrize("name", ["日本", "<b>", " "], ids=ascii)
-def test_a_name_that_milvus_can_not_hold_is_no_crash(place: Place, name: str) -> None:
+def test_name_that_milvus_cannot_hold_is_an_error(place: Place, name: str) -> None:
     for call in (place.gateway.collection, place.destroyer.release_collection):
         with pytest.raises(MilvusError):
             call(place.database, name)
@@ -547,7 +547,7 @@ with_ids = on("fake", "real")
 
 
 @on("fake", "real", V30)
-def test_a_rename_keeps_the_identity_and_the_id_leads_to_the_new_name(place: Place) -> None:
+def test_rename_keeps_the_identity_and_name_of_follows(place: Place) -> None:
     place.add("book", rows=2)
     before = place.gateway.collection(place.database, "book").identity
     place.destroyer.rename_collection(place.database, "book", "tome")
@@ -557,7 +557,7 @@ def test_a_rename_keeps_the_identity_and_the_id_leads_to_the_new_name(place: Pla
 
 
 @on("fake", "real", *NEWER)
-def test_the_id_of_what_is_gone_leads_nowhere(place: Place) -> None:
+def test_name_of_a_dropped_id_is_none(place: Place) -> None:
     place.add("book")
     identity = place.gateway.collection(place.database, "book").identity
     place.forget("book")
@@ -576,7 +576,7 @@ TAKEN = {
 
 
 @on("fake", "real", *NEWER)
-def test_a_name_that_is_taken_is_not_given_and_nothing_changes(place: Place) -> None:
+def test_rename_to_a_taken_name_is_refused(place: Place) -> None:
     place.add("book", aliases=["tome"])
     place.add("paper")
     for taken in ("paper", "tome"):
@@ -586,7 +586,7 @@ def test_a_name_that_is_taken_is_not_given_and_nothing_changes(place: Place) -> 
 
 
 @with_ids
-def test_what_is_not_there_is_not_renamed(place: Place) -> None:
+def test_rename_of_a_missing_collection_is_refused(place: Place) -> None:
     with pytest.raises(MilvusRejected):
         place.destroyer.rename_collection(place.database, "nothing", "tome")
 
@@ -595,7 +595,7 @@ every_unsafe_name = pytest.mark.parametrize("name", UNSAFE, ids=ascii)
 
 
 @every_unsafe_name
-def test_an_unsafe_name_never_reaches_milvus(milvus_server: MilvusServer, name: str) -> None:
+def test_unsafe_name_never_reaches_milvus(milvus_server: MilvusServer, name: str) -> None:
     with Relay(milvus_server.address) as relay, seeds_on(milvus_server) as seeds:
         through = MilvusServer(f"http://127.0.0.1:{relay.port}", milvus_server.token)
         place = served_place("real", through, seeds)
@@ -610,7 +610,7 @@ def test_an_unsafe_name_never_reaches_milvus(milvus_server: MilvusServer, name: 
 
 @every_unsafe_name
 @on("lite")
-def test_an_unsafe_name_never_leaves_its_folder(
+def test_unsafe_name_never_leaves_its_folder(
     place: Place, name: str, lite_server: MilvusServer
 ) -> None:
     """Milvus Lite takes names as paths: dropping a partition `..` takes its whole collection."""
@@ -626,7 +626,7 @@ def test_an_unsafe_name_never_leaves_its_folder(
 
 
 @every_unsafe_name
-def test_an_unsafe_name_never_reaches_the_fake_either(name: str) -> None:
+def test_unsafe_name_never_reaches_the_fake(name: str) -> None:
     place = fake_place()
     place.add("book", partitions=["novel"])
     reads_of(place, name)
@@ -639,7 +639,7 @@ def files_in(folder: str) -> dict[str, bytes]:
 
 
 @on("lite")
-def test_control_lite_does_take_names_as_paths(place: Place, lite_server: MilvusServer) -> None:
+def test_milvus_lite_takes_names_as_paths(place: Place, lite_server: MilvusServer) -> None:
     """Why unsafe names are stopped here: this takes the rows of a neighbour."""
     place.add("book")
     place.add("neighbour", rows=1)

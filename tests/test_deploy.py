@@ -57,7 +57,7 @@ def compose() -> dict[str, Any]:
 # --- names of variables ---------------------------------------------------------------------------
 
 
-def test_every_variable_that_is_set_exists() -> None:
+def test_variables_set_in_deploy_exist() -> None:
     units = re.findall(r"(?:^Environment=| )([A-Z_]+)=", COMMON.read_text(), re.M)
     example = re.findall(r"^([A-Z_]+)=", read("deploy/environment.example"), re.M)
     environments = [compose()["services"][name].get("environment", {}) for name in OURS]
@@ -67,7 +67,7 @@ def test_every_variable_that_is_set_exists() -> None:
     assert used - documented() == set()
 
 
-def test_secrets_are_files_everywhere() -> None:
+def test_secrets_in_deploy_are_files() -> None:
     secret = {name.removesuffix("_FILE") for name in documented() if name.endswith("_FILE")}
     secret &= {"SECRET_KEY", "AUDIT_KEY", "DATABASE_URL", "MILVUS_TOKEN", "OIDC_CLIENT_SECRET"}
     assert len(secret) == 5
@@ -85,7 +85,7 @@ def instructions() -> list[str]:
     return re.split(r"\n(?=[A-Z]+ )", re.sub(r"\\\n\s*", "", text).strip())
 
 
-def test_the_image_runs_as_nobody_in_particular_and_says_whether_it_lives() -> None:
+def test_image_runs_unprivileged_with_a_health_check() -> None:
     final = instructions()[-8:]
     assert "USER 10001:10001" in final
     assert any(line.startswith("HEALTHCHECK") and "/healthz" in line for line in final)
@@ -106,14 +106,14 @@ def defaults() -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
-def test_images_have_a_release_as_tag_and_a_variable_for_the_digest() -> None:
+def test_images_have_a_release_tag_and_a_digest_variable() -> None:
     assert set(defaults()) == {"BASE_IMAGE", "POSTGRES_IMAGE", "MILVUS_IMAGE"}
     used = [*defaults().values(), *(c["image"] for c in containers())]
     assert len(used) > 6
     assert [image for image in used if not re.search(r":v?\d+\.\d+[\w.-]*$", image)] == []
 
 
-def test_image_every_stage_begins_with_the_documented_argument() -> None:
+def test_image_stages_begin_with_the_documented_argument() -> None:
     lines = instructions()
     assert lines[0] == f"ARG BASE={defaults()['BASE_IMAGE']}"
     stages = [line for line in lines if line.startswith("FROM ")]
@@ -177,7 +177,7 @@ def test_digests_registry_without_an_answer_changes_nothing(answer: str, tmp_pat
     assert {path.name for path in tmp_path.glob(".env*")} == {".env"}
 
 
-def test_what_the_image_copies_is_not_ignored() -> None:
+def test_image_copies_exactly_what_is_not_ignored() -> None:
     copied = {line.split()[1] for line in instructions() if re.match(r"COPY (?!--)", line)}
     kept = set(re.findall(r"^!(.+)$", read(".dockerignore"), re.M))
     assert copied == kept
@@ -206,7 +206,7 @@ def test_production_is_installed_with_require_hashes(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["database", "milvus"])
-def test_compose_takes_capabilities_from_every_service(name: str) -> None:
+def test_compose_drops_all_capabilities(name: str) -> None:
     service = compose()["services"][name]
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
@@ -214,7 +214,7 @@ def test_compose_takes_capabilities_from_every_service(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_compose_gives_no_rights_away(name: str) -> None:
+def test_compose_services_are_unprivileged(name: str) -> None:
     service = compose()["services"][name]
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
@@ -224,7 +224,7 @@ def test_compose_gives_no_rights_away(name: str) -> None:
     assert [port for port in service.get("ports", ()) if not port.startswith("127.0.0.1:")] == []
 
 
-def test_compose_names_what_it_uses() -> None:
+def test_compose_defines_all_that_it_refers_to() -> None:
     whole = compose()
     for service in whole["services"].values():
         assert set(service.get("secrets", ())) <= set(whole["secrets"])
@@ -236,7 +236,7 @@ def test_compose_names_what_it_uses() -> None:
 # --- Kubernetes -----------------------------------------------------------------------------------
 
 
-def test_the_manifests_are_what_kubernetes_knows() -> None:
+def test_manifests_are_valid_kubernetes() -> None:
     checked = [m for m in objects() if m["kind"] != "Kustomization"]
     assert len(checked) > 10
     for made in checked:
@@ -249,7 +249,7 @@ def test_kustomization_names_every_file_but_the_secret() -> None:
     assert set(listed) == {path.name for path in MANIFESTS} - others
 
 
-def test_pods_have_no_rights() -> None:
+def test_pods_are_unprivileged() -> None:
     assert len(pods()) == 3
     for pod in pods():
         assert pod["automountServiceAccountToken"] is False
@@ -264,7 +264,7 @@ def test_pods_have_no_rights() -> None:
         assert container["resources"]["limits"]["memory"]
 
 
-def test_the_web_is_probed_and_never_gone() -> None:
+def test_web_deployment_has_probes_and_a_disruption_budget() -> None:
     (web,) = [m for m in of_kind("Deployment") if m["metadata"]["name"] == "milvus-admin-web"]
     (container,) = web["spec"]["template"]["spec"]["containers"]
     probes = {name: container[name]["httpGet"]["path"] for name in container if "Probe" in name}
@@ -277,7 +277,7 @@ def test_the_web_is_probed_and_never_gone() -> None:
     assert [budget["spec"]["minAvailable"] for budget in of_kind("PodDisruptionBudget")] == [1]
 
 
-def test_labels_find_the_pods() -> None:
+def test_labels_select_the_pods() -> None:
     labels = [made["spec"]["template"]["metadata"]["labels"] for made in of_kind("Deployment")]
     (service,) = of_kind("Service")
     assert sum(service["spec"]["selector"].items() <= each.items() for each in labels) == 1
@@ -287,7 +287,7 @@ def test_labels_find_the_pods() -> None:
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_every_secret_file_is_in_the_secret() -> None:
+def test_secret_holds_every_secret_file() -> None:
     (secret,) = of_kind("Secret")
     text = read("deploy/kubernetes/config.yaml")
     assert set(re.findall(r"/run/secrets/milvus-admin/([\w-]+)", text)) == set(secret["stringData"])
@@ -305,14 +305,14 @@ def unit(path: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
-def test_units_are_those_that_have_the_common_settings(path: Path) -> None:
+def test_units_only_add_to_the_common_settings(path: Path) -> None:
     assert path.name.startswith("milvus-admin-")
     (command,) = unit(path)["ExecStart"]
     assert command.startswith("/opt/milvus-admin/.venv/bin/")
     assert not {"User", "ProtectSystem", "CapabilityBoundingSet"} & set(unit(path))
 
 
-def test_units_have_no_rights() -> None:
+def test_units_are_unprivileged() -> None:
     common = unit(COMMON)
     assert common["User"] == ["milvus-admin"]
     assert common["ProtectSystem"] == ["strict"]
@@ -326,7 +326,7 @@ def test_units_have_no_rights() -> None:
 # --- what they run --------------------------------------------------------------------------------
 
 
-def test_commands_that_are_run_exist() -> None:
+def test_commands_in_deploy_exist() -> None:
     texts = [*UNITS, DEPLOY / "compose.yaml", *MANIFESTS]
     named = [re.findall(r"manage\.py[, ]+(\w+)", path.read_text()) for path in texts]
     ours = {path.stem for path in ROOT.glob("collections_app/management/commands/*.py")}

@@ -34,7 +34,7 @@ def made(page: Path) -> list[list[str]]:
 
 
 @PAGES
-def test_targets_of_make_exist_and_take_what_they_are_given(document: Path) -> None:
+def test_make_targets_in_docs_exist_with_their_variables(document: Path) -> None:
     makefile = read("Makefile")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
     for target, *words in made(document):
@@ -80,7 +80,7 @@ def managed(code: str) -> list[str]:
 
 
 @PAGES
-def test_commands_exist_and_have_the_options_that_are_named(document: Path) -> None:
+def test_commands_in_docs_exist_with_their_options(document: Path) -> None:
     for words in filter(None, map(managed, in_code(document))):
         options = options_of(parser_of(words[0]), words[1:])
         named = [word.partition("=")[0] for word in words[1:] if word.startswith("-")]
@@ -88,7 +88,7 @@ def test_commands_exist_and_have_the_options_that_are_named(document: Path) -> N
 
 
 @PAGES
-def test_whole_commands_are_understood(document: Path) -> None:
+def test_commands_in_shell_blocks_are_parsed(document: Path) -> None:
     """Those of the shell blocks. ID stands for the id of an operation."""
     for words in filter(None, map(managed, commands(document))):
         given = [EXAMPLE_ID if word == "ID" else word for word in words[1:]]
@@ -101,13 +101,13 @@ def test_whole_commands_are_understood(document: Path) -> None:
 
 
 @PAGES
-def test_what_is_typed_into_a_shell_of_ours_is_python(document: Path) -> None:
+def test_shell_commands_in_docs_are_python(document: Path) -> None:
     for words in map(managed, in_code(document)):
         if words[:1] == ["shell"]:
             ast.parse(words[words.index("-c") + 1])
 
 
-def test_there_are_commands_to_look_at() -> None:
+def test_commands_are_all_in_docs() -> None:
     named = {words[0] for page in DOCS for words in map(managed, in_code(page)) if words}
     places = ("collections_app", "milvusadmin/doctor")
     ours = {p.stem for place in places for p in ROOT.glob(f"{place}/management/commands/[a-z]*.py")}
@@ -149,7 +149,7 @@ def documented() -> set[str]:
 
 
 @PAGES
-def test_variables_that_are_named_are_in_the_configuration_page(document: Path) -> None:
+def test_variables_in_docs_are_on_the_configuration_page(document: Path) -> None:
     known = documented() | ELSEWHERE
     makefile = read("Makefile")
     unknown = {
@@ -167,7 +167,7 @@ def test_variables_that_are_named_are_in_the_configuration_page(document: Path) 
 
 
 @pytest.mark.parametrize("block", blocks("sh", "bash"), ids=str)
-def test_shell_is_shell(block: Block) -> None:
+def test_shell_blocks_parse(block: Block) -> None:
     checked = subprocess.run(
         ["bash", "-n"], input=block.text, capture_output=True, text=True, check=False
     )
@@ -175,12 +175,12 @@ def test_shell_is_shell(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_python_is_python(block: Block) -> None:
+def test_python_blocks_parse(block: Block) -> None:
     ast.parse(block.text)
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
-def test_json_is_json(block: Block) -> None:
+def test_json_blocks_parse(block: Block) -> None:
     json.loads(block.text)
 
 
@@ -203,7 +203,7 @@ def with_files(text: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=str)
-def test_toml_is_toml_and_ours_is_taken(
+def test_toml_blocks_parse_and_load(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MILVUS_URI", "http://127.0.0.1:19530")
@@ -215,12 +215,12 @@ def test_toml_is_toml_and_ours_is_taken(
         assert len(loaded.access) == len(document.get("access", []))
 
 
-def test_a_script_is_cut_into_commands() -> None:
+def test_statements_split_a_script_into_commands() -> None:
     script = "a 'b;\nc' \"d # e\" # it's f\n# g\nh \\\n i && j | k > l; m\n"
     assert statements(script) == ["a 'b;\nc' \"d # e\"", "h   i", "j", "k > l", "m"]
 
 
-def test_there_are_blocks_to_look_at() -> None:
+def test_blocks_of_each_language_exist() -> None:
     assert len(blocks("sh")) > 10
     assert len([block for block in blocks("toml") if whole(block.text)]) >= 2
     assert len(blocks("python")) >= 1

@@ -26,13 +26,13 @@ def test_anchors_lead_to_a_heading(document: Path) -> None:
     assert missing == []
 
 
-def test_there_are_links_and_anchors_to_look_at() -> None:
+def test_links_and_anchors_exist() -> None:
     all_of_them = [target for page in DOCS for target in links(page)]
     assert len(all_of_them) > 50
     assert sum("#" in target for target in all_of_them) > 10
 
 
-def test_the_readme_leads_to_every_page_with_a_phrase_about_it() -> None:
+def test_readme_links_every_page_with_a_phrase() -> None:
     _, _, index = read("README.md").partition("## Read on\n")
     for page in DOCS:
         name = str(page.relative_to(ROOT))
@@ -42,7 +42,7 @@ def test_the_readme_leads_to_every_page_with_a_phrase_about_it() -> None:
 
 
 @PAGES
-def test_a_page_has_one_title_and_no_loose_ends(document: Path) -> None:
+def test_pages_have_one_title_and_no_todo(document: Path) -> None:
     lines = prose(document).splitlines()
     assert [line for line in lines if line.startswith("# ")] == lines[:1]
     assert [line for line in lines if "TODO" in line or "FIXME" in line] == []
@@ -58,6 +58,6 @@ def test_a_page_has_one_title_and_no_loose_ends(document: Path) -> None:
         ("0.1.0 – unreleased", "010--unreleased"),
     ],
 )
-def test_an_anchor_is_made_as_github_makes_it(tmp_path: Path, heading: str, anchor: str) -> None:
+def test_anchors_are_those_of_github(tmp_path: Path, heading: str, anchor: str) -> None:
     (tmp_path / "page.md").write_text(f"# Page\n\n## {heading}\n\n## {heading}\n")
     assert anchors(tmp_path / "page.md") == {"page", anchor, f"{anchor}-1"}

@@ -10,7 +10,7 @@ from tests.documents import DOCS, ROOT, read
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
-def test_files_that_are_named_exist(document: Path) -> None:
+def test_files_named_in_docs_exist(document: Path) -> None:
     named = re.findall(
         r"`((?:collections_app|milvusadmin|tests|deploy|docs)/[\w./-]+)`", document.read_text()
     )
@@ -28,7 +28,7 @@ def test_tests_that_hold_a_promise_exist(document: str, many: int) -> None:
     assert missing == []
 
 
-def test_the_newest_section_of_the_change_log_is_this_version_or_the_next() -> None:
+def test_change_log_begins_with_this_or_the_next_version() -> None:
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
     sections = re.findall(r"^## (\S+) – (.+)$", read("CHANGELOG.md"), re.M)
     following = [name for name, date in sections if date == "unreleased"]
@@ -36,7 +36,7 @@ def test_the_newest_section_of_the_change_log_is_this_version_or_the_next() -> N
     assert version in {sections[0][0], sections[len(following)][0] if sections[1:] else version}
 
 
-def test_the_runbook_knows_where_to_go_for_every_alert() -> None:
+def test_runbook_covers_every_alert() -> None:
     alerts = re.findall(r"alert: (\w+)", read("deploy/monitoring/rules.yaml"))
     assert len(alerts) > 10
     _, _, first = read("docs/operations.md").partition("\n| you see | go to |\n")

@@ -117,7 +117,7 @@ def test_outcomes_and_verbs_of_operations_are_in_the_glossary() -> None:
 
 
 @pytest.mark.parametrize("taboo", TABOOS)
-def test_taboo_of_the_glossary_is_written_nowhere(taboo: str) -> None:
+def test_taboos_of_the_glossary_are_written_nowhere(taboo: str) -> None:
     pattern = re.compile(rf"\b{re.escape(taboo)}\b")
     pages = {page: LINK_TARGET.sub("]", INLINE.sub("", prose(page))) for page in PAGES}
     texts = {page: normalised(text) for page, text in pages.items()}
@@ -127,13 +127,13 @@ def test_taboo_of_the_glossary_is_written_nowhere(taboo: str) -> None:
     ] == []
 
 
-def test_a_term_is_listed_once_and_is_no_taboo() -> None:
+def test_terms_are_listed_once_and_are_no_taboos() -> None:
     terms = [term for row in GLOSSARY for term in row.terms]
     assert sorted({term for term in terms if terms.count(term) > 1}) == []
     assert sorted(set(terms) & set(TABOOS)) == []
 
 
-def test_the_reader_of_templates_reads_all_forms(tmp_path: Path) -> None:
+def test_reader_of_templates_reads_all_forms(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(
         '<th scope="col"><span class="hidden">Rows</span> ↑</th><dt>Known as</dt>'

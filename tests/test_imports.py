@@ -54,12 +54,12 @@ def under(package: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", under(f"{APP}.web"))
-def test_a_page_never_takes_the_destroyer(module: str) -> None:
+def test_page_modules_never_use_the_destroyer(module: str) -> None:
     attributes = {n.attr for n in ast.walk(OURS[module]) if isinstance(n, ast.Attribute)}
     assert "destroyer" not in attributes
 
 
-def test_only_destroy_sends_what_destroys() -> None:
+def test_destroy_alone_sends_destructive_requests() -> None:
     """Neither by the name of the call nor by its message."""
     names = DESTROYING | {f"{rpc}Request" for rpc in DESTROYING}
     found = {module: words_in(module) & names for module in OURS}
@@ -73,7 +73,7 @@ def words_in(module: str) -> set[str]:
     return strings | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
 
 
-def test_only_operations_call_the_destroyer() -> None:
+def test_operations_alone_call_the_destroyer() -> None:
     """`snippets` makes text, in functions of the same names."""
     acts = {name for name in vars(Destroyer) if not name.startswith("_")}
     assert len(acts) >= 5
@@ -90,7 +90,7 @@ def test_only_operations_call_the_destroyer() -> None:
 MAKING = ("create_", "load_", "insert", "upsert", "drop_database")
 
 
-def test_only_scratch_and_the_demo_create_something() -> None:
+def test_scratch_and_the_demo_alone_create_something() -> None:
     """By pymilvus' own methods. The names that scratch takes are those of rehearsals only.
 
     After a restore two operations put back what was there before: an alias, and the load state.

@@ -69,7 +69,7 @@ def test_proxy_forwards_both_ways(proxy: FaultProxy) -> None:
         assert said(client, b"two") == b"two"
 
 
-def test_proxy_cut_resets_what_is_open_and_serves_what_comes(proxy: FaultProxy) -> None:
+def test_proxy_cut_resets_open_and_serves_new_connections(proxy: FaultProxy) -> None:
     with connect(proxy) as client:
         assert said(client, b"before") == b"before"
         proxy.cut()
@@ -79,7 +79,7 @@ def test_proxy_cut_resets_what_is_open_and_serves_what_comes(proxy: FaultProxy) 
         assert said(client, b"after") == b"after"
 
 
-def test_proxy_refuses_and_comes_back_on_its_port(proxy: FaultProxy) -> None:
+def test_proxy_refusing_resets_and_returns_on_its_port(proxy: FaultProxy) -> None:
     with connect(proxy) as client:
         assert said(client, b"before") == b"before"
         proxy.refuse()
@@ -92,7 +92,7 @@ def test_proxy_refuses_and_comes_back_on_its_port(proxy: FaultProxy) -> None:
         assert said(client, b"after") == b"after"
 
 
-def test_proxy_stall_freezes_old_and_new_and_then_delivers(proxy: FaultProxy) -> None:
+def test_proxy_stall_freezes_connections_and_then_delivers(proxy: FaultProxy) -> None:
     with connect(proxy) as old:
         assert said(old, b"before") == b"before"
         proxy.stall()
@@ -107,7 +107,7 @@ def test_proxy_stall_freezes_old_and_new_and_then_delivers(proxy: FaultProxy) ->
                 assert client.recv(1000) == b"held"
 
 
-def test_proxy_delays(proxy: FaultProxy) -> None:
+def test_proxy_delay_slows_both_ways(proxy: FaultProxy) -> None:
     proxy.delay = 0.2
     with connect(proxy) as client:
         start = time.monotonic()
@@ -141,7 +141,7 @@ def test_relay_passes_errors_back_unchanged(chain: Chain) -> None:
     assert "auth check failure" in cause.details()
 
 
-def test_relay_answers_in_milvus_place_until_told_to_forward(chain: Chain) -> None:
+def test_relay_answers_for_milvus_until_told_to_forward(chain: Chain) -> None:
     canned = pb.ShowCollectionsResponse(collection_names=["canned"])
     chain.relay.answer("ShowCollections", lambda request: canned.SerializeToString())
     assert list(show_collections(chain).collection_names) == ["canned"]
@@ -156,9 +156,7 @@ def test_relay_answers_in_milvus_place_until_told_to_forward(chain: Chain) -> No
     assert "canned" not in show_collections(chain).collection_names
 
 
-def test_relay_hooks_run_once_and_around_the_real_call(
-    chain: Chain, make_collection: Seeds
-) -> None:
+def test_relay_hooks_run_once_around_the_real_call(chain: Chain, make_collection: Seeds) -> None:
     name = make_collection()
     seen: list[bool] = []
     look = lambda: seen.append(make_collection.exists(name))  # noqa: E731
@@ -185,7 +183,7 @@ def test_relay_forwards_nothing_after_the_deadline(chain: Chain, make_collection
 # --- Milvus -------------------------------------------------------------------------------------
 
 
-def test_seeds_make_what_was_asked_and_leave_nothing(milvus_server: MilvusServer) -> None:
+def test_seeds_make_their_objects_and_remove_them(milvus_server: MilvusServer) -> None:
     with seeds_on(milvus_server) as seeds:
         database = seeds.database()
         name = seeds(
@@ -205,7 +203,7 @@ def test_seeds_make_what_was_asked_and_leave_nothing(milvus_server: MilvusServer
     assert not milvus_server.client().has_collection(keyed)
 
 
-def test_authorization_is_on(milvus_server: MilvusServer) -> None:
+def test_milvus_of_the_tests_requires_authorization(milvus_server: MilvusServer) -> None:
     """The denied cases of other tests mean nothing without it."""
     with grpc.insecure_channel(milvus_server.address) as channel:
         stub = milvus_pb2_grpc.MilvusServiceStub(channel)
@@ -214,17 +212,17 @@ def test_authorization_is_on(milvus_server: MilvusServer) -> None:
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_a_taken_port_is_said_clearly(echo: int) -> None:
+def test_require_free_names_a_taken_port(echo: int) -> None:
     with pytest.raises(NoMilvus, match=f"Port {echo} is taken.*MILVUS_TEST_URI"):
         require_free(echo)
 
 
-def test_waiting_for_nobody_ends_with_the_reason() -> None:
+def test_wait_until_it_answers_ends_with_the_reason() -> None:
     problem = wait_until_it_answers(MilvusServer("http://127.0.0.1:1"), 0.5)
     assert "UNAVAILABLE" in problem
 
 
-def test_lite_is_fresh_and_takes_seeds(
+def test_lite_server_is_fresh_and_takes_seeds(
     lite_server: MilvusServer, collections_on: Callable[[MilvusServer], Seeds]
 ) -> None:
     assert lite_server.client().list_collections() == []
@@ -232,7 +230,7 @@ def test_lite_is_fresh_and_takes_seeds(
     assert lite_server.client().list_collections() == [name]
 
 
-def test_lite_goes_with_its_test(lite_uri: str, unique: Callable[..., str]) -> None:
+def test_lite_uri_is_new_for_each_test(lite_uri: str, unique: Callable[..., str]) -> None:
     assert MilvusServer(lite_uri, "").client().list_collections() == []
     assert unique("x") != unique("x")
 
@@ -242,7 +240,7 @@ def test_lite_goes_with_its_test(lite_uri: str, unique: Callable[..., str]) -> N
 
 @pytest.mark.both_databases
 @pytest.mark.django_db
-def test_the_database_is_the_one_asked_for() -> None:
+def test_test_database_is_the_one_asked_for() -> None:
     wanted = os.environ.get("TEST_DATABASE") or (
         "postgresql" if os.environ.get("PGHOST") else "sqlite"
     )
@@ -252,7 +250,7 @@ def test_the_database_is_the_one_asked_for() -> None:
 @pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("turn", [1, 2])
-def test_audit_triggers_guard_each_test_and_let_the_tables_be_emptied(turn: int) -> None:
+def test_audit_triggers_guard_each_test_and_permit_emptying(turn: int) -> None:
     """The second turn finds the first one's event gone, and the triggers there again."""
     from django.utils import timezone
 

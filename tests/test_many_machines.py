@@ -54,7 +54,7 @@ def sent(
     )
 
 
-def test_a_visit_may_be_spread_over_both(machines: Machines) -> None:
+def test_session_is_shared_by_two_machines(machines: Machines) -> None:
     one, other = machines
     browser = requests.Session()
     form = browser.get(at(one, "/sign-in/"), timeout=30)
@@ -69,7 +69,7 @@ def test_a_visit_may_be_spread_over_both(machines: Machines) -> None:
     assert answer.headers["Location"].startswith("/sign-in/")
 
 
-def test_wrong_passwords_are_counted_together(machines: Machines) -> None:
+def test_wrong_passwords_are_counted_across_machines(machines: Machines) -> None:
     one, other = machines
     browser = requests.Session()
     found = []
@@ -86,7 +86,7 @@ def provider() -> Iterator[Provider]:
         yield made
 
 
-def test_the_provider_may_lead_back_to_the_other(provider: Provider, tmp_path: Path) -> None:
+def test_provider_may_lead_back_to_the_other_machine(provider: Provider, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
     variables = {
         "SIGN_IN": "oidc",

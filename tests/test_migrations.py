@@ -38,7 +38,7 @@ def ours() -> Iterator[tuple[str, migrations.Migration]]:
 
 
 @pytest.mark.parametrize(("name", "migration"), sorted(ours(), key=lambda one: one[0]), ids=str)
-def test_the_version_before_can_work_beside_it(name: str, migration: Any) -> None:
+def test_migration_keeps_the_version_before_working(name: str, migration: Any) -> None:
     assert name in SECOND_STEPS or breaking(migration.operations) == []
 
 
@@ -57,11 +57,11 @@ BREAKING: list[Operation] = [
 
 
 @pytest.mark.parametrize("operation", BREAKING, ids=lambda operation: operation.describe())
-def test_what_would_break_it_is_noticed(operation: Operation) -> None:
+def test_breaking_migration_is_noticed(operation: Operation) -> None:
     assert breaking([operation]) == [operation.describe()]
 
 
 @pytest.mark.parametrize("more", [{"null": True}, {"db_default": ""}], ids=str)
-def test_a_column_that_an_old_insert_can_leave_out_is_fine(more: dict[str, Any]) -> None:
+def test_column_that_an_old_insert_leaves_out_is_no_break(more: dict[str, Any]) -> None:
     field = models.CharField(max_length=9, **more)
     assert breaking([migrations.AddField("auditevent", "word", field)]) == []

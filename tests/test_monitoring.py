@@ -58,7 +58,7 @@ QUERIES = {name: rule["expr"] for name, rule in rules().items()} | panels()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_documentation_has_every_metric_with_its_labels(
+def test_metrics_documented_are_those_exposed_with_labels(
     use_cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "database", CachedProbe(metrics._families, ttl=0, timeout=10))
@@ -84,7 +84,7 @@ def _whole(name: str) -> str:
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=list(QUERIES))
-def test_a_query_asks_for_what_there_is(query: str) -> None:
+def test_query_uses_metrics_and_labels_that_exist(query: str) -> None:
     known = documented()
     names = [_whole(name) for name in NAME.findall(query)] or ["up"]
     assert set(names) <= known.keys() | {"up"}
@@ -100,7 +100,7 @@ def selectors(query: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=list(QUERIES))
-def test_a_query_asks_for_values_that_there_are(query: str) -> None:
+def test_query_uses_label_values_that_exist(query: str) -> None:
     known = {
         "view": {str(name) for name in get_resolver().reverse_dict} | {"static", "none"},
         "task": {
@@ -119,7 +119,7 @@ def test_a_query_asks_for_values_that_there_are(query: str) -> None:
             assert set(values.split("|")) <= known[label], label
 
 
-def test_every_alert_is_documented_and_every_documented_one_exists() -> None:
+def test_alerts_documented_are_those_of_the_rules() -> None:
     rows = re.findall(r"^\| `(MilvusAdmin\w+)` \|", read("docs/monitoring.md"), re.M)
     assert set(rows) == rules().keys()
 
@@ -138,12 +138,12 @@ def promtool(*arguments: str) -> str:
     return done.stdout
 
 
-def test_promtool_takes_the_rules_and_their_tests_pass() -> None:
+def test_promtool_accepts_the_rules_and_their_tests() -> None:
     assert f"{len(rules())} rules found" in promtool("check", "rules", str(RULES))
     promtool("test", "rules", str(FOLDER / "rules.test.yaml"))
 
 
-def test_promtool_takes_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+def test_promtool_accepts_the_queries_of_the_dashboard(tmp_path: Path) -> None:
     made = [
         {"record": f"panel:{number}", "expr": query.replace("$job", "milvus-admin")}
         for number, query in enumerate(panels().values())

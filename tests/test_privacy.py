@@ -29,7 +29,7 @@ def tables() -> set[str]:
     return {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
 
 
-def test_every_table_is_named_or_knows_nobody() -> None:
+def test_tables_with_personal_data_are_named() -> None:
     links_only = {table for table in tables() if table.startswith("auth_") and table.count("_") > 1}
     rest = tables() - NOBODY - UNUSED - links_only
     assert rest >= {"auth_user", "django_session", "sso_signin", "collections_app_auditevent"}
@@ -37,7 +37,7 @@ def test_every_table_is_named_or_knows_nobody() -> None:
 
 
 @pytest.mark.parametrize(("part", "kind"), [("actor", Actor), ("origin", Origin)])
-def test_every_part_of_an_event_that_is_about_a_person_is_named(part: str, kind: type) -> None:
+def test_event_parts_about_a_person_are_named(part: str, kind: type) -> None:
     names = {field.name for field in fields(kind)} - {"stale"}  # which is not kept
     assert [name for name in sorted(names) if f"`{part}.{name}`" not in PAGE] == []
 

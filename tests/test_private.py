@@ -21,7 +21,7 @@ def mode(path: Path) -> str:
     return f"{path.stat().st_mode & 0o777:o}"
 
 
-def test_migrate_by_hand_with_a_loose_umask_makes_a_private_database(tmp_path: Path) -> None:
+def test_migrate_with_a_loose_umask_makes_a_private_database(tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(tmp_path),
@@ -60,7 +60,7 @@ def app() -> Iterator[App]:
         yield made
 
 
-def test_refused_posts_while_the_log_is_held_leave_room_for_reading(app: App) -> None:
+def test_refused_posts_with_the_log_held_leave_room_for_reading(app: App) -> None:
     cookie = (("Cookie", f"session={local_session(app, 'vera', 'viewer')}; csrf={'c' * 32}"),)
     form = (*cookie, ("X-CSRFToken", "c" * 32), ("Content-Length", "0"))
     url = "/clusters/main/drop-collection/?database=default&collection=books"

@@ -35,7 +35,7 @@ def provider(shared: Provider) -> Iterator[Provider]:
 # --- signing in ---------------------------------------------------------------------------------
 
 
-def test_who_it_is_stands_in_the_id_token_and_in_userinfo(provider: Provider) -> None:
+def test_id_token_and_userinfo_say_who_it_is(provider: Provider) -> None:
     ada = Application(provider)
     tokens = ada.sign_in()
     claims, info = opened(provider, tokens["id_token"]), ada.userinfo(tokens)
@@ -49,7 +49,9 @@ def test_who_it_is_stands_in_the_id_token_and_in_userinfo(provider: Provider) ->
 @pytest.mark.parametrize(
     ("name", "groups"), [("vera", ["ml-readers"]), ("aldo", ["audit"]), ("ada", ["ml-platform"])]
 )
-def test_three_people_are_there(name: str, groups: list[str], provider: Provider) -> None:
+def test_provider_people_have_their_groups(
+    name: str, groups: list[str], provider: Provider
+) -> None:
     tokens = Application(provider).sign_in(name)
     assert opened(provider, tokens["id_token"])["groups"] == groups
 
@@ -59,7 +61,7 @@ def test_groups_need_their_scope(provider: Provider) -> None:
     assert "groups" not in opened(provider, tokens["id_token"])
 
 
-def test_userinfo_may_differ_and_a_claim_may_be_missing(provider: Provider) -> None:
+def test_userinfo_may_differ_from_the_id_token(provider: Provider) -> None:
     provider.change("mia", display="Mia", groups=None, userinfo={"groups": ["late"]})
     mia = Application(provider)
     tokens = mia.sign_in("mia")
@@ -67,26 +69,26 @@ def test_userinfo_may_differ_and_a_claim_may_be_missing(provider: Provider) -> N
     assert mia.userinfo(tokens)["groups"] == ["late"]
 
 
-def test_a_wrong_verifier_is_refused(provider: Provider) -> None:
+def test_code_with_a_wrong_verifier_is_refused(provider: Provider) -> None:
     ada = Application(provider)
     code = ada.authorize()["code"]
     assert ada.exchange(code, secrets.token_urlsafe(48))["error"] == "invalid_grant"
 
 
-def test_pkce_is_required(provider: Provider) -> None:
+def test_authorization_without_pkce_is_refused(provider: Provider) -> None:
     back = Application(provider).authorize(code_challenge=None, code_challenge_method=None)
     assert back["error"] == "invalid_request"
     assert "PKCE" in back["error_description"]
 
 
-def test_a_code_works_once(provider: Provider) -> None:
+def test_code_works_once(provider: Provider) -> None:
     ada = Application(provider)
     code = ada.authorize()["code"]
     assert "id_token" in ada.exchange(code, ada.verifier)
     assert ada.exchange(code, ada.verifier)["error"] == "invalid_grant"
 
 
-def test_a_wrong_secret_is_refused(provider: Provider) -> None:
+def test_client_with_a_wrong_secret_is_refused(provider: Provider) -> None:
     ada = Application(provider)
     code = ada.authorize()["code"]
     ada.provider = Provider(provider.folder, (), port=provider.port, client_secret="not it")
@@ -94,19 +96,19 @@ def test_a_wrong_secret_is_refused(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("address", [f"{OURS}/elsewhere/", "http://example.com/oidc/callback/"])
-def test_redirects_lead_to_our_callback_only(address: str, provider: Provider) -> None:
+def test_redirect_to_another_address_is_refused(address: str, provider: Provider) -> None:
     with pytest.raises(AssertionError, match="redirect_uri"):
         Application(provider).authorize(redirect_uri=address)
 
 
-def test_cancelling_comes_back_as_an_error(provider: Provider) -> None:
+def test_sign_in_cancelled_is_an_error(provider: Provider) -> None:
     assert Application(provider).authorize("")["error"] == "access_denied"
 
 
 # --- signing in again ---------------------------------------------------------------------------
 
 
-def test_a_session_is_remembered_and_prompt_none_asks_nobody(provider: Provider) -> None:
+def test_provider_session_with_prompt_none_asks_nobody(provider: Provider) -> None:
     ada = Application(provider)
     assert ada.authorize("ada", prompt="none")["error"] == "login_required"
     first = opened(provider, ada.sign_in()["id_token"])
@@ -115,7 +117,7 @@ def test_a_session_is_remembered_and_prompt_none_asks_nobody(provider: Provider)
 
 
 @pytest.mark.parametrize("asked", [{"prompt": "login"}, {"max_age": 0}], ids=str)
-def test_asking_again_gives_a_fresh_auth_time(asked: Claims, provider: Provider) -> None:
+def test_prompt_login_and_max_age_give_a_fresh_auth_time(asked: Claims, provider: Provider) -> None:
     ada = Application(provider)
     first = opened(provider, ada.sign_in()["id_token"])
     wait_past(first["auth_time"])
@@ -138,7 +140,7 @@ def wait_past(second: int) -> None:
         time.sleep(0.05)
 
 
-def test_somebody_else_may_answer_when_asked_again(provider: Provider) -> None:
+def test_prompt_login_may_be_answered_by_another_user(provider: Provider) -> None:
     browser = requests.Session()
     Application(provider, browser).sign_in("ada")
     tokens = Application(provider, browser).sign_in("vera", prompt="login")
@@ -148,7 +150,7 @@ def test_somebody_else_may_answer_when_asked_again(provider: Provider) -> None:
 # --- while the session lasts ----------------------------------------------------------------------
 
 
-def test_refreshing_shows_changed_groups(provider: Provider) -> None:
+def test_refresh_shows_changed_groups(provider: Provider) -> None:
     ada = Application(provider)
     tokens = ada.sign_in()
     provider.change("ada", groups=[], display="Ada O.")
@@ -157,7 +159,7 @@ def test_refreshing_shows_changed_groups(provider: Provider) -> None:
         assert (said["name"], said["groups"]) == ("Ada O.", [])
 
 
-def test_a_refresh_token_works_once_and_its_theft_ends_all(provider: Provider) -> None:
+def test_refresh_token_used_twice_ends_all(provider: Provider) -> None:
     ada = Application(provider)
     tokens = ada.sign_in()
     fresh = ada.refresh(tokens)
@@ -166,7 +168,7 @@ def test_a_refresh_token_works_once_and_its_theft_ends_all(provider: Provider) -
     assert ada.refresh(fresh)["error"] == "invalid_grant"
 
 
-def test_who_was_removed_is_refused_and_asked_who_they_are(provider: Provider) -> None:
+def test_user_removed_is_refused_and_asked_again(provider: Provider) -> None:
     provider.change("tom", groups=["ml-platform"], display="Tom")
     tom = Application(provider)
     tokens = tom.sign_in("tom")
@@ -187,7 +189,7 @@ def test_refresh_tokens_can_be_withheld(provider: Provider) -> None:
 # --- signing out ----------------------------------------------------------------------------------
 
 
-def test_signing_out_leads_back_and_forgets(provider: Provider) -> None:
+def test_end_session_leads_back_and_ends_the_session(provider: Provider) -> None:
     ada = Application(provider)
     tokens = ada.sign_in()
     back = f"{OURS}/signed-out/"
@@ -230,7 +232,7 @@ def listener(provider: Provider) -> Iterator[Listener]:
     provider.send_logouts_to(OURS)
 
 
-def test_ending_sessions_sends_a_logout_token(provider: Provider, listener: Listener) -> None:
+def test_end_sessions_sends_a_logout_token(provider: Provider, listener: Listener) -> None:
     provider.end_sessions("ada")  # those of other tests
     listener.received.clear()
     ada, vera = Application(provider), Application(provider)
@@ -251,7 +253,7 @@ def test_ending_sessions_sends_a_logout_token(provider: Provider, listener: List
 # --- when it does not answer ----------------------------------------------------------------------
 
 
-def test_a_restart_keeps_key_people_and_sessions(provider: Provider) -> None:
+def test_provider_restarted_keeps_key_people_and_sessions(provider: Provider) -> None:
     ada = Application(provider)
     tokens = ada.sign_in()
     provider.change("ada", groups=["other"])
@@ -264,7 +266,7 @@ def test_a_restart_keeps_key_people_and_sessions(provider: Provider) -> None:
     assert "code" in ada.authorize("nobody", prompt="none")
 
 
-def test_stalling_holds_every_answer_until_it_ends(provider: Provider) -> None:
+def test_provider_stalled_holds_every_answer_until_it_ends(provider: Provider) -> None:
     discovery = f"{provider.issuer}/.well-known/openid-configuration"
     provider.stall(60)
     with pytest.raises(requests.Timeout):
@@ -279,7 +281,7 @@ def test_stalling_holds_every_answer_until_it_ends(provider: Provider) -> None:
     assert [answer.status_code for answer in answers] == [200]
 
 
-def test_one_that_can_not_start_says_why(provider: Provider) -> None:
+def test_provider_that_cannot_start_says_why(provider: Provider) -> None:
     second = Provider(provider.folder, (OURS,), port=provider.port)
     with pytest.raises(NoProvider, match="EADDRINUSE"):
         second.start()
@@ -288,7 +290,7 @@ def test_one_that_can_not_start_says_why(provider: Provider) -> None:
 # --- what it shows, and what it is without tests --------------------------------------------------
 
 
-def test_its_pages_say_what_they_are_and_load_nothing(provider: Provider) -> None:
+def test_provider_pages_say_what_they_are_and_load_nothing(provider: Provider) -> None:
     asked = {"client_id": provider.client_id, "redirect_uri": CALLBACK, "scope": "openid"}
     more = {"response_type": "code", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
     page = requests.get(f"{provider.issuer}/auth", params=asked | more, timeout=5)
@@ -303,7 +305,7 @@ def test_its_pages_say_what_they_are_and_load_nothing(provider: Provider) -> Non
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_names_are_shown_as_text(provider: Provider) -> None:
+def test_provider_shows_names_as_text(provider: Provider) -> None:
     provider.change("eve", display="<script>alert(1)</script>", groups=['"><b>'])
     with pytest.raises(AssertionError) as shown:
         Application(provider).authorize("somebody unknown")
@@ -321,7 +323,7 @@ class Strict(Provider):
         return {key: value for key, value in given.items() if key not in switches}
 
 
-def test_without_the_switches_there_are_no_hooks_and_no_other_addresses(
+def test_provider_without_its_switches_has_no_test_addresses(
     provider: Provider,
 ) -> None:
     other = Strict(provider.folder, (OURS,))

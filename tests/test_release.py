@@ -65,7 +65,7 @@ def state(run: Run) -> str:
     return tree + run("git", "rev-parse", "HEAD").stdout
 
 
-def test_it_dates_the_section_sets_the_version_commits_and_tags(run: Run, tmp_path: Path) -> None:
+def test_release_dates_the_section_commits_and_tags(run: Run, tmp_path: Path) -> None:
     made = release(run, "0.2.0")
     assert made.returncode == 0, made.stderr
     today = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -78,7 +78,7 @@ def test_it_dates_the_section_sets_the_version_commits_and_tags(run: Run, tmp_pa
     assert run("git", "rev-parse", "v0.2.0^{commit}").stdout == state(run).split("\n")[-2] + "\n"
 
 
-def test_the_tag_is_annotated_with_the_section_which_is_printed_too(run: Run) -> None:
+def test_release_tag_is_annotated_with_the_printed_section(run: Run) -> None:
     printed = release(run, "0.2.0").stdout
     section = CHANGES.split("unreleased")[1].split("## 0.1.0", maxsplit=1)[0].strip()
     assert run("git", "cat-file", "-t", "v0.2.0").stdout == "tag\n"
@@ -143,7 +143,7 @@ def detached(run: Run, clone: Path) -> None:
         (detached, "No branch is checked out"),
     ],
 )
-def test_it_refuses_and_changes_nothing(
+def test_release_in_a_wrong_state_is_refused(
     run: Run, tmp_path: Path, spoil: Callable[[Run, Path], None], said: str
 ) -> None:
     spoil(run, tmp_path / "clone")
@@ -155,7 +155,7 @@ def test_it_refuses_and_changes_nothing(
 
 
 @pytest.mark.parametrize("version", ["", "0.2", "v0.2.0", "0.2.0-rc1", "0.02.0", "; touch x"])
-def test_what_is_no_version_is_refused(run: Run, version: str) -> None:
+def test_release_without_a_version_is_refused(run: Run, version: str) -> None:
     before = state(run)
     made = release(run, version)
     assert made.returncode != 0

@@ -34,9 +34,7 @@ def seen(filters: dict[str, Any]) -> int:
     ("name", "part", "count"),
     [(*pair, 1) for pair in FOUND] + [(*pair, 0) for pair in NOT_FOUND],
 )
-def test_filtered_person_and_object_are_found_whatever_the_case(
-    name: str, part: str, count: int
-) -> None:
+def test_audit_filter_ignores_case_on_both_databases(name: str, part: str, count: int) -> None:
     log.write(named(name, caller=caller(name)))
     assert seen({"who": part}) == count
     assert seen({"what": part}) == count

@@ -112,7 +112,7 @@ def everything_recorded(client: Client, leaks: Leaks) -> None:
     leaks.take("log", client.get("/audit/"))
 
 
-def test_nothing_that_works_or_is_refused_tells_a_secret(
+def test_pages_in_normal_use_show_no_secret(
     token: str,
     leaks: Leaks,
     everyone: Client,
@@ -141,7 +141,7 @@ def test_nothing_that_works_or_is_refused_tells_a_secret(
 
 
 @pytest.mark.parametrize("trouble", ["down", "stalled", "wrong password", "echoed"])
-def test_no_error_tells_a_secret(
+def test_errors_show_no_secret(
     trouble: str,
     token: str,
     password: str,
@@ -174,7 +174,7 @@ def test_no_error_tells_a_secret(
         assert "•••" in str(leaks.seen), "it was there, and was covered"
 
 
-def test_the_credentials_of_an_external_collection_are_told_nowhere(
+def test_external_collection_credentials_are_shown_nowhere(
     everyone: Client,
     chain: Chain,
     faulty: Any,
@@ -207,7 +207,7 @@ def test_the_credentials_of_an_external_collection_are_told_nowhere(
     leaks.check()
 
 
-def test_a_lost_answer_tells_no_secret(
+def test_lost_answer_shows_no_secret(
     token: str,
     password: str,
     leaks: Leaks,
@@ -235,7 +235,7 @@ def test_a_lost_answer_tells_no_secret(
     leaks.check()
 
 
-def test_credentials_in_the_address_are_not_shown_either(
+def test_credentials_in_the_address_are_not_shown(
     everyone: Client, use_cluster: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -247,7 +247,7 @@ def test_credentials_in_the_address_are_not_shown_either(
     leaks.check()
 
 
-def test_settings_printed_by_mistake_tell_no_token(
+def test_settings_printed_show_no_token(
     token: str, password: str, milvus_server: MilvusServer, use_cluster: Callable[..., Any]
 ) -> None:
     milvus = use_cluster(f"http://{token}@127.0.0.1:1", token)
@@ -256,7 +256,7 @@ def test_settings_printed_by_mistake_tell_no_token(
         assert password not in text
 
 
-def test_a_bug_s_page_and_log_line_tell_no_key(
+def test_internal_error_shows_no_key(
     everyone: Client,
     leaks: Leaks,
     real: Any,
@@ -271,7 +271,7 @@ def test_a_bug_s_page_and_log_line_tell_no_key(
     leaks.check()
 
 
-def test_the_record_of_a_session_is_no_key_to_it(
+def test_session_record_is_no_key_to_the_session(
     real: Any, everyone: Client, make_collection: Seeds
 ) -> None:
     """Whoever reads the log must not be able to take over the session of who acted."""
@@ -284,12 +284,12 @@ def test_the_record_of_a_session_is_no_key_to_it(
         assert log.export_line(event).count(key) == 0
 
 
-def test_what_the_log_calls_its_key_does_not_tell_it() -> None:
+def test_key_id_does_not_reveal_the_key() -> None:
     assert log.key_id() not in live_settings.AUDIT_KEY
     assert len(log.key_id()) == 8
 
 
-def test_the_search_finds_what_is_there(everyone: Client, real: Any) -> None:
+def test_leaks_check_finds_a_secret_that_is_there(everyone: Client, real: Any) -> None:
     """A search that finds nothing anywhere would prove nothing."""
     leaks = Leaks(["Sign out"])
     page = leaks.take("page", everyone.get("/audit/"))

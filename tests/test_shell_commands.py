@@ -37,7 +37,7 @@ def stream(request: pytest.FixtureRequest) -> Iterator[Stream]:
     AUDIT_LOGGER.removeHandler(handler)
 
 
-def test_audit_line_is_kept_off_a_terminal_and_printed_anywhere_else(stream: Stream) -> None:
+def test_audit_line_is_printed_except_on_a_terminal(stream: Stream) -> None:
     err = StringIO()
     call_command("note_in_audit_log", "moved", stdout=StringIO(), stderr=err)
     assert ('"record"' in stream.getvalue()) is not stream.terminal
@@ -45,7 +45,7 @@ def test_audit_line_is_kept_off_a_terminal_and_printed_anywhere_else(stream: Str
     assert (told in err.getvalue()) is stream.terminal
 
 
-def test_audit_line_after_the_command_is_printed_on_a_terminal_too(stream: Stream) -> None:
+def test_audit_line_after_the_command_is_printed_on_a_terminal(stream: Stream) -> None:
     """A server's lines are the copy that leaves the machine, wherever it runs."""
     call_command("note_in_audit_log", "moved", stdout=StringIO(), stderr=StringIO())
     AUDIT_LOGGER.info("later")

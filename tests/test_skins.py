@@ -181,14 +181,14 @@ ON_COMMAND = {
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_a_row_changes_what_it_says_and_no_more(
+def test_row_changes_only_what_it_says(
     row: Any, through: Callable[[Skin], Through], scene: Scene
 ) -> None:
     skin = Skin("one row", "v9", (row,))
     assert set(changed(skin, through, scene)) == CHANGED_BY.get(row, set())
 
 
-def test_every_row_is_in_a_table_here_and_names_its_source() -> None:
+def test_rows_are_all_tested_and_name_their_source() -> None:
     assert set(ROWS.values()) == CHANGED_BY.keys() | ON_COMMAND
     for row in ROWS.values():
         assert re.search(r"internal/\w+/.*\.go", row.source), row.name
@@ -228,7 +228,7 @@ FORMS: dict[Skin, dict[str, tuple[int, int]]] = {
 
 
 @pytest.mark.parametrize("skin", DRESSED, ids=str)
-def test_a_skin_refuses_in_the_forms_of_its_version(
+def test_skin_refuses_in_the_forms_of_its_version(
     skin: Skin, through: Callable[[Skin], Through], scene: Scene
 ) -> None:
     found = changed(skin, through, scene)
@@ -247,7 +247,7 @@ def test_a_skin_refuses_in_the_forms_of_its_version(
 @pytest.mark.parametrize(
     ("skin", "code"), [(NONE, 0), (V2518, 65535), (V2620, 1100), (V30, 1100)], ids=str
 )
-def test_what_has_aliases_is_dropped_by_2_3_5_only(
+def test_aliased_collection_is_dropped_by_2_3_5_only(
     skin: Skin, code: int, through: Callable[[Skin], Through], make_collection: Seeds
 ) -> None:
     alias, server = unique_name("alias"), through(skin)
@@ -272,7 +272,7 @@ def described(server: Through, **asked: Any) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("skin", DRESSED, ids=str)
-def test_a_stale_proxy_tells_what_was_there_before_and_only_once(
+def test_stale_proxy_answers_once_with_the_old_state(
     skin: Skin, through: Callable[[Skin], Through], make_collection: Seeds
 ) -> None:
     server, name = through(skin), make_collection()
@@ -286,7 +286,7 @@ def test_a_stale_proxy_tells_what_was_there_before_and_only_once(
 
 
 @pytest.mark.parametrize("skin", [V2518, V2620], ids=str)
-def test_an_id_is_forgotten_on_the_way_to_the_answer(
+def test_id_is_forgotten_on_the_way_to_the_answer(
     skin: Skin, through: Callable[[Skin], Through], make_collection: Seeds
 ) -> None:
     server, name = through(skin), make_collection()
@@ -302,13 +302,13 @@ def test_an_id_is_forgotten_on_the_way_to_the_answer(
     assert described(server, collectionID=id_) == (4, 0)
 
 
-def test_in_3_0_an_id_is_not_forgotten(through: Callable[[Skin], Through]) -> None:
+def test_id_in_3_0_is_not_forgotten(through: Callable[[Skin], Through]) -> None:
     with pytest.raises(ValueError, match="v30 has no row by id"):
         through(V30).skin.between_lookups(lambda: None)
 
 
 @pytest.mark.parametrize("skin", DRESSED, ids=str)
-def test_a_list_without_grants_is_empty_and_ok(
+def test_list_without_grants_is_empty_and_ok(
     skin: Skin, through: Callable[[Skin], Through], scene: Scene
 ) -> None:
     server = through(skin)
@@ -346,7 +346,7 @@ def test_rights_follow_the_connection_and_in_3_0_the_request(
 
 
 @pytest.mark.parametrize("skin", [V2620, V30], ids=str)
-def test_a_standby_refuses_whatever_changes_something_and_answers_the_rest(
+def test_standby_refuses_changes_and_answers_the_rest(
     skin: Skin, through: Callable[[Skin], Through], scene: Scene
 ) -> None:
     server = through(skin)
@@ -360,7 +360,7 @@ def test_a_standby_refuses_whatever_changes_something_and_answers_the_rest(
     assert status_of(answers(server, scene)["drop missing"]).code == 0
 
 
-def test_in_2_5_there_are_no_standbys_and_nothing_is_late(
+def test_skin_of_2_5_has_no_standby_and_no_late_execution(
     through: Callable[[Skin], Through],
 ) -> None:
     worn = through(V2518).skin
@@ -371,7 +371,7 @@ def test_in_2_5_there_are_no_standbys_and_nothing_is_late(
 
 
 @pytest.mark.parametrize("skin", [V2620, V30], ids=str)
-def test_what_is_swallowed_is_carried_out_when_its_caller_has_gone(
+def test_swallowed_request_is_carried_out_after_its_caller_left(
     skin: Skin, through: Callable[[Skin], Through], make_collection: Seeds
 ) -> None:
     server, name = through(skin), make_collection(partitions=["p"])
@@ -397,7 +397,7 @@ def test_what_is_swallowed_is_carried_out_when_its_caller_has_gone(
         assert server.skin.carry_out_late() == []
 
 
-def test_what_is_swallowed_is_never_done_to_a_namesake(
+def test_swallowed_request_is_never_carried_out_on_a_namesake(
     through: Callable[[Skin], Through], make_collection: Seeds
 ) -> None:
     """Milvus drops the id that it looked up, and keeps the name locked until then."""
@@ -413,7 +413,7 @@ def test_what_is_swallowed_is_never_done_to_a_namesake(
 
 
 @pytest.mark.parametrize("skin", DRESSED, ids=str)
-def test_it_says_the_version_that_a_test_wants(
+def test_skin_says_the_version_that_a_test_wants(
     skin: Skin, through: Callable[[Skin], Through]
 ) -> None:
     server = through(skin)

@@ -84,7 +84,7 @@ def addresses(page: requests.Response) -> list[str]:
     return [urljoin(page.url, address) for address in found]
 
 
-def test_all_that_a_page_leads_to_is_below(
+def test_addresses_on_pages_are_below_the_prefix(
     served: tuple[Front, App], operator: requests.Session
 ) -> None:
     before, _ = served
@@ -94,7 +94,7 @@ def test_all_that_a_page_leads_to_is_below(
         assert [address for address in found if not address.startswith(before.base)] == []
 
 
-def test_style_and_scripts_are_served(
+def test_static_files_are_served_as_immutable(
     served: tuple[Front, App], operator: requests.Session
 ) -> None:
     page = operator.get(served[0].base, timeout=30)
@@ -106,7 +106,9 @@ def test_style_and_scripts_are_served(
         assert "immutable" in answer.headers["Cache-Control"]
 
 
-def test_cookies_stay_below(served: tuple[Front, App], operator: requests.Session) -> None:
+def test_cookies_are_limited_to_the_prefix(
+    served: tuple[Front, App], operator: requests.Session
+) -> None:
     before, _ = served
     below = urlsplit(before.base).path != "/"
     kind, path = ("__Secure-", PATH) if below else ("__Host-", "/")
@@ -114,7 +116,7 @@ def test_cookies_stay_below(served: tuple[Front, App], operator: requests.Sessio
     assert found == {(f"{kind}session", path, True), (f"{kind}csrf", path, True)}
 
 
-def test_part_of_a_page_sent_to_the_door(served: tuple[Front, App]) -> None:
+def test_htmx_signed_out_is_redirected_below_the_prefix(served: tuple[Front, App]) -> None:
     before, _ = served
     now = f"{before.base}audit/?q=1"
     headers = {"HX-Request": "true", "HX-Current-URL": now}
@@ -123,7 +125,7 @@ def test_part_of_a_page_sent_to_the_door(served: tuple[Front, App]) -> None:
     assert answer.headers["HX-Redirect"] == f"{path}sign-in/?next={path}audit/%3Fq%3D1"
 
 
-def test_plain_http_leads_to_https(served: tuple[Front, App]) -> None:
+def test_plain_http_redirects_to_https(served: tuple[Front, App]) -> None:
     before, _ = served
     if before.plain:
         answer = before.browser().get(f"{before.plain}/audit/", allow_redirects=False, timeout=30)
@@ -134,7 +136,7 @@ def test_plain_http_leads_to_https(served: tuple[Front, App]) -> None:
         assert urljoin(answer.url, answer.headers["Location"]) == before.base
 
 
-def test_alive_for_everybody_and_ready_for_those_inside(served: tuple[Front, App]) -> None:
+def test_healthz_is_public_and_readyz_is_not(served: tuple[Front, App]) -> None:
     before, _ = served
     assert before.browser().get(f"{before.base}healthz", timeout=30).text == "ok\n"
     for inside in ("readyz", "metrics"):
@@ -143,7 +145,7 @@ def test_alive_for_everybody_and_ready_for_those_inside(served: tuple[Front, App
         assert "audit_log" not in answer.text, "it got as far as the application"
 
 
-def test_signing_out_stays_below(served: tuple[Front, App]) -> None:
+def test_sign_out_stays_below_the_prefix(served: tuple[Front, App]) -> None:
     before, _ = served
     browser = signed_in(before)
     page = browser.get(f"{before.base}access/", timeout=30)
@@ -163,7 +165,7 @@ SPOOFED = {
 }
 
 
-def test_what_a_client_says_of_itself_does_not_count(served: tuple[Front, App]) -> None:
+def test_forwarded_headers_of_a_client_are_ignored(served: tuple[Front, App]) -> None:
     before, made = served
     for name, value in SPOOFED.items():
         browser = before.browser()
@@ -177,14 +179,14 @@ def test_what_a_client_says_of_itself_does_not_count(served: tuple[Front, App]) 
     assert origin["request_id"] != SPOOFED["X-Request-ID"]
 
 
-def test_a_request_has_the_same_id_in_both_logs(served: tuple[Front, App]) -> None:
+def test_request_id_is_the_same_in_both_logs(served: tuple[Front, App]) -> None:
     before, _ = served
     answer = before.browser().get(f"{before.base}sign-in/", timeout=30)
     before.browser().get(f"{before.base}sign-in/", timeout=30)  # its line may be a moment late
     assert answer.headers["X-Request-ID"] in before.asked
 
 
-def test_next_leads_nowhere_else(served: tuple[Front, App]) -> None:
+def test_next_address_leads_nowhere_else(served: tuple[Front, App]) -> None:
     before, _ = served
     for elsewhere in ("//evil.example/", "/another-tool/"):
         browser = before.browser()
@@ -205,7 +207,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(("server", "site"), WAYS)
-def test_the_provider_leads_back_below(server: str, site: str, rules: str) -> None:
+def test_provider_leads_back_below_the_prefix(server: str, site: str, rules: str) -> None:
     port = free_port()
     base = f"https://{HOST}:{port}{environment(site)['URL_PREFIX']}"
     with running((base,)) as provider:
@@ -245,7 +247,7 @@ def through(
     raise AssertionError(f"It leads nowhere; the last address is {address}")
 
 
-def test_apache_signs_people_in_below(rules: str) -> None:
+def test_apache_sign_in_works_below_the_prefix(rules: str) -> None:
     port = free_port()
     base = f"https://{HOST}:{port}{PATH}"
     variables = environment("path") | {

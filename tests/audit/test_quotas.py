@@ -48,7 +48,7 @@ def test_write_eleventh_refusal_is_counted() -> None:
     assert AuditEvent.objects.count() == 10
 
 
-def test_next_refusal_after_the_minute_says_how_many_there_were(
+def test_write_after_the_minute_records_how_many_were_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for _ in range(15):
@@ -63,7 +63,9 @@ def test_next_refusal_after_the_minute_says_how_many_there_were(
     assert last["actor"]["subject"] == "eve"
 
 
-def test_reconcile_operations_says_how_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconcile_operations_records_how_many_were_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Also if nobody is refused ever again."""
     for _ in range(12):
         quotas.write(refusal())
@@ -77,7 +79,7 @@ def test_reconcile_operations_says_how_many_there_were(monkeypatch: pytest.Monke
     assert not Quota.objects.exists()
 
 
-def test_write_another_person_and_another_kind_have_their_own_ten() -> None:
+def test_write_refusals_are_counted_by_person_and_kind() -> None:
     for _ in range(12):
         quotas.write(refusal(phase=Phase.SESSION, action="session.refused"))
     assert quotas.write(refusal("eve", Phase.SESSION, "session.refused"))
@@ -163,7 +165,7 @@ def test_requests_without_cookie_behind_proxy_fill_no_log(settings: Any) -> None
 # --- reading the whole log ------------------------------------------------------------------------
 
 
-def test_long_read_takes_one_of_a_person_and_two_of_a_process() -> None:
+def test_long_read_is_limited_per_person_and_per_process() -> None:
     first, second = LongRead(actor("ada")), LongRead(actor("eve"))
     for name in ("ada", "zoe"):
         with pytest.raises(AlreadyRunning):
@@ -175,7 +177,7 @@ def test_long_read_takes_one_of_a_person_and_two_of_a_process() -> None:
     second.close()
 
 
-def test_long_read_that_got_lost_is_over() -> None:
+def test_long_read_without_a_reference_is_released() -> None:
     LongRead(actor("ada"))
     with closing(LongRead(actor("ada"))):
         pass

@@ -321,7 +321,7 @@ def scene_of(show: Callable[[Scene], Page]) -> Any:
 
 
 @pytest.mark.parametrize("show", [scene_of(show) for show in PAGES])
-def test_axe_finds_nothing_and_nothing_sticks_out(
+def test_axe_on_every_page_finds_nothing_and_nothing_overflows(
     scene: Scene, show: Callable[[Scene], Page]
 ) -> None:
     page = show(scene)
@@ -337,7 +337,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
 
 
 @pytest.mark.parametrize("show", [dialog, dialog_with_error, dialog_with_blocker, no_answer])
-def test_the_buttons_of_a_long_dialog_are_on_a_small_screen(
+def test_dialog_buttons_on_a_small_screen_are_visible(
     scene: Scene, show: Callable[[Scene], Page]
 ) -> None:
     page = show(scene)
@@ -353,7 +353,9 @@ def test_the_buttons_of_a_long_dialog_are_on_a_small_screen(
 
 
 @pytest.mark.parametrize("show", [list_page, collection_page])
-def test_drop_links_are_large_enough_to_hit(scene: Scene, show: Callable[[Scene], Page]) -> None:
+def test_drop_links_on_a_narrow_screen_are_large_enough(
+    scene: Scene, show: Callable[[Scene], Page]
+) -> None:
     page = show(scene)
     for width, least in ((WIDE, 24), (NARROW, 40)):
         page.set_viewport_size({"width": width, "height": HEIGHT})

@@ -57,7 +57,7 @@ def page(
     assert watch.problems == []
 
 
-def test_look_search_drop_and_leave(
+def test_dashboard_below_a_path_lists_searches_and_drops(
     page: Page, served: Front, make_collection: Seeds, asked: list[str]
 ) -> None:
     name, other = make_collection(), make_collection()

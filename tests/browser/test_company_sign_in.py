@@ -43,16 +43,14 @@ def be(page: Page, display: str) -> None:
     page.get_by_role("button", name=re.compile(f"Sign in as {display}")).click()
 
 
-def test_signing_in_leads_to_where_one_wanted_to_go(
-    arrive: Callable[..., Page], thing: Shown
-) -> None:
+def test_sign_in_returns_to_the_requested_page(arrive: Callable[..., Page], thing: Shown) -> None:
     page = arrive("Ada Osei", thing.start)
     expect(page.get_by_role("link", name="Ada Osei")).to_be_visible()
     expect(thing.link(page)).to_be_visible()
     assert page.url.endswith(thing.start)
 
 
-def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
+def test_drop_after_a_step_up_returns_to_its_dialog(
     arrive: Callable[..., Page], thing: Shown, settings: Any
 ) -> None:
     page = arrive("Ada Osei", thing.start)
@@ -75,7 +73,7 @@ def test_a_drop_asks_for_a_fresh_sign_in_and_comes_back_to_the_same_dialog(
 
 
 @pytest.mark.expects_console(maybe=("status of 503",))
-def test_tabs_restored_together_all_end_where_they_were_going(
+def test_tabs_restored_together_all_reach_their_pages(
     arrive: Callable[..., Page], live_server: LiveServer, watch: Watch
 ) -> None:
     """The provider knows her; the dashboard's own cookies are gone, as after a night."""
@@ -102,7 +100,7 @@ def with_reauth(clusters: Any, seconds: float) -> Any:
 
 
 @pytest.mark.expects_console("status of 404")
-def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
+def test_group_removed_during_an_open_dialog_refuses_the_drop(
     arrive: Callable[..., Page], thing: Shown, provider: Provider
 ) -> None:
     page = arrive("Ada Osei", thing.start)
@@ -119,7 +117,7 @@ def test_a_group_withdrawn_while_the_dialog_is_open_refuses_the_drop(
     assert refused["outcome"] == "denied"
 
 
-def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
+def test_page_after_a_sign_out_at_the_provider_leads_to_sign_in(
     arrive: Callable[..., Page], provider: Provider, live_server: LiveServer, thing: Shown
 ) -> None:
     page = arrive("Ada Osei", thing.start)
@@ -136,7 +134,7 @@ def test_signed_out_at_the_provider_an_open_page_leads_to_the_door(
 
 
 @pytest.mark.expects_console("status of 403", maybe=("status of 503",))
-def test_the_provider_stopped_and_started_again(
+def test_drop_after_a_provider_outage_goes_through(
     company: Callable[..., Any], arrive: Callable[..., Page], provider: Provider, thing: Shown
 ) -> None:
     page = arrive("Ada Osei", thing.start)
@@ -164,7 +162,7 @@ def test_the_provider_stopped_and_started_again(
     assert thing.sent() == 1
 
 
-def test_signing_out_ends_both_sessions(arrive: Callable[..., Page]) -> None:
+def test_sign_out_ends_both_sessions(arrive: Callable[..., Page]) -> None:
     page = arrive("Aldo Conti", "/audit/")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
@@ -174,7 +172,7 @@ def test_signing_out_ends_both_sessions(arrive: Callable[..., Page]) -> None:
 
 
 @pytest.mark.expects_console("status of 404")
-def test_what_a_reader_may_not_see_is_not_there(
+def test_reader_sees_no_hidden_collection(
     arrive: Callable[..., Page], make_thing: Callable[..., Shown]
 ) -> None:
     thing = make_thing("collection")

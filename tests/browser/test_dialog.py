@@ -73,7 +73,7 @@ def real_id(thing: Shown) -> int:
     ("kind", "rows"),
     [("collection", "about 5 stored, in 2 partitions"), ("partition", "about 3 stored")],
 )
-def test_the_dialog_says_what_where_which_and_how_much(
+def test_dialog_shows_kind_place_id_and_size(
     page: Page, make_thing: Callable[..., Shown], kind: str, rows: str
 ) -> None:
     thing = make_thing(kind, rows={"_default": 2, "north": 3})
@@ -94,7 +94,7 @@ def test_the_dialog_says_what_where_which_and_how_much(
 # --- doing it -----------------------------------------------------------------------------------
 
 
-def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Shown) -> None:
+def test_drop_with_the_right_name_succeeds_and_says_so(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
     dialog.get_by_label("Reason").fill("Replaced by the new model")
@@ -106,7 +106,7 @@ def test_the_right_name_drops_it_and_says_so_where_one_was(page: Page, thing: Sh
     expect(page.get_by_text("Reason: Replaced by the new model")).to_be_visible()
 
 
-def test_the_keyboard_alone_does_it(page: Page, thing: Shown) -> None:
+def test_drop_by_keyboard_alone_succeeds(page: Page, thing: Shown) -> None:
     settled(page, thing.start)
     tab_to(page, thing.link(page))
     page.keyboard.press("Enter")
@@ -128,7 +128,7 @@ def twice_with_enter(dialog: Locator) -> None:
 
 
 @pytest.mark.parametrize("twice", [twice_with_the_mouse, twice_with_enter])
-def test_doing_it_twice_sends_one_request(
+def test_drop_sent_twice_sends_one_request(
     page: Page, thing: Shown, watch: Watch, twice: Callable[[Locator], None]
 ) -> None:
     dialog = opened(page, thing)
@@ -138,7 +138,7 @@ def test_doing_it_twice_sends_one_request(
     assert len(watch.posts) == 1
 
 
-def test_back_after_a_drop_shows_what_is_there_now(page: Page, thing: Shown) -> None:
+def test_back_after_a_drop_shows_the_current_list(page: Page, thing: Shown) -> None:
     page.goto(address("collections", database="default", q=thing.collection, sort="-name"))
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
@@ -161,9 +161,7 @@ MISTAKES: dict[str, Callable[[str], str]] = {
 }
 
 
-def test_wrong_names_keep_the_dialog_and_what_was_typed_until_it_is_right(
-    page: Page, thing: Shown
-) -> None:
+def test_wrong_names_keep_the_dialog_and_its_reason(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     dialog.get_by_label("Reason").fill("because")
     field = name_field(dialog)
@@ -196,7 +194,7 @@ def test_button_is_filled_once_the_name_matches(page: Page, thing: Shown) -> Non
     expect(form).to_have_count(1)
 
 
-def test_an_empty_name_is_not_even_sent(page: Page, thing: Shown, watch: Watch) -> None:
+def test_empty_name_is_not_sent(page: Page, thing: Shown, watch: Watch) -> None:
     dialog = opened(page, thing)
     act_button(dialog).click()
     expect(name_field(dialog)).to_be_focused()
@@ -212,7 +210,7 @@ def with_cancel(dialog: Locator) -> None:
     dialog.get_by_role("link", name="Cancel").click()
 
 
-def test_leaving_sends_nothing_and_gives_the_focus_back(
+def test_dialog_closed_sends_nothing_and_restores_the_focus(
     page: Page, thing: Shown, watch: Watch
 ) -> None:
     for close in (with_escape, with_cancel):
@@ -226,7 +224,7 @@ def test_leaving_sends_nothing_and_gives_the_focus_back(
     nothing_happened(thing)
 
 
-def test_the_focus_finds_its_link_in_a_table_that_was_filled_in_meanwhile(
+def test_focus_returns_to_its_link_in_a_replaced_table(
     page: Page, make_thing: Callable[..., Shown]
 ) -> None:
     """The details replace the table, and the link that opened the dialog with it."""
@@ -244,7 +242,7 @@ def test_the_focus_finds_its_link_in_a_table_that_was_filled_in_meanwhile(
 # --- the world changes while it is open ---------------------------------------------------------
 
 
-def test_an_expired_session_leads_back_to_the_same_dialog(page: Page, thing: Shown) -> None:
+def test_expired_session_returns_to_the_same_dialog(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
     Session.objects.all().delete()
@@ -267,7 +265,7 @@ def sign_in(page: Page, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_signing_in_by_the_form_leads_home(
+def test_sign_in_by_the_form_leads_home(
     browse: Callable[..., Page], faulty: object, accounts: None
 ) -> None:
     page = browse()
@@ -282,7 +280,7 @@ def test_signing_in_by_the_form_leads_home(
 
 
 @pytest.mark.expects_console("status of 409")
-def test_a_namesake_created_meanwhile_survives(page: Page, thing: Shown) -> None:
+def test_dialog_of_a_replaced_collection_spares_the_namesake(page: Page, thing: Shown) -> None:
     dialog = opened(page, thing)
     thing.replace()
     name_field(dialog).fill(thing.name)
@@ -295,7 +293,7 @@ def test_a_namesake_created_meanwhile_survives(page: Page, thing: Shown) -> None
 
 
 @pytest.mark.expects_console("status of 503")
-def test_milvus_down_is_said_inside_the_dialog(page: Page, thing: Shown) -> None:
+def test_dialog_with_milvus_down_says_so(page: Page, thing: Shown) -> None:
     settled(page, thing.start)
     thing.chain.proxy.refuse()
     thing.link(page).click()
@@ -313,7 +311,7 @@ def abort(route: Route) -> None:
 
 
 @pytest.mark.expects_console("net::ERR_FAILED", "htmx:sendError", "htmx:afterRequest")
-def test_no_answer_to_the_click_is_said_on_the_page(
+def test_dialog_request_without_an_answer_is_an_alert(
     page: Page, make_thing: Callable[..., Shown], watch: Watch
 ) -> None:
     thing = make_thing("collection")
@@ -327,9 +325,7 @@ def test_no_answer_to_the_click_is_said_on_the_page(
 
 
 @pytest.mark.expects_console("net::ERR_FAILED", "htmx:sendError", "htmx:afterRequest")
-def test_no_answer_to_the_confirmation_is_said_in_the_dialog(
-    page: Page, thing: Shown, watch: Watch
-) -> None:
+def test_confirmation_without_an_answer_is_an_alert(page: Page, thing: Shown, watch: Watch) -> None:
     dialog = opened(page, thing)
     name_field(dialog).fill(thing.name)
     page.route(f"**{thing.dialog_address}", abort)
@@ -356,7 +352,7 @@ def cleared(dialog: Locator, verb: str, remedy: str, name: str) -> None:
     act_button(dialog, verb).click()
 
 
-def test_a_loaded_partition_is_released_first_and_then_dropped(
+def test_loaded_partition_is_released_then_dropped(
     page: Page, make_thing: Callable[..., Shown]
 ) -> None:
     thing = make_thing("partition", loaded=True)
@@ -371,7 +367,7 @@ def test_a_loaded_partition_is_released_first_and_then_dropped(
     is_done(page, thing)
 
 
-def test_an_alias_is_dropped_first_and_then_its_collection(
+def test_aliased_collection_is_dropped_after_its_alias(
     page: Page, make_thing: Callable[..., Shown]
 ) -> None:
     alias = unique_name("alias")
@@ -419,7 +415,7 @@ HTML = '<b>bold<img src=x onerror="alert(1)">'
     ],
     ids=["html", "trailing space", "newline", "unicode"],
 )
-def test_a_hostile_name_is_shown_as_it_is_and_dropped_by_what_is_shown(
+def test_hostile_name_is_shown_as_text_and_dropped_as_shown(
     page: Page, on_lite: Seeds, name: str, shown: str, typed: str, wrong: str
 ) -> None:
     on_lite(name)
@@ -437,7 +433,7 @@ def test_a_hostile_name_is_shown_as_it_is_and_dropped_by_what_is_shown(
     assert not on_lite.exists(name)
 
 
-def test_a_trailing_space_can_be_seen(page: Page, on_lite: Seeds) -> None:
+def test_trailing_space_of_a_name_is_visible(page: Page, on_lite: Seeds) -> None:
     on_lite("sales ")
     dialog = opened_on_lite(page, "sales ")
     for name in (dialog.get_by_role("heading"), page.locator("td.title")):
@@ -448,7 +444,7 @@ def test_a_trailing_space_can_be_seen(page: Page, on_lite: Seeds) -> None:
         assert space.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
 
 
-def test_lite_says_that_it_can_not_tell_namesakes_apart(page: Page, on_lite: Seeds) -> None:
+def test_dialog_on_milvus_lite_says_that_namesakes_look_alike(page: Page, on_lite: Seeds) -> None:
     on_lite("book")
     dialog = opened_on_lite(page, "book")
     expect(dialog).to_contain_text("no id on this server")

@@ -27,7 +27,7 @@ def names(page: Page) -> list[str]:
     return page.locator("td.title").all_text_contents()
 
 
-def test_searching_while_typing_is_kept_in_the_address(page: Page, books: str) -> None:
+def test_search_while_typing_is_kept_in_the_address(page: Page, books: str) -> None:
     settled(page, address("collections", database=books))
     search = page.get_by_role("searchbox")
     search.press_sequentially("vel")
@@ -45,7 +45,7 @@ def test_searching_while_typing_is_kept_in_the_address(page: Page, books: str) -
         "htmx:afterRequest",
     )
 )
-def test_searching_keeps_the_order(page: Page, books: str) -> None:
+def test_search_keeps_the_order(page: Page, books: str) -> None:
     settled(page, address("collections", database=books))
     page.get_by_role("link", name="Name", exact=True).click()
     expect(page.locator("td.title").first).to_have_text("novel")
@@ -63,7 +63,7 @@ def test_searching_keeps_the_order(page: Page, books: str) -> None:
         ("Created", (["atlas", "novel", "essay"], ["essay", "novel", "atlas"])),
     ],
 )
-def test_a_click_on_a_heading_sorts_and_a_second_one_turns_round(
+def test_column_heading_clicked_sorts_and_then_reverses(
     page: Page, books: str, column: str, orders: tuple[list[str], list[str]]
 ) -> None:
     settled(page, address("collections", database=books))
@@ -78,7 +78,7 @@ def test_a_click_on_a_heading_sorts_and_a_second_one_turns_round(
     expect(page.locator("td.title")).to_have_text(orders[-1])
 
 
-def test_rows_partitions_and_aliases_fill_in(page: Page, books: str) -> None:
+def test_list_details_are_filled_in_later(page: Page, books: str) -> None:
     """The page itself comes without them."""
     details = held(page, DETAILS)
     page.goto(address("collections", database=books))
@@ -109,7 +109,7 @@ def search(page: Page) -> None:
     ("ask", "query", "answer"),
     [(sort, "sort=-name", ["novel", "essay", "atlas"]), (search, "q=novel", ["novel"])],
 )
-def test_an_answer_is_not_lost_to_details_that_come_in_between(
+def test_answer_before_late_details_is_not_lost(
     page: Page, books: str, ask: Callable[[Page], None], query: str, answer: list[str]
 ) -> None:
     """The details of the table before replace that table, which the answer was meant for."""
@@ -129,7 +129,7 @@ def test_an_answer_is_not_lost_to_details_that_come_in_between(
 
 
 @pytest.mark.expects_console(maybe=("htmx:sendAbort", "htmx:afterRequest"))  # a page is left
-def test_back_restores_the_view_before(page: Page, books: str) -> None:
+def test_back_restores_the_previous_view(page: Page, books: str) -> None:
     settled(page, address("collections", database=books))
     page.get_by_role("searchbox").fill("novel")
     expect(page.locator("td.title")).to_have_text(["novel"])
@@ -154,7 +154,7 @@ def test_back_restores_the_view_before(page: Page, books: str) -> None:
     expect(page.get_by_role("searchbox")).to_have_value("")
 
 
-def test_a_click_on_drop_survives_the_filling_in(page: Page, books: str) -> None:
+def test_dialog_opened_before_the_details_stays_open(page: Page, books: str) -> None:
     """The table is replaced under the open dialog, which stays."""
     page.goto(address("collections", database=books))
     page.get_by_role("link", name="Drop essay…").click()
@@ -163,7 +163,7 @@ def test_a_click_on_drop_survives_the_filling_in(page: Page, books: str) -> None
     expect(dialog).to_contain_text("Drop collection essay?")
 
 
-def test_console_watch_notices_what_no_page_may_do(
+def test_console_watch_reports_forbidden_page_actions(
     browse: Callable[..., Page], watch: Watch, real: object
 ) -> None:
     page = browse("operator")

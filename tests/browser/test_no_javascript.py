@@ -29,7 +29,7 @@ def confirm_page(page: Page, thing: Shown) -> None:
 
 
 @pytest.mark.expects_console("status of 422")
-def test_a_wrong_name_is_refused_and_the_right_one_drops(
+def test_form_with_a_wrong_name_is_refused_then_drops(
     page: Page, thing: Shown, watch: Watch
 ) -> None:
     confirm_page(page, thing)
@@ -46,16 +46,14 @@ def test_a_wrong_name_is_refused_and_the_right_one_drops(
     assert thing.sent() == 1
 
 
-def test_cancel_leads_back(page: Page, thing: Shown) -> None:
+def test_cancel_link_leads_back(page: Page, thing: Shown) -> None:
     confirm_page(page, thing)
     page.get_by_role("link", name="Cancel").click()
     expect(page).to_have_url(re.compile(re.escape(thing.after) + "$"))
     assert thing.there()
 
 
-def test_the_form_sent_twice_drops_once_and_leads_to_the_operation(
-    page: Page, thing: Shown
-) -> None:
+def test_form_sent_twice_drops_once_and_leads_to_the_operation(page: Page, thing: Shown) -> None:
     """The second comes while Milvus is at the first. (Chromium itself swallows double clicks.)"""
     first, second = threading.Event(), threading.Event()
     thing.chain.relay.before(REQUEST[thing.kind], lambda: (first.set(), second.wait(2)))
@@ -72,7 +70,9 @@ def test_the_form_sent_twice_drops_once_and_leads_to_the_operation(
     assert thing.sent() == 1
 
 
-def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[..., Shown]) -> None:
+def test_loaded_partition_without_javascript_is_released_first(
+    page: Page, make_thing: Callable[..., Shown]
+) -> None:
     thing = make_thing("partition", loaded=True)
     confirm_page(page, thing)
     page.get_by_role("link", name="Release partition…").click()
@@ -85,7 +85,7 @@ def test_a_loaded_partition_is_released_first(page: Page, make_thing: Callable[.
     assert not thing.there()
 
 
-def test_an_unknown_outcome_can_be_looked_at(
+def test_unknown_outcome_without_javascript_can_be_checked(
     page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     thing = make_thing("collection")
@@ -102,7 +102,9 @@ def test_an_unknown_outcome_can_be_looked_at(
     assert thing.sent() == 1
 
 
-def test_search_paging_and_details(page: Page, real: object, make_collection: Seeds) -> None:
+def test_list_without_javascript_searches_and_pages(
+    page: Page, real: object, make_collection: Seeds
+) -> None:
     database = make_collection.database()
     for number in range(52):
         make_collection(f"c{number:02}", database=database)

@@ -53,7 +53,7 @@ def work() -> None:
     call_command("run_plans", "--once")
 
 
-def test_plan_from_the_list_to_its_end(page: Page, database: str, settings: Any) -> None:
+def test_plan_made_from_the_list_runs_to_its_end(page: Page, database: str, settings: Any) -> None:
     settled(page, address("collections", database=database, q="tmp_*"))
     page.get_by_role("checkbox", name="Select tmp_0").check()
     is_sound(page, "list")

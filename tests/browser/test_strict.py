@@ -32,7 +32,7 @@ def confirm(page: Page, thing: Shown) -> None:
     act_button(dialog).click()
 
 
-def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Shown) -> None:
+def test_strict_drop_succeeds_and_its_page_says_how(page: Page, thing: Shown) -> None:
     confirm(page, thing)
     expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
     page.get_by_role("link", name="View operation").click()
@@ -40,7 +40,7 @@ def test_it_is_dropped_and_the_record_says_how(page: Page, thing: Shown) -> None
     expect(page.get_by_text(f"Strict mode: rename to {DROP}")).to_be_visible()
 
 
-def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
+def test_strict_drop_of_a_replaced_one_spares_the_namesake(
     page: Page, thing: Shown, chain: Chain
 ) -> None:
     chain.relay.before("RenameCollection", thing.replace)
@@ -52,7 +52,7 @@ def test_a_namesake_in_the_last_instant_is_spared_and_the_page_says_so(
     assert thing.sent() == 0
 
 
-def test_half_way_the_list_leads_from_the_private_name_to_the_operation(
+def test_strict_drop_half_way_is_linked_from_the_private_name(
     page: Page, thing: Shown, chain: Chain
 ) -> None:
     chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")

@@ -37,7 +37,7 @@ def confirmed(page: Page, thing: Shown) -> None:
     expect(page.get_by_text("Milvus has not confirmed this operation.")).to_be_visible()
 
 
-def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
+def test_stalled_milvus_is_unknown_until_its_page_settles(
     page: Page, impatient: None, thing: Shown
 ) -> None:
     """The request gets through, its answer does not."""
@@ -53,7 +53,7 @@ def test_a_stalled_milvus_is_unknown_and_settles_by_itself(
     assert thing.sent() == 1
 
 
-def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
+def test_drop_that_did_not_happen_is_failed_and_not_resent(
     page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     thing = make_thing("collection")
@@ -68,7 +68,7 @@ def test_a_drop_that_did_not_happen_is_called_failed_and_never_sent_again(
 
 
 @pytest.mark.expects_console("status of 409")
-def test_while_it_is_open_everybody_sees_who_is_at_it(
+def test_open_operation_names_its_author_to_everybody(
     page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
     """In the list, in the dialog of somebody who had its address, and when it is confirmed."""

@@ -31,7 +31,7 @@ RUNS = {  # each skin once, and strict mode where what is missing has no code
 
 
 @pytest.mark.parametrize("chosen", RUNS.values(), ids=RUNS)
-def test_nothing_twice_nothing_unrecorded_nothing_lost(
+def test_chaos_run_repeats_loses_and_hides_nothing(
     milvus_server: object, chosen: dict[str, str]
 ) -> None:
     environment = {**os.environ, "OPERATIONS": "40", "SEED": "7", "CHAOS_STRICT": "0", **chosen}

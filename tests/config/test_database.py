@@ -86,7 +86,7 @@ def test_connections_are_no_more_than_threads(place: Place) -> None:
 
 @real
 @pytest.mark.parametrize("fault", ["refuse", "stall"])
-def test_database_down_is_said_quickly_and_forgotten_when_back(place: Place, fault: str) -> None:
+def test_database_down_answers_quickly_and_recovers(place: Place, fault: str) -> None:
     assert place.ask().status == 200
     if fault == "stall":
         place.proxy.cut()  # of a connection that is there, and silent, nobody can know yet

@@ -58,7 +58,7 @@ BAD_HOSTS = [
 
 
 @pytest.mark.parametrize("value", BAD_HOSTS)
-def test_allowed_hosts_that_cannot_work_stops_the_start(value: str, run: Run) -> None:
+def test_allowed_hosts_that_cannot_work_stop_the_start(value: str, run: Run) -> None:
     done = run({**PRODUCTION, "ALLOWED_HOSTS": f"admin.example,{value}"}, "manage.py", "check")
     assert done.returncode != 0
     assert (
@@ -66,7 +66,7 @@ def test_allowed_hosts_that_cannot_work_stops_the_start(value: str, run: Run) ->
     )
 
 
-def test_allowed_hosts_of_every_kind_that_works_start(run: Run) -> None:
+def test_allowed_hosts_of_every_valid_kind_are_accepted(run: Run) -> None:
     value = "admin.example,.example.com,10.0.0.1,[fe80::1],localhost,my_host"
     done = run({**PRODUCTION, "ALLOWED_HOSTS": value}, "manage.py", "check")
     assert done.returncode == 0, done.stderr

@@ -120,7 +120,7 @@ def test_failed_read_by_name_is_no_proof_of_gone(begun: Watched, chain: Chain) -
 
 
 @as_2620
-def test_namesake_after_the_list_is_news_for_the_next_scan(begun: Watched, chain: Chain) -> None:
+def test_namesake_after_the_list_is_recorded_by_the_next_scan(begun: Watched, chain: Chain) -> None:
     begun.drop("book")
     chain.relay.after("ShowCollections", lambda: begun.add("book"))
     begun.look()
@@ -130,7 +130,9 @@ def test_namesake_after_the_list_is_news_for_the_next_scan(begun: Watched, chain
 
 
 @as_30
-def test_collection_moved_out_of_sight_is_not_gone(begun: Watched, make_collection: Seeds) -> None:
+def test_collection_moved_to_an_unlisted_database_is_not_gone(
+    begun: Watched, make_collection: Seeds
+) -> None:
     """Moved to a database that is not listed; Milvus still knows its id."""
     elsewhere = make_collection.database()
     begun.rename("book", "book", elsewhere)

@@ -62,7 +62,7 @@ NO_VERSION = (
         ("v2.6.0rc2-dev", Version(2, 6, 0, "rc", 2)),
     ],
 )
-def test_parse_version_answered_is_read(text: str, version: Version) -> None:
+def test_parse_version_string_returns_version(text: str, version: Version) -> None:
     assert Version.parse(text) == version
 
 
@@ -78,7 +78,7 @@ def test_versions_shuffled_sort_by_release() -> None:
     assert sorted(shuffled) == expected
 
 
-def test_str_of_version_is_parsed_again_as_same() -> None:
+def test_str_of_version_is_parsed_to_the_same_version() -> None:
     for version in filter(None, map(Version.parse, ORDERED)):
         assert Version.parse(str(version)) == version
 
@@ -166,7 +166,7 @@ def test_has_durable_ddl_begins_with_2_6_6(text: str, durable: bool) -> None:
         ("", False),
     ],
 )
-def test_is_newer_than_known_looks_at_the_line(text: str, newer: bool) -> None:
+def test_is_newer_than_known_compares_within_the_line(text: str, newer: bool) -> None:
     assert versions.is_newer_than_known(text) is newer
 
 

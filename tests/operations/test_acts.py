@@ -21,7 +21,7 @@ def test_acts_are_all_mutating_actions_and_have_operations() -> None:
 
 
 @every_dialog
-def test_act_names_its_address_and_its_words_in_the_log(act: Act) -> None:
+def test_act_has_its_address_and_its_label_in_the_log(act: Act) -> None:
     target = Target(cluster="main", database="db", kind=act.kind, collection="c", name="n")
     path = reverse(act.slug, args=["main"])
     assert path == f"/clusters/main/{act.slug}/"
@@ -30,7 +30,7 @@ def test_act_names_its_address_and_its_words_in_the_log(act: Act) -> None:
     assert act.title(target) == f"{act.label} {target.shown_name}{act.tail}"
 
 
-def test_act_with_a_tail_has_its_object_in_the_middle() -> None:
+def test_act_title_with_a_tail_has_its_object_in_the_middle() -> None:
     act = ACTS[Action.DROP_COLLECTION]
     moved = Act(Action.DROP_COLLECTION, "move", act.kind, "Move collection", "moved", " away")
     target = Target(cluster="main", database="db", kind=act.kind, collection="c", name="c")

@@ -302,7 +302,7 @@ class Killed(BaseException):
 
 @pytest.mark.skins(NONE)
 @pytest.mark.both_databases
-def test_killed_before_sending_fails_even_if_dropped_externally(
+def test_drop_killed_before_sending_fails(
     thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
 ) -> None:
     """What is gone then did not go by us, and nobody has to ask Milvus for that."""
@@ -324,7 +324,7 @@ def test_killed_before_sending_fails_even_if_dropped_externally(
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-def test_killed_before_the_outcome_is_settled_without_resending(
+def test_drop_killed_before_its_outcome_is_settled_not_resent(
     done: bool,
     thing: Thing,
     chain: Chain,

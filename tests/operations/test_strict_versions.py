@@ -60,7 +60,7 @@ def looked_at(thing: Thing) -> Any:
         (CLOUD, UNREADABLE.text),
     ],
 )
-def test_strict_drop_on_refused_version_is_blocked_and_sends_nothing(
+def test_strict_drop_on_refused_version_is_blocked(
     version: str, reason: str, thing: Thing, strict: Milvus, chain: Chain
 ) -> None:
     answer_version(chain, version)

@@ -39,7 +39,7 @@ def test_plan_reads_identity_rows_load_and_aliases(fake: FakeMilvus) -> None:
     assert (plan.state, item.state) == (PlanState.DRAFT, TODO)
 
 
-def test_item_in_the_way_says_why_and_has_its_remedy(fake: FakeMilvus) -> None:
+def test_item_with_a_blocker_says_why_and_has_its_remedy(fake: FakeMilvus) -> None:
     fake.add("a", aliases=["now"])
     plan = plan_for(["a", "gone"])
     first, second = plan.items.order_by("position")
@@ -68,7 +68,7 @@ def test_protected_item_is_blocked(fake: FakeMilvus, settings: Any) -> None:
     assert "keep*" in plan.items.get(position=2).message
 
 
-def test_milvus_that_does_not_answer_leaves_items_unread(fake: FakeMilvus) -> None:
+def test_plan_with_milvus_down_leaves_items_unread(fake: FakeMilvus) -> None:
     fake.unreachable = True
     plan = building.create(
         Action.DROP_COLLECTION, "main", "default", [("a", "a")], caller(), reason=""

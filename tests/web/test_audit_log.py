@@ -391,7 +391,7 @@ def test_own_operations_are_listed_without_the_right_to_audit(
     assert signed_in("outsider").get(OWN).status_code == 403
 
 
-def test_preset_mine_shows_what_the_reader_did(mixed: None, signed_in: SignIn) -> None:
+def test_preset_mine_shows_the_readers_own_operations(mixed: None, signed_in: SignIn) -> None:
     log.write(entry("plans", caller=me("auditor")))
     client = signed_in("auditor")
     page = Page(client.get(LOG + Page(client.get(LOG)).link("Mine")))
@@ -572,7 +572,7 @@ def test_export_buttons_keep_the_filters_of_the_page(few: None, signed_in: SignI
     assert values == ["jsonl", "csv"]
 
 
-def test_export_sixth_in_a_minute_is_refused_and_counted(
+def test_export_beyond_five_a_minute_is_refused_and_counted(
     few: None, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = signed_in("auditor")

@@ -269,7 +269,7 @@ def test_alias_dialog_before_a_drop_leads_to_the_collection(
     assert make_collection.exists(name)
 
 
-def test_release_before_milvus_goes_silent_is_still_reported(
+def test_release_before_milvus_goes_down_is_still_reported(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     """The next dialog can't be shown; that must not read as if nothing had been done."""

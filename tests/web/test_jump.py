@@ -80,7 +80,7 @@ def test_jump_asks_no_cluster_for_its_first_answer(
     assert unread.find("p", cls="note")
 
 
-def test_jump_is_for_who_may_see_something(signed_in: SignIn) -> None:
+def test_jump_without_a_role_is_refused(signed_in: SignIn) -> None:
     assert signed_in("outsider").get(JUMP).status_code == 403
     assert signed_in("auditor").get(JUMP).status_code == 200
     assert signed_in("auditor").get(NAMES).status_code == 403

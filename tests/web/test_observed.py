@@ -75,7 +75,7 @@ def history(page: Page) -> list[str]:
     return [tag.text for tag in page.find("li") if "ago" in tag.text or "just now" in tag.text]
 
 
-def test_history_shows_external_changes_by_an_unknown_actor(seen: None, signed_in: SignIn) -> None:
+def test_history_shows_external_changes_without_an_actor(seen: None, signed_in: SignIn) -> None:
     replaced, dropped, appeared = history(Page(signed_in("viewer").get(collection_url("book"))))
     assert replaced.startswith("Replaced external Something else has this name now (id 2).")
     assert "What had it before (id 1) was listed last at 2026-11-25 12:00:00 UTC, and is gone." in (

@@ -196,9 +196,7 @@ def test_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn) 
 @pytest.mark.parametrize(
     "origin", ["null", "http://testserver:8443", "https://testserver", "https://evil.example"]
 )
-def test_form_from_another_origin_names_what_the_proxy_must_pass_on(
-    origin: str, signed_in: SignIn
-) -> None:
+def test_form_from_another_origin_names_the_proxy_setting(origin: str, signed_in: SignIn) -> None:
     """As with a proxy that loses the port of Host, or the protocol; or a page without referrer."""
     client = signed_in("auditor", enforce_csrf_checks=True)
     token = Page(client.get("/audit/")).value("csrfmiddlewaretoken")

@@ -88,7 +88,7 @@ def test_bin_search_finds_a_part_of_the_name(with_bin: None, signed_in: SignIn) 
     assert "1 of 2 in the recycle bin" in page.text
 
 
-def test_bin_shows_only_what_a_rule_lets_see(
+def test_bin_shows_only_what_a_rule_permits(
     with_bin: None, signed_in: SignIn, settings: Any
 ) -> None:
     settings.ACCESS = (rule("viewer", "view", collections=("team_*",)),)
@@ -109,7 +109,7 @@ def test_bin_acts_follow_the_rights(with_bin: None, signed_in: SignIn) -> None:
     assert ("Restore…" in offered["purger"], "Purge now…" in offered["purger"]) == (False, True)
 
 
-def test_bin_of_ten_thousand_costs_what_a_small_one_does(with_bin: None, signed_in: SignIn) -> None:
+def test_bin_page_of_many_items_needs_no_more_queries(with_bin: None, signed_in: SignIn) -> None:
     client = signed_in()
     for number in range(1, 60):
         item(number, f"c{number}")
@@ -159,7 +159,7 @@ def real_with_bin(use_cluster: Callable[..., Any], milvus_server: Any) -> None:
     use_cluster(milvus_server.uri, milvus_server.token, recycle_bin=WEEK)
 
 
-def test_move_and_restore_by_the_pages(
+def test_pages_move_and_restore_a_collection(
     real_with_bin: None, make_collection: Seeds, signed_in: SignIn
 ) -> None:
     name = make_collection()
@@ -187,7 +187,7 @@ def test_move_and_restore_by_the_pages(
 
 
 @pytest.mark.parametrize("wrong", ["", "1st", "a b", "a/b", f"{BIN}{'0' * 32}"])
-def test_restore_under_no_possible_name_says_so(wrong: str) -> None:
+def test_restore_under_an_invalid_name_is_refused(wrong: str) -> None:
     form = RestoreForm({"token": "x", "new_name": wrong}, expected="books")
     assert not form.is_valid()
     assert "Nothing was sent." in form.errors["new_name"][0]
