@@ -136,7 +136,7 @@ def test_drop_that_fails_exits_with_its_code_and_says_why(
 
 
 def test_drop_without_a_database_is_not_sent(thing: Thing, faulty: Milvus, chain: Chain) -> None:
-    """Also where a read finds it out, before anything would be written."""
+    """Also if a read finds it out before anything is written."""
 
     def gone(*_: object) -> None:
         raise OperationalError("connection refused")
@@ -296,7 +296,7 @@ def test_watch_run_is_recorded_with_whether_all_was_read(faulty: Milvus, chain: 
 def test_reconcile_loop_runs_again_after_a_pause(
     open_drop: Confirmation, thing: Thing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the first look and the second, somebody drops it."""
+    """It is dropped externally between the first run and the second."""
     pauses: list[float] = []
 
     class Stopped(threading.Event):

@@ -63,7 +63,7 @@ VARIABLES, SETTINGS = rows("Variable"), rows("Setting")
 
 
 def test_reader_of_the_code_reads_all_forms() -> None:
-    """It must see what it is to compare."""
+    """The comparison below relies on it."""
     assert {"flag", "listing", "secret", "duration", "required", "peers"} <= set(BY.split("|"))
     for name in (
         "DEBUG",
@@ -146,7 +146,7 @@ def test_defaults_of_settings_are_those_of_the_code() -> None:
 
 
 def test_variables_of_a_cluster_are_those_on_the_page() -> None:
-    """Each of MILVUS_… says one setting; a file's name is no variable of the other table."""
+    """Each MILVUS_… variable is one setting; a variable with _FILE is none of the other table."""
     named = {cells[2].strip("`") for cells in SETTINGS.values()} - {"–"}
     of_files = {"MILVUS_TOKEN_FILE", "MILVUS_PASSWORD_FILE"}
     assert named - of_files == {name for name in VARIABLES if name.startswith("MILVUS_")}

@@ -209,7 +209,7 @@ def test_collection_is_read_in_full(place: Place) -> None:
 
 @on("fake", "real")
 def test_collection_description_is_read(place: Place) -> None:
-    """Milvus Lite gives none back."""
+    """Milvus Lite returns none."""
     place.add("book", description="what people read")
     found = place.gateway.collection(place.database, "book")
     assert found.description == "what people read"
@@ -242,7 +242,7 @@ def test_partition_key_is_named(place: Place) -> None:
 
 @everywhere
 def test_reads_are_of_the_named_database_only(place: Place) -> None:
-    """Two collections of one name: nothing of the one is told of the other."""
+    """Two collections have the same name in two databases."""
     name, here, there = unique_name(), unique_name("here"), unique_name("there")
     place.add(name, aliases=[here], partitions=["p"])
     place.add(name, aliases=[there], database="default")
@@ -336,7 +336,7 @@ def test_release_ends_the_load_state(place: Place) -> None:
 
 @on("fake", "real", V2620, V30)
 def test_loaded_partition_is_refused_until_it_is_released(place: Place) -> None:
-    """Milvus Lite drops loaded partitions, too, and can't release it."""
+    """Milvus Lite drops loaded partitions, too, and can't release them."""
     place.add("book", partitions=["novel", "essay"], loaded=True)
     with pytest.raises(MilvusRejected, match="partition is loaded"):
         place.destroyer.drop_partition(place.database, "book", "novel")
@@ -395,7 +395,7 @@ def test_acts_on_a_missing_collection_are_refused(place: Place) -> None:
 
 @on("fake", "real", V2620, V30)
 def test_drop_by_alias_is_refused(place: Place) -> None:
-    """Milvus Lite drops the real one: there only the look before the act protects it."""
+    """Milvus Lite drops the collection: there only the read before the act prevents it."""
     place.add("book", aliases=["tome"])
     with pytest.raises(MilvusRejected):
         place.destroyer.drop_collection(place.database, "tome")
@@ -483,7 +483,7 @@ def test_name_with_outer_space_is_kept_exactly(place: Place, name: str) -> None:
 @on("fake", "lite")
 @pytest.mark.parametrize("name", ODD, ids=ascii)
 def test_name_that_is_odd_passes_unchanged(place: Place, name: str) -> None:
-    """The real Milvus takes none of these."""
+    """The real Milvus accepts none of these names."""
     place.add(name, partitions=[name], aliases=[name + "!"])
     place.add("book")
     assert place.names() == sorted(["book", name])
@@ -613,7 +613,7 @@ def test_unsafe_name_never_reaches_milvus(milvus_server: MilvusServer, name: str
 def test_unsafe_name_never_leaves_its_folder(
     place: Place, name: str, lite_server: MilvusServer
 ) -> None:
-    """Milvus Lite takes names as paths: dropping a partition `..` takes its whole collection."""
+    """Milvus Lite takes names as paths: dropping a partition `..` drops its whole collection."""
     place.add("book", partitions=["novel"], rows={"novel": 2})
     place.add("a", rows=1)
     with suppress(MilvusException):  # it makes nearly all of them: then they can be dropped too
@@ -640,7 +640,7 @@ def files_in(folder: str) -> dict[str, bytes]:
 
 @on("lite")
 def test_milvus_lite_takes_names_as_paths(place: Place, lite_server: MilvusServer) -> None:
-    """Why unsafe names are stopped here: this takes the rows of a neighbour."""
+    """The reason why unsafe names are refused here: this deletes the rows of a neighbour."""
     place.add("book")
     place.add("neighbour", rows=1)
     before = files_in(lite_server.uri)

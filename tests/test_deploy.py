@@ -131,7 +131,7 @@ def test_image_stages_begin_with_the_documented_argument() -> None:
 def test_build_base_without_a_digest_is_announced_or_refused(
     base: str, required: str, code: int, said: str, tmp_path: Path
 ) -> None:
-    """The step itself, in a shell: there is no container engine here."""
+    """Runs the step itself in a shell: there is no container engine here."""
     (step,) = [line for line in instructions() if "base-image" in line and "case" in line]
     script = step.removeprefix("RUN ").replace("/opt/milvus-admin", str(tmp_path))
     environment = {"PATH": os.environ["PATH"], "BASE": base, "REQUIRE_DIGEST": required}
@@ -188,7 +188,7 @@ LITE = {"milvus-lite", "faiss-cpu", "pyarrow"}
 
 
 def test_production_installs_the_same_releases_by_digest() -> None:
-    """But for Milvus Lite. Both files are changed together: make hashes."""
+    """Except Milvus Lite. `make hashes` changes both files together."""
     pins = re.findall(r"^([\w-]+)(?:\[\w+\])?==(\S+)", read("requirements.txt"), re.M)
     expected = {(name.lower().replace("_", "-"), version) for name, version in pins}
     blocks = re.split(r"\n(?=\w)", read("deploy/requirements.txt"))

@@ -89,7 +89,7 @@ def test_commands_in_docs_exist_with_their_options(document: Path) -> None:
 
 @PAGES
 def test_commands_in_shell_blocks_are_parsed(document: Path) -> None:
-    """Those of the shell blocks. ID stands for the id of an operation."""
+    """The commands of shell blocks. ID stands for the id of an operation."""
     for words in filter(None, map(managed, commands(document))):
         given = [EXAMPLE_ID if word == "ID" else word for word in words[1:]]
         said = io.StringIO()

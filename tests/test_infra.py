@@ -204,7 +204,7 @@ def test_seeds_make_their_objects_and_remove_them(milvus_server: MilvusServer) -
 
 
 def test_milvus_of_the_tests_requires_authorization(milvus_server: MilvusServer) -> None:
-    """The denied cases of other tests mean nothing without it."""
+    """Without it, tests of denied calls would prove nothing."""
     with grpc.insecure_channel(milvus_server.address) as channel:
         stub = milvus_pb2_grpc.MilvusServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
@@ -251,7 +251,7 @@ def test_test_database_is_the_one_asked_for() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("turn", [1, 2])
 def test_audit_triggers_guard_each_test_and_permit_emptying(turn: int) -> None:
-    """The second turn finds the first one's event gone, and the triggers there again."""
+    """The second run finds the event of the first gone and the triggers in place."""
     from django.utils import timezone
 
     from collections_app.models import AuditEvent

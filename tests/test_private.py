@@ -85,7 +85,7 @@ def test_refused_posts_with_the_log_held_leave_room_for_reading(app: App) -> Non
 
 
 def test_sign_in_while_the_log_is_held_keeps_no_thread(app: App) -> None:
-    """Strangers with wrong passwords: the lock-out and the session are written, too."""
+    """Failed sign-ins of strangers: the lockout and the session are written, too."""
     form = f"username=nobody&password=wrong&csrfmiddlewaretoken={'c' * 32}"
     headers = (
         ("Cookie", f"csrf={'c' * 32}"),

@@ -121,7 +121,7 @@ def test_pages_in_normal_use_show_no_secret(
     make_collection: Seeds,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The account may look and not drop: pages full of facts, and Milvus' own refusals."""
+    """The account may read and not drop: pages with facts, and Milvus' own refusals."""
     use_cluster(milvus_server.uri, token)
     name = make_collection(partitions=["novels"])
     assert 200 in visit(everyone, leaks, name)
@@ -182,7 +182,7 @@ def test_external_collection_credentials_are_shown_nowhere(
     make_collection: Seeds,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Its description holds them; the drop's intent keeps that description for ever."""
+    """The description holds them, and the intent keeps the description for good."""
     name, key = make_collection(partitions=["novels"]), f"wJalr{secrets.token_hex(6)}"
     leaks.forbidden += encodings(key)
     stub = chain.direct.client()._get_connection()._stub
@@ -217,7 +217,7 @@ def test_lost_answer_shows_no_secret(
     make_collection: Seeds,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What Milvus says about an act goes into the record for ever."""
+    """What Milvus says about an act is recorded for good."""
     name = make_collection()
     use_cluster(chain.uri, token)
 
@@ -274,7 +274,7 @@ def test_internal_error_shows_no_key(
 def test_session_record_is_no_key_to_the_session(
     real: Any, everyone: Client, make_collection: Seeds
 ) -> None:
-    """Whoever reads the log must not be able to take over the session of who acted."""
+    """A reader of the log must not be able to take over a session."""
     name = make_collection()
     confirm(everyone, act_url("drop-collection", name), name)
     key = everyone.session.session_key
@@ -290,7 +290,7 @@ def test_key_id_does_not_reveal_the_key() -> None:
 
 
 def test_leaks_check_finds_a_secret_that_is_there(everyone: Client, real: Any) -> None:
-    """A search that finds nothing anywhere would prove nothing."""
+    """A check that never finds anything would prove nothing."""
     leaks = Leaks(["Sign out"])
     page = leaks.take("page", everyone.get("/audit/"))
     assert Page(page).status == 200

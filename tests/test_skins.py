@@ -328,7 +328,7 @@ def test_list_without_grants_is_empty_and_ok(
 def test_rights_follow_the_connection_and_in_3_0_the_request(
     skin: Skin, asked: str, judged: str
 ) -> None:
-    """By the metadata that 2.3.5 gets: tests/milvus/test_tls.py has that it judges by them."""
+    """By the metadata that 2.3.5 receives; tests/milvus/test_tls.py shows that they decide."""
     sent: list[Call] = []
 
     @dataclass(frozen=True)

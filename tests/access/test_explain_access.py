@@ -168,7 +168,7 @@ def test_explain_access_for_a_partial_name_says_unknown(name: str, settings: Any
 
 @pytest.mark.parametrize("name", ["U-1", "ada osei", "ADA OSEI"])
 def test_explain_access_for_a_name_in_another_case_says_unknown(name: str, settings: Any) -> None:
-    """Two subjects that differ in case are two people."""
+    """Two subjects that differ in case are two users."""
     settings.SIGN_IN = "oidc"
     seen("u-1", "Ada Osei", "team")
     said = complaint("--user", name, "--target", "main")

@@ -91,13 +91,13 @@ def test_matches_name_that_does_not_fit_is_false(pattern: str, name: str) -> Non
 
 @pytest.mark.parametrize(("pattern", "name"), pairs(FITTING) + pairs(NOT_FITTING), ids=repr)
 def test_regex_of_a_pattern_matches_the_same_names(pattern: str, name: str) -> None:
-    """The database searches with it, between \\A and \\Z; see also web/test_audit_scope.py."""
+    r"""The audit log's queries use this form, between \A and \Z; see web/test_audit_scope.py."""
     found = re.search(rf"\A({regex(pattern)})\Z", name)
     assert bool(found) == matches((pattern,), name)
 
 
 def test_matches_every_other_character_literally() -> None:
-    """Of all that can stand on a keyboard, and the odd ones that Milvus Lite takes."""
+    """Covers all printable ASCII, and the unusual characters that Milvus Lite accepts."""
     odd = "\t\n\r\x0b\x1f\x7f\x85\xa0\u2028\ufeff\ud7ff🦉"
     for character in [chr(code) for code in range(32, 127)] + list(odd):
         if character in "*?":
@@ -127,7 +127,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("pattern", "name"), HOSTILE)
 def test_matches_hostile_name_in_no_time(pattern: str, name: str) -> None:
-    """`re` holds the interpreter while it tries: everybody waits, the probes too."""
+    """`re` holds the interpreter lock while it matches: every thread waits, probes included."""
     began = time.perf_counter()
     assert not matches((pattern,), name)
     assert time.perf_counter() - began < 0.05
@@ -214,7 +214,7 @@ def test_lock_overrides_every_permission_even_at_the_shell(
 
 
 def test_decide_without_permission_looks_up_no_lock(lock: Any, settings: Any) -> None:
-    """Who has no right there is not told what is protected."""
+    """A user without the permission is not told what is protected."""
     settings.ACCESS = (rule("team", "drop", databases=("elsewhere",)),)
     lock("books")
     decision = decide(actor(groups=("team",)), Action.DROP_COLLECTION, BOOKS)

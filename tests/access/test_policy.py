@@ -72,7 +72,7 @@ def test_rule_with_an_action_grants_this_and_nothing_else(
 
 
 def test_granted_actions_are_all_in_the_table() -> None:
-    """A new one has to be put into the table above."""
+    """A new action has to be added to the table above."""
     assert set(policy.GRANTS) == set(GIVEN)
     assert {action for action in Action if action.is_mutating} == DESTROYING
 
@@ -179,7 +179,7 @@ def test_rule_applies_where_all_three_patterns_fit(
 
 
 def test_rules_are_not_combined_into_a_third(settings: Any) -> None:
-    """The cluster of one and the collections of the other are nobody's."""
+    """The clusters of one rule and the collections of another grant nothing together."""
     settings.ACCESS = (
         rule("team", "drop", clusters=("test",)),
         rule("team", "view", clusters=("prod",), collections=("c_*",)),

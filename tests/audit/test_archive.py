@@ -110,7 +110,7 @@ def test_next_segment_begins_where_the_last_one_ended(
 
 
 def test_seal_keeps_the_last_day_in_the_log(log: list[AuditEvent], tmp_path: Path) -> None:
-    """A confirmation that was used is known by its intent: it must not count once more."""
+    """A used confirmation is known by its intent, so that it can't count again."""
     with pytest.raises(ArchiveError, match="last day"):
         sealed(tmp_path, days=0)
     assert not names(tmp_path)
@@ -125,7 +125,7 @@ def test_seal_stops_before_an_open_operation(tmp_path: Path) -> None:
 
 
 def test_seal_keeps_an_operation_in_one_segment(tmp_path: Path) -> None:
-    """Of two that overlap, the first drags the second along."""
+    """Of two operations that overlap, the first keeps the second in the log."""
     written("a", days_ago=400)
     operation(Phase.INTENT, Outcome.NONE, 1, days_ago=300)
     operation(Phase.INTENT, Outcome.NONE, 2, days_ago=299)
@@ -179,7 +179,7 @@ def test_seal_killed_before_its_record_is_done_again(
 def test_seal_of_a_file_that_does_not_verify_is_not_published(
     log: list[AuditEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that loses a line, or an event that changes while it is read."""
+    """Simulates a disk that loses a line, or an event that changes while it is read."""
     lines = [export_line(event) + "\n" for event in log[:3]]
     monkeypatch.setattr(archive, "json_lines", lambda events: iter(lines))
     with pytest.raises(ArchiveError, match="does not verify"):
@@ -281,7 +281,7 @@ def test_removal_without_the_file_keeps_its_events(log: list[AuditEvent], tmp_pa
 def test_removal_killed_half_way_verifies_and_goes_on(
     batches: int, log: list[AuditEvent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At each batch; what is left of the segment is still one chain with the rest."""
+    """After each batch the rest of the segment is still one chain with the log."""
     segment, done = sealed(tmp_path), []
 
     def killed(seconds: float) -> None:
@@ -374,7 +374,7 @@ def refused(statement: str) -> None:
 def test_delete_is_open_only_for_the_oldest_recorded_segment(
     log: list[AuditEvent], tmp_path: Path
 ) -> None:
-    """And only the oldest, and only as far as it goes; and it stays on the record."""
+    """Only the oldest segment, only up to its end; the permission stays recorded."""
     segment = sealed(tmp_path)
     head = f"'{segment.head}'"
     refused(segment_row(head=head))  # event 7 seals it and does not remove it
@@ -415,7 +415,7 @@ def test_temporary_table_does_not_replace_the_segments(log: list[AuditEvent]) ->
 
 
 def test_first_rows_deleted_with_a_forged_segment_are_named(log: list[AuditEvent]) -> None:
-    """Whoever owns the database can, but no event of the chain says so."""
+    """The owner of the database can do that, but no event of the chain records it."""
     triggers.remove(connection)
     sql(segment_row(head=f"'{log[3].hash}'", event=6))
     sql("DELETE FROM LOG WHERE sequence <= 4")
@@ -425,7 +425,7 @@ def test_first_rows_deleted_with_a_forged_segment_are_named(log: list[AuditEvent
 
 
 def test_segment_row_without_an_event_is_named(log: list[AuditEvent]) -> None:
-    """It would open the log to deleting."""
+    """Such a row would permit deletes."""
     triggers.remove(connection)
     sql(segment_row(last=6, event=3))
     triggers.install(connection)
@@ -443,7 +443,7 @@ def test_removal_beyond_its_record_is_named(log: list[AuditEvent], tmp_path: Pat
 
 
 def test_removal_event_forged_without_the_key_is_named(log: list[AuditEvent]) -> None:
-    """By somebody who has all but the key."""
+    """The attacker has everything but the key."""
     triggers.remove(connection)
     last = AuditEvent.objects.get(sequence=6)
     details = {"last": 4, "head": log[3].hash}

@@ -32,7 +32,7 @@ def against(lines: list[str], tmp_path: Path) -> str:
 
 
 def test_copy_check_of_an_unchanged_log_agrees(tmp_path: Path) -> None:
-    """In another order, twice, and a part of it: several processes write the lines."""
+    """The copy is out of order, has duplicates, and is incomplete: several processes write it."""
     lines = written(*"abcde")
     said = against([lines[3], "", lines[1], lines[3]], tmp_path)
     assert said == "The log agrees with the copy: 3 lines, up to event 4"

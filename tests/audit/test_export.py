@@ -63,7 +63,7 @@ def test_export_verifies_without_the_database(log: list[AuditEvent]) -> None:
 
 
 def test_export_reformatted_by_another_program_verifies(log: list[AuditEvent]) -> None:
-    """What counts is the content; blank lines and spaces mean nothing."""
+    """Only the content counts, not spaces or blank lines."""
     lines = [json.dumps(json.loads(line), indent=None, ensure_ascii=False) for line in exported()]
     assert ODD in json.loads(lines[0])["record"]["details"]["reason"]
     assert not verify.verify_export(["", *lines, "\n"]).broken
@@ -165,7 +165,7 @@ def test_csv_says_who_did_what_to_which_object(log: list[AuditEvent]) -> None:
 def test_csv_keeps_line_breaks_quotes_and_scripts(
     log: list[AuditEvent],
 ) -> None:
-    """But for what can't be seen or turns the line around: that is escaped, as on pages."""
+    """Except invisible and bidirectional characters, which are escaped as on pages."""
     escaped = ODD.replace("\n", "\\n").replace("\u2028", "\\u2028").replace("\u202e", "\\u202e")
     assert [row["reason"] for row in table()] == [escaped] * 4
 

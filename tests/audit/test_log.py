@@ -115,7 +115,7 @@ def test_intent_of_an_operation_is_written_once() -> None:
 
 
 def test_write_inside_another_transaction_is_refused() -> None:
-    """Inside somebody else's transaction a commit would be no commit."""
+    """A commit inside an outer transaction would not be durable."""
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         audit_log.write(ENTRY)
     assert not AuditEvent.objects.exists()
@@ -311,7 +311,7 @@ def test_verify_without_the_retired_key_says_so(rotated: list[AuditEvent], setti
 
 
 def test_retired_key_cannot_seal_newer_events(rotated: list[AuditEvent], settings: Any) -> None:
-    """Whoever stole it can't add to the log, nor seal an event anew that came later."""
+    """A stolen retired key can neither append to the log nor seal a newer event again."""
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = OLD, []
     audit_log.write(ENTRY)
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = NEW, [OLD]
@@ -319,7 +319,7 @@ def test_retired_key_cannot_seal_newer_events(rotated: list[AuditEvent], setting
 
 
 def test_retired_key_cannot_change_what_it_sealed(rotated: list[AuditEvent], settings: Any) -> None:
-    """Its hash would change, and the next event, sealed with the new key, names the old one."""
+    """Its hash would change, and the next event, sealed with the new key, holds the old one."""
     triggers.remove(connection)
     text = rotated[1].record.replace("event 2", "event X")
     forged = audit_log.seal(rotated[1].prev_hash, text, OLD)
@@ -328,7 +328,7 @@ def test_retired_key_cannot_change_what_it_sealed(rotated: list[AuditEvent], set
 
 
 def test_truncated_log_shows_only_in_its_head(tampered: list[AuditEvent]) -> None:
-    """The chain alone can't tell; the head that left the machine can."""
+    """The chain alone can't show it; the head that was copied elsewhere can."""
     head = verify.verify().head
     sql("DELETE FROM LOG WHERE sequence > 3")
     verdict = verify.verify()

@@ -66,7 +66,7 @@ def test_write_after_the_minute_records_how_many_were_refused(
 def test_reconcile_operations_records_how_many_were_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also if nobody is refused ever again."""
+    """Even if nobody is refused ever again."""
     for _ in range(12):
         quotas.write(refusal())
     with pytest.raises(SystemExit):
@@ -154,7 +154,7 @@ def test_post_for_what_may_exist_is_recorded(name: str, signed_in: SignedIn, clu
 
 
 def test_requests_without_cookie_behind_proxy_fill_no_log(settings: Any) -> None:
-    """Nor do they fill the table of sessions: the oldest ones of that person end."""
+    """They don't fill the table of sessions either: the oldest ones of the user end."""
     behind_proxy.switch_on(settings)
     for _ in range(SESSIONS + 5):
         assert behind_proxy.ask(Client()).status_code == 200

@@ -213,7 +213,7 @@ def test_verify_audit_log_names_all_problems_at_once(copy: Path) -> None:
 
 
 def test_log_cut_before_a_new_key_and_continued_is_detected(copy: Path, settings: Any) -> None:
-    """It is named until something is recorded with the new key; from then on only by the copy."""
+    """The log itself shows it until an event has the new key; afterwards only the copy does."""
     old = settings.AUDIT_KEY
     settings.AUDIT_KEY, settings.AUDIT_RETIRED_KEYS = "the new key " * 4, [old]
     assert "the newest event was sealed with a retired key" in said_of()
@@ -288,7 +288,7 @@ def test_protect_audit_log_restores_a_weakened_trigger(
 
 
 def test_verify_audit_log_names_a_foreign_trigger(copy: Path) -> None:
-    """It could keep events from being written."""
+    """A foreign trigger could keep events from being written."""
     body = "BEGIN SELECT 1; END"
     if connection.vendor == "postgresql":
         body = "FOR EACH ROW EXECUTE FUNCTION audit_no_update()"

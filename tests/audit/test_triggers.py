@@ -85,7 +85,7 @@ VENDORS_OWN = {
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_truncate_and_replace_are_refused_by_the_database(number: int) -> None:
-    """TRUNCATE in PostgreSQL; in SQLite REPLACE, which deletes without a word to triggers."""
+    """TRUNCATE in PostgreSQL; REPLACE in SQLite, which deletes without firing the triggers."""
     before = all_rows()
     with pytest.raises(DatabaseError, match=triggers.MESSAGE), transaction.atomic():
         sql(VENDORS_OWN[connection.vendor][number])()
@@ -94,7 +94,7 @@ def test_truncate_and_replace_are_refused_by_the_database(number: int) -> None:
 
 @pytest.mark.parametrize("same", ["hash", "sequence", "operation_id"])
 def test_insert_that_clashes_in_one_column_replaces_nothing(same: str) -> None:
-    """What PostgreSQL calls a duplicate, SQLite's REPLACE would make room for."""
+    """PostgreSQL calls it a duplicate; SQLite's REPLACE would delete the older row."""
     entry = Entry(phase=Phase.INTENT, action="x", caller=caller())
     audit_log.write(replace(entry, operation_id=uuid4()))
     fresh = {"sequence": "99", "hash": f"'{'f' * 64}'", "operation_id": "NULL"}

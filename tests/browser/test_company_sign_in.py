@@ -76,7 +76,7 @@ def test_drop_after_a_step_up_returns_to_its_dialog(
 def test_tabs_restored_together_all_reach_their_pages(
     arrive: Callable[..., Page], live_server: LiveServer, watch: Watch
 ) -> None:
-    """The provider knows her; the dashboard's own cookies are gone, as after a night."""
+    """The provider's session is still there; the cookies of Milvus Admin are gone."""
     page = arrive("Ada Osei")
     expect(page.get_by_role("link", name="Ada Osei")).to_be_visible()
     page.context.clear_cookies(domain=urlsplit(live_server.url).hostname)

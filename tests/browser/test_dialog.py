@@ -227,7 +227,7 @@ def test_dialog_closed_sends_nothing_and_restores_the_focus(
 def test_focus_returns_to_its_link_in_a_replaced_table(
     page: Page, make_thing: Callable[..., Shown]
 ) -> None:
-    """The details replace the table, and the link that opened the dialog with it."""
+    """The details replace the table, and with it the link that opened the dialog."""
     thing = make_thing("collection")
     details = held(page, DETAILS)
     page.goto(thing.start)

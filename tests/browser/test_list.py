@@ -79,7 +79,7 @@ def test_column_heading_clicked_sorts_and_then_reverses(
 
 
 def test_list_details_are_filled_in_later(page: Page, books: str) -> None:
-    """The page itself comes without them."""
+    """The page itself is served without them."""
     details = held(page, DETAILS)
     page.goto(address("collections", database=books))
     expect(page.locator("td.title")).to_have_count(3)
@@ -112,7 +112,7 @@ def search(page: Page) -> None:
 def test_answer_before_late_details_is_not_lost(
     page: Page, books: str, ask: Callable[[Page], None], query: str, answer: list[str]
 ) -> None:
-    """The details of the table before replace that table, which the answer was meant for."""
+    """Late details replace the table that the answer was meant for."""
     details = held(page, DETAILS)
     answers = held(page, re.compile(f"{query}$"))
     page.goto(address("collections", database=books))
@@ -155,7 +155,7 @@ def test_back_restores_the_previous_view(page: Page, books: str) -> None:
 
 
 def test_dialog_opened_before_the_details_stays_open(page: Page, books: str) -> None:
-    """The table is replaced under the open dialog, which stays."""
+    """The table under the open dialog is replaced."""
     page.goto(address("collections", database=books))
     page.get_by_role("link", name="Drop essay…").click()
     dialog = page.get_by_role("dialog")

@@ -54,7 +54,7 @@ def test_cancel_link_leads_back(page: Page, thing: Shown) -> None:
 
 
 def test_form_sent_twice_drops_once_and_leads_to_the_operation(page: Page, thing: Shown) -> None:
-    """The second comes while Milvus is at the first. (Chromium itself swallows double clicks.)"""
+    """The second request arrives during the first. Chromium itself swallows double clicks."""
     first, second = threading.Event(), threading.Event()
     thing.chain.relay.before(REQUEST[thing.kind], lambda: (first.set(), second.wait(2)))
     confirm_page(page, thing)

@@ -40,7 +40,7 @@ def confirmed(page: Page, thing: Shown) -> None:
 def test_stalled_milvus_is_unknown_until_its_page_settles(
     page: Page, impatient: None, thing: Shown
 ) -> None:
-    """The request gets through, its answer does not."""
+    """Milvus receives the request, but its reply is lost."""
     thing.chain.relay.before(REQUEST[thing.kind], thing.chain.proxy.stall)
     confirmed(page, thing)
     expect(page.get_by_text("The read-back failed")).to_be_visible()
@@ -71,7 +71,7 @@ def test_drop_that_did_not_happen_is_failed_and_not_resent(
 def test_open_operation_names_its_author_to_everybody(
     page: Page, make_thing: Callable[..., Shown], use_cluster: Callable[..., object], chain: Chain
 ) -> None:
-    """In the list, in the dialog of somebody who had its address, and when it is confirmed."""
+    """In the list, in a dialog opened by its address, and when that dialog is confirmed."""
     thing = make_thing("collection")
     use_cluster(chain.uri, chain.token, unknown_timeout=600.0)
     chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")

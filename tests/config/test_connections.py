@@ -110,7 +110,7 @@ def test_client_certificate_without_its_key_is_refused(papers: Table, missing: s
 
 
 def test_client_certificate_without_ca_file_is_refused(papers: Table) -> None:
-    """pymilvus would leave it out without a word."""
+    """pymilvus would ignore it silently."""
     del papers["ca_file"]
     assert "client_cert_file needs ca_file too" in refusal(**papers)
 

@@ -237,7 +237,7 @@ print(Client(headers=forwarded).get("/sign-in/").status_code)
 
 @pytest.mark.parametrize("trusted", [False, True], ids=["direct", "behind a trusted proxy"])
 def test_https_mode_has_secure_cookies_and_redirects(trusted: bool, run: Run) -> None:
-    """Migrates, collects the static files and signs in, as a fresh deployment does."""
+    """Migrates, collects the static files and signs in, as a new deployment does."""
     trust = {"TRUST_PROXY": "127.0.0.1"} if trusted else {}
     done = run({**PRODUCTION, "DATABASE_URL": "", **trust}, "-c", HTTPS)
     assert done.returncode == 0, done.stderr
@@ -273,7 +273,7 @@ print(Client(headers={"Host": "localhost"}).get("/sign-in/").headers)
 
 
 def test_loopback_mode_answers_this_machine_without_https(run: Run) -> None:
-    """Whatever ALLOWED_HOSTS says: there, cookies would travel in the clear."""
+    """Whatever ALLOWED_HOSTS says: for other hosts cookies would travel in clear text."""
     own = ["127.0.0.1:8000", "localhost", "[::1]:8000"]
     foreign = ["admin.example", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example"]
     done = run(LOOPBACK, "-c", HOSTS, *own, *foreign)

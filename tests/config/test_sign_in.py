@@ -291,7 +291,7 @@ def test_sign_in_without_a_setting_of_its_mode_stops_the_start(
 def test_company_sign_in_uses_rules_of_the_file_alone(
     mode: dict[str, str], backend: str, config: Any, run: Run
 ) -> None:
-    """No password of ours opens the door then, and the built-in rules give nobody anything."""
+    """No local password signs anybody in, and the built-in rules grant nothing."""
     rules, backends = load(
         run,
         {**PRODUCTION, **mode, **config(ACCESS)},

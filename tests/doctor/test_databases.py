@@ -78,7 +78,7 @@ def test_databases_line_names_five_at_most(names: list[str], total: int, where: 
 
 
 def test_denied_read_shows_the_message_of_milvus(relay: Relay, milvus_server: MilvusServer) -> None:
-    """From 2.4 on it ends with the database; that explains itself."""
+    """From 2.4 on the message ends with the database."""
     denial = "PrivilegeGetStatistics: permission deny to root in the `default` database"
     lists(relay, "default")
     relay.fail("GetCollectionStatistics", grpc.StatusCode.PERMISSION_DENIED, denial)

@@ -168,7 +168,7 @@ def test_own_drop_under_another_cluster_key_records_no_drift(begun: Watched, set
 def test_strict_drop_in_every_phase_records_no_drift(
     begun: Watched, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
-    """A look after the rename, and one after the drop, before anything is recorded of them."""
+    """A scan after the rename, and one after the drop, before either outcome is recorded."""
     use_cluster(chain.uri, chain.token, strict_drop=True)
     looks: list[Any] = []
     for rpc in ("RenameCollection", "DropCollection"):
@@ -185,7 +185,7 @@ def test_strict_drop_in_every_phase_records_no_drift(
 
 @as_2620
 def test_own_drop_that_ends_after_the_list_records_no_drift(begun: Watched, chain: Chain) -> None:
-    """The list shows it gone, and its outcome comes after the list."""
+    """The list no longer has it, and the outcome is recorded after the list."""
     results: list[Any] = []
 
     def while_it_is_gone() -> None:
@@ -203,7 +203,7 @@ def test_own_drop_that_ends_after_the_list_records_no_drift(begun: Watched, chai
 @as_2620
 @pytest.mark.parametrize("moment", ["ShowCollections", "DescribeCollection"])
 def test_own_drop_during_a_scan_records_no_drift(moment: str, begun: Watched, chain: Chain) -> None:
-    """Also when a short list made the watch ask for it: what it asked may be gone by us."""
+    """Also when a short list makes the scan read it by name: the own drop may be done by then."""
     done: list[Any] = []
     if moment == "DescribeCollection":
         from .test_doubt import short_list
@@ -309,7 +309,7 @@ def test_namesake_renamed_by_mistake_keeps_its_name_in_drift(begun: Watched, cha
 
 @as_2620
 def test_private_name_left_behind_is_kept_and_its_drop_recorded(begun: Watched) -> None:
-    """Its operation tells why it is called like that. What others do to it then is theirs."""
+    """Its operation explains the private name. What others do to it afterwards is external."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(DROP, operation))
     begun.look()
@@ -321,7 +321,7 @@ def test_private_name_left_behind_is_kept_and_its_drop_recorded(begun: Watched) 
 
 @as_2620
 def test_private_name_dropped_may_be_an_own_late_drop(begun: Watched) -> None:
-    """Closed as failed, and left aside because its own name was taken: the drop may still come."""
+    """Closed as failed, and left because its original name was taken: the drop may still come."""
     with claimed(begun, Action.DROP_COLLECTION, begun.id_of("book")) as operation:
         begun.rename("book", private := private_name(DROP, operation))
         end(operation, Outcome.FAILED, "left aside", settled=True)
@@ -368,7 +368,7 @@ def ended(begun: Watched) -> uuid.UUID:
 
 
 def test_stranger_under_an_own_private_name_is_recorded(begun: Watched, ended: uuid.UUID) -> None:
-    """Who sees Milvus sees such names, and the operation only ever renamed `book`."""
+    """Anybody with access to Milvus sees such names; the operation only ever renamed `book`."""
     begun.add("payroll")
     begun.look()
     begun.rename("payroll", private := private_name(DROP, ended))

@@ -133,7 +133,7 @@ def test_namesake_after_the_list_is_recorded_by_the_next_scan(begun: Watched, ch
 def test_collection_moved_to_an_unlisted_database_is_not_gone(
     begun: Watched, make_collection: Seeds
 ) -> None:
-    """Moved to a database that is not listed; Milvus still knows its id."""
+    """Milvus still knows its id."""
     elsewhere = make_collection.database()
     begun.rename("book", "book", elsewhere)
     begun.add("book")
@@ -146,7 +146,7 @@ def test_collection_moved_to_an_unlisted_database_is_not_gone(
 
 
 def test_collection_visible_again_is_recorded_as_older(begun: Watched, chain: Chain) -> None:
-    """Seen for the first time, and older than the last list: the log says so."""
+    """Seen for the first time, and older than the last list: the event says so."""
     chain.relay.answer("ShowCollections", short_list())
     begun.look()
     WatchedDatabase.objects.update(listed_at="2040-01-01T00:00:00Z")

@@ -195,7 +195,7 @@ def lock_is_free() -> bool:
 def test_scans_of_the_same_change_record_it_once(
     watched: Watched, faulty: Milvus, chain: Chain
 ) -> None:
-    """Without any lock: the version of the inventory stops the second one."""
+    """Without a lock: the version of the inventory stops the second scan."""
     watched.add("book")
     watched.look()
     watched.drop("book")
@@ -318,7 +318,7 @@ def test_watch_with_a_hanging_cluster_scans_the_others(
 def test_watch_loop_after_a_database_outage_goes_on(
     watched: Watched, real: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four turns: two of them with a database that refuses, then one that is well."""
+    """Four runs: the database refuses two of them and answers the last one."""
     turns: list[int] = []
 
     class Event(threading.Event):

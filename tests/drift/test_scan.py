@@ -59,7 +59,7 @@ def test_external_changes_are_recorded_once(begun: Watched) -> None:
 
 @as_2620
 def test_name_of_any_length_is_recognised(begun: Watched) -> None:
-    """Milvus takes 255 characters, and spaces after them; PostgreSQL cuts those off silently."""
+    """Milvus takes 255 characters with trailing spaces, which PostgreSQL would cut off silently."""
     begun.add(name := unique_name("long").ljust(255, "x") + "  ")
     assert begun.look().events == {"collection.appeared": 1}
     assert begun.look().events == {}

@@ -54,7 +54,7 @@ def soon_ready() -> bool:
 
 @on_the_database
 def test_readyz_with_the_lock_file_held_fails_on_sqlite(tmp_path: Path) -> None:
-    """A writer would wait for it, so the probe does. PostgreSQL has a queue of its own."""
+    """Writers would wait for it. PostgreSQL queues writers by itself."""
     lock_file = (
         tmp_path / f"{connection.settings_dict['NAME']}-writer.lock"
     )  # SQLite's name is a path
@@ -70,7 +70,7 @@ def test_readyz_with_the_lock_file_held_fails_on_sqlite(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_healthz_answers_any_host_without_a_database(method: str) -> None:
-    """No database mark: a query would fail this test."""
+    """There is no database mark: a query would fail this test."""
     response = getattr(Client(headers=PROBE), method)("/healthz")
     assert (response.status_code, response.headers["Content-Type"]) == (200, "text/plain")
     assert response.headers["Cache-Control"] == "no-store"
@@ -134,7 +134,7 @@ def _held_file() -> Iterator[None]:
 @on_the_database
 @both_databases
 def test_readyz_while_the_chain_is_held_fails_quickly() -> None:
-    """The probe gives up; what it left waiting goes on when the chain is free."""
+    """The probe gives up; the attempt it left behind ends when the chain is free."""
     with log.appending():
         began = time.monotonic()
         assert probe("/readyz") == (503, LOG_FAILS)

@@ -200,7 +200,7 @@ def test_unspecific_error_code_is_classified_by_its_text(
 
 
 def test_old_status_without_a_code_is_no_success(wire: Wire) -> None:
-    """Before 2.3 there was only `error_code`."""
+    """Before Milvus 2.3 there was only `error_code`."""
     old = common_pb2.Status(error_code=common_pb2.UnexpectedError, reason="old words")
     wire.chain.relay.answer("DropCollection", lambda _: old.SerializeToString())
     assert type(kind_of(wire.act)) is OutcomeUnknown
@@ -259,7 +259,7 @@ def test_grpc_status_of_a_read_has_its_kind(wire: Wire, code: grpc.StatusCode) -
 
 @every_status
 def test_grpc_status_of_a_drop_has_its_kind(wire: Wire, code: grpc.StatusCode) -> None:
-    """All that is not surely a no is unknown: the server may have been at it."""
+    """Everything but a certain refusal is unknown: the server may have carried it out."""
     wire.chain.relay.fail("DropCollection", code, "said by gRPC")
     exc = kind_of(wire.act)
     assert (type(exc), str(exc)) == (ACTS.get(code, OutcomeUnknown), "said by gRPC")
@@ -272,7 +272,7 @@ def test_unreadable_reply_to_a_drop_is_unknown(wire: Wire) -> None:
 
 @pytest.mark.parametrize("name", ["PermissionDenied", "database_x_does_not_exist"])
 def test_name_that_reads_like_an_error_does_not_decide(wire: Wire, name: str) -> None:
-    """Codes decide, and a text only where Milvus has no code for it."""
+    """The code decides, and the text only where Milvus has no code for it."""
     said = f"collection not found[collection={name}]"
     reply = pb.ShowCollectionsResponse(status=status(100, said))
     wire.chain.relay.answer("ShowCollections", lambda _: reply.SerializeToString())

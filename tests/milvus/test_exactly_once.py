@@ -263,7 +263,7 @@ def test_namesake_created_before_a_lost_reply_survives(
 def test_public_pymilvus_call_resends_and_drops_the_namesake(
     chain: Chain, make_collection: Seeds
 ) -> None:
-    """Why destroy.py exists, and proof that the tests above can fail."""
+    """The reason for destroy.py, and the proof that the tests above can fail."""
     name = make_collection(rows=1)
     chain.relay.after("DropCollection", lambda: (make_collection(name), chain.proxy.cut()))
     chain.server.client().drop_collection(name, timeout=5)

@@ -311,7 +311,7 @@ def test_summary_that_milvus_refuses_is_unknown_in_its_row_only(
 def test_collection_dropped_between_two_reads_is_not_found(
     chain: Chain, behind: Gateway, make_collection: Seeds, method: str
 ) -> None:
-    """Never a page made of half a collection."""
+    """Half a collection is never shown."""
     name = make_collection()
     client = chain.direct.client()
     chain.relay.after(method, lambda: client.drop_collection(name, timeout=5))
@@ -427,7 +427,7 @@ def test_server_reports_its_version(milvus_server: MilvusServer) -> None:
 def test_gateway_raises_its_own_errors_only(
     chain: Chain, behind: Gateway, make_collection: Seeds
 ) -> None:
-    """An answer that is no message at all."""
+    """The reply is no protobuf message."""
     name = make_collection()
     behind.collection("default", name)
     for method in ("ShowCollections", "DescribeCollection"):

@@ -49,7 +49,7 @@ def test_proxy_for_names_what_grpc_asks(
 def test_page_and_doctor_name_the_proxy_and_no_proxy(
     monkeypatch: pytest.MonkeyPatch, signed_in: Any, use_cluster: Any
 ) -> None:
-    """With a real client: gRPC goes to a proxy that is not there, even for this machine."""
+    """With a real client: gRPC uses a proxy that does not exist, even for this machine."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     uri = "http://127.0.0.1:19530"
     use_cluster(uri, read_timeout=0.5)

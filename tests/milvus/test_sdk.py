@@ -126,7 +126,7 @@ RPCS = (
 
 
 def test_pymilvus_has_the_private_parts_in_use(lite_uri: str) -> None:
-    """pymilvus has no public way to a call that is sent once; so its version is pinned."""
+    """pymilvus has no public call that is sent once, so its version is pinned."""
     client = Connection(Cluster(key="t", label="T", uri=lite_uri)).client("default")
     stub = client._get_connection()._stub
     assert [rpc for rpc in RPCS if not callable(getattr(stub, rpc, None))] == []

@@ -141,7 +141,7 @@ def test_snapshot_keeps_the_partition_key(
 def test_snapshot_without_an_index_has_an_empty_list(
     gateway_and_destroyer: tuple[Gateway, Destroyer], make_collection: Seeds
 ) -> None:
-    """Milvus answers this with an error of its own."""
+    """Milvus answers this with an error."""
     gateway, _ = gateway_and_destroyer
     found = gateway.collection("default", make_collection())
     assert found.indexes == ()

@@ -97,7 +97,7 @@ def test_doctor_grant_as_prescribed_removes_the_finding(alone: dict[str, Any]) -
 def test_milvus_checks_privileges_in_the_metadata_database(
     alone: dict[str, Any],
 ) -> None:
-    """The hole of 2.3 to 2.6, and the reason for `dbname` on every raw call."""
+    """A gap of Milvus 2.3 to 2.6, and the reason for `dbname` on every raw call."""
     said = alone["databases"]
     assert said["inside reads without"] == "PERMISSION_DENIED"
     assert said["inside reads with"] == "OK"
@@ -152,7 +152,7 @@ def test_certificate_file_removed_since_the_start_is_named(
 def test_clusters_with_one_address_keep_their_own_tls_settings(
     papers: Papers, tls: str, milvus_server: MilvusServer
 ) -> None:
-    """pymilvus alone would give the second one the first one's connection."""
+    """pymilvus alone would reuse the first cluster's connection for the second."""
     trusting = cluster_at(tls, milvus_server.token, ca_file=str(papers.ours.ca))
     Gateway(Connection(trusting)).collections("default")
     wary = cluster_at(tls, milvus_server.token, ca_file=str(papers.others.ca))

@@ -84,7 +84,7 @@ def test_drop_with_milvus_down_is_neither_sent_nor_recorded(thing: Thing, chain:
 
 
 def test_drop_with_a_lost_reply_is_verified_by_read_back(thing: Thing, chain: Chain) -> None:
-    """At once, or with the next look: the line may need a moment to come back."""
+    """At once or at the next check: the connection may need a moment to recover."""
     confirmation = consent(thing.target)
     chain.relay.after(thing.rpc, chain.proxy.cut)
     assert carry_out(confirmation) in {Outcome.SUCCEEDED, Outcome.UNKNOWN}
@@ -163,7 +163,7 @@ def test_ok_from_milvus_without_a_drop_is_unknown(
 
 
 def test_rejected_resend_after_the_drop_succeeds(thing: Thing, chain: Chain) -> None:
-    """A proxy sends it twice: the first copy did it, and the second is one request too many."""
+    """A proxy sends it twice: the first copy drops it, and the second is over the rate limit."""
 
     def rate_limited(request: bytes) -> bytes:
         thing.remove()
@@ -283,7 +283,7 @@ def test_log_failing_after_the_act_leaves_the_operation_open(
 def test_drop_of_a_collection_just_renamed_is_not_succeeded(
     make_collection: Seeds, chain: Chain, impatient: Callable[[], Milvus], skin: Skin
 ) -> None:
-    """Its name is free, and Milvus said OK to dropping nothing. The id tells."""
+    """Its old name is free, and Milvus says OK to dropping nothing. The id decides."""
     thing = Thing.make(make_collection, Kind.COLLECTION)
     client, new = make_collection.server.client(), make_collection.renamed(unique_name())
     chain.relay.before(
@@ -305,7 +305,7 @@ class Killed(BaseException):
 def test_drop_killed_before_sending_fails(
     thing: Thing, chain: Chain, impatient: Callable[[], Milvus]
 ) -> None:
-    """What is gone then did not go by us, and nobody has to ask Milvus for that."""
+    """If the target is gone then, it was dropped externally; Milvus need not be asked."""
 
     def die() -> None:
         raise Killed
@@ -369,7 +369,7 @@ def reconcile() -> int:
 def test_milvus_lite_reply_after_the_deadline_is_not_a_refusal(
     lite_uri: str, use_cluster: Callable[..., Milvus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is a server too, in this process: the deadline ends our waiting, not its work."""
+    """Milvus Lite is a server in this process: the deadline ends the wait, not the drop."""
     from milvus_lite.adapter.grpc.servicer import MilvusServicer
 
     drop = MilvusServicer.DropCollection

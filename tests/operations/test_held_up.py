@@ -59,7 +59,7 @@ def test_log_blocked_past_the_deadline_sends_nothing(thing: Thing, chain: Chain)
 
 @pytest.mark.usefixtures("faulty")
 def test_operation_settled_before_sending_is_not_sent(thing: Thing, chain: Chain) -> None:
-    """It was called failed, and a namesake has come: that one survives, and the record stands."""
+    """It was settled as failed and a namesake was created, which survives."""
     confirmation = consent(thing.target)
 
     def meanwhile() -> None:

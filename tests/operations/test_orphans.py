@@ -119,7 +119,7 @@ def test_orphan_is_found_after_strict_mode_was_switched_off(
 def test_orphan_that_cannot_be_renamed_is_recorded_once(
     fake: FakeMilvus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the operation, once, and in the ordinary log as long as it lasts."""
+    """Once in its operation, and in the application log as long as it lasts."""
     private = private_name(DROP, strayed(fake).operation_id)
     fake.denied("rename_collection")
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_orphan_that_cannot_be_renamed_is_recorded_once(
 def test_orphan_is_recorded_before_its_name_is_restored(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a process that is killed then, or a log that fails, leaves a rename without a word."""
+    """Otherwise a killed process or a failing log would leave a rename unrecorded."""
     confirmation, seen = strayed(fake), []
     rename = fake.rename_collection
 
@@ -159,7 +159,7 @@ def plain(milvus: clusters.Milvus) -> clusters.Milvus:
 def test_read_before_an_orphan_is_restored_is_not_reused(
     fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its name was another's, who goes in this moment: a plain drop would take what comes back."""
+    """A namesake is dropped at that moment: a plain drop would hit what comes back."""
     private = private_name(DROP, strayed(fake).operation_id)
     stray = fake.collection_identity("default", private)
     get = clusters.get

@@ -119,7 +119,7 @@ def test_namesake_created_since_the_dialog_survives(thing: Thing, chain: Chain) 
 def test_server_copy_under_the_same_key_is_changed(
     thing: Thing, milvus_server: MilvusServer, use_cluster: Callable[..., Milvus]
 ) -> None:
-    """Restored from the other one's backup it has the same ids."""
+    """Restored from the other server's backup, it has the same ids."""
     shown = consent(thing.target)
     use_cluster(milvus_server.uri, milvus_server.token)
     with pytest.raises(OperationRejected) as caught:
@@ -151,7 +151,7 @@ def test_target_already_gone_is_not_found_and_not_sent(thing: Thing, chain: Chai
 def test_target_dropped_externally_just_before_ends_as_succeeded(
     thing: Thing, chain: Chain
 ) -> None:
-    """Milvus says OK to that; the look afterwards is what counts."""
+    """Milvus says OK to that; the read-back decides."""
     chain.relay.before(thing.rpc, thing.remove)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
     assert chain.relay.count(thing.rpc) == 1
@@ -189,7 +189,7 @@ def test_double_click_sends_one_request(thing: Thing, chain: Chain) -> None:
 @as_2620
 @pytest.mark.both_databases
 def test_two_operators_at_once_get_one_drop_and_one_busy(thing: Thing, chain: Chain) -> None:
-    """The first request waits at the server until the other one has been told."""
+    """The first request waits at the server until the second operator was told."""
     people = [actor("ada"), actor("grace")]
     consents = [consent(thing.target, who=who) for who in people]
     chain.relay.before(thing.rpc, lambda: until(lambda: "rejected busy" in on_own_connection(told)))
@@ -215,7 +215,7 @@ def test_second_operator_after_a_drop_is_told_it_is_gone(thing: Thing, chain: Ch
 
 @as_2620
 def test_read_before_another_operators_drop_is_not_reused(thing: Thing, chain: Chain) -> None:
-    """Between the last read of ours and our intent, another drop begins and ends."""
+    """Another drop begins and ends between the last read and the intent."""
     mine, theirs = consent(thing.target), consent(thing.target, who=GRACE)
 
     def meanwhile() -> None:
@@ -242,7 +242,7 @@ def through_admin(thing: Thing, settings: Any) -> Target:
 def test_open_operation_claims_its_target_under_the_other_key(
     thing: Thing, chain: Chain, through_admin: Target
 ) -> None:
-    """Milvus may still do it: what gets this name after another drop would go with it."""
+    """Milvus may still carry it out, and would hit a collection that gets this name."""
     open_drop = leave_unknown(thing, chain)
     for claim in (claim_on(through_admin), claims_in("admin")(through_admin)):
         assert claim
@@ -312,7 +312,7 @@ def guest(milvus_server: MilvusServer) -> Iterator[str]:
 def test_drop_without_a_milvus_privilege_is_refused_and_recorded(
     thing: Thing, chain: Chain, guest: str, faulty: Milvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root reads, so that also a partition can be looked at; the guest is who sends."""
+    """Root reads, so that a partition can be read too; a guest account sends."""
     confirmation = consent(thing.target)
     guests = Destroyer(Connection(cluster_at(chain.uri, guest)))
     monkeypatch.setattr(clusters, "get", lambda key: replace(faulty, destroyer=guests))

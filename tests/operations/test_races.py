@@ -66,7 +66,7 @@ def test_writer_that_rolls_back_leaves_no_gap() -> None:
 
 
 def test_writer_holding_the_chain_makes_others_wait() -> None:
-    """Two events appended in one transaction stay neighbours, whoever comes in between."""
+    """Two events appended in one transaction stay neighbours whatever others write."""
 
     def pair(writer: int) -> None:
         with log.appending():

@@ -71,7 +71,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
 def test_clock_set_forward_does_not_end_the_drop_deadline(
     open_drop: Confirmation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else "failed" might be recorded while the request is still on its way."""
+    """Otherwise "failed" might be recorded while the request is still on its way."""
     set_clock(monkeypatch, 1)
     assert settled(open_drop) is Outcome.UNKNOWN
     assert told() == UNKNOWN
@@ -80,7 +80,7 @@ def test_clock_set_forward_does_not_end_the_drop_deadline(
 def test_drop_deadline_starts_when_the_request_was_sent(
     thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
-    """It may go out late, after a log that was slow, and has its whole deadline then."""
+    """A slow log may delay it; it still has its whole deadline."""
     use_cluster(chain.uri, chain.token, drop_timeout=2.0, unknown_timeout=0.5)
     confirmation, sent = consent(thing.target), []
     chain.relay.before(thing.rpc, lambda: sent.append(time.monotonic()) or chain.relay.hold())
@@ -156,7 +156,7 @@ def test_four_concurrent_settlers_record_one_outcome(open_drop: Confirmation, th
 
 
 def test_settle_during_its_own_execution_does_nothing(thing: Thing, chain: Chain) -> None:
-    """Also when the thing is gone already: its own process is about to say so."""
+    """Even if the target is already gone: its own process is about to record that."""
     confirmation = consent(thing.target)
     seen: list[object] = []
 
@@ -243,7 +243,7 @@ def test_settle_on_changed_address_asks_no_server(
     use_cluster: Callable[..., Milvus],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is not there, and that proves nothing: the one that it was sent to still has it."""
+    """The target is not on that server, which proves nothing: the former server still has it."""
     use_cluster(lite_uri, drop_timeout=0.1, unknown_timeout=0.1)
     assert settled(open_drop) is Outcome.UNKNOWN
     assert (told(), thing.is_there()) == (UNKNOWN, True)
@@ -266,7 +266,7 @@ def test_close_operation_sent_to_a_former_address_is_allowed(
 def test_settle_name_longer_than_the_column_uses_it_in_full(
     kind: Kind, make_collection: Seeds, chain: Chain
 ) -> None:
-    """Milvus takes 255 characters, and any number of spaces after them."""
+    """Milvus takes 255 characters and any number of trailing spaces."""
     name = unique_name("long").ljust(255, "x") + "  "
     if kind is Kind.COLLECTION:
         target = target_in(make_collection(name), kind)
@@ -298,7 +298,7 @@ def test_settle_in_a_renamed_collection_is_not_called_gone(
     chain: Chain,
     impatient: Callable[[], Milvus],
 ) -> None:
-    """The request never did anything; the name it was sent with says nothing about that."""
+    """The request was never carried out; the name it was sent with proves nothing."""
     collection = make_collection(partitions=[PARTITION], rows=3, loaded=loaded)
     kind, client = ACTS[action].kind, make_collection.server.client()
     target = target_in(collection, kind, collection if kind is Kind.COLLECTION else PARTITION)

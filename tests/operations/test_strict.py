@@ -134,7 +134,7 @@ def test_namesake_in_another_database_survives(make_collection: Seeds, thing: Th
 
 
 def test_strict_rename_stays_in_its_database(make_collection: Seeds, chain: Chain) -> None:
-    """Milvus moves what is renamed to `default`, unless it is told the database twice."""
+    """Milvus moves a renamed collection to `default` unless `target_db` is given too."""
     database = make_collection.database()
     name = make_collection(database=database)
     target = replace(target_in(name, Kind.COLLECTION), database=database)
@@ -176,7 +176,7 @@ def test_namesake_created_just_before_the_rename_is_restored(thing: Thing, chain
 def test_namesake_without_strict_mode_is_dropped(
     thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
-    """The control: this is the window that strict mode closes."""
+    """The control: strict mode closes this window."""
     use_cluster(chain.uri, chain.token)
     chain.relay.before(DROP, thing.replace)
     assert carry_out(consent(thing.target)) is Outcome.SUCCEEDED
@@ -248,7 +248,7 @@ def test_strict_drop_of_one_dropped_externally_fails(
 
 
 def test_namesake_renamed_after_the_read_back_is_restored(thing: Thing, chain: Chain) -> None:
-    """Seen under chaos: the answer was cut off, and the look came a moment before the rename."""
+    """Seen in `make chaos`: the reply was lost, and the read-back came just before the rename."""
     confirmation = gone_by_another_hand(thing, chain)
     namesake = id_of(thing)
     come_late(thing, confirmation)
@@ -285,7 +285,7 @@ def test_reconcile_on_a_copied_server_renames_nothing(
     milvus_server: MilvusServer,
     use_cluster: Callable[..., Milvus],
 ) -> None:
-    """A copy of it has the same names and ids, and is not what the operation was about."""
+    """A copied server has the same names and ids, and is not the operation's server."""
     confirmation, shown = consent(thing.target), id_of(thing)
     chain.relay.answer(DROP, lambda _: UNREADABLE)
     assert carry_out(confirmation) is Outcome.UNKNOWN
@@ -318,7 +318,7 @@ def test_rename_refused_by_milvus_changes_nothing(thing: Thing, chain: Chain) ->
 
 
 def test_strict_drop_settled_after_the_rename_restores_the_name(thing: Thing, chain: Chain) -> None:
-    """A process that was held up between rename and drop must not drop any more."""
+    """A process held up between rename and drop must not drop any more."""
     shown = id_of(thing)
     chain.relay.after(RENAME, lambda: Claim.objects.all().delete())
     carry_out(consent(thing.target))
@@ -557,7 +557,7 @@ def test_strict_drop_without_ids_is_blocked(
 def test_strict_drop_that_cannot_be_read_back_is_not_begun(
     narrow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Newer servers grant by name: half-way, an account for `book` alone would see nothing."""
+    """Newer servers grant by name: after the rename an account for `book` alone sees nothing."""
     fake: FakeMilvus = use_fake(monkeypatch, strict_drop=True)
     fake.add("book")
     if narrow:

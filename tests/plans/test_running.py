@@ -205,7 +205,7 @@ def test_two_workers_on_one_plan_take_each_item_once(
 def test_item_taken_back_cannot_be_sent_any_more(
     real: Any, confirmed: Callable[..., Plan], make_collection: Any
 ) -> None:
-    """A process that was suspended after it took the item, and wakes when the plan is cancelled."""
+    """A process is suspended after it took the item, and resumes when the plan is cancelled."""
     plan = confirmed(1)
     item = running.take(plan)
     assert item

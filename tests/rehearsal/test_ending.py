@@ -112,7 +112,7 @@ def test_rehearsal_database_with_foreign_content_is_left(
 def test_rehearsal_collections_that_the_list_hides_are_removed(
     own_database: bool, faulty: Milvus, chain: Chain, milvus_server: MilvusServer
 ) -> None:
-    """As Milvus 2.5 and later hide what the account was not granted by name."""
+    """As Milvus 2.5 and later hide collections that the account was not granted by name."""
     chain.relay.answer("ShowCollections", lambda _: b"")
     report = rehearsed(faulty, own_database=own_database)
     assert states(report)["list"] == "does not hold"

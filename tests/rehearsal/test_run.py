@@ -139,7 +139,7 @@ def test_rehearsal_missing_collection_in_the_old_form_holds(faulty: Milvus, chai
 def test_rehearsal_catches_a_build_unaware_of_the_old_form(
     faulty: Milvus, chain: Chain, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Milvus Admin 0.1 made of it: the rehearsal would have said so."""
+    """As Milvus Admin would without knowing the old form."""
 
     def old_form(_: Any, reply: Any) -> None:
         if reply.status.code == 100:

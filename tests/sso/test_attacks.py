@@ -34,7 +34,7 @@ def visitor() -> Client:
 
 
 def test_callback_honest_gets_in(visitor: Client, forger: Forger) -> None:
-    """All the others here differ from this one in one thing."""
+    """All the other tests here differ from this one in one thing."""
     assert come_back(visitor, forger).headers["Location"] == "/"
     assert "Ada Osei" in Page(visitor.get("/access/")).text
     assert recorded("session.refused") == []
@@ -115,7 +115,7 @@ def test_sign_in_page_strangers_leave_no_rows(forger: Forger) -> None:
 
 
 def test_tabs_in_parallel_all_reach_their_pages(forger: Forger) -> None:
-    """Each begins without a cookie, as tabs do that are restored together."""
+    """Each tab begins without a cookie, as restored tabs do."""
     tabs = [Client() for _ in range(3)]
     begun = [begin(tab, next=f"/access/?tab={at}") for at, tab in enumerate(tabs)]
     browser = Client()
@@ -134,7 +134,7 @@ def test_next_address_too_long_leads_to_the_start_page(visitor: Client, forger: 
 
 
 def test_flow_cookies_beyond_forty_drop_the_oldest(forger: Forger) -> None:
-    """Their cookies go along with every request: too many, and a server refuses it."""
+    """These cookies go along with every request; a server refuses too many."""
     names = [f"{flows.COOKIE}{number}" for number in range(flows.AT_ONCE)]
     request = RequestFactory().get("/", headers={"Cookie": "; ".join(f"{n}=x" for n in names)})
     response = HttpResponse()
@@ -237,7 +237,7 @@ def test_session_planted_before_sign_in_is_worthless(visitor: Client, forger: Fo
 
 
 def test_session_of_a_second_user_has_nothing_of_the_first(visitor: Client, forger: Forger) -> None:
-    """Without a refresh token the browser passes by the provider, where somebody else is now."""
+    """Without a refresh token the browser goes to the provider, where another user is now."""
     forger.tokens = {"refresh_token": None}
     come_back(visitor, forger)
     session = visitor.session

@@ -191,7 +191,7 @@ def test_group_removed_during_an_open_dialog_counts(
 def test_group_removed_seen_by_a_concurrent_request_counts(
     ada: Client, books: FakeMilvus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two requests of one session: one asks, and the other waits for what it hears."""
+    """Two requests of one session: one asks the provider, and the other waits for the answer."""
     token = token_of(ada)
     meanwhile(monkeypatch, groups=["ml-readers"])
     assert send(ada, token).status_code in {403, 404}

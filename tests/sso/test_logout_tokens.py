@@ -102,7 +102,7 @@ def test_logout_token_sent_again_is_harmless(ada: Client, forger: Forger) -> Non
 
 
 def test_logout_token_sent_again_spares_newer_sessions(ada: Client, forger: Forger) -> None:
-    """Who catches one could keep a person out with it."""
+    """Otherwise a captured token could keep a user signed out."""
     token = signed(forger.logout_claims(sid=None, iat=In(-100)))
     say(token)
     again = another(forger, sid="session-2")
@@ -233,7 +233,7 @@ def test_logout_token_signed_by_a_new_key_is_accepted(ada: Client, forger: Forge
 
 
 def test_logout_token_without_reachable_keys_may_be_resent(ada: Client, forger: Forger) -> None:
-    """400 would tell the provider to give up; then the session would live on."""
+    """400 would tell the provider to give up, and the session would live on."""
     new = key("new", "new")
     forger.replies["/jwks"] = Reply("", 502)
     assert say(signed(forger.logout_claims(), new, kid="new")).status_code == 503

@@ -229,7 +229,7 @@ def test_proxy_headers_are_removed_from_the_request(path: str, peer: str) -> Non
 def test_proxy_secret_is_on_no_page_even_of_an_error(
     path: str, proxy: Configure, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under a name by which Django could not tell that it is one."""
+    """Under a header name that Django does not recognise as a secret."""
     proxy(secret_header="X-Gateway")
     settings.DEBUG = True
     broken = "collections_app.web.access.rules_of"

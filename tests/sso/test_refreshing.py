@@ -33,7 +33,7 @@ def ada(forged: object, forger: Forger) -> Client:
 def test_refresh_token_of_concurrent_requests_is_used_once(
     come_in: ComeIn, oidc: Any, provider: Provider
 ) -> None:
-    """This provider ends the session if a refresh token comes a second time."""
+    """This provider ends the session if a refresh token is used twice."""
     oidc(timeout=10.0)
     browser = come_in()
     later(301)

@@ -164,7 +164,7 @@ def test_display_name_is_taken_from_the_first_usable_claim(
 def test_browser_taken_over_by_another_user_starts_a_new_session(
     forged: Any, forger: Forger
 ) -> None:
-    """Who was there before is not asked: without a refresh token the browser passes by there."""
+    """Without a refresh token the browser goes to the provider, and nobody asks the first user."""
     forger.tokens = {"refresh_token": None}
     browser = Client()
     for subject in ("ada", "vera", "ada", "vera"):

@@ -112,7 +112,7 @@ def test_sign_out_with_an_unwritable_log_ends_the_session(
 
 
 def test_sign_out_with_a_recheck_due_works(forged: object, forger: Forger) -> None:
-    """Without a refresh token the browser has to pass by the provider; not to get out, though."""
+    """Without a refresh token a recheck goes by the provider; a sign-out must not."""
     forger.tokens = {"refresh_token": None}
     browser = Client()
     come_back(browser, forger)
@@ -124,7 +124,7 @@ def test_sign_out_with_a_recheck_due_works(forged: object, forger: Forger) -> No
 
 
 def test_sign_out_without_a_session_signs_nobody_in(forged: object) -> None:
-    """The provider would let them in again in silence."""
+    """The provider would sign the user in again silently."""
     answer: Any = Client().post("/sign-out/")
     assert "/sign-in/" not in answer.headers.get("Location", "")
 
@@ -143,7 +143,7 @@ def test_signed_out_page_signs_nobody_in(oidc: Any) -> None:
 def test_provider_ends_the_sessions_that_it_began(
     live_server: Any, come_in: ComeIn, provider: Provider
 ) -> None:
-    """The real provider's call to the real server: each session by its sid, and no other."""
+    """The real provider calls the real server: each session by its sid, and no other."""
     visitor = requests.Session()
     provider.end_sessions("ada")
     provider.send_logouts_to(live_server.url)
@@ -174,7 +174,6 @@ def test_sign_out_followed_by_a_logout_token_is_harmless(
 
 
 def test_sign_out_deletes_the_tokens(come_in: ComeIn) -> None:
-    """Signing out forgets the tokens too."""
     browser = come_in()
     sign_out(browser)
     with connection.cursor() as cursor:

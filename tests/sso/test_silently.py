@@ -116,7 +116,7 @@ def test_dialog_restored_after_a_recheck_is_for_its_target_only(
 def test_dialog_of_a_removed_user_is_not_restored_for_another(
     forged: object, forger: Forger, fake: Any
 ) -> None:
-    """She is removed while her dialog is open; the next one at this browser gets a new dialog."""
+    """The user is removed while the dialog is open; the next user here gets a new dialog."""
     browser = Client()
     come_back(browser, forger)
     url = act_url("drop-collection", fake.add("books"))

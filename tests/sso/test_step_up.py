@@ -82,7 +82,7 @@ def test_drop_with_a_fresh_sign_in_goes_through(
 
 
 def test_reason_typed_before_a_step_up_is_restored(ada: Client, forger: Forger) -> None:
-    """The sign-in may grow too old while somebody writes."""
+    """The sign-in may get too old while the reason is being typed."""
     signed_in_long_ago(0)
     token = Page(ada.get(DIALOG)).value("token")
     signed_in_long_ago(120)
@@ -114,7 +114,7 @@ def test_reading_requires_no_step_up(ada: Client) -> None:
 
 
 def test_silent_recheck_is_no_step_up(ada: Client, forger: Forger, books: FakeMilvus) -> None:
-    """The groups were confirmed just now, but the person proved nothing."""
+    """The groups were just confirmed, but the user proved nothing."""
     later(400)
     assert ada.get("/access/").status_code == 200
     assert "requires a sign-in" in Page(ada.get(DIALOG)).text
@@ -193,7 +193,7 @@ def test_dialog_after_a_step_up_spares_a_namesake(
 
 
 def test_step_up_gives_the_session_a_new_key(ada: Client, forger: Forger) -> None:
-    """Who knew the old one does not come along."""
+    """The old session key is worth nothing afterwards."""
     before = ada.cookies["session"].value
     come_back(ada, forger, begin(ada, fresh="1"))
     assert ada.cookies["session"].value != before
@@ -206,7 +206,7 @@ def test_step_up_gives_the_session_a_new_key(ada: Client, forger: Forger) -> Non
 def test_step_up_without_refresh_tokens_passes_a_due_check(
     forged: Callable[..., Any], forger: Forger, books: FakeMilvus
 ) -> None:
-    """She is at the provider when her groups should be read again."""
+    """The user is at the provider when a recheck is due."""
     forger.tokens = {"refresh_token": None}
     browser = Client()
     come_back(browser, forger)

@@ -433,7 +433,7 @@ def test_audit_paging_keeps_the_filter(many: None, signed_in: SignIn) -> None:
 
 
 def test_audit_page_is_read_by_key_without_offset_or_count(many: None, signed_in: SignIn) -> None:
-    """OFFSET and COUNT read all that is skipped: the last page would cost the whole log."""
+    """OFFSET and COUNT read everything they skip: the last page would cost the whole log."""
     client = signed_in("auditor")
     for query in ({}, {"before": "30"}, {"after": "30"}, {"who": "ada", "before": "90"}):
         with CaptureQueriesContext(

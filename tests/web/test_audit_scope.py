@@ -292,7 +292,7 @@ HOSTILE = [
 def test_audit_page_with_a_hostile_name_answers_quickly(
     pattern: str, name: str, client: Client, settings: Any
 ) -> None:
-    """Anybody can get a name into the log by asking to drop it."""
+    """Anybody can get a name into the log by trying to drop it."""
     audit_log.write(entry("main", "default", name))
     settings.ACCESS = (rule("team-audit", "audit", collections=(pattern,)),)
     began = time.perf_counter()

@@ -223,7 +223,7 @@ def test_collection_address_incomplete_says_what_is_missing(
 def test_collection_page_by_alias_is_not_found(
     made_once: tuple[str, str], real: Any, signed_in: SignIn
 ) -> None:
-    """Else the name typed to confirm would be the alias, and what goes the real collection."""
+    """Otherwise the alias would be typed to confirm, and the collection would be dropped."""
     page = Page(signed_in("operator").get(collection_url(made_once[1])))
     assert page.status == 404
     assert "Not found" in page.text

@@ -202,7 +202,7 @@ def test_list_with_any_view_answers(view: dict[str, str], shelf: str, signed_in:
 def test_list_details_are_read_for_the_current_page_only(
     three_books: str, chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
-    """A page of a database with ten thousand collections costs what its own rows cost."""
+    """The page of a database with ten thousand collections costs what its own rows cost."""
     signed_in("viewer").get(list_url(three_books, q="b_books", details=1))
     assert chain.relay.count("DescribeCollection") == 1
     assert chain.relay.count("GetCollectionStatistics") == 1
@@ -233,7 +233,7 @@ def test_list_paging_keeps_search_and_order(signed_in: SignIn) -> None:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_list_pages_together_are_all_collections_in_order(sort: str) -> None:
-    """A page near the start and one further back are worked out differently."""
+    """A page near the start and one further back are computed differently."""
     numbers = random.Random(4).sample(range(1200), 1200)
     table = Listing(
         names=[f"c{number:04d}" for number in numbers],
@@ -309,7 +309,7 @@ def visible(name: str) -> str:
 def test_list_name_with_a_trailing_space_links_to_its_collection(
     real: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
-    """The real Milvus takes such names, and the one without the space is another collection."""
+    """The real Milvus accepts such names; the one without the space is another collection."""
     database = make_collection.database()
     make_collection("books", database=database)
     make_collection("books ", database=database, partitions=["only_here"])

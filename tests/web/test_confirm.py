@@ -130,7 +130,7 @@ def test_dialog_shows_id_place_and_code_snippets(
 def test_dialog_with_a_wrong_name_asks_again_and_sends_nothing(
     htmx: bool, thing: Asked, faulty: Any, destroyed: Any, signed_in: SignIn
 ) -> None:
-    """Which names are wrong, and what is said: tests/web/test_forms.py."""
+    """tests/web/test_forms.py has which names are wrong, and the messages."""
     client, text = signed_in(htmx=htmx), thing.name.swapcase()
     token = Page(client.get(thing.url)).value("token")
     page = Page(client.post(thing.url, {"token": token, "typed_name": text, "reason": "tidy"}))
@@ -360,7 +360,7 @@ def test_dialog_signed_out_leads_to_sign_in(thing: Asked, faulty: Any, destroyed
 def test_drop_origin_is_the_address_the_trusted_proxy_saw(
     trusted: bool, forwarded: str, recorded: str, real: Any, signed_in: SignIn, settings: Any
 ) -> None:
-    """Only what the proxy itself added counts: the rest of that header is anybody's word."""
+    """Only the entry that the proxy added counts; a client can write the rest of the header."""
     settings.TRUST_PROXY = Peers(networks=(ip_network("127.0.0.1"),) if trusted else ())
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     signed_in("viewer").post(act_url("drop-collection", "books"), headers=headers)

@@ -74,7 +74,7 @@ def operation(db: None) -> None:
 
 
 def test_resolver_lists_every_address_once() -> None:
-    """Else the tests below would walk over nothing."""
+    """Otherwise the tests below would cover nothing."""
     assert {"home", "collections", "drop-partition", "operation-snapshot", "audit"} < set(EVERY)
     assert len(EVERY) == len(list(patterns())), "every address has a name of its own"
 

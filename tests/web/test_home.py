@@ -64,7 +64,7 @@ def test_database_page_for_an_auditor_is_not_found(nobody_there: Any, signed_in:
 def test_home_with_two_silent_clusters_lists_both_at_once(
     nobody_there: Any, signed_in: SignIn, settings: Any
 ) -> None:
-    """Neither answers, and the page comes all the same: each asks for itself afterwards."""
+    """Neither answers, and the page is served at once: each card loads by itself."""
     other = cluster_at("http://ada:secret-word@127.0.0.1:1")
     second = replace(other, key="second", label="Elsewhere")
     settings.CLUSTERS = {**settings.CLUSTERS, "second": second}
@@ -105,7 +105,7 @@ def test_database_page_under_htmx_is_a_part(real: Any, signed_in: SignIn) -> Non
 def test_database_page_with_an_empty_list_blames_grants(
     chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
-    """Every Milvus has `default`: newer ones leave out where the account was granted nothing."""
+    """Every Milvus has `default`; newer ones leave out databases without a grant."""
     none = pb.ListDatabasesResponse().SerializeToString()
     chain.relay.answer("ListDatabases", lambda _: none)
     page = Page(signed_in("viewer").get(DATABASES))
@@ -121,7 +121,7 @@ def test_databases_unlisted_are_those_of_the_rules_and_a_field(
     signed_in: SignIn,
     settings: Any,
 ) -> None:
-    """Somebody whose rules name one database finds the way there."""
+    """A user whose rules name one database can open it."""
     people["outsider"].groups.add(Group.objects.create(name="team"))
     where = {"clusters": ("main",), "databases": ("team_b", "team_?")}
     settings.ACCESS = (rule("team", "view", **where),)

@@ -103,7 +103,7 @@ def test_lock_on_one_database_spares_its_namesakes(milvus: FakeMilvus, signed_in
     ids=lambda command: command[0],
 )
 def test_locked_collection_at_the_shell_is_refused(command: list[str], milvus: FakeMilvus) -> None:
-    """Whoever has the shell can change the configuration: then it was meant."""
+    """A shell user can change the configuration first, deliberately."""
     for partition in milvus._databases["default"].collections["billing_1"].partitions.values():
         partition.loaded = False
     with pytest.raises(CommandError, match="protected by") as caught:

@@ -34,7 +34,7 @@ def test_typable_name_of_other_characters_is_escaped(name: str, typed: str) -> N
 
 
 def test_typable_of_two_names_is_never_the_same() -> None:
-    """Else typing the name on the page would confirm another one."""
+    """Otherwise typing the name on the page would confirm another collection."""
     parts = ["a", "\n", "\\", "n", " ", "\u202e", "\\n"]
     names = {x + y + z for x in parts for y in parts for z in parts}
     odd = [name for name in names if typable(name) != name]

@@ -71,7 +71,7 @@ def test_operation_page_tells_who_why_and_the_outcome(
 def test_reason_that_imitates_facts_is_set_apart_and_escaped(
     fake: FakeMilvus, people: dict[str, Any], signed_in: SignIn
 ) -> None:
-    """Nor does a name of a person turn the line around."""
+    """Nor does a display name reverse the direction of the line."""
     fake.add("book")
     people["operator"].first_name = "Op\u202eerator"
     people["operator"].save()
@@ -225,7 +225,7 @@ def test_follow_up_ends_the_story_of_the_operation(
     make_collection: Seeds,
     signed_in: SignIn,
 ) -> None:
-    """A rename of strict mode that Milvus carries out when nobody waits for it any more."""
+    """A rename of strict mode that Milvus carries out after the operation closed."""
     use_cluster(chain.uri, chain.token, strict_drop=True, drop_timeout=0.5, unknown_timeout=0.0)
     name = make_collection()
     chain.relay.fail("RenameCollection", grpc.StatusCode.UNAVAILABLE, "lost on the way")
@@ -267,7 +267,7 @@ def test_operation_on_a_changed_address_does_not_claim_to_poll(
 def test_drop_with_reply_and_read_back_lost_is_settled_later(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
-    """Milvus did it; the dashboard could not see that. It must neither claim nor repeat it."""
+    """Milvus dropped it, but neither the reply nor the read-back arrived."""
     name, client = make_collection(), signed_in()
     chain.relay.after("DropCollection", chain.proxy.refuse)
     answer = confirm(client, act_url("drop-collection", name), name)
@@ -326,7 +326,7 @@ def long_drop(fake: FakeMilvus) -> tuple[str, str]:
 def test_operation_page_shows_a_name_longer_than_the_column(
     fake: FakeMilvus, signed_in: SignIn
 ) -> None:
-    """Its code, cut off, would drop another collection."""
+    """The snippet with a truncated name would drop another collection."""
     name, url = long_drop(fake)
     answer = signed_in("viewer").get(url)
     assert answer.context["target"].name == name

@@ -155,7 +155,6 @@ def test_card_of_a_hidden_cluster_is_not_found(
 def test_home_with_a_stalled_cluster_answers_without_asking_it(
     signed_in: SignIn, chain: Chain, use_cluster: Any
 ) -> None:
-    """So a cluster that hangs keeps nobody from the page."""
     use_cluster(chain.uri, chain.token, read_timeout=3.0)
     chain.proxy.stall()
     began = time.monotonic()

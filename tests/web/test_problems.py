@@ -197,7 +197,7 @@ def test_form_of_an_earlier_session_is_refused_with_a_way_on(signed_in: SignIn) 
     "origin", ["null", "http://testserver:8443", "https://testserver", "https://evil.example"]
 )
 def test_form_from_another_origin_names_the_proxy_setting(origin: str, signed_in: SignIn) -> None:
-    """As with a proxy that loses the port of Host, or the protocol; or a page without referrer."""
+    """As with a proxy that loses the port of Host or the protocol, or a page without a referrer."""
     client = signed_in("auditor", enforce_csrf_checks=True)
     token = Page(client.get("/audit/")).value("csrfmiddlewaretoken")
     answer = client.post(
@@ -213,7 +213,7 @@ def test_form_from_another_origin_names_the_proxy_setting(origin: str, signed_in
 
 
 def test_sign_in_form_of_a_tab_already_signed_in_leads_on(signed_in: SignIn) -> None:
-    """Two tabs show it, and the first one has changed the form's secret."""
+    """Two tabs show the form, and signing in with one changes the CSRF secret of the other."""
     client = signed_in("auditor", enforce_csrf_checks=True)
     client.get("/audit/")
     for where, expected in (("/audit/?who=ada", "/audit/?who=ada"), ("//evil.example/", "/")):
@@ -264,7 +264,7 @@ def test_tls_failure_is_explained(
 
 
 def test_error_page_before_any_middleware_is_a_page(rf: RequestFactory) -> None:
-    """A static file that is missing in development gets there: no middleware has run."""
+    """As for a missing static file in development, before any middleware runs."""
     request: Any = rf.get("/")
     for page in (errors.not_found(request, Http404()), errors.server_error(request)):
         assert Page(page).find("h1")

@@ -239,7 +239,7 @@ def test_hidden_dialog_attempt_records_actor_and_target(
 def test_own_confirmation_opens_nothing_hidden(
     hidden: Spot, absent: Spot, team: Open, milvus: FakeMilvus
 ) -> None:
-    """With the token of a dialog that one may have, and the right name typed."""
+    """With the token of a permitted dialog, and the right name typed."""
     client = team()
     token = Page(client.get(act_url("release-collection", "team_books"))).value("token")
     for url, other in zip(act_urls(*hidden), act_urls(*absent), strict=True):
@@ -335,7 +335,7 @@ def test_list_without_visible_collections_hints_at_nothing(
 
 
 def test_visible_collection_has_its_page_dialogs_and_drop(team: Open, milvus: FakeMilvus) -> None:
-    """Else all of the above could be true of a page that shows nothing to anybody."""
+    """The control: without it, a page that shows nothing to anybody would pass the tests above."""
     client = team()
     page = Page(client.get(collection_url("team_books")))
     assert page.status == 200
@@ -405,7 +405,7 @@ def test_operation_of_another_user_on_a_visible_target_opens(team: Open) -> None
 
 
 def test_collection_history_is_of_this_collection_only(team: Open, milvus: FakeMilvus) -> None:
-    """The same name in another database and on another cluster has a history of its own."""
+    """The same name in another database or cluster has its own history."""
     milvus.add("team_films", database="vault", loaded=True)
     released("team_films", "vault")
     released("team_films", cluster="second")
@@ -463,7 +463,7 @@ def test_viewer_may_not_read_the_log(team: Open) -> None:
 def test_alias_that_fits_the_rules_opens_no_hidden_collection(
     real: Any, make_collection: Seeds, people: dict[str, Any], signed_in: Open, settings: Any
 ) -> None:
-    """Milvus itself answers to an alias as to the collection: describe, partitions, rows."""
+    """Milvus answers to an alias as to the collection: describe, partitions, rows."""
     prefix = unique_name("team")
     people["outsider"].groups.add(Group.objects.create(name="team"))
     settings.ACCESS = (rule("team", "view", "drop", collections=(f"{prefix}_*",)),)

@@ -97,7 +97,7 @@ def test_role_removed_counts_at_the_next_request(people: Any, signed_in: SignIn)
 
 
 def test_sign_in_starts_a_new_session() -> None:
-    """A session planted by somebody else before must not become ours."""
+    """A session planted by an attacker must not become that of the user."""
     client = Client()
     session = client.session
     session["planted"] = True
@@ -141,7 +141,7 @@ def test_sign_in_redirects_to_no_other_site(evil: str) -> None:
 def test_button_after_the_session_ended_leads_somewhere(
     address: str,
 ) -> None:
-    """These addresses can't be opened, so coming back to them would show an empty error."""
+    """These addresses can't be opened by GET, so returning to them would show an error."""
     client = Client()
     sent = client.post(address)
     assert sent.status_code == 302
@@ -381,7 +381,7 @@ def test_five_wrong_passwords_lock_the_name_for_that_address() -> None:
     ["203.0.113.7:4000{}", "[2001:db8::7]:4000{}", "2001:db8::{}", "unknown{}", "203.0.113.7"],
 )
 def test_forwarded_client_by_port_or_ipv6_network_is_locked(said: str, settings: Any) -> None:
-    """Azure's gateways send a port, a new one each time; of IPv6 people have 2**64 addresses."""
+    """Azure's gateways send a port, a new one each time; a client may own 2**64 IPv6 addresses."""
     settings.TRUST_PROXY = Peers(networks=(ip_network(HERE),))
     found = []
     for number in range(7):

@@ -285,7 +285,7 @@ print(MilvusClient(sys.argv[1]).list_collections())
 
 
 def test_python_form_drops_from_a_local_file(tmp_path: Path) -> None:
-    """Each step in a process of its own: the file belongs to one at a time."""
+    """Each step in its own process: Milvus Lite's file belongs to one at a time."""
     path = str(tmp_path / 'it\'s a "demo".db')
     forms = drop_collection(endpoint=path, database="default", collection="cf_book")
     shown = ""

@@ -270,7 +270,7 @@ def test_sign_in_page_opened_refreshes_nothing(old: Client) -> None:
 def test_act_without_a_dialog_needs_a_fresh_sign_in_too(
     age: int | None, milvus: FakeMilvus
 ) -> None:
-    """The dialog is not the only door to the protocol: it decides by itself, on the record."""
+    """The protocol itself checks the age of the sign-in, not only the dialog."""
     when = timezone.now() - timedelta(seconds=age or 0)
     who = replace(actor(), authenticated_at=when.isoformat() if age else "")
     action = Action.DROP_COLLECTION
