@@ -1,4 +1,4 @@
-"""The documentation, taken apart: links, headings, blocks of code and what is named in them."""
+"""The documentation, parsed: links, headings, code blocks and the names in them."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""A Milvus in memory, for tests of what is above the gateway.
+"""A Milvus in memory, for tests above the gateway.
 
 tests/test_contract.py keeps it honest. It behaves as the real 2.3.5 does: it says OK to dropping
 what does not exist, refuses to drop a loaded partition, and leaves an alias behind when its

@@ -1,4 +1,4 @@
-"""Fixtures of the application: people, signed-in clients, and which Milvus it talks to."""
+"""Fixtures of the application: users, signed-in clients, and the Milvus they use."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""The settings of the tests: the real ones, with a database of their own and nothing slow."""
+"""The settings of the tests: the real ones, with their own database and nothing slow."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""A backup that is made while people work, restored elsewhere, and verified there."""
+"""A backup during work, restored elsewhere, and verified there."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""System checks: what would be unsafe stops the start, with the remedy."""
+"""System checks: an unsafe setting stops the start, with its remedy."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The commands: what they print, what they exit with, and that drops go the same way."""
+"""The commands: their output and exit codes, and that drops follow the same protocol."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""What the code above the gateway relies on, the same on the fake, on Milvus Lite and on Milvus.
+"""The contract of the gateway: the same on the fake, on Milvus Lite and on Milvus.
 
 Where the servers differ by nature (Lite has no ids and refuses less), the test says so. What each
 version refuses, and how, is what this suite is about, so it is here in all its skins: each test

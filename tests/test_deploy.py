@@ -1,4 +1,4 @@
-"""What deploy/ promises: nobody is root, root file systems are read-only, images are pinned.
+"""The files in deploy/: no root, read-only root file systems, pinned images.
 
 And its files are well-formed. What was started for real, docs/deployment.md says.
 """

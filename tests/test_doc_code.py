@@ -1,4 +1,4 @@
-"""Code in the documentation works: commands, settings and blocks in each language."""
+"""Code in the documentation works: commands, settings, and blocks in each language."""
 
 import argparse
 import ast

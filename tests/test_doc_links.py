@@ -1,4 +1,4 @@
-"""Links of the documentation lead somewhere, and every page can be found."""
+"""Links of the documentation lead somewhere, and every page is linked."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The documentation says what is true: variables, files, tests and versions it names exist."""
+"""The documentation is true: the variables, files, tests and versions it names exist."""
 
 import re
 import tomllib

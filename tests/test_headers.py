@@ -1,4 +1,4 @@
-"""As deployed: 230 groups fit into a header, and one that does not says which setting to raise."""
+"""Long headers as deployed: 230 groups fit, and the log names the setting for more."""
 
 import uuid
 from collections.abc import Iterator

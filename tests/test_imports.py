@@ -1,4 +1,4 @@
-"""What the layers of pyproject.toml can't say: who sends what destroys, and what templates get.
+"""Import rules that layers can't express: destructive calls, and clients in templates.
 
 Read from the syntax trees, not from the text.
 """

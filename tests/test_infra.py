@@ -1,4 +1,4 @@
-"""The instruments themselves: a proxy that does not cut would make every fault test pass."""
+"""The test instruments themselves: a proxy that does not cut would make every fault test pass."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Two machines with one database: nothing that matters is kept in a process or on one of them."""
+"""Two machines with one database: no state that matters is kept in a process or machine."""
 
 import re
 from collections.abc import Iterator

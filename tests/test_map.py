@@ -1,4 +1,4 @@
-"""The map of the code in CONTRIBUTING.md: what is on it exists, and every module is on it."""
+"""The map of the code in CONTRIBUTING.md: its entries exist, and it has every module."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The old version goes on serving while `migrate` of the new one runs: docs/deployment.md."""
+"""The old version keeps working while `migrate` of the new one runs: docs/deployment.md."""
 
 from collections.abc import Iterator
 from typing import Any

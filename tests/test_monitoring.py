@@ -1,4 +1,4 @@
-"""Rules, dashboard and documentation speak of metrics that exist, by the labels that they have."""
+"""Alert rules, dashboard and documentation use only metrics and labels that exist."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""docs/privacy.md names every place where something of a person is kept."""
+"""docs/privacy.md names every place where personal data is kept."""
 
 from dataclasses import fields
 

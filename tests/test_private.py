@@ -1,4 +1,4 @@
-"""Files of ours that nobody else on the machine may open, and a log that is held up."""
+"""Private files of the application, and requests while the log is held."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""The identity provider of the demo does what other tests rely on. Nothing of ours takes part."""
+"""The demo's identity provider, on which other tests rely. The application takes no part."""
 
 import re
 import secrets

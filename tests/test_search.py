@@ -1,4 +1,4 @@
-"""Searching without regard to case finds the same on both databases, all letters folded."""
+"""Case-insensitive search finds the same on both databases, for all letters."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Secrets stay where they are: on no page, in no log line, record, file or error message.
+"""Secrets appear on no page, and in no log line, record, file or error message.
 
 One account of the real Milvus has a password made for this; then everything is done that can be
 done, right and wrong, and all that came out is searched for it.

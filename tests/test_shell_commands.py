@@ -1,4 +1,4 @@
-"""What every command that ends has: no audit lines on a terminal, and one JSON object."""
+"""Commands that end: no audit lines on a terminal, and one JSON object."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The skins of the relay: each row changes what it says, in the form that it says, and no more.
+"""The skins of the relay: each row changes only what it says, in the documented form.
 
 Every question below is put to the real 2.3.5 and to the same server in a skin.
 """

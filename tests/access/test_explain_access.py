@@ -1,4 +1,4 @@
-"""manage.py explain_access: which rule gives somebody a right, or that none does."""
+"""`manage.py explain_access`: the rule that grants a user an action, or that none does."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""Patterns of rules and locks: what fits, letter by letter, and what a lock keeps from all."""
+"""Patterns of rules and locks: which names match, and that a lock overrides every permission."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Who may do what: written out, so that a change of the rules is a change of these tables."""
+"""The access policy as tables: a change of the policy is a change of these tables."""
 
 import unicodedata
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where a request comes from: the address on the record, and who is let in at all."""
+"""The origin of a request: the recorded address, and loopback-only access."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Retention: the oldest events go into sealed files, and out of the log; the chain goes on."""
+"""Retention: the oldest events are moved to sealed segments, and the chain continues."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What only the copy that left the machine can prove, with the log at the hacker's mercy."""
+"""The copy of the log, kept elsewhere, proves what a log in an attacker's hands can't."""
 
 import io
 from collections.abc import Callable

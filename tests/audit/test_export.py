@@ -1,4 +1,4 @@
-"""The log as files: lines that verify far from here, and a table that runs no formula."""
+"""Exports: JSON lines that verify without the database, and CSV without formulas."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The audit log's chain: what is appended stays, and what is tampered with is named."""
+"""The hash chain of the audit log: events are permanent, and tampering is located."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A log that nobody deletes from takes ten refusals a minute of one person, and then a number."""
+"""Quotas of the audit log: ten refusals per user and minute, and then a count."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Writers of the audit log on SQLite queue, and nobody writes twice before another."""
+"""Writers of the audit log on SQLite queue in order."""
 
 import contextlib
 import fcntl

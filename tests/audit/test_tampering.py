@@ -1,4 +1,4 @@
-"""Every kind of tampering by whoever owns the database, and what `verify_audit_log` says of it.
+"""Every kind of tampering by the owner of the database, and what `verify_audit_log` reports.
 
 With the triggers out of the way, and put back afterwards, as somebody would who wants to stay
 unnoticed. `--against` is for what the chain alone can't tell.

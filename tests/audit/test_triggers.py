@@ -1,4 +1,4 @@
-"""The database itself refuses to change or delete what was recorded."""
+"""Database triggers refuse to change or delete events."""
 
 from collections.abc import Callable
 from dataclasses import replace

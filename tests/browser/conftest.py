@@ -1,4 +1,4 @@
-"""Browsers of signed-in people, a watch on what they complain about, and things to drop."""
+"""Browsers of signed-in users, a check of their consoles, and objects to drop."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Every page for everybody: axe finds nothing, and nothing sticks out of a narrow screen."""
+"""Accessibility of every page: axe finds nothing, and nothing overflows a narrow screen."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A day's work at /milvus-admin/, behind real web servers: nothing is asked for outside of it."""
+"""A day's work at /milvus-admin/, behind real web servers: every request stays below it."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The company's sign-in as a person meets it: real provider, real browser, real Milvus."""
+"""Company sign-in in a real browser, with a real provider and the real Milvus."""
 
 import re
 from collections.abc import Callable

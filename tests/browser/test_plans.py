@@ -1,4 +1,4 @@
-"""A plan in a real browser: selected, read, confirmed, watched; axe finds nothing on the way."""
+"""A plan in a real browser: selected, read, confirmed and followed, with axe on the way."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Strict mode as a person meets it: what the dialog says, and a namesake that was spared."""
+"""Strict mode in a real browser: its dialog, and a namesake that survives."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A drop without a clear answer: the page says so, looks, and tells what became of it."""
+"""A drop without a clear reply: its page says so, checks the status, and shows the outcome."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The checker: the log in plain SQL, Milvus asked directly, the journal; no code of the app's."""
+"""The checker: the log in plain SQL, Milvus asked directly, the journal; no application code."""
 
 import json
 from collections import Counter

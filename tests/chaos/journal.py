@@ -1,4 +1,4 @@
-"""What arrives at Milvus' door, held against the log as it is in that moment."""
+"""The journal: every request that reaches Milvus, compared with the log at that moment."""
 
 import threading
 from collections import Counter

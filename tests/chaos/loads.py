@@ -1,4 +1,4 @@
-"""What is loaded, and whether the outcomes of releases are what Milvus shows."""
+"""Load states, and whether the outcomes of releases agree with Milvus."""
 
 from collections import defaultdict
 

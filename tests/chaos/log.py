@@ -1,4 +1,4 @@
-"""The audit log as a stranger reads it: plain SQL, and a chain computed anew."""
+"""The audit log read independently: plain SQL, and a chain computed anew."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""People who drop and release while everything breaks: dialog, name, confirm, like anybody."""
+"""Operators who drop and release under attack: dialog, name, confirmation."""
 
 import random
 import re

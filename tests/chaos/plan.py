@@ -1,4 +1,4 @@
-"""What the operators will do and which fault each will meet. Depends on the seed alone."""
+"""The attack plan: what each operator does and which fault it meets; the seed decides it."""
 
 import os
 import random

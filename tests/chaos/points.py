@@ -1,4 +1,4 @@
-"""Inside the application: stop at each step of the protocol until the attacker has struck there.
+"""Stop points: the application halts at each step of the protocol until the fault was injected.
 
 Also the clock of the application, which the attacker sets.
 """

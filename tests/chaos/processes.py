@@ -1,4 +1,4 @@
-"""The processes of the application: gunicorn's workers, and the loop that settles."""
+"""The processes of the application: gunicorn's workers, and the reconciliation loop."""
 
 import contextlib
 import os

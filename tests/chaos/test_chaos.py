@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: some operations, each with a fault, and nothing may be wrong."""
+"""The short form of `make chaos`: some operations, each with a fault, and no violation."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Milvus as the application meets it: a relay that the attack strikes at, and what others do."""
+"""Milvus under attack: a relay that injects the faults, and external changes."""
 
 import contextlib
 import threading

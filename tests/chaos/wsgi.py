@@ -1,4 +1,4 @@
-"""What gunicorn serves here."""
+"""The WSGI application that gunicorn serves under attack."""
 
 from milvusadmin.wsgi import application
 

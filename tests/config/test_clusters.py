@@ -1,4 +1,4 @@
-"""The clusters, from the environment or from a file: what is wrong is named with its remedy."""
+"""Clusters from the environment or a file: a mistake is named with its remedy."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a cluster is reached, as configured: who we are there, and whom TLS trusts."""
+"""Connection settings of a cluster: credentials and TLS."""
 
 from collections.abc import Callable
 from pathlib import Path

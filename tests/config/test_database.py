@@ -1,4 +1,4 @@
-"""Our own database: a connection that is lost is replaced, and what is down is said quickly."""
+"""The application's database: lost connections are replaced, and an outage answers quickly."""
 
 import json
 import os

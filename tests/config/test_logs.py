@@ -1,4 +1,4 @@
-"""One line for each record, whatever is in it; the same for gunicorn's own lines."""
+"""Log formats: one line per record whatever it contains, including gunicorn's own."""
 
 import json
 import logging

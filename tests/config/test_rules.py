@@ -1,4 +1,4 @@
-"""The [[access]] rules of the file: what is wrong is named with its rule and its key."""
+"""The [[access]] rules of the file: a mistake is named with its rule and its key."""
 
 import tomllib
 from typing import Any, get_args

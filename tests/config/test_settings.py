@@ -1,4 +1,4 @@
-"""The real settings in processes of their own: safe by default, and loud about what is missing."""
+"""The real settings in their own processes: safe by default, and explicit about mistakes."""
 
 import os
 import subprocess

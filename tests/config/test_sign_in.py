@@ -1,4 +1,4 @@
-"""How people sign in, from the environment: what is missing or unsafe stops the start."""
+"""Sign-in settings from the environment: what is missing or unsafe stops the start."""
 
 from collections.abc import Callable
 from ipaddress import ip_network

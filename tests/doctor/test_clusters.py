@@ -1,4 +1,4 @@
-"""The doctor on a cluster: the real Milvus, with accounts that may much or little."""
+"""The doctor on a cluster: the real Milvus, with accounts of many and few privileges."""
 
 import subprocess
 import sys

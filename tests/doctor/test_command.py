@@ -1,4 +1,4 @@
-"""`manage.py doctor` as somebody types it: also when half of the things are broken."""
+"""`manage.py doctor` at a shell: also with several faults at once."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The doctor on every database of a cluster: one line for each finding, not for each database."""
+"""The doctor on every database of a cluster: one line per finding, not per database."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the doctor says, and that nothing keeps it from saying the rest."""
+"""Findings of the doctor: a check that fails or hangs stops no other."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The doctor on the image it runs in: was its base named by digest?"""
+"""The doctor on its container image: whether the base was pinned by digest."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The doctor on our own database: what is missing, changed, stuck or late is named."""
+"""The doctor on the application's database: what is missing, changed, stuck or late."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

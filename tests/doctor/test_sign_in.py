@@ -1,4 +1,4 @@
-"""The doctor on sign-in: the real provider, and one that can be given any fault."""
+"""The doctor on sign-in: the real provider, and one with any fault."""
 
 from collections.abc import Callable
 from ipaddress import ip_network

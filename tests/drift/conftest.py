@@ -1,4 +1,4 @@
-"""A database of its own on the real Milvus, a watch that looks at nothing else, and strangers."""
+"""A database on the real Milvus, drift detection limited to it, and external changes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

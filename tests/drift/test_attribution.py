@@ -1,4 +1,4 @@
-"""Our own drops are told apart from others', whatever the order in which things are seen."""
+"""Attribution: own drops are told apart from external ones, in whatever order they are seen."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Comparing an inventory with lists, and the pairs that come out."""
+"""The comparison of an inventory with lists of collections."""
 
 import pytest
 

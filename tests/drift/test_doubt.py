@@ -1,4 +1,4 @@
-"""What can't be read is not gone: errors, short lists, lost rights, a server that starts."""
+"""Unreadable is not gone: errors, short lists, lost privileges, a server that starts."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""One watch at a time: the lock, who holds it, and what happens when it is lost."""
+"""The lock of drift detection: one process at a time, its holder, and how it is lost."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The recycle bin's renames are no news; what others do to a collection in it is."""
+"""Renames of the recycle bin are no drift; external changes to its collections are."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The watch leaves the things of a rehearsal out while it runs, and only those."""
+"""Collections of a rehearsal are no drift while it runs."""
 
 import uuid
 

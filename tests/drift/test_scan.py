@@ -1,4 +1,4 @@
-"""What strangers do to a real Milvus, and what the log says of it."""
+"""External changes to a real Milvus, and the events that record them."""
 
 import json
 from typing import Any

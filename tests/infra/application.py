@@ -1,4 +1,4 @@
-"""A client of the identity provider in place of our application, for tests of the provider."""
+"""A client of the identity provider that stands in for the application."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority of our own, and what it signs, as PEM files in a folder."""
+"""Certificates for tests: an own authority, and what it signs, as PEM files in a folder."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""An OpenID provider in this process that says whatever a test wants: the truth, or a forgery."""
+"""An OpenID provider in this process that answers whatever a test wants, forgeries included."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""A gRPC relay before a real Milvus: it counts what arrives, and lets tests step in between.
+"""A gRPC relay before a real Milvus: it counts requests, and lets tests intervene.
 
 It forwards every unary call as raw bytes, so it knows no message and hides none.
 """

@@ -1,4 +1,4 @@
-"""Waiting for what comes true in its own time."""
+"""Waiting until a condition holds."""
 
 import time
 from collections.abc import Callable

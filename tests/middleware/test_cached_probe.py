@@ -1,4 +1,4 @@
-"""Found once for all who ask, and nobody waits for long."""
+"""Cached probes: one call for all who ask, and a bounded wait."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What a proxy in front may say of a request, and where below its host the dashboard is."""
+"""Forwarded headers of a trusted proxy, and the URL prefix."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""What probes are told: by address, without a session, and with everything else broken."""
+"""Health probes: by address, without a session, and with everything else broken."""
 
 import contextlib
 import fcntl

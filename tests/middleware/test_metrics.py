@@ -1,4 +1,4 @@
-"""What the numbers say of real calls, operations and the log. The page: test_watched.py."""
+"""Metrics of real calls, operations and the log. The page: test_watched.py."""
 
 import os
 import runpy

@@ -1,4 +1,4 @@
-"""One id for each request: in the answer, on the page, in the log and in the audit event."""
+"""The request id: in the response, on the page, in the log and in the audit event."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The headers of every kind of answer: what a browser may run, keep, frame and tell others."""
+"""Security headers of every kind of response."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The application as it runs, with two processes: what its log says, and what probes are told."""
+"""The application with two processes: its log, its probes and its metrics."""
 
 import json
 import re

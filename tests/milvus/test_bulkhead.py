@@ -1,4 +1,4 @@
-"""The bulkhead: a cluster that hangs takes a few requests of this process, and nothing else."""
+"""The bulkhead: a cluster that hangs takes a few requests of this process, and no more."""
 
 import threading
 import time

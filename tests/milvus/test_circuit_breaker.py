@@ -1,4 +1,4 @@
-"""The circuit breaker: a cluster that does not answer is left alone for a while, and then tried."""
+"""The circuit breaker: a silent cluster is paused, and then tried again."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Which kind each answer is. The relay gives the answer; it takes the whole way through gRPC.
+"""Kinds of Milvus errors. The relay gives the reply, which travels through real gRPC.
 
 What matters most: an act is called refused only where Milvus is sure not to have done it.
 """

@@ -1,4 +1,4 @@
-"""What destroys is sent exactly once, and never called done or failed on a guess.
+"""A destructive request is sent exactly once, and its outcome is never guessed.
 
 The relay counts what arrives at Milvus; the proxy breaks the connection at chosen moments.
 """

@@ -1,4 +1,4 @@
-"""A proxy of the environment on the way to Milvus is named, with what to do about it."""
+"""An HTTP proxy of the environment on the way to Milvus is named with its remedy."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What lets somebody into a storage is taken out; where the storage is stays readable."""
+"""Credentials of external storage are redacted; its address stays readable."""
 
 import json
 import string

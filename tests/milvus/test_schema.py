@@ -1,4 +1,4 @@
-"""Schemas in words, also those that only newer servers have: the relay answers in their place."""
+"""Schemas in words, also those of newer servers: the relay answers in their place."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""pymilvus, tamed: each test looks at a fresh process, since an import happens only once.
+"""pymilvus under control, each test in a new process: an import happens once.
 
 The controls show that pymilvus alone does what we keep it from.
 """

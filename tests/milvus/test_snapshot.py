@@ -1,4 +1,4 @@
-"""The snapshot in the audit log is enough to make the empty collection again."""
+"""The snapshot in the audit log is enough to recreate the empty collection."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""TLS to Milvus: a private authority, the server's name, certificates of ours, and what goes wrong.
+"""TLS to Milvus: a private authority, the server's name, client certificates, and failures.
 
 A relay with real TLS in front of the real Milvus, and once a Milvus that speaks TLS itself.
 """

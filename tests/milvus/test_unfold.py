@@ -1,4 +1,4 @@
-"""Whatever a DescribeCollection reply has in it is unfolded, and as pymilvus does what it knows."""
+"""Any DescribeCollection reply is unfolded, and a known one as pymilvus does it."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What depends on the version of the server: reading it, and the table of verdicts."""
+"""The version of the server: parsing it, and the verdicts that depend on it."""
 
 import random
 

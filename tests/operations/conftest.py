@@ -1,4 +1,4 @@
-"""What the protocol's tests share: things to drop, short ways to say it, and a log that fails."""
+"""Fixtures of the protocol's tests: objects to drop, shorthands, and a log that fails."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is around the protocol in test_model.py: a true time, a watched Milvus, a full disk."""
+"""The world around the protocol in test_model.py: a clock, a watched Milvus, a full disk."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

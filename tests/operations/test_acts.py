@@ -1,4 +1,4 @@
-"""The table of acts: complete, and the one place that names them."""
+"""The table of acts: complete, and the only place that names them."""
 
 import pytest
 from django.urls import reverse

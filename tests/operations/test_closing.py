@@ -1,4 +1,4 @@
-"""One bad operation does not stop the others, and a person can close what can not be asked."""
+"""One broken operation does not stop the others, and a person can close an unreadable one."""
 
 from collections.abc import Callable
 from typing import Any

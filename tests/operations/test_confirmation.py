@@ -1,4 +1,4 @@
-"""The signed token of a dialog: it counts for one person, one thing, one act, and not for long."""
+"""The signed token of a dialog: for one user, one target, one action, and a limited time."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What goes wrong between the click and the record, with a real Milvus and a real database.
+"""Faults between the click and the outcome, with a real Milvus and a real database.
 
 The Milvus is 2.3.5, as it is and as 2.6.20: there a missing collection has no code, which is what
 2.5.18 has too, and a drop that was accepted may come late, so what is still there is "not done so

@@ -1,4 +1,4 @@
-"""A process held up between its look and its request must not act on what it saw then."""
+"""A process held up between its read and its request must not act on the old state."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The protocol as a machine of rules: Hypothesis looks for events that break a promise together.
+"""The protocol as a state machine: Hypothesis searches for orders that break a promise.
 
 The real protocol on the real database, a Milvus in memory, and a clock of our own. HYPOTHESIS=long
 searches for minutes.

@@ -1,4 +1,4 @@
-"""What a rename after all patience left is found wherever it is, and somebody hears of it.
+"""Orphans: a late rename is found in any database, undone, and recorded.
 
 On a Milvus in memory: tests/operations/test_strict.py has the same with the real one.
 """

@@ -1,4 +1,4 @@
-"""One protocol for all that destroys, on the real server, for collections and partitions alike."""
+"""The protocol of destructive acts on the real server, for collections and partitions."""
 
 import json
 from collections.abc import Callable, Iterator

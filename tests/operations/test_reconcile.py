@@ -1,4 +1,4 @@
-"""Closing what has no final outcome: by looking, when it is time, once, and for good."""
+"""Reconciliation: an open operation is settled by read-back, once, and for good."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Strict mode: what is dropped is what was shown, also in the instant that Milvus leaves open.
+"""Strict mode: what is dropped is what was shown, whatever happens in between.
 
 The relay strikes between the requests; everything behind it is the real Milvus, as it is and as
 2.6.20: there a missing collection has no code, which is what 2.5.18 has too, and a refusal has

@@ -1,4 +1,4 @@
-"""What reconciliation concludes: a test for each cell of its table. No Milvus, no database."""
+"""Verdicts of reconciliation: a test for each cell of the table. No Milvus, no database."""
 
 import uuid
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the tests of plans share: plans of fresh collections, and ways to carry them out."""
+"""Fixtures of the plans' tests: plans of fresh collections, and ways to carry them out."""
 
 from collections.abc import Callable
 from typing import Any

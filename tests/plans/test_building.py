@@ -1,4 +1,4 @@
-"""Making a plan: what it reads, what is in the way, and what people decide about it."""
+"""Making a plan: what it reads, its blockers, and the decisions about it."""
 
 from dataclasses import replace
 from datetime import timedelta

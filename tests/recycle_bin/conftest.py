@@ -1,4 +1,4 @@
-"""A cluster with a recycle bin, and short ways to move, restore and purge on the real Milvus."""
+"""A cluster with a recycle bin, and shorthands to move, restore and purge on the real Milvus."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Into the recycle bin and out of it, on the real Milvus: the same collection, by id.
+"""Moves to the recycle bin and restores on the real Milvus: the same collection, by id.
 
 The relay strikes between the requests. Over 2.6.20's skin too, where a missing collection has no
 code and a refusal has one.

@@ -1,4 +1,4 @@
-"""The purge of what is due: once, verified, on the record; and why it is not done."""
+"""Purging due items: once, verified and recorded; and the reasons not to."""
 
 import json
 from collections.abc import Callable

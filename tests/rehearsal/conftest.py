@@ -1,4 +1,4 @@
-"""A rehearsal in a test: on which Milvus, and what is left there afterwards."""
+"""A rehearsal in a test: its Milvus, and what it left there."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""manage.py rehearse: asks, prints, and ends with a code that scripts can use."""
+"""`manage.py rehearse`: it asks, prints, and exits with a code for scripts."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""However a rehearsal ends: what it created is removed, by itself or by the next one."""
+"""The end of a rehearsal: whatever it created is removed, at the latest by the next one."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a rehearsal sees on real servers, what it makes of false assumptions, and what it leaves."""
+"""Rehearsals on real servers and with false assumptions, and what they leave."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The application behind a proxy that signs people in; and asking it as that proxy would."""
+"""The application behind a proxy that signs users in, and requests as that proxy sends them."""
 
 from collections.abc import Callable
 from dataclasses import replace

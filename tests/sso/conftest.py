@@ -1,4 +1,4 @@
-"""The application with company sign-in switched on, and the providers: a real one, a forger."""
+"""The application with company sign-in, and two providers: a real one, and a forger."""
 
 import json
 from collections.abc import Callable, Iterator

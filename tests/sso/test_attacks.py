@@ -1,4 +1,4 @@
-"""Answers to no question, stolen ones, and doors that lead elsewhere: refused, on the record."""
+"""Attacks on the callback and on redirects: refused and recorded."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""A session is confirmed by the provider again and again, and right before something is dropped."""
+"""Rechecks: the provider confirms a session regularly, and before each drop."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""An ID token is believed if the provider signed it, now, for us, and about this person."""
+"""ID tokens are accepted only if the provider signed them, now, for this application and user."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Back-channel logout: what the provider says ends sessions, and what strangers say does not."""
+"""Back-channel logout: the provider's tokens end sessions, and forged ones don't."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Through a real nginx that asks whether somebody is signed in, as docs/sign-in.md writes it.
+"""Sign-in through a real nginx with auth_request, as in docs/sign-in.md.
 
 What answers nginx is a stand-in for oauth2-proxy: it knows one cookie.
 """

@@ -1,4 +1,4 @@
-"""A provider that does not answer: reading goes on for a while, and nothing is dropped."""
+"""An outage of the provider: reading goes on for a while, and nothing is dropped."""
 
 import time
 from collections.abc import Callable

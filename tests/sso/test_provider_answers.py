@@ -1,4 +1,4 @@
-"""Whatever the provider's addresses answer: nobody gets in by mistake, and nothing breaks."""
+"""Unusual answers of the provider: nobody gets in by mistake, and nothing breaks."""
 
 from typing import Any
 

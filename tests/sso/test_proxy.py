@@ -1,4 +1,4 @@
-"""Who is let in by the headers of a trusted proxy. What a real Apache sends: test_apache.py."""
+"""Sign-in by the headers of a trusted proxy. What a real Apache sends: test_apache.py."""
 
 import json
 import logging

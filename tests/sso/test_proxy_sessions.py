@@ -1,4 +1,4 @@
-"""Sessions that a proxy vouches for: begun, changed, ended, and all of it on the record."""
+"""Sessions behind a proxy: begun, changed, ended, and all of it recorded."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Refresh tokens: each is used once, and what comes for it is not believed unseen."""
+"""Refresh tokens: each is used once, and the response is verified."""
 
 import threading
 import time

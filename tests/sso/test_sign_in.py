@@ -1,4 +1,4 @@
-"""Through the company's provider, and in: who somebody is, and which groups they have."""
+"""Sign-in through the company's provider: who a user is, and which groups they have."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Out: here, at the provider, and when the provider says so."""
+"""Sign-out: here, at the provider, and by the provider."""
 
 from collections.abc import Callable
 from html import unescape

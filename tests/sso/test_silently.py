@@ -1,4 +1,4 @@
-"""Without a refresh token the browser passes by the provider, in silence, and comes back."""
+"""Silent rechecks: without a refresh token the browser goes by the provider and back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Before a drop a cluster may want a fresh sign-in: the provider has to ask the person again."""
+"""Step-up: before a drop a cluster may require a fresh sign-in at the provider."""
 
 from collections.abc import Callable
 from typing import Any

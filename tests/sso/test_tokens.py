@@ -1,4 +1,4 @@
-"""The provider's tokens are nobody's business; and a session of one mode is none of another."""
+"""The provider's tokens stay secret, and a session is valid in its own sign-in mode only."""
 
 from typing import Any
 

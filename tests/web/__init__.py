@@ -1,4 +1,4 @@
-"""Reading pages as people and browsers do, and what all tests of views share."""
+"""Reading pages as users and browsers do, and helpers that all tests of views share."""
 
 import contextlib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The audit log for people: filtered, paged by key, checked, taken away as a file."""
+"""The page of the audit log: filters, paging, verification, export."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""An auditor of a part of the log: sees that part, by no way more, on both databases."""
+"""A partial auditor: sees the covered part of the log and nothing else, on both databases."""
 
 import csv
 import io

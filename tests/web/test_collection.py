@@ -1,4 +1,4 @@
-"""The page of one collection: every fact, every refusal named, and only the buttons that work."""
+"""The page of one collection: its facts, what could not be read, and the usable buttons."""
 
 import uuid
 from collections.abc import Callable, Iterator

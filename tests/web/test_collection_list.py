@@ -1,4 +1,4 @@
-"""The list of collections: its address is the view, and nothing unread is shown as nothing."""
+"""The list of collections: its address is the view, and unread is never shown as empty."""
 
 import random
 from collections.abc import Callable, Iterator

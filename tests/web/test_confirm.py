@@ -1,4 +1,4 @@
-"""The dialog before a drop: nothing goes without the exact name, typed for what was shown."""
+"""The dialog before a drop: nothing is sent without the exact name of what was shown."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every address there is, found by asking the resolver: none is open, none is bare."""
+"""Every address, taken from the resolver: none is open, none lacks its headers."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The forms: a name is compared exactly; a filter that makes no sense says so."""
+"""The forms: names are compared exactly, and an invalid filter says so."""
 
 import pytest
 

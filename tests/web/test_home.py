@@ -1,4 +1,4 @@
-"""The clusters and their databases: what can't be read is said to be so, cluster by cluster."""
+"""The clusters and their databases: what can't be read says so, cluster by cluster."""
 
 import time
 from collections.abc import Callable

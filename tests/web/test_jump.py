@@ -1,4 +1,4 @@
-"""The jump page: what it finds, for whom, and what a cluster that does not answer costs."""
+"""The jump page: its matches, its permissions, and the cost of a silent cluster."""
 
 import uuid
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is protected can be looked at, and destroyed by nobody: page, crafted request, or shell."""
+"""Protected collections can be read but not dropped: by page, crafted request, or shell."""
 
 from collections.abc import Callable
 from dataclasses import replace

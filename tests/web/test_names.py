@@ -1,4 +1,4 @@
-"""Names are shown with all that is in them, and what to type stays one name's alone."""
+"""Names are shown in full, and the text to type identifies one name only."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What this client has no word for keeps nobody from seeing a collection, nor from dropping it.
+"""Collections with features newer than this client can be read and dropped.
 
 The relay changes what the real Milvus says of a real collection, so that the drop is a real one.
 """

@@ -1,4 +1,4 @@
-"""What the watch saw, on the pages: the collection's history and the audit log."""
+"""External changes on the pages: the collection's history and the audit log."""
 
 import uuid
 from collections.abc import Callable

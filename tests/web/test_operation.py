@@ -1,4 +1,4 @@
-"""The page of one operation: the story as recorded, and an open one settled by looking."""
+"""The page of one operation: its recorded story, and the status check of an open one."""
 
 import json
 import time

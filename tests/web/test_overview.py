@@ -1,4 +1,4 @@
-"""The home page's cards: each cluster by itself, and nothing unknown is a zero."""
+"""The cards of the home page: one per cluster, and unknown is never zero."""
 
 import time
 import uuid

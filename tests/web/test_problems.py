@@ -1,4 +1,4 @@
-"""What went wrong, in words: what happened, what it means for Milvus, and what to do next."""
+"""Error pages: what happened, what it means for Milvus, and what to do next."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

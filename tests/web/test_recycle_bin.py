@@ -1,4 +1,4 @@
-"""The pages of the recycle bin: what they show to whom, and what their forms do."""
+"""The pages of the recycle bin: their content, permissions and forms."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The page of a cluster says when it was rehearsed last, and whether that still counts."""
+"""The rehearsal line on the page of a cluster: when it ran last, and whether it still counts."""
 
 import uuid
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The page that says what one may do: the rules that count, and the answer for one place."""
+"""The access page: the rules that apply, and the answer for one place."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the rules hide looks exactly like what is not there: on every page, for every act."""
+"""Hidden objects answer exactly as missing ones: on every page, for every act."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""Signing in and out: the door everybody passes, and what it leads back to."""
+"""Sign-in and sign-out with local accounts, and where they lead."""
 
 import json
 from collections.abc import Callable

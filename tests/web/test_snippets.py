@@ -1,4 +1,4 @@
-"""The six forms mean the names they were given, in the grammar of each language.
+"""The six code forms hold the names they were given, in the grammar of each language.
 
 Nothing here calls Milvus: a form is read back by an independent reader of its language, or run by
 its own interpreter with a stand-in for the SDK, and the names must come out as they went in.

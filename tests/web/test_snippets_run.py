@@ -1,4 +1,4 @@
-"""The forms that can be run are run, as they are shown, against a real Milvus.
+"""The code forms that can be run are run, as shown, against a real Milvus.
 
 Each run must remove what it names and nothing like it: beside the target stand the name without
 its odd character, a longer one, and the very same name in the `default` database.

@@ -1,4 +1,4 @@
-"""A drop that asks for a fresh sign-in: what was shown and typed waits, and nothing is sent."""
+"""Step-up before a drop: the draft is kept, and nothing is sent."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The menus of the breadcrumbs: from here to another place, with and without JavaScript."""
+"""The menus of the breadcrumbs, with and without JavaScript."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Tables without HTML: what a click on a column asks for, and where a page leads."""
+"""Tables without HTML: sort links and pagers."""
 
 import pytest
 from django.core.paginator import Paginator

@@ -1,4 +1,4 @@
-"""Names, numbers and times as they are written on the pages."""
+"""Names, numbers and times as the pages show them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

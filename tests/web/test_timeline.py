@@ -1,4 +1,4 @@
-"""The story of an operation, event by event, without a page."""
+"""The timeline of an operation, event by event, without a page."""
 
 import json
 from typing import Any

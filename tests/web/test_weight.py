@@ -1,4 +1,4 @@
-"""What a list of fifty costs a browser, from the server as it runs in production."""
+"""The weight of a list of fifty, from the server as it runs in production."""
 
 import gzip
 import http.client

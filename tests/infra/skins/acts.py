@@ -1,4 +1,4 @@
-"""The rows about what changes something: who may, when it happens, what is refused and how."""
+"""Rows about writes: who may, when they happen, what is refused and how."""
 
 from pymilvus.grpc_gen import milvus_pb2 as pb
 

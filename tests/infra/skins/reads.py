@@ -1,4 +1,4 @@
-"""The rows about looking: version, what is not found, describe, lists, rights."""
+"""Rows about reads: version, not found, describe, lists, privileges."""
 
 from dataclasses import replace
 

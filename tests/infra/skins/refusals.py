@@ -1,4 +1,4 @@
-"""What Milvus answers when it says no, in the forms of its error package (pkg/util/merr)."""
+"""Refusals of Milvus in the forms of its error package (pkg/util/merr)."""
 
 from typing import Any
 
