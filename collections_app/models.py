@@ -119,6 +119,7 @@ class PlanState(models.TextChoices):
     DRAFT = "draft", "Draft"  # read, and not confirmed
     AWAITING = "awaiting", "Awaiting approval"
     READY = "ready", "Approved"
+    REJECTED = "rejected", "Rejected"
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"
     DONE = "done", "Done"
@@ -154,10 +155,16 @@ class Plan(models.Model):
     endpoint = models.TextField()
     database = models.CharField(max_length=255)
     selection = models.TextField()  # how the list was made, in words
+    is_single = models.BooleanField(default=False)  # one act that needs an approval, from a dialog
     reason = models.TextField()
     author = models.JSONField()
     confirmed_by = models.JSONField(null=True)
-    digest = models.CharField(max_length=64, default="")  # of what was confirmed
+    requested_by = models.JSONField(null=True)  # who asked for an approval, and may run it then
+    requested_at = models.DateTimeField(null=True)
+    approved_by = models.JSONField(null=True)
+    approved_at = models.DateTimeField(null=True)
+    rule = models.TextField(default="")  # the rule of approvals that it was requested under
+    digest = models.CharField(max_length=64, default="")  # of what was confirmed or approved
     why = models.TextField(default="")  # why it is paused, cancelled or could not be read
     at_once = models.IntegerField(default=1)
     created_at = models.DateTimeField()

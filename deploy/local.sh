@@ -46,6 +46,7 @@ explain() {
   accounts   viewer     sees everything, drops nothing
              operator   moves to the recycle bin and restores, or drops where there is none
              purger     purges from the recycle bin
+             approver   approves what others request
              auditor    reads the audit log
   password   $DEMO_PASSWORD
 

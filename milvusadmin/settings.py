@@ -7,7 +7,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.access.roles import built_in
-from milvusadmin.config import clusters, database, env, logs, sign_in
+from milvusadmin.config import approvals, clusters, database, env, logs, sign_in
 from milvusadmin.config.peers import peers
 from milvusadmin.middleware import forwarded
 
@@ -56,6 +56,7 @@ if not ACCESS:
         f"SIGN_IN is {SIGN_IN}, and there is no [[access]] rule, so nobody could do anything. "
         "Add rules to the file that MILVUSADMIN_CONFIG names."
     )
+approvals.check(CLUSTERS, ACCESS)
 if SIGN_IN == "proxy" and any(c.reauth for c in CLUSTERS.values()):
     raise ImproperlyConfigured(
         "reauth needs SIGN_IN=oidc or local: a proxy's headers don't say when somebody signed in."

@@ -27,6 +27,7 @@ class Action(StrEnum):
     PURGE = "collection.purge"
     SET_ALIAS = "alias.set"
     LOAD_COLLECTION = "collection.load"
+    APPROVE = "approve"
 
     @property
     def is_mutating(self) -> bool:
@@ -53,6 +54,7 @@ GRANTS = {
     "drop_collection": _COLLECTION,
     "drop": _PARTITION | _COLLECTION,
     "purge": {Action.PURGE, Action.VIEW},
+    "approve": {Action.APPROVE, Action.VIEW},
     "audit": {Action.READ_AUDIT},
     "*": set(Action),
 }
@@ -139,10 +141,14 @@ OF_THE_BIN = {
 
 
 def actions_on(cluster: str) -> list[Action]:
-    """The actions to tell people about there: those of the recycle bin only where there is one."""
+    """The actions to tell people about there: those that its configuration gives a meaning."""
     configured = settings.CLUSTERS.get(cluster)
-    has_bin = configured is not None and configured.recycle_bin is not None
-    return [action for action in Action if has_bin or action not in OF_THE_BIN]
+    hidden = set()
+    if configured is None or configured.recycle_bin is None:
+        hidden |= OF_THE_BIN
+    if configured is None or not configured.approvals:
+        hidden.add(Action.APPROVE)
+    return [action for action in Action if action not in hidden]
 
 
 def removal_on(cluster: str) -> Action:
@@ -250,13 +256,15 @@ def protected_by(place: Place) -> str:
     cluster = settings.CLUSTERS.get(place.cluster)
     if cluster is None or place.collection is None:
         return ""
-    for pattern in cluster.protected:
-        database, _, collection = pattern.rpartition("/")
-        if matches((database or "*",), place.database or "") and matches(
-            (collection,), place.collection
-        ):
-            return f"“{pattern}” in [clusters.{cluster.key}]"
-    return ""
+    pattern = next((p for p in cluster.protected if names(p, place)), "")
+    return f"“{pattern}” in [clusters.{cluster.key}]" if pattern else ""
+
+
+def names(pattern: str, place: Place) -> bool:
+    """Whether a pattern of a cluster, "name" or "database/name", names this collection."""
+    database, _, collection = pattern.rpartition("/")
+    in_database = matches((database or "*",), place.database or "")
+    return in_database and matches((collection,), place.collection or "")
 
 
 # --- patterns -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ ROLES = {
     "viewer": ("view",),
     "operator": ("view", "drop"),
     "purger": ("view", "purge"),
+    "approver": ("view", "approve"),
     "auditor": ("audit",),
 }
 

@@ -250,13 +250,15 @@ def last_seen(name: str) -> Actor | None:
     return None
 
 
-def signed_in_since(actor: Actor, moment: datetime) -> Actor | None:
+def signed_in_since(actor: Actor, moment: datetime, *, ended: bool = True) -> Actor | None:
     """The same person as their newest sign-in, or change of groups, after that moment; or None.
 
-    Without groups if their session was ended since: by the identity provider, or by its age.
+    Without groups if their session was ended since: by the identity provider, or by its age. With
+    `ended` false that counts for nothing.
     """
     same = Q(actor__endswith=f"|{actor.issuer}|{actor.subject}", recorded_at__gt=moment)
     rows = AuditEvent.objects.filter(same, phase=Phase.SESSION).exclude(action="session.refused")
+    rows = rows if ended else rows.exclude(action="session.ended")
     row = rows.order_by("-sequence").first()
     if row is None:
         return None

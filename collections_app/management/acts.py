@@ -8,16 +8,21 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError
 
 from .. import clusters
-from ..access.policy import Action
+from ..access import approval
+from ..access.policy import Action, place_of
 from ..access.principals import Caller
 from ..audit.log import LogUnwritable, Outcome
 from ..milvus.errors import Denied, MilvusError, NotFound
 from ..milvus.types import Kind, Target
 from ..operations import confirmation, protocol
+from ..operations.confirmation import Confirmation
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import TargetState
 from ..operations.sending import OutcomeUnrecorded
+from ..plans import approving, deciding
+from ..plans.rows import PlanRejected
+from ..web import links
 from .shell import Error, ShellCommand
 
 EXIT = {
@@ -36,7 +41,12 @@ CODES = (
     "Exit codes: 0 dropped and verified; 1 failed, nothing was dropped; 2 wrong usage or wrong "
     "name; 3 blocked, rejected by Milvus or not permitted; 4 not found; 5 changed, or another "
     "operation is in progress; 6 unknown: sent, but not verified (run reconcile_operations); 7 "
-    "Milvus or the audit log is unavailable, nothing was sent."
+    "Milvus or the audit log is unavailable, nothing was sent; 8 the approval of a second person "
+    "was requested, nothing was sent (run manage.py plan run when it is approved)."
+)
+APPROVAL = (
+    "It needs the approval of a second person, which was requested as plan {plan}. Nothing was "
+    'sent. When it is approved: manage.py plan run {plan} --confirm "{typed}"'
 )
 NEXT = {
     Outcome.FAILED: "failed: {what} still exists. Its page says why. Fix that, and run this again.",
@@ -84,6 +94,8 @@ class DropCommand(ShellCommand, ABC):
                 self.say_operation(exc.claim.operation_id)
             message = f"{str(exc).rstrip('.')}. Nothing was sent."
             raise Error(message, returncode=EXIT[exc.outcome]) from exc
+        except PlanRejected as exc:
+            raise Error(f"{exc}. No approval was requested.", returncode=3) from exc
         except NotFound as exc:
             message = f"Not found: {exc}. Nothing was sent. Check the name and the database."
             raise Error(message, returncode=4) from exc
@@ -113,7 +125,16 @@ class DropCommand(ShellCommand, ABC):
         _require_id(state, options["id"])
         consent = confirmation.confirm(self.action, target, state, caller.actor)
         self.operation_id = UUID(str(consent.operation_id))
+        if approval.is_needed(self.action, place_of(target)):
+            self._ask(consent, caller, options["reason"])
         return protocol.perform(consent, caller, reason=options["reason"])
+
+    def _ask(self, consent: Confirmation, caller: Caller, reason: str) -> None:
+        """Always raises Error: nothing is sent before somebody else approved it."""
+        plan = approving.ask(consent, caller, reason=reason)
+        self.facts |= {"plan": plan.pk, "state": plan.state, "address": links.plan(plan.pk)}
+        message = APPROVAL.format(plan=plan.pk, typed=deciding.sentence(plan))
+        raise Error(message, returncode=8)
 
     def _report(self, outcome: Outcome, target: Target) -> None:
         self.facts["outcome"] = str(outcome)

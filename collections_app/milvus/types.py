@@ -28,6 +28,10 @@ class Cluster:
     protected: tuple[str, ...] = ()  # never dropped or released here: "name" or "database/name"
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
     drops_per_hour: int | None = None  # that one person may begin; None is no limit
+    approvals: int = 0  # people besides the requester who must approve: access/approval.py
+    approvals_for: tuple[str, ...] = ("*",)  # of what: "name" or "database/name"
+    approval_expires: float = 24 * 3600.0  # for so long a request waits for its approval
+    execution_expires: float = 30 * 60.0  # for so long the requester may run what was approved
     plan_items_at_most: int = 1000
     plan_at_once: int = 1  # items of a plan that are carried out side by side, up to 8
     strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py

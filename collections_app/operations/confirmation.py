@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core import signing
 
 from .. import clusters
-from ..access.policy import Action
+from ..access import approval
+from ..access.policy import Action, place_of
 from ..access.principals import Actor
 from ..milvus.types import Identity, Target
 from .kinds.base import TargetState
@@ -26,11 +27,13 @@ class Forged(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedItem:
-    """Which item of which plan an operation carries out, and when the plan was confirmed."""
+    """Which item of which plan an operation carries out, and who consented when (ISO 8601)."""
 
     plan: int
     item: int
-    confirmed_at: str  # ISO 8601
+    confirmed_at: str
+    approver: Actor | None = None  # with the groups that they have now
+    approved_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,17 @@ class Confirmation:
     endpoint: str  # of the server that was shown: a copy of it has the same ids
     actor_key: str
     new_name: str = ""  # the name that a restore gives it, typed beside the token
+
+
+def missing_consent(confirmation: Confirmation, actor: Actor, planned: PlannedItem | None) -> str:
+    """What it needs besides the permission to do it, in words; empty if nothing is missing."""
+    return approval.missing_consent(
+        actor,
+        confirmation.action,
+        place_of(confirmation.target),
+        is_planned=planned is not None,
+        approver=planned.approver if planned else None,
+    )
 
 
 def confirm(action: Action, target: Target, state: TargetState, actor: Actor) -> Confirmation:

@@ -17,7 +17,7 @@ from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim, ItemState, PlanItem, SendProgress
 from . import deadlines, limits
 from .claims import claim_on, digest
-from .confirmation import Confirmation, PlannedItem
+from .confirmation import Confirmation, PlannedItem, missing_consent
 from .deadlines import ReadDeadline
 from .kinds import OPERATIONS
 from .kinds.base import Blocker, TargetState
@@ -73,7 +73,7 @@ def perform(
         planned=planned,
     )
     authorize(case.confirmation.action, case.target, caller)
-    _signed_in_lately(case)
+    _require_consent(case)
     (before, _), read_deadline = log.head(), ReadDeadline.start(case.milvus.cluster)
     _stop_if_used(case)
     state = _read_state(case)
@@ -105,10 +105,9 @@ def authorize(action: policy.Action, target: Target, caller: Caller, *, asked: b
     raise problem
 
 
-def _signed_in_lately(case: Case) -> None:
-    """Raises OperationRejected if the cluster requires a more recent sign-in."""
-    if not case.planned and policy.sign_in_needed(case.caller.actor, case.target.cluster):
-        message = "This cluster requires a recent sign-in, and yours is too old"
+def _require_consent(case: Case) -> None:
+    """Raises OperationRejected if a recent sign-in or a second person's approval is missing."""
+    if message := missing_consent(case.confirmation, case.caller.actor, case.planned):
         problem = OperationRejected(Outcome.DENIED, message)
         _record_rejection(case, problem)
         raise problem

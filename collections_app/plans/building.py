@@ -2,34 +2,24 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from .. import clusters
-from ..access.policy import Action, decide, may, place_of
-from ..access.principals import Actor, Caller
+from ..access.policy import Action
+from ..access.principals import Caller
 from ..audit import log
-from ..milvus.errors import MilvusError, NotFound, Unreachable
-from ..milvus.types import Target, Unread
-from ..models import Claim, ItemState, Plan, PlanItem, PlanState
-from ..operations.claims import claims_in
-from ..operations.kinds import OPERATIONS
-from ..operations.kinds.base import Blocker, TargetState
+from ..models import ItemState, Plan, PlanItem, PlanState
 from . import events
-from .rows import PlanRejected, author_of, held, target_of, writing
+from .reading import READERS, reader_for
+from .rows import PlanRejected, held, writing
 
-READERS = 8  # items that are read side by side
 CHUNK = 64  # items that are read between two writes
-GONE = "It does not exist, or you are not permitted to see it"
-
-Claims = Callable[[Target], Claim | None]
 
 
 def create(
@@ -97,81 +87,18 @@ def read_items(plan: Plan, *, seconds: float = float("inf")) -> bool:
 
     Stops when Milvus does not answer: the plan says so, and the next call goes on.
     """
-    until, author = time.monotonic() + seconds, author_of(plan)
-    claims = claims_in(plan.cluster)
+    until, reader = time.monotonic() + seconds, reader_for(plan)
     with ThreadPoolExecutor(READERS) as pool:
         while time.monotonic() < until:
             unread = list(plan.items.filter(state=ItemState.UNREAD).order_by("position")[:CHUNK])
             if not unread:
                 return _ready(plan)
-            answers = list(pool.map(lambda item: _read_aside(plan, item, author, claims), unread))
+            answers = list(pool.map(reader, unread))
             problem = next((a for a in answers if isinstance(a, str)), "")
             _keep(plan, [a for a in answers if isinstance(a, PlanItem)], problem)
             if problem:
                 return False
     return False
-
-
-def _read_aside(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem | str:
-    """`_read` in a thread, which leaves no database connection open."""
-    try:
-        return _read(plan, item, author, claims)
-    finally:
-        connection.close()
-
-
-def _read(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem | str:
-    """The item as it is now, or why Milvus did not answer."""
-    action, target = Action(plan.action), target_of(plan, item)
-    decision = decide(author, action, place_of(target))
-    if not decision.allowed:
-        seen = may(author, Action.VIEW, place_of(target))
-        return _blocked(item, f"You are not permitted to do this. {decision.why}" if seen else GONE)
-    try:
-        look = OPERATIONS[action].read_state(clusters.get(plan.cluster).gateway, target)
-    except NotFound:
-        return _blocked(item, GONE)
-    except Unreachable as exc:
-        return str(exc)
-    except MilvusError as exc:
-        return _blocked(item, f"Milvus rejected the read: {exc}")
-    item.identity, item.shown = asdict(look.identity), _shown(look)
-    if claim := claims(target):
-        return _blocked(item, f"{claim.actor_display} has an operation in progress on it")
-    if look.blockers:
-        item.shown["remedies"] = _remedies(look.blockers)
-        return _blocked(item, " ".join(blocker.text for blocker in look.blockers))
-    item.state = ItemState.TODO
-    return item
-
-
-def _blocked(item: PlanItem, why: str) -> PlanItem:
-    item.state, item.message = ItemState.BLOCKED, why
-    return item
-
-
-def _shown(look: TargetState) -> dict[str, Any]:
-    """What the page shows of it, and what is confirmed with it."""
-    aliases = look.detail.aliases
-    return {
-        "rows": look.rows.value if isinstance(look.rows, Unread) else look.rows,
-        "load": look.load.value if isinstance(look.load, Unread) else look.load.word,
-        "aliases": aliases.value if isinstance(aliases, Unread) else list(aliases),
-        "notes": list(look.notes),
-        "verifiable": look.identity.verifiable,
-    }
-
-
-def _remedies(blockers: Sequence[Blocker]) -> list[dict[str, Any]]:
-    return [
-        {
-            "action": blocker.remedy,
-            "target": blocker.remedy_target.as_dict(),
-            "label": blocker.remedy_label,
-        }
-        for blocker in blockers
-        if blocker.remedy and blocker.remedy_target
-    ]
 
 
 def _keep(plan: Plan, read: list[PlanItem], problem: str) -> None:

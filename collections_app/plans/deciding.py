@@ -6,20 +6,24 @@ Each decision is one transaction: the plan's row changes together with its audit
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 
 from django.utils import timezone
 
 from .. import clusters
+from ..access import approval
 from ..access.policy import Action, decide, may, place_of, sign_in_needed
 from ..access.principals import Actor, Caller
 from ..audit import log
 from ..models import ItemState, Plan, PlanItem, PlanState
+from ..names import typable
 from ..operations import limits
 from ..operations.kinds.acts import ACTS
-from . import events
+from . import events, validity
 from .progress import progress_of
 from .rows import (
     UNCONFIRMED,
+    WAITING,
     PlanRejected,
     actor_from,
     author_of,
@@ -39,9 +43,19 @@ class SignInNeeded(PlanRejected):
 
 
 def sentence(plan: Plan) -> str:
-    """What has to be typed to confirm: the act, the number of items and the cluster."""
+    """What has to be typed to confirm: the act, the number of items and the cluster.
+
+    Of a plan of one act it is the name, as in the act's own dialog.
+    """
+    return sentence_for(plan, sentence_count(plan))
+
+
+def sentence_for(plan: Plan, count: int) -> str:
+    """The sentence for so many items."""
+    item = plan.items.first() if plan.is_single else None
+    if item:
+        return typable(target_of(plan, item).shown_name)
     verb = ACTS[Action(plan.action)].verb
-    count = plan.items.filter(state=ItemState.TODO).count()
     return f"{verb} {count} on {clusters.get(plan.cluster).cluster.label}"
 
 
@@ -67,8 +81,8 @@ def may_stop(actor: Actor, plan: Plan) -> bool:
 
 def take_out(plan: Plan, positions: Collection[int], caller: Caller) -> int:
     """Remove items for good, before the plan is confirmed. Returns how many were in it."""
-    with _changing(plan, *UNCONFIRMED) as row:
-        _require(may_confirm(caller.actor, row), "Only its author can change this plan")
+    with changing(plan, *UNCONFIRMED) as row:
+        require(may_confirm(caller.actor, row), "Only its author can change this plan")
         items = row.items.filter(position__in=positions).exclude(state=ItemState.REMOVED)
         taken = list(items.values_list("position", flat=True))
         items.update(state=ItemState.REMOVED)
@@ -81,62 +95,102 @@ def take_out(plan: Plan, positions: Collection[int], caller: Caller) -> int:
 def confirm(plan: Plan, typed: str, digest: str, caller: Caller, *, reason: str = "") -> None:
     """Start the plan, if the sentence is the one of the list that was shown.
 
+    Where a second person has to approve one of its items, ask for that instead.
+
     `digest` is that of the page. Raises PlanRejected (nothing was started) or LogUnwritable.
     The caller has to call `tasks.ring` then.
     """
-    _confirmable(plan, typed, digest, caller)
-    with _changing(plan, PlanState.DRAFT) as row:
-        _same_list(row, digest)
-        _require(row.expires_at > timezone.now(), EXPIRED)
-        row.state, row.digest = PlanState.RUNNING, digest
-        row.reason = reason or row.reason
-        row.confirmed_by, row.confirmed_at = asdict(caller.actor), timezone.now()
-        row.save(update_fields=["state", "digest", "reason", "confirmed_by", "confirmed_at"])
-        count = row.items.filter(state=ItemState.TODO).count()
-        said = f"confirmed with {count} items"
-        age = caller.actor.sign_in_age
-        events.append(
-            events.CONFIRM,
-            row,
-            caller,
-            said,
-            items=count,
-            digest=digest,
-            typed=typed,
-            reason=row.reason,
-            at_once=row.at_once,
-            sign_in_age_seconds=None if age is None else round(age),
-        )
+    require(may_confirm(caller.actor, plan), "Only its author can confirm this plan")
+    check(plan, typed, digest, caller, PlanState.DRAFT)
+    needs_approval = validity.is_needed(plan)
+    with changing(plan, PlanState.DRAFT) as row:
+        same_list(row, digest)
+        require(row.expires_at > timezone.now(), EXPIRED)
+        row.reason, row.digest = reason or row.reason, digest
+        if needs_approval:
+            request(row, caller, typed)
+        else:
+            start(row, caller, typed)
+
+
+def start(row: Plan, caller: Caller, typed: str) -> None:
+    """Inside `changing`: from here on the background process carries it out."""
+    row.state = PlanState.RUNNING
+    row.confirmed_by, row.confirmed_at = asdict(caller.actor), timezone.now()
+    row.save()
+    count, age = sentence_count(row), caller.actor.sign_in_age
+    approver = actor_from(row.approved_by).display if row.approved_by else ""
+    events.append(
+        events.RUN if approver else events.CONFIRM,
+        row,
+        caller,
+        f"started, approved by {approver}" if approver else f"confirmed with {count} items",
+        items=count,
+        digest=row.digest,
+        typed=typed,
+        reason=row.reason,
+        at_once=row.at_once,
+        sign_in_age_seconds=None if age is None else round(age),
+        **events.people(row),
+    )
+
+
+def request(row: Plan, caller: Caller, typed: str) -> None:
+    """Inside `changing`, or with a new row: from here on it awaits a second person."""
+    expires = clusters.get(row.cluster).cluster.approval_expires
+    row.state, row.rule = PlanState.AWAITING, approval.rule_of(row.cluster)
+    row.requested_by, row.requested_at = asdict(caller.actor), timezone.now()
+    row.expires_at = row.requested_at + timedelta(seconds=expires)
+    row.save()
+    count = sentence_count(row)
+    events.append(
+        events.REQUEST,
+        row,
+        caller,
+        f"approval requested for {count} item{'' if count == 1 else 's'}",
+        items=count,
+        digest=row.digest,
+        typed=typed,
+        reason=row.reason,
+        rule=row.rule,
+        expires_at=row.expires_at.isoformat(),
+        **events.people(row),
+    )
 
 
 EXPIRED = "It has expired. Make a new plan: what it shows may have changed"
 
 
-def _confirmable(plan: Plan, typed: str, digest: str, caller: Caller) -> None:
-    _require(may_confirm(caller.actor, plan), "Only its author can confirm this plan")
-    _require(plan.state == PlanState.DRAFT, f"It is {PlanState(plan.state).label.lower()}")
-    _require(plan.expires_at > timezone.now(), EXPIRED)
-    _require(bool(sentence_count(plan)), "It has no item that can be carried out")
+def check(plan: Plan, typed: str, digest: str, caller: Caller, state: PlanState) -> None:
+    """Raises PlanRejected if this person can't start the plan in this state now."""
+    require(plan.state == state, f"It is {PlanState(plan.state).label.lower()}")
+    require(plan.expires_at > timezone.now(), EXPIRED)
+    require(bool(sentence_count(plan)), "It has no item that can be carried out")
     if typed != sentence(plan):
         raise WrongSentence(f"That is not the sentence. Type exactly: {sentence(plan)}")
-    _same_list(plan, digest)
+    same_list(plan, digest)
     same = clusters.get(plan.cluster).cluster.endpoint == plan.endpoint
-    _require(same, "The cluster has another address now. Make a new plan")
-    if sign_in_needed(caller.actor, plan.cluster):
-        message = "This cluster requires a recent sign-in, and yours is too old"
-        events.refuse(events.CONFIRM, plan.cluster, plan.database, caller, message)
-        raise SignInNeeded(f"{message}. Sign in again, then confirm")
+    require(same, "The cluster has another address now. Make a new plan")
+    require_recent_sign_in(plan, caller, events.CONFIRM)
     _block_forbidden(plan, caller)
     _within_limit(plan, caller)
+
+
+def require_recent_sign_in(plan: Plan, caller: Caller, action: str) -> None:
+    """Raises SignInNeeded after recording it, where the cluster requires a more recent one."""
+    if sign_in_needed(caller.actor, plan.cluster):
+        message = "This cluster requires a recent sign-in, and yours is too old"
+        events.refuse(action, plan.cluster, plan.database, caller, message)
+        raise SignInNeeded(f"{message}. Sign in again, then confirm")
 
 
 def sentence_count(plan: Plan) -> int:
     return plan.items.filter(state=ItemState.TODO).count()
 
 
-def _same_list(plan: Plan, digest: str) -> None:
+def same_list(plan: Plan, digest: str) -> None:
     same = digest_of(plan, to_do(plan)) == digest
-    _require(same, "The list changed since this page showed it. Read it again, then confirm")
+    require(same, "The list changed since this page showed it. Read it again, then confirm")
 
 
 def _block_forbidden(plan: Plan, caller: Caller) -> None:
@@ -173,16 +227,16 @@ def _within_limit(plan: Plan, caller: Caller) -> None:
 
 def pause(plan: Plan, caller: Caller) -> None:
     """Before the next item. What is in progress ends."""
-    with _changing(plan, PlanState.RUNNING) as row:
-        _require(may_stop(caller.actor, row), "You are not permitted to pause this plan")
+    with changing(plan, PlanState.RUNNING) as row:
+        require(may_stop(caller.actor, row), "You are not permitted to pause this plan")
         _move(row, PlanState.PAUSED, f"Paused by {caller.actor.display}")
         events.append(events.PAUSE, row, caller, "paused")
 
 
 def resume(plan: Plan, caller: Caller) -> None:
     """Go on. Raises PlanRejected while an operation of the plan is open."""
-    with _changing(plan, PlanState.PAUSED) as row:
-        _require(may_resume(caller.actor, row), "Only who confirmed this plan can resume it")
+    with changing(plan, PlanState.PAUSED) as row:
+        require(may_resume(caller.actor, row), "Only who confirmed this plan can resume it")
         unsettled = row.items.filter(state=ItemState.UNKNOWN, outcome="unknown").first()
         if unsettled:
             raise PlanRejected(
@@ -194,9 +248,9 @@ def resume(plan: Plan, caller: Caller) -> None:
 
 def cancel(plan: Plan, caller: Caller) -> None:
     """For good, before the next item."""
-    states = (*UNCONFIRMED, PlanState.RUNNING, PlanState.PAUSED)
-    with _changing(plan, *states) as row:
-        _require(may_stop(caller.actor, row), "You are not permitted to cancel this plan")
+    states = (*UNCONFIRMED, *WAITING, PlanState.RUNNING, PlanState.PAUSED)
+    with changing(plan, *states) as row:
+        require(may_stop(caller.actor, row), "You are not permitted to cancel this plan")
         row.ended_at = timezone.now()
         row.save(update_fields=["ended_at"])
         _move(row, PlanState.CANCELLED, f"Cancelled by {caller.actor.display}")
@@ -215,7 +269,7 @@ def _move(row: Plan, state: PlanState, why: str) -> None:
 
 
 @contextmanager
-def _changing(plan: Plan, *states: PlanState) -> Iterator[Plan]:
+def changing(plan: Plan, *states: PlanState) -> Iterator[Plan]:
     """The plan's row, which is in one of these states and stays so. Raises PlanRejected."""
     with log.appending():
         row = held(plan.pk)
@@ -225,6 +279,6 @@ def _changing(plan: Plan, *states: PlanState) -> Iterator[Plan]:
     plan.refresh_from_db()
 
 
-def _require(holds: bool, message: str) -> None:
+def require(holds: bool, message: str) -> None:
     if not holds:
         raise PlanRejected(message)

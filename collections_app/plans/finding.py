@@ -1,15 +1,15 @@
 """Finding plans and their items, as far as somebody may see them; and their items as a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from ..access.policy import Action, Place, may
 from ..access.principals import Actor
 from ..audit.export import BOM, csv_line, neutral
-from ..models import ItemState, Plan, PlanItem, PlanState
+from ..models import ItemState, Plan, PlanItem
 from .deciding import may_see
-from .rows import author_of, to_do
+from .rows import OVER, author_of
 
 LISTED = 50  # plans on the page of plans
 HEADER = ["item", "state", "collection", "name", "id", "rows", "outcome", "message", "operation_id"]
@@ -41,8 +41,7 @@ def is_visible(plan: Plan, actor: Actor) -> bool:
 
 def recent(actor: Actor, cluster: str = "") -> list[Plan]:
     """The newest plans that the actor may see, those that are not over first."""
-    over = (PlanState.DONE, PlanState.CANCELLED, PlanState.EXPIRED)
-    rank = Case(When(state__in=over, then=Value(1)), default=Value(0), output_field=IntegerField())
+    rank = Case(When(state__in=OVER, then=Value(1)), default=Value(0), output_field=IntegerField())
     plans = Plan.objects.filter(**({"cluster": cluster} if cluster else {}))
     newest = plans.order_by(rank, "-id")[: 2 * LISTED]
     return [plan for plan in newest if is_visible(plan, actor)][:LISTED]
@@ -50,8 +49,7 @@ def recent(actor: Actor, cluster: str = "") -> list[Plan]:
 
 def open_plans(actor: Actor, cluster: str) -> int:
     """How many plans on a cluster wait for a decision, or run."""
-    states = (PlanState.DRAFT, PlanState.READING, PlanState.RUNNING, PlanState.PAUSED)
-    plans = Plan.objects.filter(cluster=cluster, state__in=states)
+    plans = Plan.objects.filter(cluster=cluster).exclude(state__in=OVER)
     return sum(is_visible(plan, actor) for plan in plans[:LISTED])
 
 
@@ -65,9 +63,9 @@ def items_of(plan: Plan, state: str = "") -> QuerySet[PlanItem]:
     return items.order_by(rank, "position")
 
 
-def total_rows(plan: Plan) -> int:
-    """The rows of all items to do, as far as they could be counted."""
-    counts = (item.shown.get("rows") for item in to_do(plan))
+def total_rows(items: Iterable[PlanItem]) -> int:
+    """The rows of all these items, as far as they could be counted."""
+    counts = (item.shown.get("rows") for item in items)
     return sum(count for count in counts if isinstance(count, int))
 
 

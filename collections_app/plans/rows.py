@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -24,7 +25,8 @@ from ..operations.kinds.acts import ACTS
 __all__ = ["ItemState", "Plan", "PlanItem", "PlanState"]
 
 UNCONFIRMED = (PlanState.READING, PlanState.DRAFT)
-OVER = (PlanState.DONE, PlanState.CANCELLED, PlanState.EXPIRED)
+WAITING = (PlanState.AWAITING, PlanState.READY)  # for a second person, or for who asked
+OVER = (PlanState.DONE, PlanState.CANCELLED, PlanState.EXPIRED, PlanState.REJECTED)
 
 
 class PlanRejected(Exception):
@@ -54,20 +56,37 @@ def author_of(plan: Plan) -> Actor:
     return actor_from(plan.author)
 
 
+def requester_of(plan: Plan) -> Actor:
+    """Who asked for its approval."""
+    return actor_from(plan.requested_by or plan.author)
+
+
+def approver_of(plan: Plan) -> Actor:
+    """Who approved it, as they were then. Only of a plan that was approved."""
+    return actor_from(plan.approved_by or {})
+
+
 def caller_of(plan: Plan) -> Caller:
     """Who confirmed the plan, with the groups that they have now, at the background process."""
-    actor = actor_from(plan.confirmed_by or plan.author)
-    groups = _groups_now(actor, plan)
-    origin = Origin(interface="plan", request_id=uuid.uuid4().hex)
-    return Caller(replace(actor, groups=groups), origin)
+    actor = actor_now(actor_from(plan.confirmed_by or plan.author), plan.confirmed_at)
+    return Caller(actor, Origin(interface="plan", request_id=uuid.uuid4().hex))
 
 
-def _groups_now(actor: Actor, plan: Plan) -> tuple[str, ...]:
+def actor_now(actor: Actor, since: datetime | None, *, may_have_left: bool = False) -> Actor:
+    """The same person with the groups that they have now.
+
+    They have none if their session was ended by the provider, unless they `may_have_left`.
+    """
+    groups = _groups_now(actor, since, has_to_be_here=not may_have_left)
+    return replace(actor, groups=groups)
+
+
+def _groups_now(actor: Actor, since: datetime | None, *, has_to_be_here: bool) -> tuple[str, ...]:
     """As the accounts have them, or else the newest sign-in that the log knows."""
     if actor.method == "local" and actor.issuer == "local":
         user = get_user_model().objects.filter(username=actor.subject, is_active=True).first()
         return tuple(sorted(user.groups.values_list("name", flat=True))) if user else ()
-    newest = signed_in_since(actor, plan.confirmed_at) if plan.confirmed_at else None
+    newest = signed_in_since(actor, since, ended=has_to_be_here) if since else None
     return newest.groups if newest else actor.groups
 
 
@@ -94,8 +113,14 @@ def confirmation_of(plan: Plan, item: PlanItem) -> Confirmation:
 
 
 def planned(plan: Plan, item: PlanItem) -> PlannedItem:
-    confirmed = plan.confirmed_at.isoformat() if plan.confirmed_at else ""
-    return PlannedItem(plan=plan.pk, item=item.position, confirmed_at=confirmed)
+    approver = actor_now(approver_of(plan), plan.approved_at) if plan.approved_by else None
+    return PlannedItem(
+        plan=plan.pk,
+        item=item.position,
+        confirmed_at=plan.confirmed_at.isoformat() if plan.confirmed_at else "",
+        approver=approver,
+        approved_at=plan.approved_at.isoformat() if plan.approved_at else "",
+    )
 
 
 def digest_of(plan: Plan, items: Iterable[PlanItem]) -> str:

@@ -29,9 +29,9 @@ from ..operations.deadlines import max_duration
 from ..operations.protocol import AlreadyUsed, OperationRejected, OverLimit, perform
 from ..operations.reconcile import settle
 from ..operations.sending import OutcomeUnrecorded
-from . import events
+from . import events, reading, validity
 from .progress import progress_of
-from .rows import caller_of, confirmation_of, held, planned, writing
+from .rows import caller_of, confirmation_of, held, planned, target_of, writing
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def work(plan: Plan, *, seconds: float, ticket: int | None = None) -> None:
     caller, until = caller_of(plan), time.monotonic() + seconds
     _settle_left_over(plan, caller)
     _pause_without_groups(plan, caller)
+    _pause_without_approval(plan, caller)
 
     def carry_on() -> None:
         while _goes_on(until) and (item := take(plan, ticket)):
@@ -115,6 +116,9 @@ def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
     """One operation. Raises LogUnwritable or DatabaseError; the item stays in progress then."""
     confirmation, part = confirmation_of(plan, item), planned(plan, item)
     try:
+        if plan.approved_by and (changes := reading.change_since(plan, item, caller.actor)):
+            _skip(plan, item, f"It changed since it was approved. {changes}", caller)
+            return
         outcome = perform(confirmation, caller, reason=plan.reason, planned=part)
     except AlreadyUsed:  # another process began it: its outcome counts
         return
@@ -142,6 +146,11 @@ def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
         _finish(plan, item, Outcome.FAILED, why, caller)
     else:
         _finish(plan, item, outcome, _message(item), caller)
+
+
+def _skip(plan: Plan, item: PlanItem, why: str, caller: Caller) -> None:
+    events.skip(plan, target_of(plan, item), caller, why)
+    _finish(plan, item, Outcome.CHANGED, why, caller)
 
 
 def _message(item: PlanItem) -> str:
@@ -211,6 +220,13 @@ def _pause_without_groups(plan: Plan, caller: Caller) -> None:
         return
     with log.appending():
         _pause(plan, f"{caller.actor.display} has no groups any more, or was signed out", caller)
+
+
+def _pause_without_approval(plan: Plan, caller: Caller) -> None:
+    """An approval that holds no more: the plan can be resumed only if it holds again."""
+    if plan.approved_by and (why := validity.lapse_reason(plan, caller.actor)):
+        with log.appending():
+            _pause(plan, f"The approval does not hold any more. {why}", caller)
 
 
 def _end(plan: Plan, caller: Caller) -> None:

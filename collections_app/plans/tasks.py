@@ -12,7 +12,7 @@ from django_tasks import task
 
 from ..clusters import UnknownCluster
 from ..models import ItemState, Plan, PlanState
-from . import building, running
+from . import approving, building, running
 from .rows import writing
 
 SLICE = 10.0  # seconds of work for one plan before it is another one's turn
@@ -67,6 +67,7 @@ def ring(plan: Plan, *, later: bool = False) -> None:
 def wake() -> None:
     """Look after all plans: expire, follow the outcomes, and find those whose worker is dead."""
     running.expire()
+    approving.tidy()
     for plan in running.unsettled():
         running.follow(plan)
     for plan in running.stalled(STALLED):

@@ -13,7 +13,8 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from .. import clusters
-from ..access.policy import Action, sign_in_needed
+from ..access import approval
+from ..access.policy import Action, place_of, sign_in_needed
 from ..access.principals import caller_of
 from ..audit.log import Outcome
 from ..milvus.errors import MilvusError
@@ -24,6 +25,8 @@ from ..operations.confirmation import Confirmation
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import other
+from ..plans import approving
+from ..plans.rows import PlanRejected
 from . import draft, links
 from .dialog import Dialog, TargetChanged, build_dialog, form_for, page_of
 from .errors import Problem, show
@@ -48,6 +51,7 @@ CHANGED = Problem(
 )
 
 EXPIRED = "This dialog was open for too long. It shows the current state now. Nothing was sent."
+NOT_ASKED = "No approval was requested"
 SIGN_IN_TOO_OLD = "Nothing was sent: this cluster requires a more recent sign-in."
 
 
@@ -125,6 +129,8 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
     if not form.is_valid() or _is_name_taken(target, form):
         status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
         return _show(request, action, target, form=form, status=status)
+    if approval.is_needed(action, place_of(target)):
+        return _ask(request, consent, form.cleaned_data["reason"])
     consent = replace(consent, new_name=form.cleaned_data.get("new_name", ""))
     return _perform(request, consent, form.cleaned_data["reason"])
 
@@ -142,6 +148,18 @@ def _is_name_taken(target: Target, form: ReasonForm) -> bool:
     if taken:
         form.refuse_taken_name()
     return bool(taken)
+
+
+def _ask(request: SignedInRequest, consent: Confirmation, reason: str) -> HttpResponse:
+    """Nothing is sent before a second person approved it: the act becomes a plan of one."""
+    try:
+        plan = approving.ask(consent, caller_of(request), reason=reason)
+    except protocol.AlreadyUsed:
+        return go_to(request, links.operation(str(consent.operation_id)))
+    except PlanRejected as exc:
+        text = f"{exc}. No approval was requested, and nothing was sent to Milvus."
+        return show(request, Problem(status=409, title=NOT_ASKED, text=text))
+    return go_to(request, links.plan(plan.pk))
 
 
 def _perform(request: SignedInRequest, consent: Confirmation, reason: str) -> HttpResponse:

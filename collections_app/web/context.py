@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.conf import settings
 
 from ..access.policy import Action, may_somewhere
+from ..plans import approving
 from .http import visible_clusters
 from .request import AppRequest, SignedInRequest
 
@@ -16,11 +17,15 @@ def navigation(request: AppRequest) -> dict[str, Any]:
     actor = getattr(request, "actor", None)
     if actor is None:
         return {"sign_in_mode": settings.SIGN_IN}
+    may_plan = any(may_somewhere(actor, action) for action in PLANNED)
+    has_rule = any(cluster.approvals for cluster in settings.CLUSTERS.values())
     return {
         "sign_in_mode": settings.SIGN_IN,
         "actor": actor,
+        "has_approvals": has_rule and (may_plan or may_somewhere(actor, Action.APPROVE)),
+        "approvals_waiting": lambda: approving.count_for(actor),  # asked only where it is shown
         "has_other_clusters": len(visible_clusters(cast(SignedInRequest, request))) > 1,
-        "may_plan": any(may_somewhere(actor, action) for action in PLANNED),
+        "may_plan": may_plan,
         "may_view": may_somewhere(actor, Action.VIEW),
         "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),
     }

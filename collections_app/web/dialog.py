@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from ..access.policy import Action, sign_in_needed
+from ..access import approval
+from ..access.policy import Action, place_of, sign_in_needed
 from ..audit import queries
 from ..milvus.types import Cluster, Kind, Target
 from ..operations import claims, confirmation
@@ -68,6 +69,11 @@ class Dialog:
     @property
     def is_irreversible(self) -> bool:
         return OPERATIONS[self.act.action].is_irreversible
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether confirming it asks a second person, and sends nothing yet."""
+        return approval.is_needed(self.act.action, place_of(self.target))
 
     @property
     def noun(self) -> str:

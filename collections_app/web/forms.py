@@ -130,6 +130,25 @@ class PlanForm(forms.Form):
         super().__init__(*args, **{"auto_id": "plan-%s", **kwargs})
 
 
+class ApprovalForm(PlanForm):
+    """The same, from the second person; the reason is the requester's."""
+
+    reason = None  # type: ignore[assignment]
+
+
+class RejectForm(forms.Form):
+    """Why a request for approval is rejected."""
+
+    why = forms.CharField(
+        max_length=500,
+        error_messages={"required": "Say why. Nothing was rejected."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "reject-%s", **kwargs})
+
+
 # Days that exist in every time zone, and have a day after them.
 DAYS = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31)))
 

@@ -1,6 +1,6 @@
 """What the pages of plans show: rows, parts of the bar, and which buttons there are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
 from ..plans import deciding
 from ..plans.progress import Progress
-from ..plans.rows import UNCONFIRMED, ItemState, Plan, PlanItem, PlanState, target_of
+from ..plans.rows import UNCONFIRMED, WAITING, ItemState, Plan, PlanItem, PlanState, target_of
 from . import links
 
 # In the order of the bar. The class is also the colour.
@@ -61,6 +61,7 @@ class PlanRow:
     message: str
     notes: list[str]
     remedies: list[tuple[str, str]]
+    changes: list[str]
     operation: str
     is_listed: bool  # and can be taken out
 
@@ -84,7 +85,7 @@ def buttons(plan: Plan, actor: Actor, known: Progress) -> Buttons:
         take_out=ours and state == PlanState.DRAFT,
         pause=stop and state == PlanState.RUNNING,
         resume=state == PlanState.PAUSED and deciding.may_resume(actor, plan),
-        cancel=stop and state in {*UNCONFIRMED, PlanState.RUNNING, PlanState.PAUSED},
+        cancel=stop and state in {*UNCONFIRMED, *WAITING, PlanState.RUNNING, PlanState.PAUSED},
     )
 
 
@@ -105,7 +106,7 @@ def is_irreversible(plan: Plan) -> bool:
 def label_of(state: str, plan: Plan) -> str:
     if state == ItemState.DONE:
         return done_word(plan)
-    if state == ItemState.TODO and plan.state in UNCONFIRMED:
+    if state == ItemState.TODO and plan.state in {*UNCONFIRMED, *WAITING}:
         return f"Will be {done_word(plan).lower()}"
     return str(ItemState(state).label)
 
@@ -129,7 +130,8 @@ def parts(plan: Plan, known: Progress) -> Iterator[Part]:
             start += width
 
 
-def row_of(plan: Plan, item: PlanItem) -> PlanRow:
+def row_of(plan: Plan, item: PlanItem, changes: Sequence[str] = ()) -> PlanRow:
+    """`changes` are what is not as it was when the approval was requested."""
     identity, shown = Identity(**(item.identity or {})), item.shown
     operation = links.operation(str(item.operation_id)) if item.state in HAS_OPERATION else ""
     page = links.collection(plan.cluster, plan.database, item.collection)
@@ -146,6 +148,7 @@ def row_of(plan: Plan, item: PlanItem) -> PlanRow:
         message="" if item.state == ItemState.DONE else item.message,
         notes=shown.get("notes", []) if item.state == ItemState.TODO else [],
         remedies=list(_remedies(item)),
+        changes=list(changes),
         operation=operation,
         is_listed=item.state in {ItemState.TODO, ItemState.BLOCKED, ItemState.UNREAD},
     )

@@ -1,56 +1,30 @@
 """Pages of plans: make one from a list, read it, confirm it, watch it."""
 
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
 
-from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clusters
-from ..access.policy import Action, Place, matches, sign_in_needed, visible
+from ..access.policy import Action, Place, matches, visible
 from ..access.principals import caller_of
-from ..health import heartbeat
 from ..milvus.types import Partitions, Table
 from ..plans import building, deciding, finding, tasks
 from ..plans.choosing import action_for
 from ..plans.progress import progress_of
-from ..plans.rows import (
-    ItemState,
-    Plan,
-    PlanItem,
-    PlanRejected,
-    PlanState,
-    author_of,
-    digest_of,
-    to_do,
-)
+from ..plans.rows import PlanRejected, PlanState, author_of
 from ..recycle_bin.items import names_by_private_name
 from . import links
 from .errors import Problem, show
 from .forms import PlanForm
-from .http import go_to, is_htmx_part, open_cluster, page_or_part, require_visible
-from .plan_rows import (
-    buttons,
-    done_word,
-    is_irreversible,
-    parts,
-    place_of,
-    row_of,
-    things,
-    verb_of,
-)
+from .http import go_to, is_htmx_part, open_cluster, require_visible
+from .plan_page import find_plan, show_plan
+from .plan_rows import things, verb_of
 from .request import SignedInRequest
-from .tables import PAGE, ListView, Pager
+from .tables import ListView
 from .view_policy import policy
-
-LIVE = {PlanState.READING, PlanState.RUNNING}
-SILENT_AFTER = 60  # seconds after which the background process is called silent
 
 
 @require_POST
@@ -153,107 +127,11 @@ def _label(key: str) -> str:
         return key
 
 
-def _found(request: SignedInRequest, number: int) -> Plan:
-    plan = finding.find(number, request.actor)
-    if plan is None or plan.cluster not in settings.CLUSTERS:
-        raise Http404(f"There is no plan {number}")
-    return plan
-
-
 @policy()
 @require_safe
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
     """One plan: what it would do, what it does, or what it did."""
-    return _page(request, _found(request, number))
-
-
-def _page(
-    request: SignedInRequest,
-    plan: Plan,
-    form: PlanForm | None = None,
-    notice: str = "",
-    status: int = 200,
-) -> HttpResponse:
-    known, items = progress_of(plan), _visible_items(request, plan)
-    page = Paginator(items, PAGE).get_page(request.GET.get("page", "1"))
-    able = buttons(plan, request.actor, known)
-    digest = digest_of(plan, to_do(plan)) if able.confirm else ""
-    context = {
-        "cluster": clusters.get(plan.cluster).cluster,  # not opened: Milvus may be down
-        "database": plan.database,
-        "plan": plan,
-        "collection": place_of(plan),
-        "state": PlanState(plan.state).label,
-        "author": author_of(plan),
-        "progress": known,
-        "parts": list(parts(plan, known)),
-        "blocked": known.count(ItemState.BLOCKED),
-        "what": things(plan, known.count(ItemState.TODO)),
-        "done_word": done_word(plan),
-        "verb": verb_of(plan).lower(),
-        "is_irreversible": is_irreversible(plan),
-        "rows": [row_of(plan, item) for item in page],
-        "hidden": known.listed - len(items) if not request.GET.get("state") else 0,
-        "only": request.GET.get("state", ""),
-        "pager": _pager(request, page),
-        "has_pages": page.has_other_pages(),
-        "able": able,
-        "rows_total": finding.total_rows(plan) if able.confirm else 0,
-        "sentence": deciding.sentence(plan) if able.confirm else "",
-        "form": form or PlanForm(initial={"digest": digest, "reason": plan.reason}),
-        "again": _sign_in_again(request, plan) if able.confirm else "",
-        "sign_in_age": request.actor.sign_in_age,
-        "notice": notice,
-        "is_live": plan.state in LIVE or known.count(ItemState.RUNNING) > 0,
-        "silent": plan.state in LIVE and heartbeat.is_silent(heartbeat.PLANS, SILENT_AFTER),
-        "url": request.get_full_path() if request.method != "POST" else links.plan(plan.pk),
-        "title": f"Plan {plan.pk}",
-        "section": "plans",
-    }
-    return page_or_part(
-        request, "collections_app/plan.html", "collections_app/_plan.html", context, status
-    )
-
-
-def _visible_items(request: SignedInRequest, plan: Plan) -> Any:
-    """Its items that this person may see: a query, where a rule covers all of them."""
-    state = request.GET.get("state", "")
-    items = finding.items_of(plan, state if state in ItemState.values else "")
-    if "*" in visible(request.actor, plan.cluster, plan.database):
-        return _Counted(items)
-    return [item for item in items if deciding.may_see(request.actor, plan, item)]
-
-
-class _Counted:
-    """A query as a list: counted once."""
-
-    def __init__(self, items: Any) -> None:
-        self._items, self._count = items, items.count()
-
-    def __len__(self) -> int:
-        return int(self._count)
-
-    def __getitem__(self, part: slice) -> list[PlanItem]:
-        return list(self._items[part])
-
-
-def _pager(request: SignedInRequest, page: Any) -> Pager:
-    def at(number: int) -> str:
-        query = {"state": request.GET.get("state", ""), "page": str(number)}
-        return "?" + urlencode({key: value for key, value in query.items() if value})
-
-    return Pager(
-        text=f"{page.start_index()}–{page.end_index()} of {page.paginator.count}",
-        previous=at(page.previous_page_number()) if page.has_previous() else "",
-        next=at(page.next_page_number()) if page.has_next() else "",
-    )
-
-
-def _sign_in_again(request: SignedInRequest, plan: Plan) -> str:
-    """The sign-in, leading back to the plan, where the cluster requires a more recent one."""
-    if not sign_in_needed(request.actor, plan.cluster):
-        return ""
-    return f"{reverse('sign-in')}?{urlencode({'fresh': '1', 'next': links.plan(plan.pk)})}"
+    return show_plan(request, find_plan(request, number))
 
 
 # --- decisions ----------------------------------------------------------------------------------
@@ -263,10 +141,10 @@ def _sign_in_again(request: SignedInRequest, plan: Plan) -> str:
 @require_POST
 def confirm(request: SignedInRequest, number: int) -> HttpResponse:
     """Start the plan if the sentence is right; else its page, which says why not."""
-    plan, form = _found(request, number), PlanForm(request.POST)
+    plan, form = find_plan(request, number), PlanForm(request.POST)
     wrong = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
     if not form.is_valid():
-        return _page(request, plan, form, status=wrong)
+        return show_plan(request, plan, form, status=wrong)
     data = form.cleaned_data
     try:
         deciding.confirm(
@@ -274,11 +152,12 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
         )
     except deciding.WrongSentence as exc:
         form.add_error("typed", f"{exc}. Nothing was started.")
-        return _page(request, plan, form, status=wrong)
+        return show_plan(request, plan, form, status=wrong)
     except PlanRejected as exc:
         plan.refresh_from_db()
-        return _page(request, plan, notice=f"{exc}. Nothing was started.", status=409)
-    tasks.ring(plan)
+        return show_plan(request, plan, notice=f"{exc}. Nothing was started.", status=409)
+    if plan.state == PlanState.RUNNING:  # else it awaits an approval
+        tasks.ring(plan)
     return go_to(request, links.plan(plan.pk))
 
 
@@ -286,12 +165,12 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 def decide(request: SignedInRequest, number: int, decision: str) -> HttpResponse:
     """Pause, resume or cancel."""
-    plan = _found(request, number)
+    plan = find_plan(request, number)
     try:
         getattr(deciding, decision)(plan, caller_of(request))
     except PlanRejected as exc:
         plan.refresh_from_db()
-        return _page(request, plan, notice=f"{exc}.", status=409)
+        return show_plan(request, plan, notice=f"{exc}.", status=409)
     if plan.state == PlanState.RUNNING:
         tasks.ring(plan)
     return redirect(links.plan(plan.pk))
@@ -301,13 +180,13 @@ def decide(request: SignedInRequest, number: int, decision: str) -> HttpResponse
 @require_POST
 def take_out(request: SignedInRequest, number: int) -> HttpResponse:
     """Take the selected items out of a plan that is not confirmed."""
-    plan = _found(request, number)
+    plan = find_plan(request, number)
     positions = [int(at) for at in _items(request.POST) if at.isdecimal() and len(at) < 9]
     try:
         deciding.take_out(plan, positions, caller_of(request))
     except PlanRejected as exc:
         plan.refresh_from_db()
-        return _page(request, plan, notice=f"{exc}.", status=409)
+        return show_plan(request, plan, notice=f"{exc}.", status=409)
     return redirect(links.plan(plan.pk))
 
 
@@ -319,7 +198,7 @@ def _items(data: QueryDict) -> list[str]:
 @require_safe
 def export(request: SignedInRequest, number: int) -> HttpResponseBase:
     """The items and what became of them, as CSV."""
-    plan = _found(request, number)
+    plan = find_plan(request, number)
     lines = finding.csv_lines(plan, request.actor)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="plan-{plan.pk}.csv"'

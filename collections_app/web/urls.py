@@ -6,7 +6,18 @@ A path would have to survive proxies that decode %2F and fold `..`; a query stri
 from django.urls import path
 
 from ..operations.kinds.acts import ACTS
-from . import access, collections, confirm, home, jump, operations, plans, recycle_bin, switcher
+from . import (
+    access,
+    approvals,
+    collections,
+    confirm,
+    home,
+    jump,
+    operations,
+    plans,
+    recycle_bin,
+    switcher,
+)
 from . import audit as log
 
 urlpatterns = [
@@ -51,6 +62,10 @@ urlpatterns = [
         path(f"plans/<int:number>/{slug}/", plans.decide, {"decision": slug}, name=f"plan-{slug}")
         for slug in ("pause", "resume", "cancel")
     ),
+    path("approvals/", approvals.listing, name="approvals"),
+    path("plans/<int:number>/approve/", approvals.approve, name="plan-approve"),
+    path("plans/<int:number>/reject/", approvals.reject, name="plan-reject"),
+    path("plans/<int:number>/run/", approvals.run, name="plan-run"),
     path("audit/", log.log, name="audit"),
     path("audit/export/", log.export, name="audit-export"),
     path("audit/verify/", log.verify, name="audit-verify"),

@@ -37,6 +37,8 @@ KINDS: dict[str, Any] = dict.fromkeys(SETTABLE, Text) | {
     "drops_per_hour": Annotated[int, Meta(ge=1, description="a whole number above 0")],
     "plan_items_at_most": Annotated[int, Meta(ge=1, description="a whole number above 0")],
     "plan_at_once": Annotated[int, Meta(ge=1, le=8, description="a whole number from 1 to 8")],
+    "approvals": Annotated[int, Meta(ge=0, le=1, description="0 or 1")],
+    "approvals_for": Annotated[tuple[Trimmed, ...], Meta(min_length=1, description=STRINGS)],
     "protected": Annotated[tuple[Trimmed, ...], Meta(description=STRINGS)],
     "strict_drop": Annotated[bool, Meta(description="true or false")],
 }
@@ -97,6 +99,7 @@ def _from_environment() -> dict[str, Any]:
         "strict_drop": env.flag("MILVUS_STRICT_DROP"),
         "recycle_bin": os.environ.get("MILVUS_RECYCLE_BIN"),
         "reauth": os.environ.get("MILVUS_REAUTH"),
+        "approvals": env.flag("MILVUS_APPROVALS") and 1,
         "token": env.secret("MILVUS_TOKEN"),
         "user": os.environ.get("MILVUS_USER"),
         "password": env.secret("MILVUS_PASSWORD"),
@@ -113,9 +116,10 @@ def _cluster(key: str, table: Any) -> Cluster:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", key):
         raise ImproperlyConfigured(f"{where}: use lower-case letters, digits and '-' in the name.")
     values = _login(where, msgspec.to_builtins(checked(where, table, ClusterTable)))
-    if "protected" in values:
-        values["protected"] = patterns(f"{where} protected", tuple(values["protected"]), slash=True)
-    for name in ("reauth", "recycle_bin"):
+    for name in ("protected", "approvals_for"):
+        if name in values:
+            values[name] = patterns(f"{where} {name}", tuple(values[name]), slash=True)
+    for name in ("reauth", "recycle_bin", "approval_expires", "execution_expires"):
         if name in values:
             values[name] = _duration(f"{where} {name}", values[name])
     if not values.get("uri"):

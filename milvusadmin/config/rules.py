@@ -12,7 +12,7 @@ from collections_app.access.policy import Rule, matches
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 Grant = Literal[
-    "view", "drop_partition", "drop_collection", "drop", "purge", "audit", "*"
+    "view", "drop_partition", "drop_collection", "drop", "purge", "approve", "audit", "*"
 ]  # as in GRANTS
 Trimmed = Annotated[str, Meta(pattern=r"(?s)\A\S(.*\S)?\Z")]
 STRINGS = 'a list of strings such as ["one", "two"], none empty or with spaces at its ends'
@@ -96,6 +96,10 @@ def patterns(named: str, found: tuple[str, ...], *, slash: bool = False) -> tupl
         if pattern.count("/") > (1 if slash else 0) or pattern.endswith("/"):
             raise ImproperlyConfigured(
                 f"{named}: {pattern!r} is not a pattern."
-                + (" Use name or database/name." if slash else " A / is allowed in protected only.")
+                + (
+                    " Use name or database/name."
+                    if slash
+                    else " A / is allowed in protected and approvals_for only."
+                )
             )
     return found

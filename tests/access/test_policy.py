@@ -41,6 +41,7 @@ OF_COLLECTIONS = {
 }
 OF_PARTITIONS = {Action.DROP_PARTITION, Action.RELEASE_PARTITION}
 DESTROYING = OF_COLLECTIONS | OF_PARTITIONS | {Action.PURGE}
+MUTATING = DESTROYING | {Action.APPROVE}
 BOOKS = Place(cluster="main", database="default", collection="books")
 SHELL = Caller.shell().actor
 TEAM = actor(groups=("team",))
@@ -58,6 +59,7 @@ GIVEN = {
     "drop_partition": {Action.VIEW} | OF_PARTITIONS,
     "drop": {Action.VIEW} | OF_PARTITIONS | OF_COLLECTIONS,
     "purge": {Action.VIEW, Action.PURGE},
+    "approve": {Action.VIEW, Action.APPROVE},
     "audit": {Action.READ_AUDIT},
     "*": set(Action),
 }
@@ -74,7 +76,7 @@ def test_rule_with_an_action_grants_this_and_nothing_else(
 def test_granted_actions_are_all_in_the_table() -> None:
     """A new action has to be added to the table above."""
     assert set(policy.GRANTS) == set(GIVEN)
-    assert {action for action in Action if action.is_mutating} == DESTROYING
+    assert {action for action in Action if action.is_mutating} == MUTATING
 
 
 def test_rules_of_several_groups_add_up(settings: Any) -> None:
@@ -307,6 +309,7 @@ ROLES = {
     "viewer": {Action.VIEW},
     "operator": {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS,
     "purger": {Action.VIEW, Action.PURGE},
+    "approver": {Action.VIEW, Action.APPROVE},
     "auditor": {Action.READ_AUDIT},
     "outsider": set(),
 }
@@ -331,6 +334,7 @@ def test_built_in_rules_are_for_the_roles_only() -> None:
         "viewer": {"view"},
         "operator": {"view", "drop"},
         "purger": {"view", "purge"},
+        "approver": {"view", "approve"},
         "auditor": {"audit"},
     }
 
@@ -356,6 +360,7 @@ def test_roles_ensured_twice_are_made_once() -> None:
     roles.ensure()
     roles.ensure()
     assert sorted(Group.objects.values_list("name", flat=True)) == [
+        "approver",
         "auditor",
         "operator",
         "purger",

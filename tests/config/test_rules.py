@@ -88,7 +88,8 @@ def test_rule_with_a_misspelt_key_is_refused(name: str) -> None:
 
 
 EXPECTED = {
-    "actions": "a list of these: view, drop_partition, drop_collection, drop, purge, audit, *"
+    "actions": "a list of these: view, drop_partition, drop_collection, drop, purge, approve, "
+    "audit, *"
 }
 WRONG_LISTS = {
     "text": "ml",
@@ -140,7 +141,7 @@ def test_rule_pattern_in_another_syntax_is_refused(name: str, pattern: str) -> N
 def test_rule_pattern_with_a_slash_is_refused(name: str, pattern: str) -> None:
     said = complaint({**COMPLETE, name: [pattern]})
     assert said.startswith(f"[[access]] rule 1 {name}: {pattern!r} is not a pattern.")
-    assert said.endswith("A / is allowed in protected only.")
+    assert said.endswith("A / is allowed in protected and approvals_for only.")
 
 
 @pytest.mark.parametrize("pattern", ["prod", "Test", "prod-", "test?", "staging-*", "?"])

@@ -304,7 +304,7 @@ def test_company_sign_in_uses_rules_of_the_file_alone(
 
 def test_local_sign_in_has_roles_and_rules_of_the_file(config: Any, run: Run) -> None:
     [found] = load(run, {**PRODUCTION, **config(ACCESS)}, "ACCESS")
-    assert found.count("Rule(") == 5
+    assert found.count("Rule(") == 6
     assert "the built-in rule of the role viewer" in found
 
 

@@ -16,9 +16,17 @@ from ...audit.log import LogUnwritable
 from ...milvus.errors import MilvusError
 from ...milvus.types import Partitions, Table
 from ...models import ItemState, Plan, PlanState
-from ...plans import building, choosing, deciding, finding, tasks
+from ...plans import approving, building, choosing, deciding, finding, tasks
 from ...plans.progress import Progress, progress_of
-from ...plans.rows import OVER, PlanRejected, digest_of, to_do
+from ...plans.rows import (
+    OVER,
+    WAITING,
+    PlanRejected,
+    approver_of,
+    digest_of,
+    requester_of,
+    to_do,
+)
 from ...recycle_bin.items import names_by_private_name
 from ...web import links
 from ..shell import Error, ShellCommand
@@ -28,7 +36,7 @@ EPILOG = (
     "Exit codes: 0 done as asked; 1 (show --follow) the plan is done, and some items were not "
     "carried out; 2 wrong usage; 3 the plan was not made, or can't be changed or run now; 4 no "
     "such plan, cluster or item; 5 wrong sentence; 6 (show --follow) paused or cancelled; 7 Milvus "
-    "or the audit log is unavailable."
+    "or the audit log is unavailable; 8 an approval is awaited, or was given and has to be run."
 )
 NAMES = "a file with one name per line, or - for standard input"
 
@@ -117,7 +125,11 @@ class Command(ShellCommand):
     def _run(self, options: dict[str, Any]) -> None:
         plan = _plan(options["number"])
         digest = digest_of(plan, to_do(plan))
-        deciding.confirm(plan, options["confirm"], digest, Caller.shell())
+        decide = approving.run if plan.state == PlanState.READY else deciding.confirm
+        decide(plan, options["confirm"], digest, Caller.shell())
+        if plan.state == PlanState.AWAITING:
+            self._tell(plan)
+            raise SystemExit(8)
         tasks.ring(plan)
         self.say(f"Plan {plan.pk} is handed to the background process: {links.plan(plan.pk)}")
         self.say(f"Watch it: manage.py plan show {plan.pk} --follow")
@@ -155,7 +167,21 @@ class Command(ShellCommand):
             typed = deciding.sentence(plan)
             self.say(f'Read it, then: manage.py plan run {plan.pk} --confirm "{typed}"')
             self.facts["sentence"] = typed
+        if plan.state in WAITING:
+            self._tell_of_approval(plan)
         self.say(f"Its page: {links.plan(plan.pk)}")
+
+    def _tell_of_approval(self, plan: Plan) -> None:
+        who = requester_of(plan)
+        self.facts |= {"requester": who.key, "expires_at": plan.expires_at}
+        until = f"until {plan.expires_at:%Y-%m-%d %H:%M:%S %Z}"
+        if plan.state == PlanState.AWAITING:
+            self.say(f"Requested by {who.display}; a second person can approve it {until}")
+            return
+        approver, typed = approver_of(plan), deciding.sentence(plan)
+        self.facts |= {"approver": approver.key, "sentence": typed}
+        self.say(f"Approved by {approver.display}; {who.display} can run it {until}:")
+        self.say(f'manage.py plan run {plan.pk} --confirm "{typed}"')
 
     def _follow(self, plan: Plan) -> None:
         """A bar on a terminal; elsewhere a line whenever something changed."""
@@ -167,7 +193,7 @@ class Command(ShellCommand):
                 self.stdout.write(f"\r{line:<78}" if bar else line, ending="" if bar else "\n")
                 self.stdout.flush()
             last = line
-            if plan.state in {*OVER, PlanState.PAUSED, PlanState.DRAFT}:
+            if plan.state in {*OVER, *WAITING, PlanState.PAUSED, PlanState.DRAFT}:
                 break
             time.sleep(0.5)
         if bar:
@@ -248,6 +274,8 @@ def _line(known: Progress) -> str:
 
 
 def _ended(plan: Plan) -> int:
+    if plan.state in WAITING:
+        return 8
     if plan.state != PlanState.DONE:
         return 6 if plan.state in {PlanState.PAUSED, *OVER} else 0
     known = progress_of(plan)

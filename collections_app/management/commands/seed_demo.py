@@ -15,13 +15,14 @@ NAMES = {
     "viewer": "Vera Viewer",
     "operator": "Ada Operator",
     "auditor": "Aldo Auditor",
+    "approver": "Anna Approver",
     "purger": "Petra Purger",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Create the accounts viewer, operator, auditor and purger with the password in "
+        "Create the accounts viewer, operator, auditor, purger and approver with the password in "
         "DEMO_PASSWORD, and sample collections in an embedded Milvus Lite. Keeps what is there."
     )
 
