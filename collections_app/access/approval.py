@@ -22,7 +22,8 @@ def is_needed(action: Action, place: Place) -> bool:
     cluster = settings.CLUSTERS.get(place.cluster)
     if cluster is None or not cluster.approvals or action not in COVERED:
         return False
-    return any(names(pattern, place) for pattern in cluster.approvals_for)
+    patterns = cluster.approvals_for
+    return not patterns or any(names(pattern, place) for pattern in patterns)
 
 
 def rule_of(cluster: str) -> str:
@@ -30,7 +31,9 @@ def rule_of(cluster: str) -> str:
     configured = settings.CLUSTERS.get(cluster)
     if configured is None or not configured.approvals:
         return ""
-    return f"{configured.approvals} for {', '.join(sorted(configured.approvals_for))}"
+    return (
+        f"{configured.approvals} for {', '.join(sorted(configured.approvals_for)) or 'everything'}"
+    )
 
 
 def may_approve(approver: Actor, requester: Actor, place: Place) -> Decision:

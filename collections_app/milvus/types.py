@@ -29,7 +29,7 @@ class Cluster:
     reauth: float | None = None  # how old a sign-in may be when something is destroyed
     drops_per_hour: int | None = None  # that one person may begin; None is no limit
     approvals: int = 0  # people besides the requester who must approve: access/approval.py
-    approvals_for: tuple[str, ...] = ("*",)  # of what: "name" or "database/name"
+    approvals_for: tuple[str, ...] = ()  # of what: "name" or "database/name"; empty: everything
     approval_expires: float = 24 * 3600.0  # for so long a request waits for its approval
     execution_expires: float = 30 * 60.0  # for so long the requester may run what was approved
     plan_items_at_most: int = 1000

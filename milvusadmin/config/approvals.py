@@ -12,12 +12,12 @@ def check(clusters: Mapping[str, Cluster], access: Sequence[Rule]) -> None:
     """Raises ImproperlyConfigured with the key at fault and the remedy."""
     for cluster in clusters.values():
         where = f"[clusters.{cluster.key}]"
-        if not cluster.approvals and cluster.approvals_for != ("*",):
+        if not cluster.approvals and cluster.approvals_for:
             raise ImproperlyConfigured(
                 f"{where} has approvals_for without approvals. Add approvals = 1."
             )
         _same_for_the_server(where, cluster, clusters.values())
-        for pattern in cluster.approvals_for if cluster.approvals else ():
+        for pattern in (cluster.approvals_for or ("*",)) if cluster.approvals else ():
             if not any(_can_approve(rule, cluster.key, pattern) for rule in access):
                 raise ImproperlyConfigured(
                     f"{where} approvals: nobody could approve anything of {pattern!r}, so nothing "

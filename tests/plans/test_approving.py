@@ -212,7 +212,7 @@ def test_plan_that_ran_before_the_rule_sends_nothing_more(fake: FakeMilvus, sett
     assert (states(plan), fake.sent) == ([ItemState.REFUSED] * 2, [])
 
 
-def test_row_that_says_approved_without_an_approver_sends_nothing(fake: FakeMilvus) -> None:
+def test_plan_set_to_running_by_hand_sends_nothing(fake: FakeMilvus) -> None:
     plan = requested(fake, "a")
     Plan.objects.filter(pk=plan.pk).update(state=PlanState.RUNNING)
     plan.refresh_from_db()

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from collections_app.access.policy import Action
 from collections_app.models import AuditEvent, ItemState, Plan, PlanState
-from collections_app.plans import building, deciding, running
+from collections_app.plans import building, deciding, reading, running
 from collections_app.plans.deciding import SignInNeeded, WrongSentence
 from collections_app.plans.rows import PlanRejected, digest_of, to_do
 from tests.fakes import FakeMilvus
@@ -45,7 +45,7 @@ def test_item_with_a_blocker_says_why_and_has_its_remedy(fake: FakeMilvus) -> No
     first, second = plan.items.order_by("position")
     assert "The alias now points to this collection" in first.message
     assert first.shown["remedies"][0]["action"] == Action.DROP_ALIAS
-    assert second.message == building.GONE
+    assert second.message == reading.GONE
     assert states(plan) == [BLOCKED, BLOCKED]
 
 
@@ -58,7 +58,7 @@ def test_item_without_permission_is_blocked(fake: FakeMilvus, settings: Any) -> 
 def test_item_hidden_reads_as_missing(fake: FakeMilvus, settings: Any) -> None:
     settings.ACCESS = (rule("operator", "drop", collections=("a",)),)
     plan = plan_of(fake, "a", "secret")
-    assert plan.items.get(position=2).message == building.GONE
+    assert plan.items.get(position=2).message == reading.GONE
 
 
 def test_protected_item_is_blocked(fake: FakeMilvus, settings: Any) -> None:

@@ -192,7 +192,7 @@ def test_sheet_says_that_milvus_does_not_answer(
     assert shown.find("form", action=f"/plans/{plan.pk}/reject/")
 
 
-def test_hidden_plan_is_not_there_for_an_approver_of_other_things(
+def test_plan_hidden_from_an_approver_is_not_found(
     operator: Client, approver: Client, fake: FakeMilvus, settings: Any
 ) -> None:
     settings.ACCESS = (rule("operator", "drop"), rule("approver", "approve", collections=("x",)))
