@@ -26,7 +26,7 @@ def use(settings: Any, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_what_destroys_needs_a_second_person(action: Action) -> None:
+def test_action_that_destroys_needs_a_second_person(action: Action) -> None:
     destroying = {
         Action.DROP_COLLECTION,
         Action.DROP_PARTITION,
