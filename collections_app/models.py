@@ -43,9 +43,10 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor", "-sequence"], name="audit_by_actor"),
             models.Index(fields=["outcome", "-sequence"], name="audit_by_outcome"),
             models.Index(
-                fields=["cluster", "database", "collection", "-sequence"],
+                fields=["collection", "cluster", "database", "-sequence"],
                 name="audit_by_collection",
             ),
+            models.Index(fields=["name", "-sequence"], name="audit_by_name"),
             models.Index(fields=["cluster", "database", "-sequence"], name="audit_by_database"),
         )
 

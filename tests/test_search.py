@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from collections_app.audit import log, queries
+from collections_app.audit import distinct, log, queries
 from collections_app.models import AuditEvent
 from tests.audit.test_export import named
 from tests.fixtures import actor, caller
@@ -39,3 +39,20 @@ def test_audit_filter_ignores_case_on_both_databases(name: str, part: str, count
     assert seen({"who": part}) == count
     assert seen({"what": part}) == count
     assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize("limit", ["VALUES_AT_MOST", "EVENTS_AT_MOST"])
+def test_filtered_beyond_a_limit_of_the_search_finds_the_same(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("books", "films", "songs"):
+        log.write(named(name, caller=caller(name)))
+    monkeypatch.setattr(distinct, limit, 1)
+    assert (seen({"what": "O"}), seen({"who": "o"}), seen({"what": "x"})) == (2, 2, 0)
+
+
+def test_filtered_object_in_no_event_reads_no_event(django_assert_num_queries: Any) -> None:
+    log.write(named("books", caller=caller("ada")))
+    with django_assert_num_queries(2) as asked:  # the names, the collections, and then nothing
+        assert list(queries.filtered({"what": "nothing"}, actor(groups=("auditor",)))) == []
+    assert all("hop" in query["sql"] for query in asked.captured_queries)

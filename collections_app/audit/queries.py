@@ -14,21 +14,13 @@ from ..access.policy import Action, Place, may_everywhere, posix, regex, rules_g
 from ..access.principals import Actor
 from ..models import AuditEvent, Claim, RemovedSegment
 from ..names import readable
+from .distinct import distinct, holding
 from .log import Outcome, Phase
 
 PAGE = 50
 OPEN = "open"  # asked for as an outcome: operations that have no final one
 
-# Distinct values by hopping through an index: their number counts, not that of the events.
-ACTORS = """
-    WITH RECURSIVE hop(actor) AS (
-        SELECT MIN(actor) FROM collections_app_auditevent
-        UNION ALL
-        SELECT (SELECT MIN(actor) FROM collections_app_auditevent WHERE actor > hop.actor)
-        FROM hop WHERE hop.actor IS NOT NULL
-    ) SELECT actor FROM hop
-"""
-# The databases of a cluster, then (database is NULL) on to the next cluster.
+# As in distinct.py: the databases of a cluster, then (database is NULL) on to the next cluster.
 PLACES = """
     WITH RECURSIVE hop(cluster, base) AS (
         SELECT CAST('' AS text), CAST(NULL AS text)
@@ -165,7 +157,7 @@ def about(filters: dict[str, Any]) -> Q:
         if filters.get(column):
             found &= Q(**{column: filters[column]})
     if what := filters.get("what"):
-        found &= Q(name__holds=what) | Q(collection__holds=what)
+        found &= holding("name", what) | holding("collection", what)
     if filters.get("since"):
         found &= Q(recorded_at__gte=_midnight(filters["since"]))
     if filters.get("until"):
@@ -175,21 +167,14 @@ def about(filters: dict[str, Any]) -> Q:
 
 def by_people(filters: dict[str, Any], reader: Actor) -> Q:
     """Who did it: a part of a name, or the reader."""
-    found = Q(actor__holds=filters["who"]) if filters.get("who") else Q()
+    found = holding("actor", filters["who"]) if filters.get("who") else Q()
     return found & Q(actor__in=_names_of(reader)) if filters.get("mine") else found
 
 
 def _names_of(person: Actor) -> list[str]:
     """The column `actor` of all events of a person, whose display name may have changed."""
     end = f"|{person.issuer}|{person.subject}"
-    return [actor for actor in _distinct_actors() if actor.endswith(end)]
-
-
-def _distinct_actors() -> list[str]:
-    """Everybody in the log. Each costs one look into the index, however often they are there."""
-    with connection.cursor() as cursor:
-        cursor.execute(ACTORS)
-        return [actor for (actor,) in cursor.fetchall() if actor is not None]
+    return [actor for actor in distinct("actor") if actor.endswith(end)]
 
 
 def places(reader: Actor) -> list[tuple[str, str]]:
