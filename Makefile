@@ -39,11 +39,13 @@ check: setup
 	$(TESTED) $(BIN)/python manage.py check
 	@echo "manage.py check --deploy"; $(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# COV=1 adds coverage; ARGS="-k drop" goes to pytest. Two processes, because most of the time is
-# spent waiting for deadlines; they share one Milvus, and each has its own database. A module
-# stays in one piece, because some of its tests share a server or names (--dist loadscope).
+# COV=1 adds coverage; ARGS="-k drop" goes to pytest. More processes than cores, because most of the
+# time is spent waiting for deadlines; they share one Milvus, and each has its own database. A module
+# stays in one piece, because some of its tests share a server or names (--dist loadscope), and the
+# slow ones come first (tests/conftest.py).
 MILVUS = $(BIN)/python -m tests.infra.with_milvus
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadscope $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
+PROCESSES ?= 4
+PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
 
 test: setup
 	$(if $(COV),rm -f .coverage)

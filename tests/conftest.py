@@ -63,6 +63,9 @@ STARTING = (
 )
 
 
+SLOW = ("chaos/", "browser/", "operations/", "sso/", "milvus/", "drift/", "plans/", "test_private")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-skin", action="store_true", help="all tests with a skin over all")
     parser.addoption("--fast", action="store_true", help="no server, no browser, no processes")
@@ -73,6 +76,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep(_is_fast, config, items)
     if not config.getoption("--every-skin"):
         _keep(_may_differ, config, items)
+    items.sort(key=_turn)  # stable; else a slow module would begin when all others are done
+
+
+def _turn(item: pytest.Item) -> int:
+    """The slowest folders first."""
+    place = item.nodeid.removeprefix("tests/")
+    return next((turn for turn, slow in enumerate(SLOW) if place.startswith(slow)), len(SLOW))
 
 
 def _keep(
