@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ..access.policy import Action, matches
 from ..milvus.types import Cluster, Load, Table
+from ..models import BinItem, ItemState, Plan
 
 
 def action_for(cluster: Cluster, *, partitions: bool, permanently: bool) -> Action:
@@ -14,6 +15,13 @@ def action_for(cluster: Cluster, *, partitions: bool, permanently: bool) -> Acti
         return Action.DROP_PARTITION
     to_bin = cluster.recycle_bin is not None and not permanently
     return Action.MOVE_TO_BIN if to_bin else Action.DROP_COLLECTION
+
+
+def moved_by(plan: Plan) -> list[tuple[str, str]]:
+    """What a plan moved to the recycle bin and is still there: names, and names in the bin."""
+    done = plan.items.filter(state=ItemState.DONE).values("operation_id")
+    items = BinItem.objects.filter(operation_id__in=done).order_by("name")
+    return list(items.values_list("name", "private_name"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

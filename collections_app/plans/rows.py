@@ -101,10 +101,15 @@ def target_of(plan: Plan, item: PlanItem) -> Target:
 
 
 def confirmation_of(plan: Plan, item: PlanItem) -> Confirmation:
-    """The consent to one item: with the id that it has had since the plan was made."""
+    """The consent to one item: with the id that it has had since the plan was made.
+
+    A collection from the recycle bin gets its own name again.
+    """
+    action = Action(plan.action)
     return Confirmation(
         operation_id=item.operation_id,
-        action=Action(plan.action),
+        action=action,
+        new_name=item.collection if action is Action.RESTORE else "",
         target=target_of(plan, item),
         identity=Identity(**(item.identity or {})),
         endpoint=plan.endpoint,

@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clusters
+from ..access.policy import Action
 from ..access.principals import caller_of
 from ..plans import approving, tasks
 from ..plans.deciding import WrongSentence
@@ -21,8 +22,8 @@ from .request import SignedInRequest
 from .view_policy import policy
 
 
-@policy()
 @require_safe
+@policy(Action.VIEW)
 def listing(request: SignedInRequest) -> HttpResponse:
     """What waits for this person's approval, and what they asked for."""
     context = {

@@ -28,6 +28,13 @@ def recycle_bin(cluster: str, database: str, **view: str | int) -> str:
     return f"{reverse('recycle-bin', args=[cluster])}?{query}"
 
 
+def page_of(target: Target) -> str:
+    """Where a collection, a partition, or a collection in the recycle bin is shown."""
+    if target.kind is Kind.BINNED:
+        return recycle_bin(target.cluster, target.database, q=target.collection)
+    return collection(target.cluster, target.database, target.collection)
+
+
 def switch(kind: str, *cluster: str, **view: str) -> str:
     """The menu of a crumb: `kind` is cluster, database or collection."""
     return f"{reverse(f'switch-{kind}', args=cluster)}?{urlencode(view)}"

@@ -1,6 +1,7 @@
 """The page of one plan: what it would do, who has to agree, what it does, and what it did."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -10,11 +11,12 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 
 from .. import clusters
-from ..access.policy import sign_in_needed, visible
+from ..access.policy import Action, Place, sign_in_needed, visible
 from ..access.principals import Actor
 from ..health import heartbeat
 from ..milvus.errors import MilvusError
 from ..plans import approving, deciding, finding, validity
+from ..plans.choosing import moved_by
 from ..plans.progress import progress_of
 from ..plans.reading import Sheet
 from ..plans.rows import (
@@ -141,6 +143,7 @@ def show_plan(
         "pager": _pager(request, page),
         "has_pages": page.has_other_pages(),
         "able": able,
+        "restorable": _restorable(request, plan),
         "rows_total": _rows_total(plan, panel) if able.confirm or panel else 0,
         "sentence": deciding.sentence(plan) if able.confirm else "",
         "form": form or _form(plan, panel, digest),
@@ -158,6 +161,15 @@ def show_plan(
     return page_or_part(
         request, "collections_app/plan.html", "collections_app/_plan.html", context, status
     )
+
+
+def _restorable(request: SignedInRequest, plan: Plan) -> int:
+    """How many collections that it moved to the recycle bin this person may restore from there."""
+    if plan.action != Action.MOVE_TO_BIN or not plan.confirmed_at:
+        return 0
+    place = Place(cluster=plan.cluster, database=plan.database)
+    may = partial(request.permissions.may, Action.RESTORE)
+    return sum(may(replace(place, collection=name)) for name, _ in moved_by(plan))
 
 
 def _rows_total(plan: Plan, panel: ApprovalPanel | None) -> int:

@@ -134,11 +134,11 @@ def row_of(plan: Plan, item: PlanItem, changes: Sequence[str] = ()) -> PlanRow:
     """`changes` are what is not as it was when the approval was requested."""
     identity, shown = Identity(**(item.identity or {})), item.shown
     operation = links.operation(str(item.operation_id)) if item.state in HAS_OPERATION else ""
-    page = links.collection(plan.cluster, plan.database, item.collection)
+    target = target_of(plan, item)
     return PlanRow(
         position=item.position,
-        name=item.name,
-        url=operation if item.state == ItemState.DONE else page,
+        name=target.shown_name,
+        url=operation if item.state == ItemState.DONE else links.page_of(target),
         id=str(identity.id or ""),
         rows=shown.get("rows", ""),
         load=shown.get("load", ""),
@@ -166,7 +166,8 @@ def _remedies(item: PlanItem) -> Iterator[tuple[str, str]]:
 def things(plan: Plan, count: int) -> str:
     """`1 collection`, `37 partitions`."""
     kind = ACTS[Action(plan.action)].kind
-    return f"{count} {kind}{'' if count == 1 else 's'}"
+    one = Kind.COLLECTION if kind is Kind.BINNED else kind
+    return f"{count} {one}{'' if count == 1 else 's'}"
 
 
 def place_of(plan: Plan) -> str:

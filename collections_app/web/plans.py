@@ -12,7 +12,7 @@ from ..access.policy import Action, Place, matches, visible
 from ..access.principals import caller_of
 from ..milvus.types import Partitions, Table
 from ..plans import building, deciding, finding, tasks
-from ..plans.choosing import action_for
+from ..plans.choosing import action_for, moved_by
 from ..plans.progress import progress_of
 from ..plans.rows import PlanRejected, PlanState, author_of
 from ..recycle_bin.items import names_by_private_name
@@ -54,6 +54,26 @@ def create(request: SignedInRequest, cluster: str) -> HttpResponse:
         return show(request, _rejected("No plan was made", exc))
     tasks.ring(plan)
     return go_to(request, links.plan(plan.pk))
+
+
+@require_POST
+@policy(Action.RESTORE)
+def restore(request: SignedInRequest, number: int) -> HttpResponse:
+    """A plan that restores what another one moved to the recycle bin."""
+    moved = find_plan(request, number)
+    try:
+        plan = building.create(
+            Action.RESTORE,
+            moved.cluster,
+            moved.database,
+            moved_by(moved),
+            caller_of(request),
+            selection=f"what plan {moved.pk} moved to the recycle bin",
+        )
+    except PlanRejected as exc:
+        return show_plan(request, moved, notice=f"No plan was made. {exc}.", status=409)
+    tasks.ring(plan)
+    return redirect(links.plan(plan.pk))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

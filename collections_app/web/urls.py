@@ -63,6 +63,7 @@ urlpatterns = [
         for slug in ("pause", "resume", "cancel")
     ),
     path("approvals/", approvals.listing, name="approvals"),
+    path("plans/<int:number>/restore/", plans.restore, name="plan-restore"),
     path("plans/<int:number>/approve/", approvals.approve, name="plan-approve"),
     path("plans/<int:number>/reject/", approvals.reject, name="plan-reject"),
     path("plans/<int:number>/run/", approvals.run, name="plan-run"),

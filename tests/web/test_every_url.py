@@ -30,6 +30,8 @@ OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout"}
 NOT_HERE = {"oidc-callback", "oidc-backchannel-logout"}
 POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify", "bin-pause"}
 DECISIONS = {"plan-confirm", "plan-take-out", "plan-pause", "plan-resume", "plan-cancel"}
+APPROVALS = {"plan-approve", "plan-reject", "plan-run"}
+DECISIONS |= APPROVALS | {"plan-restore"}
 POST_ONLY |= DECISIONS | {"plan-new"}
 
 
@@ -99,7 +101,7 @@ def test_every_act_is_reauthenticated_and_resumable() -> None:
     marks = {str(p.name): policy_of(p.callback) for p in patterns()}
     acts = {act.slug for act in ACTS.values()}
     asking = {name for name, mark in marks.items() if mark.reauthenticate}
-    assert asking == acts | {"plan-confirm", "bin-pause"}
+    assert asking == acts | APPROVALS | {"plan-confirm", "bin-pause"}
     assert {name for name, mark in marks.items() if mark.resumable} == acts
     assert [name for name, mark in marks.items() if mark.ends_session] == ["sign-out"]
 
@@ -151,7 +153,7 @@ def closed(name: str, method: str) -> int:
     acts = name in {act.slug for act in ACTS.values()}
     if not acts and (name in POST_ONLY) == (method == "get"):
         return 405
-    plan = name in DECISIONS | {"plan", "plan-export"}
+    plan = name in DECISIONS - {"plan-restore"} | {"plan", "plan-export"}
     places = {"databases", "overview", "collections", "collection", "recycle-bin", "bin-pause"}
     places |= {"switch-database", "switch-collection"}
     if acts or plan or name in places:

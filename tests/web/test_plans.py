@@ -313,3 +313,45 @@ def test_plan_beside_a_recycle_bin_can_drop_permanently(
     plan = made(signed_in("operator"), "a", permanently="1")
     assert plan.action == Action.DROP_COLLECTION
     assert "permanently deletes 1 collection" in page(signed_in("operator"), plan).text
+
+
+def test_plan_restores_what_another_plan_moved(
+    use_cluster: Any, milvus_server: Any, make_collection: Any, signed_in: SignIn
+) -> None:
+    use_cluster(milvus_server.uri, milvus_server.token, recycle_bin=604_800.0)
+    names = sorted(make_collection() for _ in range(3))
+    client = signed_in("operator")
+    moved = made(client, *names)
+    assert "Plan restore" not in page(client, moved).text
+    confirm(client, moved, "move 3 on Test")
+    call_command("run_plans", "--once")
+    assert "Plan restore of all 3…" in page(client, moved).text
+    assert "Plan restore" not in page(signed_in("viewer"), moved).text
+    taken = names.pop()
+    make_collection(taken)
+    assert client.post(f"/plans/{moved.pk}/restore/").status_code == 302
+    call_command("run_plans", "--once")
+    plan = Plan.objects.latest("pk")
+    shown = page(client, plan)
+    assert "3 collections will be restored" in shown.text
+    assert f"what plan {moved.pk} moved to the recycle bin" in shown.text
+    assert "permanently" not in shown.text
+    confirm(client, plan, "restore 3 on Test")
+    call_command("run_plans", "--once")
+    states = dict(plan.items.values_list("collection", "state"))
+    assert states == {**dict.fromkeys(names, "done"), taken: "refused"}
+    assert [item.name for item in BinItem.objects.all()] == [taken]
+    assert set(names) <= set(make_collection.server.client().list_collections())
+    assert "Plan restore of 1 collection…" in page(client, moved).text
+    make_collection.server.client().drop_collection(BinItem.objects.get().private_name)
+
+
+def test_plan_of_nothing_left_to_restore_is_not_made(
+    use_cluster: Any, milvus_server: Any, make_collection: Any, signed_in: SignIn
+) -> None:
+    use_cluster(milvus_server.uri, milvus_server.token, recycle_bin=604_800.0)
+    client = signed_in("operator")
+    moved = made(client, make_collection())
+    answer = client.post(f"/plans/{moved.pk}/restore/")
+    assert (answer.status_code, Plan.objects.count()) == (409, 1)
+    assert "No plan was made" in Page(answer).text
