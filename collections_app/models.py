@@ -211,6 +211,30 @@ class PlanItem(models.Model):
         return f"{self.name}, {self.state}"
 
 
+class Notification(models.Model):
+    """Something that is told about an approval, by one channel. Written beside what it tells of.
+
+    An attempt is counted before it is made, and `due_at` is then that of the next one.
+    """
+
+    event = models.CharField(max_length=40)
+    channel = models.CharField(max_length=10)  # mail or webhook
+    plan = models.BigIntegerField(null=True)
+    facts = models.JSONField()
+    created_at = models.DateTimeField(db_index=True)
+    due_at = models.DateTimeField()
+    attempts = models.IntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    problem = models.TextField(default="")  # of the last attempt
+
+    class Meta:
+        default_permissions = ()
+        indexes = (models.Index(fields=["sent_at", "due_at"], name="notifications_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.event} by {self.channel}"
+
+
 class Quota(models.Model):
     """What one person had recorded in a minute, and how much more was not. See `quotas.py`."""
 

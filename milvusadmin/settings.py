@@ -7,7 +7,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.access.roles import built_in
-from milvusadmin.config import approvals, clusters, database, env, logs, sign_in
+from milvusadmin.config import approvals, clusters, database, env, logs, notifications, sign_in
 from milvusadmin.config.peers import peers
 from milvusadmin.middleware import forwarded
 
@@ -192,6 +192,15 @@ DATABASES = {"default": database.from_environment(DATA_DIR)}
 # --- Background work: manage.py work -----------------------------------------------------------
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+
+# --- Notifications: manage.py send_notifications ----------------------------------------------
+
+NOTIFICATIONS = notifications.load()
+MAIL = notifications.mail_server()
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.security == "starttls", MAIL.security == "tls"
+DEFAULT_FROM_EMAIL = MAIL.sender
 
 # --- Static files ---------------------------------------------------------------------------
 

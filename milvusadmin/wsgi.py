@@ -19,4 +19,12 @@ def run_tasks_beside() -> None:
     start_beside()
 
 
+def record_configuration() -> None:
+    """A changed rule of approvals is on the record before the first request is answered."""
+    from collections_app.plans.rule_watch import try_record_changes  # noqa: PLC0415 (needs the apps)
+
+    try_record_changes()
+
+
+record_configuration()
 run_tasks_beside()

@@ -107,6 +107,7 @@ def test_query_uses_label_values_that_exist(query: str) -> None:
             heartbeat.RECONCILE,
             heartbeat.PLANS,
             heartbeat.PURGE,
+            heartbeat.NOTIFY,
             heartbeat.VERIFY,
             heartbeat.WATCH,
         },

@@ -18,7 +18,13 @@ from tests.infra.waiting import until
 from tests.operations.conftest import Shell, shell_behind
 
 SERVER = "http://127.0.0.1:1"  # nobody answers there
-TASKS = {heartbeat.RECONCILE, heartbeat.PLANS, heartbeat.PURGE, heartbeat.WATCH}
+TASKS = {
+    heartbeat.RECONCILE,
+    heartbeat.PLANS,
+    heartbeat.PURGE,
+    heartbeat.NOTIFY,
+    heartbeat.WATCH,
+}
 
 
 @pytest.fixture

@@ -76,6 +76,12 @@ class Caller:
         actor = _process("bin", display="the recycle bin")
         return cls(actor, Origin(interface="bin", request_id=uuid.uuid4().hex))
 
+    @classmethod
+    def configuration(cls) -> Self:
+        """The configuration, when it changed at a start. It has no rights."""
+        actor = _process("configuration", display="the configuration")
+        return cls(actor, Origin(interface="configuration", request_id=uuid.uuid4().hex))
+
 
 def _process(method: str, display: str = "") -> Actor:
     """The operating system's user who runs this process."""

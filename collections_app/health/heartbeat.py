@@ -11,7 +11,7 @@ from ..models import TaskRun
 logger = logging.getLogger(__name__)
 
 READY, RECONCILE, VERIFY, WATCH, PURGE = "ready", "reconcile", "verify", "watch", "purge"
-PLANS = "plans"
+PLANS, NOTIFY = "plans", "notify"
 
 # One statement that commits by itself: a process that is held up keeps no other waiting.
 UPSERT = """

@@ -20,6 +20,7 @@ TASKS: Tasks = {
     "reconcile_operations": {"loop": True},
     "run_plans": {},
     "purge_recycle_bin": {"loop": True},
+    "send_notifications": {"loop": True},
 }
 SECONDS_BEFORE_RESTART = 10.0
 

@@ -160,6 +160,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Notification",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("event", models.CharField(max_length=40)),
+                ("channel", models.CharField(max_length=10)),
+                ("plan", models.BigIntegerField(null=True)),
+                ("facts", models.JSONField()),
+                ("created_at", models.DateTimeField(db_index=True)),
+                ("due_at", models.DateTimeField()),
+                ("attempts", models.IntegerField(default=0)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("problem", models.TextField(default="")),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["sent_at", "due_at"], name="notifications_due")],
+            },
+        ),
+        migrations.CreateModel(
             name="Plan",
             fields=[
                 (

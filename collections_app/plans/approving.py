@@ -22,7 +22,7 @@ from ..milvus.errors import Unreachable
 from ..models import ItemState, Plan, PlanItem, PlanState
 from ..operations.confirmation import Confirmation
 from ..operations.protocol import AlreadyUsed
-from . import deciding, events, validity
+from . import deciding, events, notifications, validity
 from .deciding import EXPIRED, WrongSentence, changing, require, sentence_for
 from .reading import Sheet, read_again, read_once
 from .rows import (
@@ -159,6 +159,7 @@ def approve(plan: Plan, typed: str, digest: str, caller: Caller) -> None:
             expires_at=row.expires_at.isoformat(),
             **events.people(row),
         )
+        notifications.tell(events.APPROVE, row)
 
 
 def _time_to_run(plan: Plan) -> timedelta:
@@ -184,6 +185,7 @@ def reject(plan: Plan, reason: str, caller: Caller) -> None:
             events.REJECT, row, caller, said, why=reason, rejected_by=asdict(caller.actor),
             **events.people(row),
         )  # fmt: skip
+        notifications.tell(events.REJECT, row)
 
 
 def _require_second_person(plan: Plan, caller: Caller, action: str, *, lapses: bool = True) -> None:
@@ -248,6 +250,7 @@ def lapse(plan: Plan, why: str, caller: Caller) -> None:
         row.state, row.why, row.ended_at = PlanState.EXPIRED, why, timezone.now()
         row.save()
         events.append(events.LAPSE, row, caller, f"lapsed. {why}", **events.people(row))
+        notifications.tell(events.LAPSE, row)
     plan.refresh_from_db()
 
 

@@ -19,7 +19,7 @@ from ..models import ItemState, Plan, PlanItem, PlanState
 from ..names import typable
 from ..operations import limits
 from ..operations.kinds.acts import ACTS
-from . import events, validity
+from . import events, notifications, validity
 from .progress import progress_of
 from .rows import (
     UNCONFIRMED,
@@ -156,6 +156,7 @@ def request(row: Plan, caller: Caller, typed: str) -> None:
         expires_at=row.expires_at.isoformat(),
         **events.people(row),
     )
+    notifications.tell(events.REQUEST, row)
 
 
 EXPIRED = "It has expired. Make a new plan: what it shows may have changed"

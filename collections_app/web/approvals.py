@@ -1,6 +1,6 @@
 """Two people: the requests that wait for somebody, and what they decide about one."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from .. import clusters
 from ..access.policy import Action
 from ..access.principals import caller_of
-from ..plans import approving, tasks
+from ..plans import approving, delivery, finding, tasks
 from ..plans.deciding import WrongSentence
 from ..plans.progress import progress_of
 from ..plans.rows import Plan, PlanRejected, PlanState, requester_of
@@ -21,6 +21,9 @@ from .plan_rows import things, verb_of
 from .request import SignedInRequest
 from .view_policy import policy
 
+if TYPE_CHECKING:
+    from ..models import Notification
+
 
 @require_safe
 @policy(Action.VIEW)
@@ -29,10 +32,19 @@ def listing(request: SignedInRequest) -> HttpResponse:
     context = {
         "waiting": [_row(plan) for plan in approving.for_approval(request.actor)],
         "requests": [_row(plan) for plan in approving.asked_by(request.actor)],
+        "undelivered": [one for one in delivery.problems() if _may_see(request, one)],
+        "attempts": delivery.ATTEMPTS,
         "title": "Approvals",
         "section": "approvals",
     }
     return render(request, "collections_app/approvals.html", context)
+
+
+def _may_see(request: SignedInRequest, notification: "Notification") -> bool:
+    """Of a plan that is hidden, nothing is told here either."""
+    if notification.plan is None:
+        return request.permissions.may_somewhere(Action.APPROVE)
+    return finding.find(notification.plan, request.actor) is not None
 
 
 def _row(plan: Plan) -> dict[str, Any]:

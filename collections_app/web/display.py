@@ -64,6 +64,7 @@ WORDS = {f"{act.action}": f"{act.label}{act.tail}" for act in ACTS.values()} | {
     "plan.lapse": "Approval lapsed",
     "plan.run": "Approved plan started",
     "approve": "Approve",
+    "approvals.rule": "Rule of approvals changed",
     "rehearsal.began": "Rehearsal began",
     "rehearsal.ended": "Rehearsal ended",
     "rehearsal.cleaned": "Rehearsal cleaned up",
@@ -72,6 +73,7 @@ GROUPS = {
     "audit": "Audit log",
     "session": "Sign-in",
     "plan": "Plans",
+    "approvals": "Plans",
     "bin": "Recycle bin",
     "rehearsal": "Rehearsal",
 }

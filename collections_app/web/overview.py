@@ -242,8 +242,9 @@ TASKS = (
     (heartbeat.VERIFY, "Audit log verification", "verify_audit_log"),
     (heartbeat.PLANS, "Plans", "work"),
     (heartbeat.PURGE, "Purge of the recycle bin", "work"),
+    (heartbeat.NOTIFY, "Notifications", "work"),
 )
-OPTIONAL = {heartbeat.PLANS, heartbeat.PURGE}
+OPTIONAL = {heartbeat.PLANS, heartbeat.PURGE, heartbeat.NOTIFY}
 
 
 def tasks() -> list[Task]:

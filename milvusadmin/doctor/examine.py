@@ -10,7 +10,7 @@ from django.db import connection
 from collections_app import clusters
 from collections_app.milvus.types import Cluster
 
-from . import database, environment, milvus, recycle_bin
+from . import database, environment, milvus, notifications, recycle_bin
 from .findings import Check, Finding, State, within
 
 DEADLINE = 10.0  # seconds for a check; a cluster has its own
@@ -28,6 +28,7 @@ def everything() -> list[Finding]:
         bin_look: Check = partial(recycle_bin.look, cluster)
         found += _run(f"recycle bin {cluster.key}", _alone(bin_look), 3 * cluster.read_timeout + 5)
     found += _run(environment.SIGN_IN, environment.sign_in)
+    found += _run(notifications.ABOUT, _alone(notifications.look))
     found += _run(environment.STATIC, environment.static_files)
     return found + _run(environment.IMAGE, environment.base_image)
 
@@ -69,6 +70,8 @@ def secrets() -> set[str]:
     found = {settings.SECRET_KEY, settings.AUDIT_KEY, *settings.AUDIT_RETIRED_KEYS}
     found |= {secret for cluster in clusters.all_clusters() for secret in cluster.secrets}
     found |= {settings.DATABASES["default"].get("PASSWORD") or "", settings.METRICS_TOKEN or ""}
+    found |= {settings.NOTIFICATIONS.webhook_secret, settings.NOTIFICATIONS.webhook_url}
+    found |= {settings.MAIL.password}
     for mode in (settings.OIDC, settings.PROXY):
         found |= {getattr(mode, "client_secret", ""), getattr(mode, "secret", "")}
     return {secret for secret in found if len(secret) > 3}
