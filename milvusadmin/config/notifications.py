@@ -54,7 +54,7 @@ def load() -> Notifications:
     mail = mail_server()
     if found.mail_to and not (mail.host and mail.sender):
         raise ImproperlyConfigured(
-            "APPROVAL_MAIL_TO needs MAIL_HOST, the mail server, and MAIL_FROM, the sender. Set all."
+            "APPROVAL_MAIL_TO needs MAIL_HOST (the mail server) and MAIL_FROM (the sender)."
         )
     if wrong := [one for one in found.mail_to if one.count("@") != 1 or not one.isprintable()]:
         raise ImproperlyConfigured(f"APPROVAL_MAIL_TO: {wrong[0]!r} is not an address of mail.")

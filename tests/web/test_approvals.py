@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
-from collections_app.models import AuditEvent, Plan, PlanState
+from collections_app.models import AuditEvent, Notification, Plan, PlanState
 from tests.fakes import FakeMilvus
 from tests.fixtures import People, rule
 from tests.web import Page, act_url, confirm
@@ -215,3 +216,22 @@ def test_old_session_has_to_sign_in_before_it_approves(
     approver.logout()
     assert approver.post(f"/plans/{plan.pk}/approve/", {}).status_code == 302
     assert Plan.objects.get().state == PlanState.AWAITING
+
+
+def test_page_shows_what_was_not_delivered(
+    operator: Client, approver: Client, signed_in: SignIn, fake: FakeMilvus
+) -> None:
+    plan, now = asked(operator, fake), timezone.now()
+    Notification.objects.create(
+        event="plan.request",
+        channel="webhook",
+        plan=plan.pk,
+        facts={"title": "Approval requested"},
+        created_at=now,
+        due_at=now,
+        attempts=3,
+        problem="it answered <b>500</b>",
+    )
+    shown = Page(approver.get("/approvals/"))
+    assert "by webhook: it answered <b>500</b>. Attempt 3 of 8" in shown.text
+    assert "Notifications not delivered" not in Page(signed_in("auditor").get("/approvals/")).text

@@ -15,9 +15,10 @@ EMBEDDED = (
 class Command(ShellCommand):
     help = (
         "Run all background tasks in one process: reconciliation, plans, the purge of the recycle "
-        "bin, notifications and the watch. Any number of machines may run it: tasks share the work, "
-        "and the watch is on standby on all but one. A task that fails starts again after 10 seconds. SIGTERM "
-        "ends it after what is in progress. Exit codes: 0 stopped; 2 wrong usage."
+        "bin, notifications and the watch. Any number of machines may run it: tasks share the "
+        "work, and the watch is on standby on all but one. A task that fails starts again after "
+        "10 seconds. SIGTERM ends it after what is in progress. Exit codes: 0 stopped; 2 wrong "
+        "usage."
     )
     ends_with = "Run one task alone: manage.py reconcile_operations --json."
 
