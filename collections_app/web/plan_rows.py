@@ -6,6 +6,7 @@ from typing import Any
 
 from ..access.policy import Action
 from ..access.principals import Actor
+from ..audit.queries import Event, last_event
 from ..milvus.types import Identity, Kind, Target
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
@@ -62,6 +63,7 @@ class PlanRow:
     notes: list[str]
     remedies: list[tuple[str, str]]
     changes: list[str]
+    last_event: Event | None  # until it is decided
     operation: str
     is_listed: bool  # and can be taken out
 
@@ -149,6 +151,7 @@ def row_of(plan: Plan, item: PlanItem, changes: Sequence[str] = ()) -> PlanRow:
         notes=shown.get("notes", []) if item.state == ItemState.TODO else [],
         remedies=list(_remedies(item)),
         changes=list(changes),
+        last_event=last_event(target) if plan.state in {*UNCONFIRMED, *WAITING} else None,
         operation=operation,
         is_listed=item.state in {ItemState.TODO, ItemState.BLOCKED, ItemState.UNREAD},
     )

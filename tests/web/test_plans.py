@@ -11,8 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from collections_app.access.policy import Action
+from collections_app.audit import log as audit_log
 from collections_app.models import BinItem, ItemState, Plan, PlanState
 from collections_app.plans import running
+from tests.audit.test_export import named
 from tests.fakes import FakeMilvus
 from tests.fixtures import rule
 from tests.infra.seeds import unique_name
@@ -355,3 +357,16 @@ def test_plan_of_nothing_left_to_restore_is_not_made(
     answer = client.post(f"/plans/{moved.pk}/restore/")
     assert (answer.status_code, Plan.objects.count()) == (409, 1)
     assert "No plan was made" in Page(answer).text
+
+
+def test_plan_shows_the_last_event_of_each_item_until_it_is_confirmed(
+    operator: Client, fake: FakeMilvus
+) -> None:
+    for name in ("a", "b"):
+        fake.add(name)
+    audit_log.write(named("a"))
+    plan = made(operator, "a", "b")
+    said = "Last event: "
+    assert page(operator, plan).text.count(said) == 1
+    confirm(operator, plan, "drop 2 on Milvus")
+    assert said not in page(operator, plan).text
