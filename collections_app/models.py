@@ -48,6 +48,9 @@ class AuditEvent(models.Model):
             ),
             models.Index(fields=["name", "-sequence"], name="audit_by_name"),
             models.Index(fields=["cluster", "database", "-sequence"], name="audit_by_database"),
+            models.Index(
+                fields=["name"], condition=Q(kind="new collection"), name="audit_creations"
+            ),
         )
 
     def __str__(self) -> str:

@@ -47,6 +47,7 @@ explain() {
              operator   moves to the recycle bin and restores, or drops where there is none
              purger     purges from the recycle bin
              approver   approves what others request
+             creator    creates dropped collections again, empty
              auditor    reads the audit log
   password   $DEMO_PASSWORD
 

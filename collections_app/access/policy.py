@@ -28,6 +28,7 @@ class Action(StrEnum):
     SET_ALIAS = "alias.set"
     LOAD_COLLECTION = "collection.load"
     APPROVE = "approve"
+    CREATE = "collection.create"
 
     @property
     def is_mutating(self) -> bool:
@@ -37,14 +38,14 @@ class Action(StrEnum):
 
 # What a rule can grant. Releasing and dropping an alias are steps on the way to a drop, and come
 # with it; so does seeing.
+_AFTERWARDS = {Action.SET_ALIAS, Action.LOAD_COLLECTION}  # after a restore or a creation only
 _COLLECTION = {
     Action.DROP_COLLECTION,
     Action.RELEASE_COLLECTION,
     Action.DROP_ALIAS,
     Action.MOVE_TO_BIN,
     Action.RESTORE,
-    Action.SET_ALIAS,  # these two only after a restore
-    Action.LOAD_COLLECTION,
+    *_AFTERWARDS,
     Action.VIEW,
 }
 _PARTITION = {Action.DROP_PARTITION, Action.RELEASE_PARTITION, Action.VIEW}
@@ -55,6 +56,7 @@ GRANTS = {
     "drop": _PARTITION | _COLLECTION,
     "purge": {Action.PURGE, Action.VIEW},
     "approve": {Action.APPROVE, Action.VIEW},
+    "create": {Action.CREATE, *_AFTERWARDS, Action.VIEW},
     "audit": {Action.READ_AUDIT},
     "*": set(Action),
 }

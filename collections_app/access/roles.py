@@ -10,6 +10,7 @@ ROLES = {
     "operator": ("view", "drop"),
     "purger": ("view", "purge"),
     "approver": ("view", "approve"),
+    "creator": ("view", "create"),
     "auditor": ("audit",),
 }
 

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -29,6 +29,8 @@ class Intent:
     load: str  # its load state, in a word
     clock: dict[str, Any]  # as operations/deadlines.py stamped it
     recorded_at: datetime
+    # Of the collection, as milvus/schema.py makes it.
+    snapshot: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, row: AuditEvent) -> Self:
@@ -45,6 +47,7 @@ class Intent:
             private_name=details.get("private_name") or "",
             new_name=details.get("new_name") or "",
             load=str(details.get("load") or ""),
+            snapshot=details.get("snapshot") or {},
             clock=details.get("clock", {}),
             recorded_at=row.recorded_at,
         )

@@ -56,6 +56,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     NOT_DONE = "not done so far"  # Milvus may still carry it out: operations/late_drops.py
+    INCOMPLETE = "incomplete"  # done in part, and no more is on its way: operations/creation.py
     REFUSED = "refused"  # by Milvus
     UNKNOWN = "unknown"
     DENIED = "denied"

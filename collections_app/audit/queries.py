@@ -19,6 +19,7 @@ from .distinct import distinct, holding
 from .log import Outcome, Phase
 
 PAGE = 50
+SHOWN_CREATIONS = 5
 OPEN = "open"  # asked for as an outcome: operations that have no final one
 
 # As in distinct.py: the databases of a cluster, then (database is NULL) on to the next cluster.
@@ -107,6 +108,14 @@ class Story:
     @property
     def is_open(self) -> bool:
         return self.claim is not None
+
+
+def creations_from(drop: uuid.UUID) -> list[Story]:
+    """The last operations that created a collection from the snapshot of this drop."""
+    rows = AuditEvent.objects.filter(kind=Kind.NEW, name=str(drop), phase=Phase.INTENT).order_by(
+        "-sequence"
+    )[:SHOWN_CREATIONS]
+    return [found for row in rows if row.operation_id and (found := story(row.operation_id))]
 
 
 def story(operation_id: uuid.UUID) -> Story | None:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,26 +18,29 @@ from .diff import CollectionEntry, Difference, Key, key_of
 
 DROPS = (Action.DROP_COLLECTION, Action.PURGE)  # after these, an id is gone
 MOVES = (Action.MOVE_TO_BIN, Action.RESTORE)  # after these, it has another name
+CREATES = (Action.CREATE,)  # after these, there is a new one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnOperations:
     """Collections that Milvus Admin's own drops target, by key.
 
-    `clusters` are the keys of this one server. `dropped`: by an operation that succeeded since
-    the lists before these. `in_flight`: an operation is open, or ended while these lists were
-    read, so they may show it half-way.
+    `clusters` are the keys of this one server. `dropped`, `created`: by an operation that
+    succeeded since the lists before these. `in_flight`: an operation is open, or ended while these
+    lists were read, so they may show it half-way.
     """
 
     clusters: list[str]
     dropped: frozenset[Key]
+    created: frozenset[Key]
     in_flight: frozenset[Key]
     in_flight_operations: frozenset[uuid.UUID]
 
     def is_in_flight(self, difference: Difference) -> bool:
         """Whether an operation that is not over may explain it."""
         sides = [side for side in (difference.before, difference.after) if side]
-        if any(side.key in self.in_flight for side in sides):
+        # What is being created has no id yet: its place stands in.
+        if any({side.key, side.place} & self.in_flight for side in sides):
             return True
         return any(operation_of(side.name) in self.in_flight_operations for side in sides)
 
@@ -72,7 +75,7 @@ def own_operations(clusters: list[str], *, since: int, position: int) -> OwnOper
         cluster__in=clusters,
         sequence__gt=since,
         phase__in=(Phase.OUTCOME, Phase.FOLLOW_UP),
-        action__in=DROPS + MOVES,
+        action__in=DROPS + MOVES + CREATES,
     ).exclude(outcome=Outcome.UNKNOWN)
     lately = ended.filter(sequence__gt=position).values_list("operation_id", flat=True)
     in_flight = claimed | {operation for operation in lately if operation}
@@ -80,6 +83,7 @@ def own_operations(clusters: list[str], *, since: int, position: int) -> OwnOper
     return OwnOperations(
         clusters=clusters,
         dropped=_aimed_at(succeeded.values("operation_id")),
+        created=frozenset(_created(ended.filter(action__in=CREATES))),
         in_flight=_aimed_at(in_flight),
         in_flight_operations=frozenset(in_flight),
     )
@@ -142,6 +146,13 @@ def _restored(clusters: list[str], before: CollectionEntry, after: CollectionEnt
     return any((i.identity, i.new_name) == (after.identity, after.name) for i in intents)
 
 
+def _created(outcomes: Iterable[AuditEvent]) -> Iterator[Key]:
+    """What each of these made, if it made anything."""
+    for row in outcomes:
+        if made := json.loads(row.record)["details"].get("made"):
+            yield key_of(made["identity"]["id"], row.database, row.collection)
+
+
 def _attempts(outcome: AuditEvent) -> int | None:
     """How often the act was sent; None if whoever closed it does not know."""
     attempts: int | None = json.loads(outcome.record)["details"].get("attempts")
@@ -154,7 +165,7 @@ def _aimed_at(operations: Any) -> frozenset[Key]:
 
 
 def _intents() -> QuerySet[AuditEvent]:
-    return AuditEvent.objects.filter(phase=Phase.INTENT, action__in=DROPS + MOVES)
+    return AuditEvent.objects.filter(phase=Phase.INTENT, action__in=DROPS + MOVES + CREATES)
 
 
 def _key(row: AuditEvent) -> Key:

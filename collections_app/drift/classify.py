@@ -47,7 +47,7 @@ class Classifier:
                 before
                 and after
                 and not difference.is_renamed
-                and not self._is_dropped_externally(before)
+                and (after.key in self.own.created or not self._is_dropped_externally(before))
             ):
                 yield Difference(before=before)
                 if difference.is_new:
@@ -69,6 +69,8 @@ class Classifier:
         ):
             return None
         change = events.change(difference, self.watch)
+        if after and not before and after.key in self.own.created:
+            return Change(add=change.add)
         if after and self.own.explains_rename(before, after):  # the operation says why
             return Change(remove=change.remove, add=change.add)
         return change

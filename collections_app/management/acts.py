@@ -1,7 +1,8 @@
-"""What the drop commands share: arguments, exit codes, and the way through the protocol."""
+"""What the commands of the acts share: exit codes, and the way through the protocol."""
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ EXIT = {
     Outcome.SUCCEEDED: 0,
     Outcome.FAILED: 1,
     Outcome.NOT_DONE: 6,
+    Outcome.INCOMPLETE: 1,
     Outcome.REFUSED: 3,
     Outcome.DENIED: 3,
     Outcome.BLOCKED: 3,
@@ -62,30 +64,17 @@ NEXT = {
 OTHERWISE = "{outcome}: this operation did not drop {what}. Its page says why."
 
 
-class DropCommand(ShellCommand, ABC):
-    """A drop from the shell: the same protocol, the same record."""
+class ActCommand(ShellCommand, ABC):
+    """An act from the shell: the same protocol, the same record."""
 
     action: Action
+    noun = "drop"
+    not_again = "Don't drop again"
+    next: Mapping[Outcome, str] = NEXT
+    otherwise = OTHERWISE
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        super().add_arguments(parser)
-        parser.epilog = CODES
-        parser.add_argument("name", help="the exact name")
-        parser.add_argument("--confirm", required=True, help="the same name again, to confirm")
-        parser.add_argument("--reason", default="", help="recorded in the audit log")
-        parser.add_argument("--cluster", default="main", help="the cluster's key (main)")
-        parser.add_argument("--database", default="default", help="the database (default)")
-        parser.add_argument("--id", type=int, help="drop only if its id in Milvus is this one")
-
-    @abstractmethod
-    def target(self, options: dict[str, Any]) -> Target:
-        """What the arguments name."""
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        if options["confirm"] != options["name"]:
-            message = "--confirm is not the name. Nothing was sent. Repeat the exact name in it."
-            raise Error(message, returncode=2)
-        target = self.target(options)
+    def carry_out(self, target: Target, options: dict[str, Any]) -> None:
+        """Raises Error for whatever does not succeed. Reads `id` and `reason` of the options."""
         try:
             outcome = self._perform(target, options)
         except protocol.OperationRejected as exc:
@@ -109,8 +98,8 @@ class DropCommand(ShellCommand, ABC):
             raise Error(_unavailable(why), returncode=7) from exc
         except OutcomeUnrecorded as exc:
             message = (
-                f"The drop was sent, but its outcome could not be recorded: operation {exc}. "
-                "Don't drop again; run manage.py reconcile_operations."
+                f"The {self.noun} was sent, but its outcome could not be recorded: operation "
+                f"{exc}. {self.not_again}; run manage.py reconcile_operations."
             )
             raise Error(message, returncode=6) from exc
         self._report(outcome, target)
@@ -143,8 +132,34 @@ class DropCommand(ShellCommand, ABC):
             self.say(f"{done.capitalize()} {_what(target)}. {proof}")
         self.say_operation(self.operation_id)
         if outcome is not Outcome.SUCCEEDED:
-            said = NEXT.get(outcome, OTHERWISE).format(outcome=outcome, what=_what(target))
+            said = self.next.get(outcome, self.otherwise).format(
+                outcome=outcome, what=_what(target)
+            )
             raise Error(f"Outcome {said}", returncode=EXIT[outcome])
+
+
+class DropCommand(ActCommand, ABC):
+    """A drop: confirmed by its name."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.epilog = CODES
+        parser.add_argument("name", help="the exact name")
+        parser.add_argument("--confirm", required=True, help="the same name again, to confirm")
+        parser.add_argument("--reason", default="", help="recorded in the audit log")
+        parser.add_argument("--cluster", default="main", help="the cluster's key (main)")
+        parser.add_argument("--database", default="default", help="the database (default)")
+        parser.add_argument("--id", type=int, help="drop only if its id in Milvus is this one")
+
+    @abstractmethod
+    def target(self, options: dict[str, Any]) -> Target:
+        """What the arguments name."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["confirm"] != options["name"]:
+            message = "--confirm is not the name. Nothing was sent. Repeat the exact name in it."
+            raise Error(message, returncode=2)
+        self.carry_out(self.target(options), options)
 
 
 def _require_id(state: TargetState, wanted: int | None) -> None:
@@ -164,4 +179,4 @@ def _what(target: Target) -> str:
     where = f"in database {target.database} on {target.cluster}"
     if target.kind is Kind.PARTITION:
         return f"partition {target.name} of collection {target.collection} {where}"
-    return f"collection {target.name} {where}"
+    return f"collection {target.shown_name} {where}"

@@ -119,6 +119,11 @@ class Migration(migrations.Migration):
                     models.Index(
                         fields=["cluster", "database", "-sequence"], name="audit_by_database"
                     ),
+                    models.Index(
+                        condition=models.Q(("kind", "new collection")),
+                        fields=["name"],
+                        name="audit_creations",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

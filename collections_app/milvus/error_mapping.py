@@ -46,6 +46,10 @@ REFUSED_TEXTS = (
     "associated aliases",
     "database not found",
     "duplicated new collection name",  # of a rename; seen: 2.3.5
+    "create duplicate collection",  # these four of a creation; seen: 2.3.5
+    "invalid dimension",
+    "maximum shards",
+    "at most one distinct index",
     "to an existing alias",  # of a rename; read: 2.5, internal/rootcoord/meta_table.go
 )
 STANDBY = "cluster is not primary"  # internal/streamingcoord/server/broadcaster, from 2.6

@@ -44,6 +44,12 @@ class Standby(MilvusRejected):
     """The standby of a CDC pair: it refuses every change until it is promoted."""
 
 
+class Incomplete(MilvusError):
+    """Of several requests some were carried out, and the next one certainly was not."""
+
+    kind = "incomplete"
+
+
 class Contradiction(MilvusError):
     """Two answers of Milvus do not agree, or one makes no sense, so what is there is unknown.
 

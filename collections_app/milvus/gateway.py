@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from . import schema, unfold, visibility
@@ -97,6 +97,10 @@ class Gateway:
             database, name, lambda: self._detail(database, name), lambda detail: detail.identity.id
         )
 
+    def recorded(self, name: str, snapshot: Mapping[str, Any]) -> CollectionDetail:
+        """A collection as a snapshot tells it, under that name. Asks nobody."""
+        return schema.recorded(name, snapshot)
+
     def partition_rows(
         self, database: str, collection: str, names: Iterable[str]
     ) -> dict[str, int | Unread]:
@@ -171,6 +175,7 @@ class Gateway:
         begun_too = begin(self._load_of), begin(self._reads.rows)
         partitions, indexes, aliases = begun[0](), begun[1](), begun[2]()
         load, rows = begun_too[0](), begun_too[1]()
+        replicas = self._replicas(database, name, load)
         return CollectionDetail(
             name=name,
             identity=_identity(described, partitions, rows),
@@ -188,10 +193,18 @@ class Gateway:
             partition_key=schema.partition_key(described),
             properties={str(k): str(v) for k, v in (described.get("properties") or {}).items()},
             snapshot=schema.snapshot(
-                described, partitions, indexes, aliases, rows, unfold.raw(reply)
+                described, partitions, indexes, aliases, rows, load, replicas, unfold.raw(reply)
             ),
             external=schema.external(described),
         )
+
+    def _replicas(self, database: str, name: str, load: Load | Unread) -> int | Unread:
+        """In memory: none if it is not loaded, and one on Milvus Lite, which does not tell."""
+        if isinstance(load, Unread):
+            return load
+        if not load.held or self.lite(database):
+            return int(load.held)
+        return detail_of(lambda: self._reads.replicas(database, name))
 
     def _load_of(self, database: str, name: str) -> Load:
         return Load(self._reads.loads(database).get(name))

@@ -154,6 +154,12 @@ class Reads:
         request = pb.ListAliasesRequest(db_name=database, collection_name=name)
         return tuple(sorted(self._ask(database, "ListAliases", request).aliases))
 
+    def replicas(self, database: str, name: str) -> int:
+        """How many replicas are in memory, of a collection that is loaded."""
+        never_unsafe(name)
+        request = pb.GetReplicasRequest(db_name=database, collection_name=name)
+        return len(self._ask(database, "GetReplicas", request).replicas)
+
     def alias_exists(self, database: str, alias: str) -> bool:
         """Whether an alias of this name points at anything."""
         never_unsafe(alias)

@@ -2,14 +2,23 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from .sdk import DataType, FunctionType
-from .types import External, Field, Index, Partition, Unread
+from .types import (
+    CollectionDetail,
+    External,
+    Field,
+    Identity,
+    Index,
+    Load,
+    Partition,
+    Unread,
+)
 
 FLAGS = {
     "is_primary": "primary key",
@@ -115,14 +124,23 @@ def snapshot(
     indexes: list[dict[str, Any]] | Unread,
     aliases: tuple[str, ...] | Unread,
     rows: int | Unread,
+    load: Load | Unread,
+    replicas: int | Unread,
     raw: dict[str, Any],
 ) -> dict[str, Any]:
-    """What the audit log keeps of a collection. docs/milvus.md shows how to re-create it.
+    """What the audit log keeps of a collection: blueprint.py reads it to create it again.
 
     What could not be read is named in `unavailable`, never left out silently. `raw` is Milvus' own
     description: it has what `describe` has no word for.
     """
-    parts = {"partitions": partitions, "indexes": indexes, "aliases": aliases, "rows": rows}
+    parts = {
+        "partitions": partitions,
+        "indexes": indexes,
+        "aliases": aliases,
+        "rows": rows,
+        "load": load,
+        "replicas": replicas,
+    }
     missing = {name: value.value for name, value in parts.items() if isinstance(value, Unread)}
     names = [] if isinstance(partitions, Unread) else [p.name for p in partitions]
     return {
@@ -132,9 +150,38 @@ def snapshot(
         "aliases": [] if isinstance(aliases, Unread) else list(aliases),
         "rows": None if isinstance(rows, Unread) else rows,
         "rows_counted_by": "get_collection_stats: rows stored, approximate on a real server",
+        "load": None if isinstance(load, Unread) else load.word,
+        "replicas": None if isinstance(replicas, Unread) else replicas,
         "unavailable": missing,
         "raw": raw,
     }
+
+
+def recorded(name: str, kept: Mapping[str, Any]) -> CollectionDetail:
+    """The collection of a snapshot, without rows: it is not in Milvus any more."""
+    described, unavailable = kept["describe"], kept.get("unavailable") or {}
+    partitions = [
+        Partition(name=part, identity=Identity(), load=Load(None)) for part in kept["partitions"]
+    ]
+    return CollectionDetail(
+        name=name,
+        identity=Identity(),
+        description=described.get("description") or "",
+        fields=fields(described),
+        functions=functions(described),
+        indexes=Unread.UNKNOWN if "indexes" in unavailable else indexes(kept["indexes"]),
+        aliases=Unread.UNKNOWN if "aliases" in unavailable else tuple(kept["aliases"]),
+        partitions=Unread.UNKNOWN if "partitions" in unavailable else tuple(partitions),
+        load=Load(None),
+        rows=0,
+        shards=described.get("num_shards", 0),
+        consistency=described.get("consistency_level_name", ""),
+        dynamic_fields=bool(described.get("enable_dynamic_field")),
+        partition_key=partition_key(described),
+        properties={str(k): str(v) for k, v in (described.get("properties") or {}).items()},
+        snapshot=kept,
+        external=external(described),
+    )
 
 
 def plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ try:
     from pymilvus.client.connection_manager import ConnectionConfig, ConnectionManager
     from pymilvus.exceptions import MilvusException, ParamError
     from pymilvus.grpc_gen import milvus_pb2 as pb
+    from pymilvus.grpc_gen import schema_pb2
     from pymilvus.grpc_gen.common_pb2 import ErrorCode, ObjectPrivilege
 finally:
     os.environ.update(_hidden)
@@ -42,4 +43,5 @@ __all__ = [
     "ParamError",
     "grpc",
     "pb",
+    "schema_pb2",
 ]

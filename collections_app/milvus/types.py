@@ -65,6 +65,10 @@ class Kind(StrEnum):
     PARTITION = "partition"
     ALIAS = "alias"
     BINNED = "binned collection"  # `collection` is its name from before, `name` the one in the bin
+    NEW = "new collection"  # `name` is the operation whose snapshot it is created from
+
+
+INSIDE = {Kind.PARTITION, Kind.ALIAS}  # a collection; all others are collections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,12 @@ class Target:
     @property
     def shown_name(self) -> str:
         """What people call it, and type to confirm."""
-        return self.collection if self.kind is Kind.BINNED else self.name
+        return self.name if self.kind in INSIDE else self.collection
+
+    @property
+    def noun(self) -> Kind:
+        """What it is, in a sentence."""
+        return self.kind if self.kind in INSIDE else Kind.COLLECTION
 
     def as_dict(self) -> dict[str, str]:
         """For a record or a token."""

@@ -3,8 +3,9 @@
 A rename keeps id, rows, partitions and indexes (seen: 2.3.5). It is sent once, like a drop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .. import clusters
 from ..audit.log import Outcome
@@ -54,6 +55,9 @@ class IntoBin:
         )
         return STILL_LOADED.format(load.word.lower()) if load.held else ""
 
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
     def find_orphan(self) -> Identity | None:
         """A namesake that was caught: it does not belong into the bin."""
         orphan = self.quarantine.orphan()
@@ -87,6 +91,9 @@ class OutOfBin:
 
     def side_effect(self) -> str:
         return ""
+
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
 
     def find_orphan(self) -> None:
         return None

@@ -14,7 +14,7 @@ from ..access.principals import Caller
 from ..audit import log
 from ..audit.events import Intent, intent_of
 from ..audit.log import Entry, Outcome, Phase
-from ..milvus.types import Target
+from ..milvus.types import Kind, Target
 from ..models import AuditEvent, Claim
 from .kinds import OPERATIONS
 from .private_names import BIN, DROP, operation_of, private_name
@@ -130,5 +130,10 @@ def _digests(target: Target, keys: list[str]) -> list[str]:
 
 
 def digest(target: Target) -> str:
-    """The claim's key: one thing has one, however long its names are."""
+    """The claim's key: one thing has one, however long its names are.
+
+    What is being created has that of a collection of its name.
+    """
+    if target.kind is Kind.NEW:
+        target = replace(target, kind=Kind.COLLECTION, name=target.collection)
     return hashlib.sha256(log.canonical(dict(target.as_dict())).encode()).hexdigest()

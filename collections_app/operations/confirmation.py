@@ -1,7 +1,7 @@
 """The signed token of a dialog: what was shown, to whom, and for how long it counts."""
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +11,7 @@ from .. import clusters
 from ..access import approval
 from ..access.policy import Action, place_of
 from ..access.principals import Actor
-from ..milvus.types import Identity, Target
+from ..milvus.types import Identity, Kind, Target
 from .kinds.base import TargetState
 
 SALT = "milvus-admin.confirmation"
@@ -70,6 +70,13 @@ def confirm(action: Action, target: Target, state: TargetState, actor: Actor) ->
         endpoint=clusters.get(target.cluster).cluster.endpoint,
         actor_key=actor.key,
     )
+
+
+def under_name(confirmation: Confirmation, name: str) -> Confirmation:
+    """The same for the name that was typed beside the token, of what gives a name."""
+    if confirmation.target.kind is Kind.NEW:
+        return replace(confirmation, target=replace(confirmation.target, collection=name))
+    return replace(confirmation, new_name=name)
 
 
 def sign(confirmation: Confirmation) -> str:

@@ -3,9 +3,9 @@
 `execution_for` and `execution_of` choose; nothing else asks whether a drop is strict.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from .. import clusters
 from ..access.policy import Action
@@ -16,6 +16,7 @@ from ..models import SendProgress
 from . import strict
 from .bin_moves import IntoBin, OutOfBin
 from .confirmation import Confirmation
+from .creation import CreateFromSnapshot
 from .kinds import direct
 from .kinds.base import DirectOperation
 from .private_names import BIN, DROP, private_name
@@ -39,6 +40,9 @@ class Execution(Protocol):
 
     def side_effect(self) -> str:
         """What else is gone, once it is done, in a sentence."""
+
+    def evidence(self) -> Mapping[str, Any]:
+        """What the record of the outcome gets besides: what was made, if anything was."""
 
     def find_orphan(self) -> Identity | None:
         """What a crash or an outage left under the temporary name."""
@@ -69,6 +73,9 @@ class SingleRequest:
     def side_effect(self) -> str:
         return self.operation.side_effect(self.milvus.gateway, self.target, self.identity)
 
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
     def find_orphan(self) -> None:
         return None
 
@@ -95,6 +102,9 @@ class TwoPhaseDrop:
 
     def side_effect(self) -> str:
         return ""
+
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
 
     def find_orphan(self) -> Identity | None:
         return self.quarantine.orphan()
@@ -129,6 +139,8 @@ def _execution(
     requested: Confirmation | Intent, milvus: clusters.Milvus, private_name: str
 ) -> Execution:
     action, target, identity = Action(requested.action), requested.target, requested.identity
+    if action is Action.CREATE:
+        return CreateFromSnapshot(milvus=milvus, target=target)
     if action is Action.RESTORE:
         name = requested.new_name
         return OutOfBin(milvus=milvus, target=target, identity=identity, new_name=name)

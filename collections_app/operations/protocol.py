@@ -249,7 +249,7 @@ def _settled_since(target: Target, before: int) -> bool:
         collection=target.collection[:255],
     )
     same_name = Q(kind=target.kind, name=target.name[:255])  # all that fits into the column
-    return same.filter(same_name | Q(kind=Kind.COLLECTION)).exists()
+    return same.filter(same_name | Q(kind__in=(Kind.COLLECTION, Kind.NEW))).exists()
 
 
 def _stop_if_used(case: Case) -> None:

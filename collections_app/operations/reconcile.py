@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from typing import Any
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 NOTHING_SENT = "The process ended before anything was sent"
 NEVER_SENT = "It no longer exists, but this operation never sent a drop"
-STILL_EXISTS = "It still exists after the drop deadline, so the operation failed"
+UNDONE = "{} after the drop deadline, so the operation failed"
+INCOMPLETE = "It was created in part. Missing: {}"
 NOT_DONE = (
     "It still exists. Milvus {} carries out every drop that it accepted, however late, so it may "
     "still disappear. This operation will then say so"
@@ -109,7 +111,7 @@ def _certain_outcome(
         case Verdict.NEVER_SENT:
             return Outcome.FAILED, NEVER_SENT
         case Verdict.NOT_DONE:
-            return _not_done(intent, progress)
+            return _not_done(intent, progress, execution)
         case Verdict.RESTORE if orphan and may_rename:
             return execution.restore_orphan(orphan, deadline_passed=passed)
     return None
@@ -119,21 +121,32 @@ def _shown(execution: Execution) -> Shown:
     return Shown.DONE if execution.is_done() else Shown.NOT_DONE
 
 
-def _not_done(intent: Intent, progress: SendProgress) -> tuple[Outcome, str]:
+def _not_done(intent: Intent, progress: SendProgress, execution: Execution) -> tuple[Outcome, str]:
     """Final where Milvus forgets a request at its deadline; else it may still be carried out."""
-    is_irreversible = OPERATIONS[Action(intent.action)].is_irreversible
+    operation = OPERATIONS[Action(intent.action)]
+    if made := execution.evidence().get("made"):
+        return Outcome.INCOMPLETE, INCOMPLETE.format(", ".join(made["missing"]))
+    is_irreversible = operation.is_irreversible
     was_sent = progress is SendProgress.REQUEST
     if was_sent and is_irreversible and has_durable_ddl(intent.server_version):
         return Outcome.NOT_DONE, NOT_DONE.format(intent.server_version)
-    return Outcome.FAILED, STILL_EXISTS
+    return Outcome.FAILED, UNDONE.format(operation.undone.capitalize())
 
 
 def _record(intent: Intent, outcome: Outcome, message: str, caller: Caller) -> Outcome:
     """What is on the record then: another process may have settled it."""
-    details: dict[str, Any] = {"settled": True, "seen": message}
+    details: dict[str, Any] = {"settled": True, "seen": message, **_evidence(intent)}
     if record_outcome(intent, outcome, message, caller, details):
         return outcome
     return final_outcome(intent.operation_id)
+
+
+def _evidence(intent: Intent) -> Mapping[str, Any]:
+    """What was made, as far as it can be read now."""
+    try:
+        return execution_of(intent).evidence()
+    except (MilvusError, clusters.UnknownCluster):
+        return {}
 
 
 def _proof(intent: Intent, execution: Execution) -> str:

@@ -2,7 +2,9 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
@@ -15,6 +17,7 @@ from ..audit.sqlite_queue import writer_slot
 from ..milvus.errors import (
     Contradiction,
     Denied,
+    Incomplete,
     MilvusError,
     MilvusRejected,
     NotFound,
@@ -87,6 +90,8 @@ def send_once(case: Case, read_deadline: ReadDeadline) -> SendResult:
 
 
 def _outcome_of(exc: MilvusError) -> Outcome:
+    if isinstance(exc, Incomplete):
+        return Outcome.INCOMPLETE
     if isinstance(exc, MilvusRejected | Denied | NotFound):
         return Outcome.REFUSED
     return Outcome.FAILED if isinstance(exc, Unreachable) else Outcome.UNKNOWN
@@ -108,7 +113,7 @@ def _last_check(case: Case, read_deadline: ReadDeadline, progress: SendProgress)
 
 def _stop_if_expired(read_deadline: ReadDeadline) -> None:
     if read_deadline.has_expired:
-        raise Unreachable("the read before the drop is too old")
+        raise Unreachable("the read before it is too old")
 
 
 def _record_progress(operation_id: uuid.UUID, progress: SendProgress) -> bool:
@@ -128,6 +133,7 @@ def verify_and_record(case: Case, result: SendResult) -> Outcome:
         "code": result.code,
         "duration_ms": result.duration_ms,
         "seen": seen,
+        **_evidence(case),
     }
     operation_id = case.confirmation.operation_id
     try:
@@ -157,7 +163,7 @@ def _read_back(case: Case, attempts: int) -> tuple[bool, str]:
         try:
             if case.execution.is_done():
                 return True, _proof(case)
-            seen = "Read-back: it still exists."
+            seen = f"Read-back: {case.operation.undone}."
         except Contradiction as exc:  # perhaps only for this moment
             seen = f"The read-back failed: {exc}"
         except MilvusError as exc:
@@ -168,6 +174,13 @@ def _read_back(case: Case, attempts: int) -> tuple[bool, str]:
             break
         time.sleep(SECONDS_BETWEEN_READS)
     return False, seen
+
+
+def _evidence(case: Case) -> Mapping[str, Any]:
+    try:
+        return case.execution.evidence()
+    except Exception:  # the outcome is on the record without it
+        return {}
 
 
 def _proof(case: Case) -> str:

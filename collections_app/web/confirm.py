@@ -17,7 +17,7 @@ from ..access import approval
 from ..access.policy import Action, place_of, sign_in_needed
 from ..access.principals import caller_of
 from ..audit.log import Outcome
-from ..milvus.errors import MilvusError
+from ..milvus.errors import MilvusError, NotFound
 from ..milvus.types import Kind, Target
 from ..names import is_server_name
 from ..operations import confirmation, protocol
@@ -25,12 +25,13 @@ from ..operations.confirmation import Confirmation
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import other
+from ..operations.kinds.create_collection import NO_SOURCE, source_of
 from ..plans import approving
 from ..plans.rows import PlanRejected
 from . import draft, links
 from .dialog import Dialog, TargetChanged, build_dialog, form_for, page_of
 from .errors import Problem, show
-from .forms import ReasonForm, RestoreForm
+from .forms import NameForm, ReasonForm
 from .http import go_to, is_htmx_part, named, open_cluster, page_or_part
 from .request import SignedInRequest
 from .view_policy import policy
@@ -40,6 +41,8 @@ NEXT = {
     Action.RELEASE_PARTITION: {Action.DROP_PARTITION},
     Action.DROP_ALIAS: {Action.DROP_COLLECTION, Action.MOVE_TO_BIN},
 }
+OFFERING = {Action.RESTORE, Action.CREATE}  # their pages offer what they do not bring back
+ELSEWHERE = {Kind.BINNED, Kind.NEW}  # no collection of that name is in the list
 BY_SLUG = {act.slug: action for action, act in ACTS.items()}
 
 CHANGED = Problem(
@@ -62,6 +65,8 @@ def confirm(request: SignedInRequest, cluster: str, action: Action) -> HttpRespo
     target = _target(request, cluster, action)
     asked = request.method == "POST" and can_exist(target)
     protocol.authorize(action, target, caller_of(request), asked=asked)
+    if target.kind is Kind.NEW:
+        _require_visible_source(request, target)
     open_cluster(request, cluster)
     if request.method != "POST":
         return _show(request, action, target, saved=draft.pop(request))
@@ -74,6 +79,13 @@ def _target(request: SignedInRequest, cluster: str, action: Action) -> Target:
     name = collection if kind is Kind.COLLECTION else named(request, "name")
     database = named(request, "database", "default")
     return Target(cluster=cluster, database=database, kind=kind, collection=collection, name=name)
+
+
+def _require_visible_source(request: SignedInRequest, target: Target) -> None:
+    """Raises NotFound unless this person may see what is created again, under its own name."""
+    place = place_of(source_of(target).target)
+    if not request.permissions.may(Action.VIEW, place):
+        raise NotFound(NO_SOURCE)
 
 
 def can_exist(target: Target) -> bool:
@@ -100,7 +112,7 @@ def _show(
         "cluster": dialog.cluster,
         "database": target.database,
         "title": dialog.title,
-        "collection_here": "" if target.kind is Kind.BINNED else target.collection,
+        "collection_here": "" if target.kind in ELSEWHERE else target.collection,
     }
     page, part = "collections_app/confirm.html", "collections_app/_confirm.html"
     return page_or_part(request, page, part, context, status)
@@ -126,28 +138,25 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
         return _show(request, action, target, notice=notice, status=403)
     if sign_in_needed(caller.actor, target.cluster):
         return _show(request, action, target, form=form, notice=SIGN_IN_TOO_OLD, status=403)
-    if not form.is_valid() or _is_name_taken(target, form):
+    if not form.is_valid() or _is_name_refused(action, target, form):
         status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
         return _show(request, action, target, form=form, status=status)
     if approval.is_needed(action, place_of(target)):
         return _ask(request, consent, form.cleaned_data["reason"])
-    consent = replace(consent, new_name=form.cleaned_data.get("new_name", ""))
+    consent = confirmation.under_name(consent, form.cleaned_data.get("new_name", ""))
     return _perform(request, consent, form.cleaned_data["reason"])
 
 
-def _is_name_taken(target: Target, form: ReasonForm) -> bool:
-    """Whether something has the name that a restore would give, and the form says so.
-
-    Milvus decides all the same: it refuses a rename to a name in use (seen: 2.3.5).
-    """
-    if not isinstance(form, RestoreForm):
+def _is_name_refused(action: Action, target: Target, form: ReasonForm) -> bool:
+    """Whether the thing can't get the name that was typed, and the form says so."""
+    if not isinstance(form, NameForm):
         return False
-    name, gateway = form.cleaned_data["new_name"], clusters.get(target.cluster).gateway
-    database = target.database
-    taken = gateway.collection_identity(database, name) or gateway.alias_exists(database, name)
-    if taken:
+    named_so = replace(target, collection=form.cleaned_data["new_name"])
+    gateway = clusters.get(target.cluster).gateway
+    is_refused = OPERATIONS[action].refuses_name(gateway, named_so)
+    if is_refused:
         form.refuse_taken_name()
-    return bool(taken)
+    return is_refused
 
 
 def _ask(request: SignedInRequest, consent: Confirmation, reason: str) -> HttpResponse:
@@ -177,14 +186,13 @@ def _perform(request: SignedInRequest, consent: Confirmation, reason: str) -> Ht
 def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpResponse:
     action, target = consent.action, consent.target
     done, proof = ACTS[action].done, OPERATIONS[action].proof
-    kind = Kind.COLLECTION if target.kind is Kind.BINNED else target.kind
-    text = f"{kind.capitalize()} {target.shown_name} was {done}. {proof}"
+    text = f"{target.noun.capitalize()} {target.shown_name} was {done}. {proof}"
     after = BY_SLUG.get(request.GET.get("then", ""))
     if after and after in NEXT.get(action, set()):
         with suppress(MilvusError):  # this act is done, whatever reading the next target meets
             return _show(request, after, _next_target(action, target), notice=text)
     messages.success(request, text, extra_tags=str(consent.operation_id))
-    if action is Action.RESTORE:  # its page offers what a restore does not bring back
+    if action in OFFERING:
         return go_to(request, links.operation(str(consent.operation_id)))
     return go_to(request, page_of(target))
 

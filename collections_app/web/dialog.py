@@ -10,7 +10,7 @@ from django.urls import reverse
 from ..access import approval
 from ..access.policy import Action, place_of, sign_in_needed
 from ..audit import queries
-from ..milvus.types import Cluster, Kind, Target
+from ..milvus.types import INSIDE, Cluster, Kind, Target
 from ..operations import claims, confirmation
 from ..operations.confirmation import Confirmation
 from ..operations.kinds import OPERATIONS
@@ -18,8 +18,8 @@ from ..operations.kinds.acts import ACTS, Act
 from ..operations.kinds.base import Blocker, TargetState
 from . import links, snippets
 from .draft import SavedConfirmation
-from .facts import Fact, dialog_facts
-from .forms import ConfirmForm, PurgeForm, ReasonForm, RestoreForm
+from .facts import Fact, creation_facts, dialog_facts
+from .forms import ConfirmForm, NameForm, PurgeForm, ReasonForm
 from .http import open_cluster
 from .request import SignedInRequest
 
@@ -78,17 +78,18 @@ class Dialog:
     @property
     def noun(self) -> str:
         """What the target is, in a sentence."""
-        return Kind.COLLECTION if self.target.kind is Kind.BINNED else self.target.kind
+        return self.target.noun
 
     @property
     def is_inside_collection(self) -> bool:
         """Whether the place needs the name of the collection besides."""
-        return self.target.kind in {Kind.PARTITION, Kind.ALIAS}
+        return self.target.kind in INSIDE
 
     @property
     def can_confirm(self) -> bool:
         """Whether it has a button that acts."""
-        return not self.state.blockers and not self.sign_in_url
+        is_blocked = any(not blocker.wants_other_name for blocker in self.state.blockers)
+        return not is_blocked and not self.sign_in_url
 
     @property
     def has_name_field(self) -> bool:
@@ -97,6 +98,8 @@ class Dialog:
 
     @property
     def facts(self) -> list[Fact]:
+        if self.state.creation:
+            return list(creation_facts(self.state))
         return list(dialog_facts(self.target, self.state))
 
     @property
@@ -147,7 +150,7 @@ def build_dialog(
 
 def form_for(action: Action) -> type[ReasonForm]:
     """What the dialog of an act asks for."""
-    special = {Action.RESTORE: RestoreForm, Action.PURGE: PurgeForm}
+    special = {Action.RESTORE: NameForm, Action.CREATE: NameForm, Action.PURGE: PurgeForm}
     plain = ConfirmForm if OPERATIONS[action].asks_for_name else ReasonForm
     return special.get(action, plain)
 
@@ -193,6 +196,8 @@ def _sign_in_url(request: SignedInRequest, target: Target, state: TargetState) -
 
 def page_of(target: Target) -> str:
     """Where to go when the dialog is left: the list it is in, or its collection."""
+    if target.kind is Kind.NEW:
+        return links.operation(target.name)
     if target.kind is Kind.BINNED:
         return links.recycle_bin(target.cluster, target.database)
     if target.kind is Kind.COLLECTION:

@@ -12,14 +12,14 @@ from django.utils.timesince import timesince
 
 from ..access.policy import Action
 from ..audit.queries import Event
-from ..milvus.types import Cluster, Kind, Load, Target, Unread
+from ..milvus.types import INSIDE, Cluster, Kind, Load, Target, Unread
 from ..names import pieces, readable, typable
 from ..operations.kinds.acts import ACTS
 from ..recycle_bin.pause import pause_of
 from . import links
 
 if TYPE_CHECKING:
-    from ..models import PurgePause
+    from ..models import AuditEvent, PurgePause
 
 register = template.Library()
 
@@ -154,9 +154,15 @@ def words(action: str) -> str:
 def deed(event: Event) -> SafeString | str:
     """What was done to a collection, or to something in it."""
     row = event.row
-    if row.kind == Kind.COLLECTION:
+    if row.kind not in INSIDE:
         return words(row.action)
     return format_html("{} {}", words(row.action), name(row.name))
+
+
+@register.filter
+def object_name(row: "AuditEvent") -> str:
+    """The name of what an event is about, as people know it."""
+    return row.collection if row.kind in {Kind.BINNED, Kind.NEW} else row.name
 
 
 @register.filter

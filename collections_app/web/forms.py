@@ -76,8 +76,8 @@ class PurgeForm(ConfirmForm):
     )
 
 
-class RestoreForm(ReasonForm):
-    """The name that a restored collection gets: its old one, unless another is typed."""
+class NameForm(ReasonForm):
+    """The name that a collection gets: its old one, unless another is typed."""
 
     new_name = forms.CharField(
         max_length=255,

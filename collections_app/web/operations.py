@@ -14,13 +14,13 @@ from ..access.principals import caller_of
 from ..audit import queries
 from ..audit.events import Intent
 from ..milvus.errors import Unreachable
-from ..milvus.types import Cluster, Target
+from ..milvus.types import Cluster, Kind, Target
 from ..operations.kinds.acts import ACTS
 from ..operations.reconcile import can_be_asked, settle
 from . import links, snippets
-from .facts import snapshot_facts
+from .facts import made_facts, snapshot_facts
 from .http import go_to, is_htmx_part, page_or_part
-from .offers import offers_after_restore
+from .offers import made_by, offer_to_create, offers_of
 from .request import SignedInRequest
 from .timeline import timeline
 from .view_policy import policy
@@ -80,10 +80,25 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
             action, target, details.get("endpoint", ""), details.get("server_version", "")
         ),
         "title": ACTS[action].title(target),
-        "offers": offers_after_restore(found, request.permissions),
+        "offers": offers_of(found, request.permissions),
+        "offer_to_create": offer_to_create(found, request.permissions),
+        "creations": _readable_creations(request, operation_id),
+        "source": target.name if target.kind is Kind.NEW else "",
+        "made": _made(found),
     }
     page, part = "collections_app/operation.html", "collections_app/_operation.html"
     return page_or_part(request, page, part, context)
+
+
+def _readable_creations(request: SignedInRequest, drop: uuid.UUID) -> list[queries.Story]:
+    """What was created from this snapshot, as far as this person may know of it."""
+    return [story for story in queries.creations_from(drop) if _readable(request, story)]
+
+
+def _made(found: queries.Story) -> dict[str, Any] | None:
+    """What a creation made: for the page, and as the description of it."""
+    made = made_by(found)
+    return made and {"facts": made_facts(made), "snapshot": _pretty(made["snapshot"])}
 
 
 def _linkable(request: SignedInRequest, key: str) -> Cluster | None:

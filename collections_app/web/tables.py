@@ -18,7 +18,7 @@ from ..milvus.types import CollectionSummary, Kind, Load, Partition, Table, Unre
 from ..names import readable
 from ..plans.choosing import Filter
 from . import links
-from .display import name, words
+from .display import name, object_name, words
 
 if TYPE_CHECKING:
     from ..models import AuditEvent, Claim
@@ -151,8 +151,11 @@ def _what(row: "AuditEvent") -> str:
     if not row.name:
         return words(row.action)
     return format_html(
-        "{}{} {}", words(row.action), "" if row.operation_id else ":", name(row.name)
+        "{}{} {}", words(row.action), "" if row.operation_id else ":", name(object_name(row))
     )
+
+
+WHOLE = {Kind.COLLECTION, Kind.BINNED, Kind.NEW}
 
 
 def _where(row: "AuditEvent") -> Iterator[str]:
@@ -163,7 +166,7 @@ def _where(row: "AuditEvent") -> Iterator[str]:
         return
     yield row.cluster
     yield name(row.database)
-    if row.phase != Phase.OBSERVED and row.kind != Kind.COLLECTION:
+    if row.phase != Phase.OBSERVED and row.kind not in WHOLE:
         yield name(row.collection)
 
 

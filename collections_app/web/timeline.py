@@ -47,6 +47,8 @@ def _entry(event: Event) -> TimelineEntry:
 
 
 def _request_title(event: Event) -> str:
+    if event.row.action == Action.CREATE:
+        return "requested to re-create it, empty"
     verb = ACTS[Action(event.row.action)].verb
     by_name = " and confirmed it by name" if event.details.get("typed_name_matched") else ""
     return f"requested the {verb}{by_name}"
@@ -76,7 +78,9 @@ def _sign_in(event: Event) -> str:
 def _checks(event: Event) -> Iterator[str]:
     """What was found before anything was sent."""
     details = event.details
-    if details.get("identity_verifiable"):
+    if event.row.action == Action.CREATE:
+        yield "The name was free, or had what an earlier operation created in part."
+    elif details.get("identity_verifiable"):
         yield f"Identity matched (id {details['identity']['id']})."
     else:
         yield "Content matched; this server has no ids."
@@ -108,7 +112,7 @@ def _answered(event: Event) -> TimelineEntry:
 
 def _sent(details: dict[str, Any]) -> str:
     if details.get("attempts") != 0:
-        return "Sent to Milvus once."
+        return "Sent to Milvus, each request once." if "made" in details else "Sent to Milvus once."
     return "No drop was sent." if details.get("private_name") else "Nothing was sent."
 
 

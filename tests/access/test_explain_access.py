@@ -22,6 +22,7 @@ ACTIONS = {
     "collection.release",
     "partition.release",
     "alias.drop",
+    "collection.create",
 }
 
 

@@ -40,7 +40,7 @@ OF_COLLECTIONS = {
     Action.LOAD_COLLECTION,
 }
 OF_PARTITIONS = {Action.DROP_PARTITION, Action.RELEASE_PARTITION}
-DESTROYING = OF_COLLECTIONS | OF_PARTITIONS | {Action.PURGE}
+DESTROYING = OF_COLLECTIONS | OF_PARTITIONS | {Action.PURGE, Action.CREATE}
 MUTATING = DESTROYING | {Action.APPROVE}
 BOOKS = Place(cluster="main", database="default", collection="books")
 SHELL = Caller.shell().actor
@@ -60,6 +60,7 @@ GIVEN = {
     "drop": {Action.VIEW} | OF_PARTITIONS | OF_COLLECTIONS,
     "purge": {Action.VIEW, Action.PURGE},
     "approve": {Action.VIEW, Action.APPROVE},
+    "create": {Action.VIEW, Action.CREATE, Action.SET_ALIAS, Action.LOAD_COLLECTION},
     "audit": {Action.READ_AUDIT},
     "*": set(Action),
 }
@@ -335,6 +336,7 @@ def test_built_in_rules_are_for_the_roles_only() -> None:
         "operator": {"view", "drop"},
         "purger": {"view", "purge"},
         "approver": {"view", "approve"},
+        "creator": {"view", "create"},
         "auditor": {"audit"},
     }
 
@@ -362,6 +364,7 @@ def test_roles_ensured_twice_are_made_once() -> None:
     assert sorted(Group.objects.values_list("name", flat=True)) == [
         "approver",
         "auditor",
+        "creator",
         "operator",
         "purger",
         "viewer",

@@ -12,6 +12,7 @@ import pytest
 from pymilvus import MilvusClient
 from pymilvus.client.types import LoadState
 
+from collections_app.milvus.blueprint import Blueprint
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, OutcomeUnknown, Unreachable
@@ -53,7 +54,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Act:
-    """One of the six: how to do it, and how to see whether it is still undone."""
+    """One of them: how to do it, and how to see whether it is still undone."""
 
     rpc: str
     do: Callable[[Destroyer, Scene], None]
@@ -64,6 +65,24 @@ class Act:
         return self.rpc
 
 
+BLUEPRINT = Blueprint(
+    schema={
+        "fields": [
+            {"name": "id", "data_type": "Int64", "is_primary_key": True},
+            {
+                "name": "vector",
+                "data_type": "FloatVector",
+                "type_params": [{"key": "dim", "value": "4"}],
+            },
+        ]
+    },
+    shards=1,
+)
+INDEX = {
+    "index_name": "by_vector",
+    "field_name": "vector",
+    "params": {"index_type": "FLAT", "metric_type": "L2"},
+}
 ACTS = [
     Act("DropCollection", lambda d, s: d.drop_collection(s.database, s.collection), Scene.exists),
     Act(
@@ -88,6 +107,21 @@ ACTS = [
         "RenameCollection",
         lambda d, s: d.rename_collection(s.database, s.collection, s.new_name),
         lambda s: s.exists() and not s.client.has_collection(s.new_name, timeout=10),
+    ),
+    Act(
+        "CreateCollection",
+        lambda d, s: d.create_collection(s.database, s.new_name, BLUEPRINT),
+        lambda s: not s.client.has_collection(s.new_name, timeout=10),
+    ),
+    Act(
+        "CreatePartition",
+        lambda d, s: d.create_partition(s.database, s.collection, "fresh"),
+        lambda s: "fresh" not in s.client.list_partitions(s.collection, timeout=10),
+    ),
+    Act(
+        "CreateIndex",
+        lambda d, s: d.create_index(s.database, s.collection, INDEX),
+        lambda s: not s.client.list_indexes(s.collection, timeout=10),
     ),
 ]
 every_act = pytest.mark.parametrize("act", ACTS, ids=str, indirect=True)

@@ -15,7 +15,8 @@ every_dialog = pytest.mark.parametrize("act", WITH_DIALOG, ids=lambda act: act.s
 
 
 def test_acts_are_all_mutating_actions_and_have_operations() -> None:
-    assert set(ACTS) == {action for action in Action if action.is_mutating} == set(OPERATIONS)
+    mutating = {action for action in Action if action.is_mutating}
+    assert set(ACTS) == set(OPERATIONS) == mutating - {Action.APPROVE}  # of a plan, not of Milvus
     assert len({act.slug for act in WITH_DIALOG}) == len(WITH_DIALOG)
     assert len({act.label for act in ACTS.values()}) == len(ACTS)
 

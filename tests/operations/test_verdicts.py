@@ -16,7 +16,7 @@ from collections_app.operations.private_names import DROP, private_name
 from collections_app.operations.reconcile import (
     NEVER_SENT,
     NOTHING_SENT,
-    STILL_EXISTS,
+    UNDONE,
     VERDICTS,
     Shown,
     _certain_outcome,
@@ -32,6 +32,7 @@ ANOTHER_RESTORED = (
 )
 FORGETS, KEEPS = "2.6.5", "2.6.6"  # what Milvus does with an accepted drop after its deadline
 
+STILL_EXISTS = UNDONE.format("It still exists")
 CELLS = [
     (NONE, DONE, False, (Outcome.FAILED, NOTHING_SENT)),
     (NONE, DONE, True, (Outcome.FAILED, NOTHING_SENT)),

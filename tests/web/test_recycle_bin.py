@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from collections_app.models import AuditEvent, BinItem, PurgePause
 from collections_app.operations.private_names import BIN
-from collections_app.web.forms import PurgeForm, RestoreForm
+from collections_app.web.forms import NameForm, PurgeForm
 from tests.fixtures import rule
 from tests.infra.seeds import Seeds
 from tests.web import Page, act_url, confirm
@@ -188,7 +188,7 @@ def test_pages_move_and_restore_a_collection(
 
 @pytest.mark.parametrize("wrong", ["", "1st", "a b", "a/b", f"{BIN}{'0' * 32}"])
 def test_restore_under_an_invalid_name_is_refused(wrong: str) -> None:
-    form = RestoreForm({"token": "x", "new_name": wrong}, expected="books")
+    form = NameForm({"token": "x", "new_name": wrong}, expected="books")
     assert not form.is_valid()
     assert "Nothing was sent." in form.errors["new_name"][0]
 

@@ -22,6 +22,7 @@ ALL_YES = {
     "Release collection": "yes",
     "Release partition": "yes",
     "Drop alias": "yes",
+    "Re-create collection": "no",
 }
 
 

@@ -17,13 +17,15 @@ NAMES = {
     "auditor": "Aldo Auditor",
     "approver": "Anna Approver",
     "purger": "Petra Purger",
+    "creator": "Cora Creator",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Create the accounts viewer, operator, auditor, purger and approver with the password in "
-        "DEMO_PASSWORD, and sample collections in an embedded Milvus Lite. Keeps what is there."
+        "Create the accounts viewer, operator, auditor, purger, approver and creator with the "
+        "password in DEMO_PASSWORD, and sample collections in an embedded Milvus Lite. Keeps "
+        "what is there."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from ...access.policy import Action
 from .base import DirectOperation, Operation
+from .create_collection import CreateCollection
 from .drop_alias import DropAlias
 from .drop_collection import DropCollection
 from .drop_partition import DropPartition
@@ -26,13 +27,14 @@ OPERATIONS: dict[Action, Operation] = {
         Purge(),
         SetAlias(),
         LoadCollection(),
+        CreateCollection(),
     )
 }
 
 
 def direct(action: Action) -> DirectOperation:
-    """The operation of an act of one request. Raises TypeError for a rename."""
+    """The operation of an act of one request. Raises TypeError for a rename or a creation."""
     operation = OPERATIONS[action]
     if not isinstance(operation, DirectOperation):
-        raise TypeError(f"{action} is a rename")
+        raise TypeError(f"{action} is not one request")
     return operation

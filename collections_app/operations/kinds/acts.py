@@ -32,6 +32,7 @@ class Act:
 
 
 _C, _P, _A, _B = Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS, Kind.BINNED
+_N = Kind.NEW
 TO_BIN = " to the recycle bin"
 _TABLE = (
     Act(Action.DROP_COLLECTION, "drop-collection", _C, "Drop collection", "dropped"),
@@ -43,6 +44,7 @@ _TABLE = (
     Act(Action.RESTORE, "restore", _B, "Restore collection", "restored"),
     Act(Action.PURGE, "purge", _B, "Purge collection", "purged"),
     Act(Action.SET_ALIAS, "set-alias", _A, "Set alias", "set"),
+    Act(Action.CREATE, "re-create-collection", _N, "Re-create collection", "re-created"),
     Act(Action.LOAD_COLLECTION, "load-collection", _C, "Load collection", "loaded"),
 )
 ACTS = {act.action: act for act in _TABLE}

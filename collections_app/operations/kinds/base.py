@@ -14,6 +14,7 @@ from ..private_names import BIN
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
     from ...milvus.gateway import Gateway
+    from .create_collection import Creation
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class Blocker:
     """What stands in the way, in words; and the act that removes it, if there is one."""
 
     text: str
+    wants_other_name: bool = False  # which the dialog asks for
     remedy: Action | None = None
     remedy_target: Target | None = None
     remedy_label: str = ""
@@ -40,6 +42,7 @@ class TargetState:
     blockers: tuple[Blocker, ...] = ()
     notes: tuple[str, ...] = ()
     effects: tuple[tuple[str, str], ...] = ()  # what becomes of what: ("Memory", "Released.")
+    creation: "Creation | None" = None  # what is to be created
 
     @property
     def load(self) -> Any:
@@ -73,6 +76,7 @@ class Operation(ABC):
     action: Action
     is_irreversible: bool  # whether what is done can't be undone
     proof = "Verified: it no longer exists."
+    undone = "it still exists"  # what a read-back shows until then
     asks_for_name = True  # typed again, to confirm
 
     def read_state(self, gateway: "Gateway", target: Target) -> TargetState:
@@ -85,6 +89,13 @@ class Operation(ABC):
     @abstractmethod
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         """What is special about this kind of target. Raises as `read_state`."""
+
+    def refuses_name(self, gateway: "Gateway", target: Target) -> bool:
+        """Whether the thing can't get the name of this target. Raises as `read_state`.
+
+        Of what gives a name only, such as a restore.
+        """
+        return False
 
     def on_success(self, operation_id: UUID) -> None:  # noqa: B027 (most have nothing to do)
         """What follows from it in the database, in the transaction that records the success."""
@@ -112,6 +123,12 @@ class DirectOperation(Operation):
 def strict_notes(gateway: "Gateway", note: str) -> tuple[str, ...]:
     """The note, where strict mode is on."""
     return (note,) if gateway.cluster.strict_drop else ()
+
+
+def is_name_taken(gateway: "Gateway", database: str, name: str) -> bool:
+    """Whether a collection or an alias has it. Raises as `read_state`."""
+    taken = gateway.collection_identity(database, name) or gateway.alias_exists(database, name)
+    return bool(taken)
 
 
 def collection_now(gateway: "Gateway", target: Target, collection_id: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Load a collection again that was loaded before it went into the recycle bin."""
+"""Load a collection again that was loaded before it was moved to the bin, or dropped."""
 
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ...milvus.gateway import Gateway
 
 NOT_OFFERED = Blocker(
-    text="Milvus Admin loads a collection only after it restored it from the recycle bin, and "
-    "only if it was loaded before. Load it with your own client."
+    text="Milvus Admin loads a collection only after it restored or re-created it, and only if it "
+    "was loaded before. Load it with your own client."
 )
 
 
@@ -35,7 +35,9 @@ class LoadCollection(DirectOperation):
         )
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
-        destroyer.load_collection(target.database, target.name)
+        """With as many replicas as it had: whoever read the state knows that it came back."""
+        replicas = restored(target, None).replicas
+        destroyer.load_collection(target.database, target.name, replicas)
 
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
         """Loaded or on the way to it, and still this collection."""

@@ -1,10 +1,10 @@
-"""Set an alias again that was dropped on the way into the recycle bin."""
+"""Set an alias again that a collection had before it was moved to the bin, or dropped."""
 
 from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Target
-from .base import Blocker, DirectOperation, TargetState, known
+from .base import Blocker, DirectOperation, TargetState, is_name_taken, known
 from .restored import restored
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ...milvus.gateway import Gateway
 
 NOT_OFFERED = (
-    "Milvus Admin sets an alias only after a restore from the recycle bin, and only one that it "
-    "dropped before. Set it with your own client."
+    "Milvus Admin sets an alias only after it restored or re-created the collection, and only one "
+    "that it had before. Set it with your own client."
 )
 TAKEN = "Something uses the name {} now: another alias or a collection."
 
@@ -47,7 +47,5 @@ class SetAlias(DirectOperation):
 def _blockers(gateway: "Gateway", target: Target, identity: Identity) -> tuple[Blocker, ...]:
     if target.name not in restored(target, identity).aliases:
         return (Blocker(text=NOT_OFFERED),)
-    taken = gateway.alias_exists(target.database, target.name) or gateway.collection_identity(
-        target.database, target.name
-    )
+    taken = is_name_taken(gateway, target.database, target.name)
     return (Blocker(text=TAKEN.format(target.name)),) if taken else ()
