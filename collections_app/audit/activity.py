@@ -15,11 +15,11 @@ from ..models import AuditEvent
 from .log import Outcome, Phase
 from .queries import Event, readable_by, removed_until
 
-LATELY = 20_000  # recent events are looked for among so many, so a quiet cluster costs no full scan
-SHOWN = 5
+RECENT_EVENTS = 20_000  # only so many are searched, so a quiet cluster costs no full scan
+MAX_SHOWN = 5
 DAYS = 30
 DROPS = (Action.DROP_COLLECTION, Action.DROP_PARTITION)
-GONE = "collection.gone"  # as drift/events.py writes it
+COLLECTION_GONE = "collection.gone"  # as drift/events.py writes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,43 +43,45 @@ def recent(cluster: str, reader: Actor) -> Recent:
     """Without what no rule permitted: whoever tries often must not hide the rest."""
     newest = AuditEvent.objects.aggregate(at=Max("sequence"))["at"] or 0
     events = AuditEvent.objects.filter(
-        readable_by(reader, Action.VIEW), cluster=cluster, sequence__gt=newest - LATELY
+        readable_by(reader, Action.VIEW), cluster=cluster, sequence__gt=newest - RECENT_EVENTS
     ).order_by("-sequence")
     operations = events.filter(operation_id__isnull=False).exclude(outcome=Outcome.DENIED)
     latest: dict[uuid.UUID | None, Event] = {}
-    for row in operations[: 4 * SHOWN]:
+    for row in operations[: 4 * MAX_SHOWN]:
         latest.setdefault(row.operation_id, Event.of(row))
-    seen = events.filter(phase=Phase.OBSERVED, outcome=Outcome.EXTERNAL)
-    outside = [Event.of(row) for row in seen[:SHOWN]]
-    return Recent(here=list(latest.values())[:SHOWN], outside=outside)
+    external_events = events.filter(phase=Phase.OBSERVED, outcome=Outcome.EXTERNAL)
+    outside = [Event.of(row) for row in external_events[:MAX_SHOWN]]
+    return Recent(here=list(latest.values())[:MAX_SHOWN], outside=outside)
 
 
 def drops_by_day(cluster: str, reader: Actor) -> list[Day]:
     """The last days, oldest first, today included: drops made here, and collections gone."""
     today = timezone.localdate()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    made = Q(action__in=DROPS, outcome=Outcome.SUCCEEDED)
-    gone = Q(action=GONE, outcome=Outcome.EXTERNAL)
+    own_drops = Q(action__in=DROPS, outcome=Outcome.SUCCEEDED)
+    external_drops = Q(action=COLLECTION_GONE, outcome=Outcome.EXTERNAL)
     rows = (
-        AuditEvent.objects.filter(readable_by(reader, Action.VIEW), made | gone, cluster=cluster)
+        AuditEvent.objects.filter(
+            readable_by(reader, Action.VIEW), own_drops | external_drops, cluster=cluster
+        )
         .filter(recorded_at__gte=_midnight(days[0]))
         .order_by()
         .values_list(TruncDate("recorded_at"), "outcome")
         .annotate(Count("pk"))
     )
     counts = Counter({(day, outcome): count for day, outcome, count in rows})
-    known_from = _known_from()
+    first_complete = _first_complete_day()
     return [
         Day(
             day=day,
-            here=counts[day, Outcome.SUCCEEDED] if day >= known_from else None,
-            outside=counts[day, Outcome.EXTERNAL] if day >= known_from else None,
+            here=counts[day, Outcome.SUCCEEDED] if day >= first_complete else None,
+            outside=counts[day, Outcome.EXTERNAL] if day >= first_complete else None,
         )
         for day in days
     ]
 
 
-def _known_from() -> date:
+def _first_complete_day() -> date:
     """The first day of which the database has every event."""
     removed = removed_until()
     if not removed:

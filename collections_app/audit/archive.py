@@ -71,10 +71,10 @@ def seal(until: datetime, folder: Path, caller: Caller) -> Segment:
 
 def sealed_until() -> int:
     """The number of the last event that is in a segment; 0 if there is none."""
-    return max([removed_until(), *(segment.last for segment in sealed())])
+    return max([removed_until(), *(segment.last for segment in sealed_segments())])
 
 
-def sealed() -> list[Segment]:
+def sealed_segments() -> list[Segment]:
     """The segments whose sealing is in the log, oldest first."""
     events = AuditEvent.objects.filter(action=SEALED).order_by("sequence")
     records = (json.loads(event.record) for event in events)
@@ -97,8 +97,10 @@ def _last_to_seal(first: int, until: datetime) -> int:
         (events.aggregate(last=Max("sequence"))["last"] or 0) + 1,
     ]
     last = min(end for end in ends if end) - 1
-    while torn := _lowest(events.filter(sequence__lte=last, operation_id__in=_goes_on(last))):
-        last = torn - 1
+    while split := _lowest(
+        events.filter(sequence__lte=last, operation_id__in=_operations_after(last))
+    ):
+        last = split - 1
     return last
 
 
@@ -106,17 +108,17 @@ def _lowest(events: QuerySet[AuditEvent]) -> int:
     return events.aggregate(lowest=Min("sequence"))["lowest"] or 0
 
 
-def _goes_on(last: int) -> QuerySet[Any]:
+def _operations_after(last: int) -> QuerySet[Any]:
     later = AuditEvent.objects.filter(sequence__gt=last, operation_id__isnull=False)
     return later.values("operation_id")
 
 
-def _entry(action: str, done: str, segment: Segment, caller: Caller) -> Entry:
+def _entry(action: str, verb: str, segment: Segment, caller: Caller) -> Entry:
     return Entry(
         phase=Phase.ACCESS,
         action=action,
         caller=caller,
-        message=f"{done} events {segment.first} to {segment.last}, in {segment.file}",
+        message=f"{verb} events {segment.first} to {segment.last}, in {segment.file}",
         details=asdict(segment),
     )
 
@@ -185,7 +187,7 @@ def remove(path: Path, sha256: str, caller: Caller) -> Segment:
     `sha256` is what a person read and typed. If it was killed, do it again: it goes on. Raises
     ArchiveError, OSError or LogUnwritable.
     """
-    segment = next((found for found in sealed() if found.sha256 == sha256), None)
+    segment = next((sealed for sealed in sealed_segments() if sealed.sha256 == sha256), None)
     if segment is None:
         raise ArchiveError("The log tells of no sealed segment with that SHA-256.")
     if digest(path) != sha256:

@@ -15,53 +15,59 @@ BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class CopyComparison:
     """How many lines of the copy are in the log, and the highest number among all lines.
 
-    `removed` are lines about events of removed segments: only their files can tell. `lost` are
-    lines whose event is not in the log as it was; `problem` says what is wrong with the first.
+    `removed` are lines about events of removed segments: only their files can tell. `missing`
+    are lines whose event is not in the log as it was; `problem` says what is wrong with the first.
     """
 
     checked: int = 0
     last_sequence: int = 0
     removed: int = 0
-    lost: int = 0
+    missing: int = 0
     problem: str = ""
 
 
-def compare(lines: Iterable[str], keep: Callable[[int, str], None] = lambda *_: None) -> Compared:
+def compare_with_copy(
+    lines: Iterable[str], on_missing: Callable[[int, str], None] = lambda *_: None
+) -> CopyComparison:
     """Every event of the copy must be in the log, with the seal it had.
 
     The lines may be in any order, twice, or a part of all: several processes wrote them.
-    `keep` gets each line that is lost, with its number. Raises ValueError for a line that is no
+    `on_missing` gets each missing line with its number. Raises ValueError for a line that is no
     event: that says nothing about the log.
     """
-    found, heads = Compared(), removed_from_database()
-    gone = max(heads, default=0)
+    comparison, heads = CopyComparison(), removed_from_database()
+    removed_until = max(heads, default=0)
     for batch in _batches(line for line in lines if line.strip()):
         links = [_link(line) for line in batch]
         hashes = {**heads, **_hashes(links)}
         for line, link in zip(batch, links, strict=True):
-            lost = found.lost
-            found = _counted(found, link, hashes, gone)
-            if found.lost > lost:
-                keep(link.sequence, line.rstrip("\n"))
-    return found
+            missing = comparison.missing
+            comparison = _counted(comparison, link, hashes, removed_until)
+            if comparison.missing > missing:
+                on_missing(link.sequence, line.rstrip("\n"))
+    return comparison
 
 
 def _hashes(links: list[Link]) -> dict[int, str]:
-    known = AuditEvent.objects.filter(sequence__in=[link.sequence for link in links])
-    return dict(known.values_list("sequence", "hash"))
+    events = AuditEvent.objects.filter(sequence__in=[link.sequence for link in links])
+    return dict(events.values_list("sequence", "hash"))
 
 
-def _counted(found: Compared, link: Link, hashes: dict[int, str], gone: int) -> Compared:
-    last = max(found.last_sequence, link.sequence)
-    if link.sequence not in hashes and link.sequence <= gone:
-        return replace(found, last_sequence=last, removed=found.removed + 1)
+def _counted(
+    comparison: CopyComparison, link: Link, hashes: dict[int, str], removed_until: int
+) -> CopyComparison:
+    last = max(comparison.last_sequence, link.sequence)
+    if link.sequence not in hashes and link.sequence <= removed_until:
+        return replace(comparison, last_sequence=last, removed=comparison.removed + 1)
     if problem := _problem(link, hashes):
-        first = found.problem or problem
-        return replace(found, last_sequence=last, lost=found.lost + 1, problem=first)
-    return replace(found, last_sequence=last, checked=found.checked + 1)
+        first = comparison.problem or problem
+        return replace(
+            comparison, last_sequence=last, missing=comparison.missing + 1, problem=first
+        )
+    return replace(comparison, last_sequence=last, checked=comparison.checked + 1)
 
 
 def _link(line: str) -> Link:

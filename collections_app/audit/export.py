@@ -38,7 +38,7 @@ CSV_HEADER = [
 ]
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # some spreadsheets take the wide ones too
 BOM = "\ufeff"  # without it, Excel takes UTF-8 for the code page of the machine
-OURS = {"sequence", "recorded_at", "operation_id", "ip", "hash"}  # nothing in them is misread
+GENERATED = {"sequence", "recorded_at", "operation_id", "ip", "hash"}  # nothing in them is misread
 # What a spreadsheet takes for a number, a date or a yes: it would show 15 digits of an id of 18,
 # and "mar1" as the first of March.
 MISREAD = re.compile(
@@ -113,14 +113,16 @@ def csv_row(event: AuditEvent) -> list[str]:
         "reason": details.get("reason", ""),
         "hash": event.hash,
     }
-    return [neutral(str(flat.get(name) or ""), ours=name in OURS) for name in CSV_HEADER]
+    return [
+        neutral(str(flat.get(name) or ""), is_generated=name in GENERATED) for name in CSV_HEADER
+    ]
 
 
-def neutral(cell: str, *, ours: bool = False) -> str:
-    """A cell that no spreadsheet runs or, unless Milvus Admin made it up (`ours`), misreads."""
+def neutral(cell: str, *, is_generated: bool = False) -> str:
+    """A cell that no spreadsheet runs or, unless it `is_generated` here, misreads."""
     text = readable(cell)
-    misread = cell.startswith(FORMULA) or (not ours and MISREAD.fullmatch(text))
-    return f"'{text}" if misread else text
+    is_unsafe = cell.startswith(FORMULA) or (not is_generated and MISREAD.fullmatch(text))
+    return f"'{text}" if is_unsafe else text
 
 
 FORMS: dict[str, tuple[Callable[[QuerySet[AuditEvent]], Iterator[str]], str]] = {

@@ -27,7 +27,7 @@ def unclaimed() -> QuerySet[AuditEvent]:
 
 
 def _triggers() -> Iterator[str]:
-    for name in triggers.wrong(connection):
+    for name in triggers.damaged(connection):
         yield f"the trigger {name} is missing, or is not as it should be"
 
 
@@ -35,32 +35,32 @@ def _constraints() -> Iterator[str]:
     """One confirmation has one intent: the database sees to it."""
     table = AuditEvent._meta.db_table
     with connection.cursor() as cursor:
-        found: dict[str, Any] = connection.introspection.get_constraints(cursor, table)
+        constraints: dict[str, Any] = connection.introspection.get_constraints(cursor, table)
     for constraint in AuditEvent._meta.constraints:
-        if not found.get(constraint.name, {}).get("unique"):
+        if not constraints.get(constraint.name, {}).get("unique"):
             yield f"the constraint {constraint.name} is missing"
 
 
 def _operations() -> Iterator[str]:
     for intent in unclaimed().order_by("sequence")[:10]:
         yield f"the operation of event {intent.sequence} is open, and its claim is gone"
-    for operation_id in _twice(_intents()):
+    for operation_id in _duplicated(_intents()):
         yield f"operation {operation_id} has two intents"
-    for operation_id in _twice(_final(AuditEvent.objects.all())):
+    for operation_id in _duplicated(_final(AuditEvent.objects.all())):
         yield f"operation {operation_id} has two final outcomes"
     for claim in _claims_without_operation()[:10]:
         yield f"the claim of operation {claim.operation_id} belongs to no open operation"
 
 
 def _claims_without_operation() -> QuerySet[Claim]:
-    begun = _intents().filter(operation_id=OuterRef("operation_id"))
-    return Claim.objects.filter(~Exists(begun) | Exists(_final_outcome()))
+    intents = _intents().filter(operation_id=OuterRef("operation_id"))
+    return Claim.objects.filter(~Exists(intents) | Exists(_final_outcome()))
 
 
-def _twice(events: QuerySet[AuditEvent]) -> list[UUID]:
-    counted = events.values("operation_id").annotate(n=Count("*"), at=Min("sequence"))
-    found = counted.filter(n__gt=1).order_by("at").values_list("operation_id", flat=True)
-    return [operation_id for operation_id in found[:10] if operation_id]
+def _duplicated(events: QuerySet[AuditEvent]) -> list[UUID]:
+    counts = events.values("operation_id").annotate(n=Count("*"), at=Min("sequence"))
+    duplicates = counts.filter(n__gt=1).order_by("at").values_list("operation_id", flat=True)
+    return [operation_id for operation_id in duplicates[:10] if operation_id]
 
 
 def _intents() -> QuerySet[AuditEvent]:
@@ -85,8 +85,8 @@ def _segments() -> Iterator[str]:
     heads = removed_from_database()
     oldest = AuditEvent.objects.aggregate(oldest=Min("sequence"))["oldest"] or 0
     for row in rows:
-        gone = row.last < row.event < oldest  # that event is in a removed segment itself
-        if not gone and heads.get(row.last) != row.head:
+        is_removed = row.last < row.event < oldest  # that event is in a removed segment itself
+        if not is_removed and heads.get(row.last) != row.head:
             yield f"no event removed the segment up to {row.last} that the database knows of"
 
 

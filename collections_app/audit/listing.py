@@ -13,7 +13,7 @@ from . import queries
 from .log import Outcome, Phase
 from .queries import OPEN, PAGE, Event
 
-LATER = (Phase.OUTCOME, Phase.FOLLOW_UP)  # they belong to the row of their intent
+LATER_PHASES = (Phase.OUTCOME, Phase.FOLLOW_UP)  # they belong to the row of their intent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +65,16 @@ def _rows(
     events = AuditEvent.objects.filter(queries.readable_by(reader, action), queries.about(filters))
     people, outcome = queries.by_people(filters, reader), filters.get("outcome")
     if outcome == OPEN:
-        begun = events.filter(
+        intents = events.filter(
             phase=Phase.INTENT, operation_id__in=Claim.objects.values("operation_id")
         )
-        return begun.filter(people).order_by("-sequence")
+        return intents.filter(people).order_by("-sequence")
     if outcome:
-        asked = Q(Exists(_intent().filter(people)))
-        by = ((~Q(phase__in=LATER) & people) | asked) if people else Q()
+        by_intent = Q(Exists(_intent().filter(people)))
+        by = ((~Q(phase__in=LATER_PHASES) & people) | by_intent) if people else Q()
         return events.filter(by, _is_last(), outcome=outcome).order_by("-sequence")
     # An outcome without its intent can only be a forgery, or half of a lost log: it is shown.
-    is_first = ~Q(phase__in=LATER) | Q(~Exists(_intent()))
+    is_first = ~Q(phase__in=LATER_PHASES) | Q(~Exists(_intent()))
     return events.filter(people, is_first).order_by("-sequence")
 
 
@@ -86,41 +86,43 @@ def _intent() -> QuerySet[AuditEvent]:
 def _is_last() -> Q:
     """Whether no later outcome of the same operation followed."""
     later = AuditEvent.objects.filter(
-        operation_id=OuterRef("operation_id"), sequence__gt=OuterRef("sequence"), phase__in=LATER
+        operation_id=OuterRef("operation_id"),
+        sequence__gt=OuterRef("sequence"),
+        phase__in=LATER_PHASES,
     )
-    return ~Q(phase__in=LATER) | Q(~Exists(later.exclude(outcome=Outcome.NONE)))
+    return ~Q(phase__in=LATER_PHASES) | Q(~Exists(later.exclude(outcome=Outcome.NONE)))
 
 
 def _page(events: QuerySet[AuditEvent], before: int, after: int) -> LogPage:
     """A page by key: page 1 of a million costs what page 1 of a thousand does."""
     if after:
-        found = list(events.filter(sequence__gt=after).order_by("sequence")[: PAGE + 1])
-        has_older, has_newer, found = True, len(found) > PAGE, found[:PAGE][::-1]
+        page = list(events.filter(sequence__gt=after).order_by("sequence")[: PAGE + 1])
+        has_older, has_newer, page = True, len(page) > PAGE, page[:PAGE][::-1]
     else:
-        found = list((events.filter(sequence__lt=before) if before else events)[: PAGE + 1])
-        has_older, has_newer, found = len(found) > PAGE, bool(before), found[:PAGE]
+        page = list((events.filter(sequence__lt=before) if before else events)[: PAGE + 1])
+        has_older, has_newer, page = len(page) > PAGE, bool(before), page[:PAGE]
     return LogPage(
-        rows=_with_all_events(found),
-        older=found[-1].sequence if found and has_older else 0,
-        newer=found[0].sequence if found and has_newer else 0,
+        rows=_with_all_events(page),
+        older=page[-1].sequence if page and has_older else 0,
+        newer=page[0].sequence if page and has_newer else 0,
     )
 
 
-def _with_all_events(found: list[AuditEvent]) -> list[Row]:
+def _with_all_events(page: list[AuditEvent]) -> list[Row]:
     """The rows of these events. All operations of a page are read at once."""
-    phases = (Phase.INTENT, *LATER)
-    begun = {row.operation_id for row in found if row.operation_id and row.phase in phases}
+    phases = (Phase.INTENT, *LATER_PHASES)
+    operation_ids = {row.operation_id for row in page if row.operation_id and row.phase in phases}
     events: dict[uuid.UUID | None, list[Event]] = {}
-    of_page = AuditEvent.objects.filter(operation_id__in=begun, phase__in=phases)
-    for row in of_page.order_by("sequence") if begun else ():
+    of_page = AuditEvent.objects.filter(operation_id__in=operation_ids, phase__in=phases)
+    for row in of_page.order_by("sequence") if operation_ids else ():
         events.setdefault(row.operation_id, []).append(Event.of(row))
-    claims = Claim.objects.filter(operation_id__in=begun)
-    is_open = set(claims.values_list("operation_id", flat=True)) if begun else set()
+    claims = Claim.objects.filter(operation_id__in=operation_ids)
+    open_ids = set(claims.values_list("operation_id", flat=True)) if operation_ids else set()
     return [
         Row(
             key=row.sequence,
             events=events[row.operation_id] if row.phase in phases else [Event.of(row)],
-            is_open=row.phase in phases and row.operation_id in is_open,
+            is_open=row.phase in phases and row.operation_id in open_ids,
         )
-        for row in found
+        for row in page
     ]

@@ -37,10 +37,10 @@ def write(entry: Entry, limit: int | None = None) -> AuditEvent | None:
         return None
     with log.appending():
         _close(timezone.now() - WINDOW)
-        ours = Quota.objects.filter(key=key)
-        if ours.filter(written__lt=limit).update(written=F("written") + 1):
+        quota = Quota.objects.filter(key=key)
+        if quota.filter(written__lt=limit).update(written=F("written") + 1):
             return log.append(entry)
-        if ours.update(withheld=F("withheld") + 1):  # others were written while this one waited
+        if quota.update(withheld=F("withheld") + 1):  # others were written while this one waited
             return None
         _open(key, entry)
         return log.append(entry)
@@ -49,8 +49,8 @@ def write(entry: Entry, limit: int | None = None) -> AuditEvent | None:
 def seconds_left(entry: Entry) -> int:
     """How long this person's minute of such events lasts; at least 1."""
     since = Quota.objects.filter(key=_key(entry)).values_list("since", flat=True).first()
-    left = since + WINDOW - timezone.now() if since else timedelta()
-    return max(math.ceil(left.total_seconds()), 1)
+    remaining = since + WINDOW - timezone.now() if since else timedelta()
+    return max(math.ceil(remaining.total_seconds()), 1)
 
 
 def close_old() -> None:
@@ -67,15 +67,15 @@ def _key(entry: Entry) -> str:
     Sign-ins and refused sign-ins have one each: who guesses passwords must not keep the sign-in
     of the account's owner out of the log.
     """
-    what = entry.action if entry.phase in {Phase.SESSION, Phase.ACCESS} else ""
-    parts = (entry.caller.actor.issuer, entry.caller.actor.subject, entry.phase, what)
+    action = entry.action if entry.phase in {Phase.SESSION, Phase.ACCESS} else ""
+    parts = (entry.caller.actor.issuer, entry.caller.actor.subject, entry.phase, action)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _is_spent(key: str, limit: int) -> bool:
     """Count one more if nothing more is written this minute. Does not hold the chain."""
-    lately = Quota.objects.filter(key=key, since__gte=timezone.now() - WINDOW)
-    spent = lately.filter(written__gte=limit)
+    current = Quota.objects.filter(key=key, since__gte=timezone.now() - WINDOW)
+    spent = current.filter(written__gte=limit)
     try:
         if not spent.exists():
             return False
@@ -107,13 +107,13 @@ def _close(before: object) -> None:
 
 
 def _summary(quota: Quota) -> Entry:
-    what = REJECTED.get(Phase(quota.phase), f"events ({quota.action})")
+    label = REJECTED.get(Phase(quota.phase), f"events ({quota.action})")
     actor = Actor(**{**quota.actor, "groups": tuple(quota.actor["groups"])})
     return Entry(
         phase=Phase(quota.phase),
         action=WITHHELD,
         caller=Caller(actor, Origin(interface="log")),
         outcome=Outcome.DENIED if quota.phase in REJECTED else Outcome.NONE,
-        message=f"And {quota.withheld} more {what} within a minute, which have no event each",
+        message=f"And {quota.withheld} more {label} within a minute, which have no event each",
         details={"withheld": quota.withheld, "since": quota.since.isoformat()},
     )

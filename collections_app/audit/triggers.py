@@ -34,7 +34,7 @@ def remove(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(_drop(connection, name, section))
 
 
-def wrong(connection: BaseDatabaseWrapper) -> list[str]:
+def damaged(connection: BaseDatabaseWrapper) -> list[str]:
     """Names of triggers that are missing, disabled, changed, or not Milvus Admin's."""
     expected = {
         name: _described(connection, section) for name, section in _sections(connection).items()

@@ -102,8 +102,8 @@ def removed_in(lines: Iterable[str]) -> Heads:
 
 
 def _heads(links: Iterable[Link | str]) -> Heads:
-    found = [link.record for link in links if not isinstance(link, str)]
-    details = [record.get("details") for record in found if record.get("action") == REMOVED]
+    records = [link.record for link in links if not isinstance(link, str)]
+    details = [record.get("details") for record in records if record.get("action") == REMOVED]
     segments = [d for d in details if isinstance(d, dict) and isinstance(d.get("last"), int)]
     return {segment["last"]: str(segment.get("head")) for segment in segments}
 
@@ -120,10 +120,10 @@ def _problem(link: Link, last: int, head: str, partial: bool) -> str:
 
 
 def _seal_problem(link: Link, keys: dict[str, str]) -> str:
-    named = link.record.get("key_id")
-    key = keys.get(named) if isinstance(named, str) else None
+    key_name = link.record.get("key_id")
+    key = keys.get(key_name) if isinstance(key_name, str) else None
     if key is None:
-        return f"was sealed with another key ({named}; this is {key_id()})"
+        return f"was sealed with another key ({key_name}; this is {key_id()})"
     if not hmac.compare_digest(seal(link.prev_hash, link.text, key), link.hash):
         return "was changed: its seal does not match"
     if link.columns is not None and link.columns != columns(link.record):
@@ -140,10 +140,10 @@ def _retire(keys: dict[str, str], used: str) -> None:
 def _link_of_row(event: AuditEvent) -> Link | str:
     try:
         record = json.loads(event.record)
-        found = {name: getattr(event, name) for name in columns(record)}
+        values = {name: getattr(event, name) for name in columns(record)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"event {event.sequence}: was changed: its record is no event"
-    return Link(event.sequence, record, event.record, event.prev_hash, event.hash, found)
+    return Link(event.sequence, record, event.record, event.prev_hash, event.hash, values)
 
 
 def link_of_line(line: str) -> Link | str:

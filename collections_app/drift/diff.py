@@ -50,10 +50,10 @@ class Difference:
         return bool(self.before and self.after and self.before.key == self.after.key)
 
 
-def differences(known: Iterable[CollectionEntry], lists: Lists) -> list[Difference]:
-    """What is known of a database that was not listed stays, unless it is seen in another one."""
-    former = {collection.key: collection for collection in known}
-    current = {collection.key: collection for collection in listed(lists)}
+def differences(inventory: Iterable[CollectionEntry], lists: Lists) -> list[Difference]:
+    """The inventory of a database that was not listed stays, unless it is seen in another one."""
+    former = {collection.key: collection for collection in inventory}
+    current = {collection.key: collection for collection in entries_in(lists)}
     by_place = {collection.place: collection for collection in current.values()}
     result, reported = [], set(former)
     for key, before in former.items():
@@ -68,7 +68,7 @@ def differences(known: Iterable[CollectionEntry], lists: Lists) -> list[Differen
     return result + [Difference(after=collection, is_new=True) for collection in new]
 
 
-def listed(lists: Lists) -> Iterable[CollectionEntry]:
+def entries_in(lists: Lists) -> Iterable[CollectionEntry]:
     """Everything on the lists."""
     for database, names in lists.items():
         for name, identity in names.items():

@@ -74,7 +74,7 @@ def _entries(difference: Difference, watch: Watch) -> tuple[Entry, ...]:
 
 def _appeared(after: CollectionEntry, watch: Watch) -> Entry:
     listed_before, created = watch.listed_before[after.database], after.identity.created
-    text = f"It is there{_called(after)}. The list of {at(listed_before)} did not have it."
+    text = f"It is there{_id_of(after)}. The list of {at(listed_before)} did not have it."
     if created and created < listed_before - MARGIN:
         text += " It was created before that, so until now it could not be seen."
     return _entry(
@@ -84,35 +84,40 @@ def _appeared(after: CollectionEntry, watch: Watch) -> Entry:
 
 def _gone(before: CollectionEntry, watch: Watch) -> Entry:
     text = (
-        f"It is gone{_called(before)}: Milvus was asked for it, and does not know it. It was "
-        f"{_listed(before, watch)}."
+        f"It is gone{_id_of(before)}: Milvus was asked for it, and does not know it. It was "
+        f"{_last_listed(before, watch)}."
     )
     return _entry(
-        "collection.gone", before, text, watch, **_window(before, watch), **_late(before, watch)
+        "collection.gone",
+        before,
+        text,
+        watch,
+        **_window(before, watch),
+        **_failed_drop(before, watch),
     )
 
 
 def _replaced(before: CollectionEntry, after: CollectionEntry, watch: Watch) -> Entry:
     text = (
-        f"Something else has this name now{_called(after)}. "
-        f"What had it before{_called(before)} was {_listed(before, watch)}, and is gone."
+        f"Something else has this name now{_id_of(after)}. "
+        f"What had it before{_id_of(before)} was {_last_listed(before, watch)}, and is gone."
     )
-    more = {**_window(before, watch), **_late(before, watch), "before": _identity(before)}
+    more = {**_window(before, watch), **_failed_drop(before, watch), "before": _identity(before)}
     return _entry("collection.replaced", after, text, watch, **more)
 
 
 def _renamed(before: CollectionEntry, after: CollectionEntry, watch: Watch) -> tuple[Entry, ...]:
     """Two events, one for each place: who may see only one of them learns nothing of the other."""
     more = _window(before, watch)
-    away = f"It has another name or database now{_called(before)}. The next event says which."
-    here = f"It came under this name{_called(after)}. The event before says which it had."
+    away = f"It has another name or database now{_id_of(before)}. The next event says which."
+    here = f"It came under this name{_id_of(after)}. The event before says which it had."
     return (
         _entry("collection.renamed", before, away, watch, **more, side="from"),
         _entry("collection.renamed", after, here, watch, **more, side="to"),
     )
 
 
-def began(
+def watch_began(
     database: str, count: int, lite: bool, former: str | None, watch: Watch, *, short: bool = False
 ) -> Entry:
     """The watch has no list of before: from here on, differences are events."""
@@ -139,11 +144,11 @@ def at(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _called(collection: CollectionEntry) -> str:
+def _id_of(collection: CollectionEntry) -> str:
     return f" (id {collection.identity.id})" if collection.identity.verifiable else ""
 
 
-def _listed(before: CollectionEntry, watch: Watch) -> str:
+def _last_listed(before: CollectionEntry, watch: Watch) -> str:
     return f"listed last at {at(before.last_listed or watch.listed_before[before.database])}"
 
 
@@ -151,13 +156,13 @@ def _window(before: CollectionEntry, watch: Watch) -> dict[str, str]:
     return {"last_listed": (before.last_listed or watch.listed_before[before.database]).isoformat()}
 
 
-def _late(before: CollectionEntry, watch: Watch) -> dict[str, str]:
+def _failed_drop(before: CollectionEntry, watch: Watch) -> dict[str, str]:
     """The operation that may have done it after all."""
     operation = watch.failed_drops.get(before.key)
     return {"failed_drop": operation} if operation else {}
 
 
-def _binned(collection: CollectionEntry, watch: Watch) -> str:
+def _bin_origin(collection: CollectionEntry, watch: Watch) -> str:
     """That the recycle bin had it, in a sentence."""
     moved = watch.in_bin.get(collection.name)
     same = moved and moved.identity == collection.identity
@@ -173,7 +178,7 @@ def _entry(
 ) -> Entry:
     verifiable, late = collection.identity.verifiable, details.get("failed_drop")
     more = (
-        _binned(collection, watch),
+        _bin_origin(collection, watch),
         "" if verifiable else NO_IDS,
         NOBODY,
         MAYBE_LATE.format(late) if late else "",

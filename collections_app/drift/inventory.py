@@ -1,4 +1,4 @@
-"""The inventory of one cluster in our database. It changes with the log, or not at all."""
+"""The inventory of one cluster in the database. It changes with the log, or not at all."""
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
@@ -21,11 +21,11 @@ def last_listed(cluster: str) -> datetime | None:
     return oldest
 
 
-class Overtaken(Exception):
+class ConcurrentScan(Exception):
     """Another watch changed the inventory meanwhile. What this one saw will be seen again."""
 
 
-class Store:
+class Inventory:
     """What is known of a cluster's databases. `watched` holds their rows by name.
 
     Raises LogUnwritable or DatabaseError if it can't be written, and then nothing was.
@@ -33,10 +33,10 @@ class Store:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        found = WatchedDatabase.objects.filter(cluster=cluster.key)
-        self.watched = {watched.database: watched for watched in found}
+        rows = WatchedDatabase.objects.filter(cluster=cluster.key)
+        self.watched = {row.database: row for row in rows}
 
-    def known(self) -> list[CollectionEntry]:
+    def collections(self) -> list[CollectionEntry]:
         """Every collection in the inventory."""
         rows = SeenCollection.objects.filter(watched__cluster=self.cluster.key).values_list(
             "watched__database", "name", "collection_id", "created_ms", "pk", "last_listed_at"
@@ -60,7 +60,7 @@ class Store:
         """Where the log ended when the oldest of their last lists was begun."""
         return min((self.watched[name].position for name in databases), default=0)
 
-    def here(self) -> list[str]:
+    def databases_at_this_address(self) -> list[str]:
         """The databases whose inventory was taken at this address."""
         address = self.cluster.endpoint
         return [name for name, row in self.watched.items() if row.endpoint == address]
@@ -72,9 +72,9 @@ class Store:
 
     def begin(self, database: str, lists: Lists, entry: Entry) -> None:
         """Fill the inventory of a database, and record only that. What moved here stays a move."""
-        moved = self._known_elsewhere(database, lists)
+        moved = self._ids_in_other_databases(database, lists)
         with log.appending():
-            self._make_room(database)
+            self._delete_former(database)
             row = WatchedDatabase.objects.create(
                 cluster=self.cluster.key,
                 database=database,
@@ -84,37 +84,37 @@ class Store:
             )
             names = lists.read[database].items()
             SeenCollection.objects.bulk_create(
-                (_seen(row, name, i) for name, i in names if i.id not in moved), batch_size=1000
+                (_entry(row, name, i) for name, i in names if i.id not in moved), batch_size=1000
             )
             log.append(entry)
         self.watched[database] = row
 
-    def _known_elsewhere(self, database: str, lists: Lists) -> set[int]:
+    def _ids_in_other_databases(self, database: str, lists: Lists) -> set[int]:
         """Ids on its list that the inventory has in other databases."""
         listed = {identity.id for identity in lists.read[database].values()} - {0}
         if not listed:
             return set()
-        of_others = SeenCollection.objects.filter(watched__cluster=self.cluster.key)
-        of_others = of_others.exclude(watched__database=database)
-        return listed & set(of_others.values_list("collection_id", flat=True))
+        elsewhere = SeenCollection.objects.filter(watched__cluster=self.cluster.key)
+        elsewhere = elsewhere.exclude(watched__database=database)
+        return listed & set(elsewhere.values_list("collection_id", flat=True))
 
-    def _make_room(self, database: str) -> None:
+    def _delete_former(self, database: str) -> None:
         if database in self.watched:
-            self._claim(database)
+            self._next_version(database)
             self.watched[database].delete()
         elif WatchedDatabase.objects.filter(cluster=self.cluster.key, database=database).exists():
-            raise Overtaken(f"{self.cluster.key}/{database}: another watch has begun")
+            raise ConcurrentScan(f"{self.cluster.key}/{database}: another watch has begun")
 
     def record(self, changes: Iterable[Change]) -> None:
-        """Follow some changes, in one transaction. Raises Overtaken if they are not news."""
+        """Follow some changes, in one transaction. Raises ConcurrentScan if they are not news."""
         changes = list(changes)
         with log.appending():
             for database in set().union(*(change.databases for change in changes)):
-                self._claim(database)
-            gone = [collection.row for change in changes for collection in change.remove]
-            SeenCollection.objects.filter(pk__in=gone).delete()
+                self._next_version(database)
+            removed = [collection.row for change in changes for collection in change.remove]
+            SeenCollection.objects.filter(pk__in=removed).delete()
             SeenCollection.objects.bulk_create(
-                _seen(self.watched[new.database], new.name, new.identity)
+                _entry(self.watched[new.database], new.name, new.identity)
                 for change in changes
                 for new in change.add
             )
@@ -122,12 +122,12 @@ class Store:
                 for entry in change.entries:
                     log.append(entry)
 
-    def _claim(self, database: str) -> None:
+    def _next_version(self, database: str) -> None:
         """Whoever comes second finds another version. That holds even if two watches run."""
         row = self.watched[database]
         same = WatchedDatabase.objects.filter(pk=row.pk, version=row.version)
         if not same.update(version=F("version") + 1):
-            raise Overtaken(f"{row}: another watch is at work")
+            raise ConcurrentScan(f"{row}: another watch is at work")
         row.version += 1
 
     def forget(self, database: str, entry: Entry) -> bool:
@@ -136,7 +136,7 @@ class Store:
         if row.collections.exists():
             return False
         with log.appending():
-            self._claim(database)
+            self._next_version(database)
             row.delete()
             log.append(entry)
         return True
@@ -146,17 +146,17 @@ class Store:
     ) -> None:
         """Nothing of these lists is left to record, but for what is `missing` without proof."""
         rows = [self.watched[name] for name in lists.read]
-        seen = SeenCollection.objects
+        entries = SeenCollection.objects
         for row in rows:
             of_row = [b.row for b in missing if b.database == row.database and not b.last_listed]
-            seen.filter(pk__in=of_row).update(last_listed_at=row.listed_at)
-        seen.filter(pk__in=[b.row for b in back]).update(last_listed_at=None)
+            entries.filter(pk__in=of_row).update(last_listed_at=row.listed_at)
+        entries.filter(pk__in=[b.row for b in back]).update(last_listed_at=None)
         WatchedDatabase.objects.filter(pk__in=[row.pk for row in rows]).update(
             listed_at=lists.at, position=lists.position
         )
 
 
-def _seen(row: WatchedDatabase, name: str, identity: Identity) -> SeenCollection:
+def _entry(row: WatchedDatabase, name: str, identity: Identity) -> SeenCollection:
     return SeenCollection(
         watched=row, name=name, collection_id=identity.id, created_ms=identity.created_ms
     )

@@ -19,17 +19,17 @@ T = TypeVar("T")
 class Lists:
     """What was read, since when, and where the log ended then.
 
-    `gone` are databases that are there no more; `problems` say what could not be read.
+    `dropped` are databases that no longer exist; `problems` say what could not be read.
     """
 
     at: datetime = field(default_factory=timezone.now)
     position: int = field(default_factory=last_sequence)
     read: dict[str, dict[str, Identity]] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
 
-def read(milvus: Milvus, known: Collection[str], only: Collection[str]) -> Lists:
+def read_lists(milvus: Milvus, known: Collection[str], only: Collection[str]) -> Lists:
     """List all databases, and the known ones that are not among them, each with one call.
 
     `only` limits it to some. The first one without an answer is the last of this round. Raises
@@ -46,7 +46,7 @@ def read(milvus: Milvus, known: Collection[str], only: Collection[str]) -> Lists
         except NotFound as exc:
             if database in known and database not in named:  # neither listed nor known by name
                 lists.read[database] = {}
-                lists.gone.add(database)
+                lists.dropped.add(database)
             else:
                 lists.problems.append(f"{database} is not there: {exc}")
         except Unreachable as exc:
@@ -67,6 +67,6 @@ def _databases(milvus: Milvus, lists: Lists) -> list[str]:
         return milvus.gateway.databases()
     except (Denied, MilvusRejected) as exc:
         remedy = "Grant ListDatabases, or name them with --database"
-        said = remedy if isinstance(exc, Denied) else str(exc)
-        lists.problems.append(f"its databases can't be listed, so new ones are not seen. {said}")
+        hint = remedy if isinstance(exc, Denied) else str(exc)
+        lists.problems.append(f"its databases can't be listed, so new ones are not seen. {hint}")
         return ["default"]

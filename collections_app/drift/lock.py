@@ -19,8 +19,8 @@ NAME = "milvusadmin watch"
 class Lock(Protocol):
     """Held by one process at most."""
 
-    def take(self) -> bool:
-        """Whether we have it, from before or from now on. May raise DatabaseError."""
+    def acquire(self) -> bool:
+        """Whether this process holds it, from before or from now on. May raise DatabaseError."""
 
     def holder(self) -> str:
         """Who has it, as far as that can be told."""
@@ -36,7 +36,7 @@ def lock() -> Lock:
     return FileLock(Path(f"{connection.settings_dict['NAME']}.watch"))
 
 
-def who() -> str:
+def process_name() -> str:
     return f"{NAME} on {socket.gethostname()[:30]}, pid {os.getpid()}"
 
 
@@ -56,28 +56,28 @@ class DatabaseLock:
     def __init__(self) -> None:
         self._session = connection.copy()  # Django's own is closed now and then
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         try:
-            if self._session.connection and self._ours():
+            if self._session.connection and self._is_held():
                 return True
         except (DatabaseError, InterfaceError):
             pass
         self.release()
         for statement in self.PREPARE:
             self._ask(statement)
-        self._ask("SELECT set_config('application_name', %s, false)", who())
+        self._ask("SELECT set_config('application_name', %s, false)", process_name())
         return self._ask("SELECT pg_try_advisory_lock(%s)", WATCH_LOCK) == (True,)
 
-    def _ours(self) -> bool:
-        """Asked, not believed: behind a pooler, our session may be another one each time."""
+    def _is_held(self) -> bool:
+        """Asked, not believed: behind a pooler, this session may be another one each time."""
         query = f"SELECT 1 {self.HELD} AND pid = pg_backend_pid()"
         return self._ask(query, WATCH_LOCK) is not None
 
     def holder(self) -> str:
         query = f"""SELECT application_name, client_addr FROM pg_stat_activity
             WHERE pid IN (SELECT pid {self.HELD})"""  # noqa: S608 (constants)
-        found = self._ask(query, WATCH_LOCK)
-        return f"{found[0]} ({found[1] or 'local'})" if found else ""
+        row = self._ask(query, WATCH_LOCK)
+        return f"{row[0]} ({row[1] or 'local'})" if row else ""
 
     def release(self) -> None:
         with suppress(DatabaseError, InterfaceError):
@@ -97,8 +97,8 @@ class FileLock:
         self.path = path
         self._file: IO[str] | None = None
 
-    def take(self) -> bool:
-        if self._file and self._is_ours(self._file):
+    def acquire(self) -> bool:
+        if self._file and self._is_own_file(self._file):
             return True
         self.release()
         file = os.fdopen(open_private(self.path), "r+")
@@ -108,12 +108,12 @@ class FileLock:
             file.close()
             return False
         file.truncate(0)
-        file.write(f"{who()}, since {timezone.now():%Y-%m-%d %H:%M:%S} UTC\n")
+        file.write(f"{process_name()}, since {timezone.now():%Y-%m-%d %H:%M:%S} UTC\n")
         file.flush()
         self._file = file
         return True
 
-    def _is_ours(self, file: IO[str]) -> bool:
+    def _is_own_file(self, file: IO[str]) -> bool:
         """Somebody may have removed the file: then another process could lock a new one."""
         with suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(file.fileno()), self.path.stat())

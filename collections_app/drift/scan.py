@@ -15,8 +15,8 @@ from .attribution import failed_drops_of, in_bin, own_operations
 from .classify import Classifier, prove_gone
 from .diff import CollectionEntry, Difference, differences
 from .events import Change, Watch
-from .inventory import Store
-from .listing import read
+from .inventory import Inventory
+from .listing import read_lists
 
 MAX_CHANGES = 100  # changes in one transaction: every drop waits for the log that long
 
@@ -34,7 +34,7 @@ def scan(
 ) -> Report:
     """List, compare, ask in doubt, record. What is not recorded now will be by the next scan.
 
-    Raises MilvusError, LogUnwritable, DatabaseError or Overtaken.
+    Raises MilvusError, LogUnwritable, DatabaseError or ConcurrentScan.
     """
     return _Round(milvus, only, stopping).run()
 
@@ -42,39 +42,39 @@ def scan(
 class _Round:
     def __init__(self, milvus: Milvus, only: Collection[str], stopping: Callable[[], bool]) -> None:
         self.milvus, self.stopping = milvus, stopping
-        self.store = Store(milvus.cluster)
-        self.lists = read(milvus, self.store.here(), only)
+        self.inventory = Inventory(milvus.cluster)
+        self.lists = read_lists(milvus, self.inventory.databases_at_this_address(), only)
         self.report = Report(problems=self.lists.problems)
 
     def run(self) -> Report:
         self._begin()
-        known = self.store.known()
-        changes, undecided = self._classify(differences(known, self.lists.read))
+        collections = self.inventory.collections()
+        changes, undecided = self._classify(differences(collections, self.lists.read))
         for start in range(0, len(changes), MAX_CHANGES):
             if self.stopping():
                 return self.report
             self._record(changes[start : start + MAX_CHANGES])
-        self._end(known, undecided)
+        self._end(collections, undecided)
         return self.report
 
     def _watch(self) -> Watch:
         return Watch(
-            cluster=self.store.cluster.key,
+            cluster=self.inventory.cluster.key,
             caller=Caller.watch(),
             listed_at=timezone.now().astimezone(UTC),
-            listed_before=self.store.listed_before(),
+            listed_before=self.inventory.listed_before(),
         )
 
     def _begin(self) -> None:
         """The first list of a database, or of a server at another address."""
         for database, names in self.lists.read.items():
-            former = self.store.former_address(database)
-            if former != self.store.cluster.endpoint:
+            former = self.inventory.former_address(database)
+            if former != self.inventory.cluster.endpoint:
                 lite = self.milvus.gateway.lite(database)
                 short = not self.milvus.gateway.lists_everything(database)
                 count, watch = len(names), self._watch()
-                entry = drift_events.began(database, count, lite, former, watch, short=short)
-                self.store.begin(database, self.lists, entry)
+                entry = drift_events.watch_began(database, count, lite, former, watch, short=short)
+                self.inventory.begin(database, self.lists, entry)
                 self.report.events[entry.action] += 1
 
     def _classify(self, found: list[Difference]) -> tuple[list[Change], list[CollectionEntry]]:
@@ -82,8 +82,8 @@ class _Round:
         missing = [d.before for d in found if d.before and not d.is_renamed]
         proofs = prove_gone(self.milvus, missing)
         self._follow_up_late([b for b in missing if proofs[b.row] is True])
-        since, position = self.store.position(self.lists.read), self.lists.position
-        keys = same_server(self.store.cluster.key)
+        since, position = self.inventory.position(self.lists.read), self.lists.position
+        keys = same_server(self.inventory.cluster.key)
         own = own_operations(keys, since=since, position=position)
         names = [d.before.name for d in found if d.before]
         watch = replace(
@@ -92,15 +92,15 @@ class _Round:
         classifier = Classifier(proofs=proofs, own=own, watch=watch)
         parts = list(classifier.split_replacements(found))
         changes = [change for part in parts if (change := classifier.classify(part))]
-        left = {collection.row for change in changes for collection in change.remove}
-        undecided = [collection for collection in missing if collection.row not in left]
+        removed = {collection.row for change in changes for collection in change.remove}
+        undecided = [collection for collection in missing if collection.row not in removed]
         self._report_doubtful([b for b in undecided if proofs[b.row] is not True])
         return changes, undecided
 
     def _follow_up_late(self, gone: list[CollectionEntry]) -> None:
         """An operation that was closed as not done, and is done now, explains what is gone."""
         ids = {collection.identity.id for collection in gone} - {0}
-        follow_up_gone(same_server(self.store.cluster.key), ids, Caller.watch())
+        follow_up_gone(same_server(self.inventory.cluster.key), ids, Caller.watch())
 
     def _report_doubtful(self, doubtful: list[CollectionEntry]) -> None:
         if doubtful:
@@ -110,15 +110,15 @@ class _Round:
             )
 
     def _record(self, changes: list[Change]) -> None:
-        self.store.record(changes)
+        self.inventory.record(changes)
         self.report.events.update(c.entries[0].action for c in changes if c.entries)
 
-    def _end(self, known: list[CollectionEntry], undecided: list[CollectionEntry]) -> None:
-        back = [b for b in known if b.last_listed and self._is_listed(b)]
-        self.store.end(self.lists, undecided, back)
-        for database in self.lists.gone:
+    def _end(self, collections: list[CollectionEntry], undecided: list[CollectionEntry]) -> None:
+        back = [b for b in collections if b.last_listed and self._is_listed(b)]
+        self.inventory.end(self.lists, undecided, back)
+        for database in self.lists.dropped:
             entry = drift_events.database_gone(database, self._watch())
-            if self.store.forget(database, entry):
+            if self.inventory.forget(database, entry):
                 self.report.events[entry.action] += 1
 
     def _is_listed(self, collection: CollectionEntry) -> bool:

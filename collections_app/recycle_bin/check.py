@@ -57,8 +57,8 @@ def findings(cluster: str) -> Iterator[Finding]:
         there = _identities(cluster, database)
         names = {identity.id: name for name, identity in there.items()}
         for item in items_in(cluster, database):
-            if found := _finding(item, there.get(item.private_name), names):
-                yield found
+            if finding := _finding(item, there.get(item.private_name), names):
+                yield finding
 
 
 def _identities(cluster: str, database: str) -> dict[str, Identity]:
@@ -69,15 +69,15 @@ def _identities(cluster: str, database: str) -> dict[str, Identity]:
         return {}
 
 
-def _finding(item: BinItem, bearer: Identity | None, names: dict[int, str]) -> Finding | None:
-    known = identity_of(item)
-    if bearer == known or (bearer and not known.verifiable) or claim_on(target_of(item)):
+def _finding(item: BinItem, present: Identity | None, names: dict[int, str]) -> Finding | None:
+    expected = identity_of(item)
+    if present == expected or (present and not expected.verifiable) or claim_on(target_of(item)):
         return None
     if item.collection_id in names:
         return Finding(item=item, state=State.RENAMED, now=names[item.collection_id])
     if not BinItem.objects.filter(pk=item.pk).exists():  # restored or purged since it was read
         return None
-    if not known.verifiable:
+    if not expected.verifiable:
         return Finding(item=item, state=State.GONE)
     gateway = clusters.get(item.cluster).gateway
     now = gateway.name_of(item.database, item.collection_id)  # the list may be short of rights
@@ -85,7 +85,7 @@ def _finding(item: BinItem, bearer: Identity | None, names: dict[int, str]) -> F
         return (
             None if now == item.private_name else Finding(item=item, state=State.RENAMED, now=now)
         )
-    return Finding(item=item, state=State.REPLACED if bearer else State.GONE)
+    return Finding(item=item, state=State.REPLACED if present else State.GONE)
 
 
 def follow_up_findings(cluster: str, caller: Caller) -> list[str]:
@@ -93,7 +93,8 @@ def follow_up_findings(cluster: str, caller: Caller) -> list[str]:
 
     Returns what was recorded. Raises MilvusError or LogUnwritable.
     """
-    return [told for finding in findings(cluster) if (told := _follow_up(finding, caller))]
+    messages = [_follow_up(finding, caller) for finding in findings(cluster)]
+    return list(filter(None, messages))
 
 
 def _follow_up(finding: Finding, caller: Caller) -> str:
@@ -148,13 +149,13 @@ def adopt_late_moves(cluster: str, caller: Caller) -> list[str]:
 
     Returns what was recorded. Raises MilvusError or LogUnwritable.
     """
-    told = []
+    messages = []
     for database in clusters.get(cluster).gateway.databases():
         there = _identities(cluster, database)
-        known = set(items_in(cluster, database).values_list("private_name", flat=True))
-        unknown = {name: there[name] for name in there if name not in known}
-        told += [_adopted(name, identity, caller) for name, identity in unknown.items()]
-    return list(filter(None, told))
+        expected = set(items_in(cluster, database).values_list("private_name", flat=True))
+        unknown = {name: there[name] for name in there if name not in expected}
+        messages += [_adopted(name, identity, caller) for name, identity in unknown.items()]
+    return list(filter(None, messages))
 
 
 def _adopted(name: str, identity: Identity, caller: Caller) -> str:

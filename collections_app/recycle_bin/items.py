@@ -24,16 +24,16 @@ DEFAULT_ORDER = "purge"
 
 def items_in(cluster: str, database: str | None = None) -> QuerySet[BinItem]:
     """Everything in the bin of a server, or of one of its databases."""
-    found = BinItem.objects.filter(cluster__in=same_server(cluster))
-    return found if database is None else found.filter(database=database)
+    items = BinItem.objects.filter(cluster__in=same_server(cluster))
+    return items if database is None else items.filter(database=database)
 
 
 def listed(cluster: str, database: str, search: str, order: str) -> QuerySet[BinItem]:
     """The items of a database for a page: whose name holds the text, in an order of ORDERS."""
-    found = items_in(cluster, database)
+    items = items_in(cluster, database)
     if search:
-        found = found.filter(name__contains=search)
-    return found.order_by(*ORDERS.get(order, ORDERS[DEFAULT_ORDER]))
+        items = items.filter(name__contains=search)
+    return items.order_by(*ORDERS.get(order, ORDERS[DEFAULT_ORDER]))
 
 
 def counts_by_database(cluster: str) -> dict[str, int]:

@@ -34,8 +34,8 @@ def pause(cluster: str, caller: Caller, reason: str) -> None:
 def resume(cluster: str, caller: Caller, reason: str) -> None:
     """Purge again. Nothing happens if it is not paused. Raises LogUnwritable."""
     with log.appending():
-        ended = PurgePause.objects.filter(cluster__in=same_server(cluster)).delete()[0]
-        if ended:
+        deleted = PurgePause.objects.filter(cluster__in=same_server(cluster)).delete()[0]
+        if deleted:
             log.append(_entry(RESUMED, cluster, caller, reason, "Purging goes on"))
 
 

@@ -51,10 +51,10 @@ def purge_due(stopping: Callable[[], bool] = lambda: False) -> Iterator[tuple[Bi
 def due() -> list[BinItem]:
     """Items whose time has come, the oldest first, without those of a cluster that is paused."""
     now = timezone.now()
-    found = BinItem.objects.filter(purge_at__lte=now).exclude(retry_at__gt=now)
-    known = [item for item in found.order_by("purge_at") if _is_configured(item.cluster)]
-    paused = {key for key in {item.cluster for item in known} if pause_of(key)}
-    return [item for item in known if item.cluster not in paused]
+    rows = BinItem.objects.filter(purge_at__lte=now).exclude(retry_at__gt=now)
+    items = [item for item in rows.order_by("purge_at") if _is_configured(item.cluster)]
+    paused = {key for key in {item.cluster for item in items} if pause_of(key)}
+    return [item for item in items if item.cluster not in paused]
 
 
 def _is_configured(cluster: str) -> bool:

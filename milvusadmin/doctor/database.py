@@ -56,7 +56,7 @@ def migrated() -> Iterator[Finding]:
 
 def append_only() -> Iterator[Finding]:
     """The triggers: who dropped them could change the log, if not its seals."""
-    wrong = triggers.wrong(connection)
+    wrong = triggers.damaged(connection)
     if wrong:
         yield problem(
             LOG,

@@ -205,7 +205,7 @@ def test_verify_audit_log_names_all_problems_at_once(copy: Path) -> None:
     said = said_of("--against", str(copy)).splitlines()
     assert (
         sum("the trigger" in line for line in said)
-        == len(triggers.wrong(connection))
+        == len(triggers.damaged(connection))
         == 6 + (connection.vendor == "postgresql")
     )
     assert "belongs to no open operation" in said[-2]

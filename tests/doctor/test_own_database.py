@@ -65,10 +65,10 @@ def test_doctor_names_a_disabled_trigger() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {triggers.TABLE} DISABLE TRIGGER audit_no_update")
-        assert triggers.wrong(connection) == ["audit_no_update"]
+        assert triggers.damaged(connection) == ["audit_no_update"]
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {triggers.TABLE} ENABLE TRIGGER audit_no_update")
-    assert triggers.wrong(connection) == []
+    assert triggers.damaged(connection) == []
 
 
 def test_doctor_notices_another_audit_key(settings: Any) -> None:

@@ -19,7 +19,7 @@ from django.db import connection
 from collections_app.audit.log import LogUnwritable
 from collections_app.audit.verify import verify
 from collections_app.clusters import Milvus
-from collections_app.drift.inventory import Overtaken
+from collections_app.drift.inventory import ConcurrentScan
 from collections_app.drift.lock import DatabaseLock, FileLock, lock
 from collections_app.drift.scan import scan
 from collections_app.management import background
@@ -52,7 +52,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_database
 def first() -> Iterator[Any]:
     """The lock, held."""
     held = lock()
-    assert held.take()
+    assert held.acquire()
     yield held
     held.release()
 
@@ -81,13 +81,13 @@ def once(*options: str) -> tuple[object, str, str]:
 
 def test_watch_lock_is_held_by_one_and_names_the_holder(first: Any) -> None:
     second = lock()
-    assert first.take()
-    assert not second.take()
+    assert first.acquire()
+    assert not second.acquire()
     assert "milvusadmin watch on " in second.holder()
     assert ", pid " in second.holder()
     first.release()
-    assert second.take()
-    assert not first.take()
+    assert second.acquire()
+    assert not first.acquire()
     second.release()
 
 
@@ -102,10 +102,10 @@ def test_watch_while_another_runs_names_it_and_fails(first: Any, real: Milvus) -
 def test_watch_lock_lost_is_not_taken_again_while_held(first: Any, tmp_path: Path) -> None:
     lose(first)
     second = lock()
-    assert second.take()
-    assert not first.take()
+    assert second.acquire()
+    assert not first.acquire()
     second.release()
-    assert first.take()
+    assert first.acquire()
 
 
 def lose(held: Any) -> None:
@@ -162,7 +162,7 @@ def test_watch_whose_lock_another_took_stops(watched: Watched, shell: Shell) -> 
         until(WatchedDatabase.objects.exists, SLOW)
         cut_off()
         other = lock()
-        assert other.take()
+        assert other.acquire()
         _, err = process.communicate(timeout=SLOW)
         other.release()
     assert process.returncode == 1
@@ -184,7 +184,7 @@ def cut_off() -> None:
 
 def lock_is_free() -> bool:
     other = lock()
-    free = other.take()
+    free = other.acquire()
     other.release()
     return free
 
@@ -203,7 +203,7 @@ def test_scans_of_the_same_change_record_it_once(
     others: list[Any] = []
     look_too = lambda: others.append(on_own_connection(watched.look))  # noqa: E731
     chain.relay.before("DescribeCollection", look_too)
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConcurrentScan):
         watched.look()
     assert others[0].events == {"collection.gone": 1, "collection.appeared": 1}
     assert sorted(seen()) == ["appeared film", "gone book"]
@@ -214,7 +214,7 @@ def test_scans_that_begin_at_once_record_one_beginning(
     watched: Watched, faulty: Milvus, chain: Chain
 ) -> None:
     chain.relay.before("ShowCollections", lambda: on_own_connection(watched.look))
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConcurrentScan):
         watched.look()
     assert AuditEvent.objects.filter(action="watch.began").count() == 1
 
@@ -246,21 +246,21 @@ def test_scan_killed_between_transactions_records_the_rest_once(
     names = [f"c{number}" for number in range(5)]
     for name in names:
         watched.add(name)
-    store = scan.Store.record
+    record = scan.Inventory.record
 
     class Killed(BaseException):
         pass
 
     def die(self: Any, changes: Any) -> None:
-        store(self, changes)
+        record(self, changes)
         raise Killed
 
-    monkeypatch.setattr(scan.Store, "record", die)
+    monkeypatch.setattr(scan.Inventory, "record", die)
     for recorded in (2, 4, 5):
         with pytest.raises(Killed):
             watched.look()
         assert len(seen()) == SeenCollection.objects.count() == recorded
-    monkeypatch.setattr(scan.Store, "record", store)
+    monkeypatch.setattr(scan.Inventory, "record", record)
     assert watched.look().events == {}
     assert sorted(seen()) == [f"appeared {name}" for name in names]
 

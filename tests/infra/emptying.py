@@ -21,7 +21,7 @@ def empty(connection: BaseDatabaseWrapper) -> None:
             for statements in (_lifted(connection), _deletions(), _enabled(connection)):
                 for statement in statements:
                     cursor.execute(statement)
-        if triggers.wrong(connection):  # on SQLite those that were lifted; else a test's doing
+        if triggers.damaged(connection):  # on SQLite those that were lifted; else a test's doing
             triggers.install(connection)
 
 

@@ -13,7 +13,7 @@ from collections_app.access.principals import Caller
 from collections_app.audit import log
 from collections_app.audit.log import Entry, Outcome, Phase
 from collections_app.drift.diff import CollectionEntry, Difference
-from collections_app.drift.events import Watch, began, change, database_gone
+from collections_app.drift.events import Watch, change, database_gone, watch_began
 from collections_app.milvus.types import Identity
 from collections_app.models import AuditEvent
 from tests.fakes import FakeMilvus
@@ -62,7 +62,7 @@ def ours(name: str) -> None:
 def seen(fake: FakeMilvus) -> None:
     """Of `book`: there, another one, gone, and one dropped by us in between; and two others."""
     fake.add("book")
-    log.write(began("default", 2, False, None, a_watch()))
+    log.write(watch_began("default", 2, False, None, a_watch()))
     observe(after=a_collection("book", 1), is_new=True)
     ours("book")
     observe(before=a_collection("book", 1), after=a_collection("book", 2), is_new=True)

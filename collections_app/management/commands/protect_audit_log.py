@@ -35,9 +35,9 @@ class Command(ShellCommand):
     def _restore(self) -> list[str]:
         caller = Caller.shell()
         with log.appending():
-            wrong = triggers.wrong(connection)
+            wrong = triggers.damaged(connection)
             triggers.install(connection)
-            fixed = set(wrong) - set(triggers.wrong(connection))
+            fixed = set(wrong) - set(triggers.damaged(connection))
             claims = [_claim(intent) for intent in integrity.unclaimed()]
             restored = [f"trigger {name}" for name in sorted(fixed)]
             restored += [f"claim of {claim.operation_id}" for claim in claims if claim]

@@ -93,29 +93,32 @@ class Command(ShellCommand):
             self.say(f"Removed earlier: {row}, as event {row.event} says")
 
     def _of_copy(self, path: str, new: Path | None) -> Iterator[str]:
-        lost: dict[int, str] = {}
-        keep = lost.__setitem__ if new else lambda *_: None
+        missing: dict[int, str] = {}
+        on_missing = missing.__setitem__ if new else lambda *_: None
         try:
-            found = self._read([path], lambda lines: copy_check.compare(lines, keep))
+            comparison = self._read(
+                [path], lambda lines: copy_check.compare_with_copy(lines, on_missing)
+            )
         except ValueError as exc:
             raise Error(f"A line of {path} can't be compared: {exc}") from exc
-        if found.removed:
-            self.say(f"Not compared: {found.removed} lines of removed segments")
+        if comparison.removed:
+            self.say(f"Not compared: {comparison.removed} lines of removed segments")
         if new:
-            _write(new, [lost[number] for number in sorted(lost)])
-        if found.problem:
+            _write(new, [missing[number] for number in sorted(missing)])
+        if comparison.problem:
             yield (
-                f"The log is not the one that was copied: {found.problem}; {found.lost} lines are "
-                "not in the log. Its end was cut off, an old backup was restored, or somebody who "
-                "has the key rewrote it. Follow docs/operations.md, 'The chain is broken'."
+                f"The log is not the one that was copied: {comparison.problem}; "
+                f"{comparison.missing} lines are not in the log. Its end was cut off, an old "
+                "backup was restored, or somebody who has the key rewrote it. "
+                "Follow docs/operations.md, 'The chain is broken'."
             )
-        elif not found.checked + found.removed:
+        elif not comparison.checked + comparison.removed:
             yield f"{path} holds no event. Was it cut off?"
         else:
             self.say(
-                f"The log agrees with the copy: {found.checked} lines, up to event "
-                f"{found.last_sequence}",
-                compared=found.checked,
+                f"The log agrees with the copy: {comparison.checked} lines, up to event "
+                f"{comparison.last_sequence}",
+                compared=comparison.checked,
             )
 
     def _of_files(self, paths: list[str], partial: bool) -> Verdict:

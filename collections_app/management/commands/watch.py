@@ -90,7 +90,7 @@ class Command(ShellCommand):
         """Asked before each scan: a lock that was lost may be somebody else's by now."""
         close_old_connections()
         try:
-            if held.take():
+            if held.acquire():
                 return True
             self._stand_by(held.holder())
         except (DatabaseError, InterfaceError) as exc:
