@@ -58,7 +58,7 @@ def test_rule_covers_what_its_patterns_name(
     assert approval.is_needed(Action.DROP_COLLECTION, BOOKS) is needed
 
 
-def test_without_a_rule_nobody_is_needed(settings: Any) -> None:
+def test_approval_without_a_rule_is_not_needed(settings: Any) -> None:
     use(settings)
     assert not approval.is_needed(Action.DROP_COLLECTION, BOOKS)
     assert approval.rule_of("main") == ""
@@ -108,5 +108,5 @@ def test_bin_purges_by_itself_what_was_approved_before() -> None:
     assert missing(None, Caller.recycle_bin().actor) == ""
 
 
-def test_shell_needs_the_second_person_too() -> None:
+def test_shell_drop_needs_a_second_person() -> None:
     assert missing(None, SHELL) == "It needs the approval of a second person"

@@ -51,12 +51,12 @@ def test_rule_that_somebody_could_meet_is_taken(where: dict[str, Any]) -> None:
     assert problem((rule("team", "*", **where),), cluster(approvals_for=("books_*",))) == ""
 
 
-def test_each_pattern_needs_somebody() -> None:
+def test_pattern_without_an_approver_stops_the_start() -> None:
     access = (rule("team", "approve", collections=("a*",)),)
     assert "'b'" in problem(access, cluster(approvals_for=("a", "b")))
 
 
-def test_second_key_of_the_server_is_no_way_round() -> None:
+def test_second_key_of_a_server_with_another_rule_is_refused() -> None:
     access = (rule("team", "approve"),)
     other = cluster("again", approvals=0)
     assert "are the same server with different approvals" in problem(access, cluster(), other)

@@ -30,11 +30,11 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Any:
     return set_all
 
 
-def test_nothing_configured_tells_nobody(use: Any) -> None:
+def test_notifications_without_settings_are_off(use: Any) -> None:
     assert notifications.load() == notifications.Notifications()
 
 
-def test_all_of_it_is_read(use: Any) -> None:
+def test_notifications_are_read_from_the_environment(use: Any) -> None:
     use(**GOOD)
     found = notifications.load()
     assert found.public_url == "https://milvus-admin.example.com"

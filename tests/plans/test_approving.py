@@ -136,7 +136,7 @@ def test_plan_of_two_people_is_dropped_after_all_three_steps(
     assert intent["details"]["plan"]["approver"]["subject"] == "ben"
 
 
-def test_each_step_is_recorded_with_both_people(fake: FakeMilvus) -> None:
+def test_approval_steps_are_recorded_with_both_people(fake: FakeMilvus) -> None:
     work(run(approve(requested(fake, "a"))))
     for action, who in (("plan.request", "ada"), ("plan.approve", "ben"), ("plan.run", "ada")):
         [event] = recorded(action)
@@ -251,7 +251,7 @@ def test_author_can_not_approve_what_the_shell_asked_for(fake: FakeMilvus, setti
 
 
 @pytest.mark.parametrize("who", [BEN, actor("dora", ("ada",)), Caller.shell().actor], ids=str)
-def test_only_the_requester_runs_what_was_approved(fake: FakeMilvus, who: Actor) -> None:
+def test_approved_plan_run_by_another_user_is_refused(fake: FakeMilvus, who: Actor) -> None:
     plan = approve(requested(fake, "a"))
     with pytest.raises(PlanRejected, match="Only who asked for the approval can run this plan"):
         run(plan, who)
@@ -509,7 +509,7 @@ def test_wrong_sentence_of_the_approver_approves_nothing(fake: FakeMilvus) -> No
     assert plan.state == AWAITING
 
 
-def test_nothing_is_approved_while_milvus_does_not_answer(fake: FakeMilvus) -> None:
+def test_approval_with_milvus_down_is_refused(fake: FakeMilvus) -> None:
     plan = requested(fake, "a")
     digest = plan.digest
     fake.unreachable = True
@@ -538,7 +538,7 @@ def test_item_that_changed_since_the_approval_is_skipped(fake: FakeMilvus, chang
 
 
 @pytest.mark.both_databases
-def test_without_a_record_nothing_is_asked_approved_or_run(fake: FakeMilvus) -> None:
+def test_approval_steps_with_an_unwritable_log_do_nothing(fake: FakeMilvus) -> None:
     plan = plan_for([fake.add("a")], ADA)
     for step, before in ((lambda: confirm(plan, ADA), "draft"), (lambda: approve(plan), AWAITING)):
         with read_only_database(), pytest.raises(LogUnwritable):

@@ -97,7 +97,7 @@ def told(hook: Hook) -> list[dict[str, Any]]:
 # --- what is told -------------------------------------------------------------------------------
 
 
-def test_each_step_is_told_with_a_link_to_the_plan(fake: FakeMilvus, hook: Hook) -> None:
+def test_notification_of_each_step_links_to_the_plan(fake: FakeMilvus, hook: Hook) -> None:
     plan = requested(fake)
     approve(plan)
     approving.reject(requested(fake, "more"), "in use", caller(BEN))
@@ -132,7 +132,7 @@ def test_body_is_signed_with_its_time(fake: FakeMilvus, hook: Hook) -> None:
     assert headers["X-Milvus-Admin-Delivery"] == str(json.loads(body)["id"])
 
 
-def test_nobody_is_told_without_a_channel(fake: FakeMilvus, settings: Any) -> None:
+def test_notification_without_a_channel_is_not_made(fake: FakeMilvus, settings: Any) -> None:
     settings.NOTIFICATIONS = Notifications()
     requested(fake)
     assert not Notification.objects.exists()

@@ -172,7 +172,7 @@ def test_header_and_page_count_what_waits_for_somebody(
     assert "Approved" in Page(operator.get("/approvals/")).text
 
 
-def test_without_a_rule_nothing_speaks_of_approvals(
+def test_pages_without_a_rule_do_not_mention_approvals(
     operator: Client, fake: FakeMilvus, settings: Any
 ) -> None:
     found = settings.CLUSTERS.items()
