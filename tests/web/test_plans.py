@@ -359,7 +359,7 @@ def test_plan_of_nothing_left_to_restore_is_not_made(
     assert "No plan was made" in Page(answer).text
 
 
-def test_plan_shows_the_last_event_of_each_item_until_it_is_confirmed(
+def test_plan_until_confirmed_shows_the_last_event_of_each_item(
     operator: Client, fake: FakeMilvus
 ) -> None:
     for name in ("a", "b"):
