@@ -9,11 +9,12 @@ from .policy import Action, Decision, Place, decide, names, sign_in_needed
 from .principals import Actor
 
 # What such a rule is about. Steps on the way to a drop, and back, are not.
-COVERED = {
+COVERED: set[str] = {
     Action.DROP_COLLECTION,
     Action.DROP_PARTITION,
     Action.MOVE_TO_BIN,
     Action.PURGE,
+    "collection.unprotect",  # what keeps others from dropping it
 }
 
 

@@ -17,7 +17,7 @@ from . import links
 from .forms import ApprovalForm, RejectForm
 from .http import go_to, is_htmx_part
 from .plan_page import find_plan, show_plan
-from .plan_rows import things, verb_of
+from .plan_rows import title_of
 from .request import SignedInRequest
 from .view_policy import policy
 
@@ -50,8 +50,7 @@ def _may_see(request: SignedInRequest, notification: "Notification") -> bool:
 def _row(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan,
-        "what": f"{verb_of(plan)} {things(plan, progress_of(plan).todo)}",
-        "name": plan.items.first() if plan.is_single else None,
+        "what": title_of(plan, progress_of(plan).todo),
         "label": PlanState(plan.state).label,
         "requester": requester_of(plan),
         "cluster_label": clusters.get(plan.cluster).cluster.label,

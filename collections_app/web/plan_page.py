@@ -42,6 +42,7 @@ from .plan_rows import (
     place_of,
     row_of,
     things,
+    title_of,
     verb_of,
 )
 from .request import SignedInRequest
@@ -71,6 +72,7 @@ class ApprovalPanel:
     digest: str
     sentence: str
     what: str
+    title: str  # what is asked for, as on the button of its dialog
     rows_total: int
     reject_form: RejectForm
 
@@ -89,6 +91,7 @@ class ApprovalPanel:
             digest=digest_of(plan, items),
             sentence=deciding.sentence_for(plan, len(items)),
             what=things(plan, len(items)),
+            title=title_of(plan, len(items)),
             rows_total=finding.total_rows(items),
             reject_form=reject_form or RejectForm(),
         )

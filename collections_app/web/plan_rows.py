@@ -173,6 +173,14 @@ def things(plan: Plan, count: int) -> str:
     return f"{count} {one}{'' if count == 1 else 's'}"
 
 
+def title_of(plan: Plan, count: int) -> str:
+    """What it does, as a heading: `Drop collection books`, or `Drop 37 collections`."""
+    item = plan.items.first() if plan.is_single else None
+    if item:
+        return ACTS[Action(plan.action)].title(target_of(plan, item))
+    return f"{verb_of(plan)} {things(plan, count)}"
+
+
 def place_of(plan: Plan) -> str:
     """Where its items are: a collection's name for partitions, else empty."""
     first = plan.items.first()

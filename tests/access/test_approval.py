@@ -32,6 +32,7 @@ def test_action_that_destroys_needs_a_second_person(action: Action) -> None:
         Action.DROP_PARTITION,
         Action.MOVE_TO_BIN,
         Action.PURGE,
+        "collection.unprotect",
     }
     assert approval.is_needed(action, BOOKS) is (action in destroying)
 
