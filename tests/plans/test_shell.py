@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from django.core.management.base import CommandError
 
 from collections_app.access.policy import Action
 from collections_app.models import ItemState, Plan, PlanState
+from collections_app.plans import approving, deciding
+from collections_app.plans.rows import digest_of
 from tests.fakes import FakeMilvus
-from tests.plans.conftest import states
+from tests.fixtures import actor, rule
+from tests.plans.conftest import caller, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,3 +169,56 @@ def test_create_json_is_one_object(full: FakeMilvus) -> None:
     assert (code, made["ok"], made["exit_code"]) == (0, True, 0)
     assert made["counts"] == {"todo": 2, "blocked": 1}
     assert made["sentence"] == "drop 2 on Milvus"
+
+
+# --- where a second person has to approve ---------------------------------------------------------
+
+
+@pytest.fixture
+def two_people(settings: Any) -> None:
+    found = settings.CLUSTERS.items()
+    settings.CLUSTERS = {key: replace(cluster, approvals=1) for key, cluster in found}
+    settings.ACCESS = (rule("approver", "approve"),)
+
+
+def approve(number: int) -> None:
+    """Somebody does, on the pages."""
+    row = Plan.objects.get(pk=number)
+    items = approving.sheet(row).to_do
+    typed = deciding.sentence_for(row, len(items))
+    approving.approve(row, typed, digest_of(row, items), caller(actor("ben", ("approver",))))
+
+
+@pytest.mark.usefixtures("two_people")
+def test_plan_at_the_shell_needs_a_second_person(full: FakeMilvus) -> None:
+    plan("create", "--match", "tmp_1")
+    number, typed = Plan.objects.get().pk, "drop 1 on Milvus"
+    code, said = plan("run", str(number), "--confirm", typed)
+    assert code == 8
+    assert "awaiting approval" in said
+    assert "a second person can approve it until" in said
+    code, said = plan("run", str(number), "--confirm", typed)
+    assert (code, full.sent) == (3, [])
+    approve(number)
+    code, said = plan("show", str(number), "--follow")
+    assert code == 8
+    assert "Approved by Ben;" in said
+    assert f'manage.py plan run {number} --confirm "{typed}"' in said
+    assert plan("run", str(number), "--confirm", "drop 2 on Milvus")[0] == 5
+    assert plan("run", str(number), "--confirm", typed)[0] == 0
+    call_command("run_plans", "--once")
+    assert full.sent == [("drop_collection", "default", "tmp_1")]
+
+
+@pytest.mark.usefixtures("two_people")
+def test_drop_command_requests_the_approval(full: FakeMilvus) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("drop_collection", "tmp_1", "--confirm", "tmp_1", "--reason", "old")
+    number = Plan.objects.get().pk
+    assert caught.value.returncode == 8
+    assert f'manage.py plan run {number} --confirm "tmp_1"' in str(caught.value)
+    assert full.sent == []
+    approve(number)
+    assert plan("run", str(number), "--confirm", "tmp_1")[0] == 0
+    call_command("run_plans", "--once")
+    assert full.sent == [("drop_collection", "default", "tmp_1")]
