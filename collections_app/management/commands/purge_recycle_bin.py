@@ -1,6 +1,5 @@
 """Purge what has been in the recycle bin for as long as its retention says."""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.db import DatabaseError, close_old_connections
@@ -13,11 +12,10 @@ from ...milvus.errors import MilvusError
 from ...plans.running import stopping
 from ...recycle_bin.check import adopt_late_moves, follow_up_findings
 from ...recycle_bin.purging import purge_due
-from ..background import until_sigterm
-from ..shell import ShellCommand
+from ..rounds import RoundCommand
 
 
-class Command(ShellCommand):
+class Command(RoundCommand):
     help = (
         "Purge the collections in the recycle bin whose retention period has ended, one at a time, "
         "each as an operation of its own. First compare the bin with Milvus: what was dropped or "
@@ -26,28 +24,9 @@ class Command(ShellCommand):
         "Exit codes (without --loop): 0 nothing is due any more; 1 something could not be purged "
         "or read; 2 wrong usage."
     )
-    ends_with = "Leave out --loop."
+    every = 60.0
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument("--loop", action="store_true", help="run until stopped")
-        parser.add_argument(
-            "--every", type=float, default=60.0, help="with --loop: seconds between rounds (60)"
-        )
-
-    def is_loop(self, options: dict[str, Any]) -> bool:
-        return bool(options["loop"])
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        self.is_looping = options["loop"]
-        if not self.is_looping:
-            raise SystemExit(0 if self._round() else 1)
-        with until_sigterm() as stopped:
-            while not stopped.is_set():
-                self._round()
-                stopped.wait(options["every"])
-
-    def _round(self) -> bool:
+    def round(self) -> bool:
         """Whether everything was read, and nothing that is due is left."""
         close_old_connections()
         try:

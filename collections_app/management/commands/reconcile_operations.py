@@ -1,8 +1,6 @@
 """Verify and record the outcomes of open operations."""
 
 import time
-from argparse import ArgumentParser
-from typing import Any
 from uuid import UUID
 
 from django.core.management import call_command
@@ -16,48 +14,29 @@ from ...operations.late_drops import follow_up_late_drops
 from ...operations.orphans import restore_orphans
 from ...operations.reconcile import open_operations, settle
 from ...web import links
-from ..background import until_sigterm
-from ..shell import ShellCommand
+from ..rounds import RoundCommand
 
 
-class Command(ShellCommand):
+class Command(RoundCommand):
     help = (
         "Read back the targets of operations without a final outcome, and record what happened. "
         "Never drops anything; restores the name of a collection that a strict drop left renamed. "
         "Exit codes (without --loop): 0 no operation is open; 1 some are still open; 2 wrong usage."
     )
-    ends_with = "Leave out --loop."
+    every = 5.0
 
     tidy_at = orphans_at = 0.0  # monotonic seconds
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument("--loop", action="store_true", help="run until stopped")
-        parser.add_argument(
-            "--every", type=float, default=5.0, help="with --loop: seconds between rounds (5)"
-        )
-
-    def is_loop(self, options: dict[str, Any]) -> bool:
-        return bool(options["loop"])
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        if not options["loop"]:
-            still_open = self._round()
-            if not still_open:
-                self.say("No operation is open.")
-            self.facts["open"] = still_open
-            raise SystemExit(1 if still_open else 0)
-        with until_sigterm() as stopped:
-            while not stopped.is_set():
-                self._round()
-                stopped.wait(options["every"])
-
-    def _round(self) -> int:
-        """Everything that is due. Returns how many operations stay open."""
+    def round(self) -> bool:
+        """Whether no operation stays open."""
         self._tidy_up()
         still_open = self._once()
         self._restore_orphans()
-        return still_open
+        if not self.is_looping:
+            self.facts["open"] = still_open
+            if not still_open:
+                self.say("No operation is open.")
+        return not still_open
 
     def _tidy_up(self) -> None:
         """Once an hour, sessions that are over and that nobody ended."""

@@ -1,18 +1,14 @@
 """Send what people are told about approvals, by mail and by a webhook."""
 
-from argparse import ArgumentParser
-from typing import Any
-
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from ...audit.log import LogUnwritable
 from ...health import heartbeat
 from ...plans import delivery, rule_watch
-from ..background import until_sigterm
-from ..shell import ShellCommand
+from ..rounds import RoundCommand
 
 
-class Command(ShellCommand):
+class Command(RoundCommand):
     help = (
         "Send the notifications about approvals that are due, by mail and to the webhook, and "
         "record a changed rule of approvals. What fails is tried again, up to 8 times within half "
@@ -20,27 +16,9 @@ class Command(ShellCommand):
         "sent, or the database does not answer; 2 wrong usage."
     )
     is_recorded = False  # the rules of this process don't change
-    ends_with = "Leave out --loop."
+    every = 2.0
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument("--loop", action="store_true", help="run until stopped")
-        parser.add_argument(
-            "--every", type=float, default=2.0, help="with --loop: seconds between rounds (2)"
-        )
-
-    def is_loop(self, options: dict[str, Any]) -> bool:
-        return bool(options["loop"])
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        if not options["loop"]:
-            raise SystemExit(0 if self._round() else 1)
-        with until_sigterm() as stopped:
-            while not stopped.is_set():
-                self._round()
-                stopped.wait(options["every"])
-
-    def _round(self) -> bool:
+    def round(self) -> bool:
         close_old_connections()
         try:
             if not self.is_recorded:
