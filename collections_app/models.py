@@ -1,5 +1,6 @@
-"""The audit log; open operations' claims; plans; what the watch saw, and when tasks ran."""
+"""The audit log; open operations' claims; plans; protections; the recycle bin; the watch."""
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.db import models
@@ -342,6 +343,42 @@ class BinItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cluster}/{self.database}/{self.name} as {self.private_name}"
+
+
+class Protection(models.Model):
+    """A collection that somebody protected: an index to the log, which is the truth.
+
+    It covers a name and an id. Made with the outcome of the operation that set it, changed with
+    that of its removal, each in the same transaction; deleted when its end is recorded.
+    """
+
+    operation_id = models.UUIDField(primary_key=True)  # which set it
+    cluster = models.CharField(max_length=40)
+    database = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    collection_id = models.BigIntegerField()  # 0 on Milvus Lite, which has none
+    actor_display = models.CharField(max_length=300)
+    reason = models.TextField()
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)  # null: until somebody removes it
+    removed_by = models.CharField(max_length=300)  # who requested its removal; empty: nobody
+    removal_reason = models.TextField()
+    removal_at = models.DateTimeField(null=True)  # when that takes effect
+
+    class Meta:
+        default_permissions = ()
+        indexes = (
+            models.Index(fields=["cluster", "database", "name"], name="protection_by_name"),
+            models.Index(fields=["collection_id"], name="protection_by_id"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.database}/{self.name}, by {self.actor_display}"
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends; None if nothing ends it yet."""
+        return min(filter(None, (self.until, self.removal_at)), default=None)
 
 
 class PurgePause(models.Model):

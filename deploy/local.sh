@@ -35,6 +35,7 @@ use_password() {
 
 use_lite() {
     unset MILVUSADMIN_CONFIG MILVUS_TOKEN MILVUS_TOKEN_FILE MILVUS_PROTECTED MILVUS_REAUTH MILVUS_STRICT_DROP
+    unset MILVUS_UNPROTECT_DELAY
     export MILVUS_URI="$data/milvus.db" MILVUS_LABEL=Demo MILVUS_COLOR=violet MILVUS_RECYCLE_BIN=7d
 }
 
@@ -43,12 +44,13 @@ explain() {
 
   Milvus Admin is at  http://127.0.0.1:$port/   (this machine only; Ctrl+C stops it)
 
-  accounts   viewer     sees everything, drops nothing
-             operator   moves to the recycle bin and restores, or drops where there is none
-             purger     purges from the recycle bin
-             approver   approves what others request
-             creator    creates dropped collections again, empty
-             auditor    reads the audit log
+  accounts   viewer       sees everything, drops nothing
+             operator     moves to the recycle bin and restores, or drops where there is none
+             purger       purges from the recycle bin
+             unprotector  ends protections
+             approver     approves what others request
+             creator      creates dropped collections again, empty
+             auditor      reads the audit log
   password   $DEMO_PASSWORD
 
 TEXT

@@ -29,17 +29,21 @@ class Action(StrEnum):
     LOAD_COLLECTION = "collection.load"
     APPROVE = "approve"
     CREATE = "collection.create"
+    PROTECT = "collection.protect"
+    UNPROTECT = "collection.unprotect"
+    KEEP_PROTECTED = "collection.keep_protected"
 
     @property
     def is_mutating(self) -> bool:
-        """Whether it changes something in Milvus."""
+        """Whether it changes something in Milvus, or what may be changed there."""
         return self not in {Action.VIEW, Action.READ_AUDIT}
 
 
 # What a rule can grant. Releasing and dropping an alias are steps on the way to a drop, and come
-# with it; so does seeing.
+# with it; so do seeing, and protecting it from that drop.
 _AFTERWARDS = {Action.SET_ALIAS, Action.LOAD_COLLECTION}  # after a restore or a creation only
-_COLLECTION = {
+_PROTECTING = {Action.PROTECT, Action.KEEP_PROTECTED}
+_COLLECTION = _PROTECTING | {
     Action.DROP_COLLECTION,
     Action.RELEASE_COLLECTION,
     Action.DROP_ALIAS,
@@ -48,13 +52,14 @@ _COLLECTION = {
     *_AFTERWARDS,
     Action.VIEW,
 }
-_PARTITION = {Action.DROP_PARTITION, Action.RELEASE_PARTITION, Action.VIEW}
+_PARTITION = _PROTECTING | {Action.DROP_PARTITION, Action.RELEASE_PARTITION, Action.VIEW}
 GRANTS = {
     "view": {Action.VIEW},
     "drop_partition": _PARTITION,
     "drop_collection": _COLLECTION,
     "drop": _PARTITION | _COLLECTION,
-    "purge": {Action.PURGE, Action.VIEW},
+    "purge": _PROTECTING | {Action.PURGE, Action.VIEW},
+    "unprotect": _PROTECTING | {Action.UNPROTECT, Action.VIEW},
     "approve": {Action.APPROVE, Action.VIEW},
     "create": {Action.CREATE, *_AFTERWARDS, Action.VIEW},
     "audit": {Action.READ_AUDIT},

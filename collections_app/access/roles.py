@@ -11,6 +11,7 @@ ROLES = {
     "purger": ("view", "purge"),
     "approver": ("view", "approve"),
     "creator": ("view", "create"),
+    "unprotector": ("view", "unprotect"),
     "auditor": ("audit",),
 }
 

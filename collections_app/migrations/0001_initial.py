@@ -228,6 +228,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Protection",
+            fields=[
+                ("operation_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("cluster", models.CharField(max_length=40)),
+                ("database", models.CharField(max_length=255)),
+                ("name", models.CharField(max_length=255)),
+                ("collection_id", models.BigIntegerField()),
+                ("actor_display", models.CharField(max_length=300)),
+                ("reason", models.TextField()),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField(null=True)),
+                ("removed_by", models.CharField(max_length=300)),
+                ("removal_reason", models.TextField()),
+                ("removal_at", models.DateTimeField(null=True)),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["cluster", "database", "name"], name="protection_by_name"),
+                    models.Index(fields=["collection_id"], name="protection_by_id"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="WatchedDatabase",
             fields=[
                 (

@@ -36,6 +36,7 @@ class Cluster:
     plan_at_once: int = 1  # items of a plan that are carried out side by side, up to 8
     strict_drop: bool = False  # a collection is renamed, compared and dropped: operations/strict.py
     recycle_bin: float | None = None  # for so long a collection waits there; None: there is no bin
+    unprotect_delay: float = 900.0  # from the request to remove a protection until it ends
 
     @property
     def endpoint(self) -> str:

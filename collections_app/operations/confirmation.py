@@ -47,6 +47,7 @@ class Confirmation:
     endpoint: str  # of the server that was shown: a copy of it has the same ids
     actor_key: str
     new_name: str = ""  # the name that a restore gives it, typed beside the token
+    until: str = ""  # when a protection ends (ISO 8601), chosen beside the token
 
 
 def missing_consent(confirmation: Confirmation, actor: Actor, planned: PlannedItem | None) -> str:

@@ -1,4 +1,4 @@
-"""How an operation is carried out, and how to tell that it is done: in one request or two phases.
+"""How an operation is carried out, and how to tell that it is done: in no, one or two requests.
 
 `execution_for` and `execution_of` choose; nothing else asks whether a drop is strict.
 """
@@ -17,7 +17,7 @@ from . import strict
 from .bin_moves import IntoBin, OutOfBin
 from .confirmation import Confirmation
 from .creation import CreateFromSnapshot
-from .kinds import direct
+from .kinds import OPERATIONS, direct
 from .kinds.base import DirectOperation
 from .private_names import BIN, DROP, private_name
 
@@ -115,6 +115,31 @@ class TwoPhaseDrop:
         return strict.recover(self.quarantine, orphan, deadline_passed=deadline_passed)
 
 
+@dataclass(frozen=True, slots=True)
+class NoRequest:
+    """Milvus is asked to change nothing: all that happens is recorded with the outcome."""
+
+    private_name: str = ""
+
+    def send(self, before_send: BeforeSend) -> None:
+        pass
+
+    def is_done(self) -> bool:
+        return True
+
+    def side_effect(self) -> str:
+        return ""
+
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def find_orphan(self) -> None:
+        return None
+
+    def restore_orphan(self, orphan: Identity, *, deadline_passed: bool) -> None:
+        return None
+
+
 def execution_for(confirmation: Confirmation) -> Execution:
     """How an operation that begins now is carried out. Milvus renames collections only."""
     milvus = clusters.get(confirmation.target.cluster)
@@ -141,6 +166,8 @@ def _execution(
     action, target, identity = Action(requested.action), requested.target, requested.identity
     if action is Action.CREATE:
         return CreateFromSnapshot(milvus=milvus, target=target)
+    if not OPERATIONS[action].changes_milvus:
+        return NoRequest()
     if action is Action.RESTORE:
         name = requested.new_name
         return OutOfBin(milvus=milvus, target=target, identity=identity, new_name=name)

@@ -291,6 +291,7 @@ def _intent(case: Case, state: TargetState) -> Entry:
             "deadline_seconds": case.milvus.cluster.drop_timeout,
             "private_name": case.execution.private_name,  # of strict mode and of the bin
             "new_name": case.confirmation.new_name,  # of a restore
+            "until": case.confirmation.until,  # of a protection
             "retention_seconds": case.milvus.cluster.recycle_bin,
             "rows": None if isinstance(state.rows, Unread) else state.rows,
             "load": state.load.value if isinstance(state.load, Unread) else state.load.word,

@@ -72,8 +72,19 @@ class SendResult:
     attempts: int = 1  # how often the act was sent
 
 
+NO_REQUEST = SendResult(
+    outcome=Outcome.SUCCEEDED,
+    message="Recorded by Milvus Admin",
+    code="",
+    duration_ms=0,
+    attempts=0,
+)
+
+
 def send_once(case: Case, read_deadline: ReadDeadline) -> SendResult:
     """The one request. Whatever is raised, it is never sent again."""
+    if not case.operation.changes_milvus:
+        return NO_REQUEST
     started, attempts = time.monotonic(), 1
     try:
         case.execution.send(lambda progress: _last_check(case, read_deadline, progress))
@@ -141,7 +152,7 @@ def verify_and_record(case: Case, result: SendResult) -> Outcome:
             return outcome
         return final_outcome(operation_id)
     except (log.LogUnwritable, DatabaseError, InterfaceError) as exc:
-        if result.outcome is Outcome.FAILED:
+        if result.outcome is Outcome.FAILED or result is NO_REQUEST:
             raise log.LogUnwritable("nothing was sent") from exc
         raise OutcomeUnrecorded(str(operation_id)) from exc
 

@@ -13,8 +13,10 @@ from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
+from ..access.principals import Caller
 from ..audit.log import LogUnwritable
 from ..models import Plan
+from ..operations.protections import record_ended
 from . import tasks
 from .rows import OVER
 from .running import stopping
@@ -55,6 +57,7 @@ def _turn(beat: Callable[[], None] | None) -> bool | None:
         if beat:
             _tidy_up()
             tasks.wake()
+            record_ended(Caller.shell())  # for the demo, where no reconcile_operations runs
             beat()
         if not DBTaskResult.objects.ready().exists():
             return False

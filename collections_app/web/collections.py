@@ -15,7 +15,6 @@ from ..access.policy import (
     Place,
     databases_named,
     matches,
-    protected_by,
     removal_on,
     visible,
 )
@@ -31,6 +30,7 @@ from . import links
 from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
 from .http import named, open_cluster, page_or_part, require_visible
+from .protections import Standing, panel
 from .request import SignedInRequest
 from .rows import Claims, collection_rows, collection_target, partition_rows
 from .tables import PAGE, ListView
@@ -94,7 +94,8 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     places = _fitting(found.names, patterns) if is_partial else range(len(found))
     if hidden:
         places = [at for at in places if found.names[at] not in hidden]
-    page = view.pages(found, places).get_page(view.page)
+    standing = Standing(place)
+    page = view.pages(found, places, standing.is_protected).get_page(view.page)
     rows = [found.row(at) for at in page]
     detailed = request.GET.get("details") == "1"
     summaries = gateway.summaries(database, [row.name for row in rows]) if detailed else {}
@@ -107,7 +108,9 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "lite": gateway.lite(database),
         "view": view,
         "count": page.paginator.count,
-        "rows": collection_rows(rows, place, summaries, request.permissions, claims_in(cluster)),
+        "rows": collection_rows(
+            rows, place, summaries, request.permissions, claims_in(cluster), standing
+        ),
         "detailed": detailed,
         "details_url": "" if detailed else details_url,
         "total": len(places),
@@ -160,6 +163,7 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
     found = gateway.collection(database, name)
     lite, standby = gateway.lite(database), gateway.is_standby(database)
     claims, target = claims_in(cluster), collection_target(place, name)
+    protection = panel(target, found.identity.id, request.permissions, milvus.cluster.endpoint)
     may, is_loaded = request.permissions.may, isinstance(found.load, Load) and found.load.held
     context = {
         "cluster": milvus.cluster,
@@ -172,8 +176,10 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
         "left_by": _left_by(name),
         "standby": standby,
         **({} if standby else _removals(milvus.cluster, may, place)),
-        "may_drop_partition": not standby and may(Action.DROP_PARTITION, place),
-        "protected_by": protected_by(place),
+        "may_drop_partition": not (standby or protection.lines)
+        and may(Action.DROP_PARTITION, place),
+        "protection": protection,
+        "may_remove_now": not protection.is_protected,
         "may_release": is_loaded,
         "history": recent_operations(cluster, database, name),
         "title": name,

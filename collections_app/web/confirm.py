@@ -144,6 +144,8 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
     if approval.is_needed(action, place_of(target)):
         return _ask(request, consent, form.cleaned_data["reason"])
     consent = confirmation.under_name(consent, form.cleaned_data.get("new_name", ""))
+    if until := form.cleaned_data.get("until"):
+        consent = replace(consent, until=until.isoformat())
     return _perform(request, consent, form.cleaned_data["reason"])
 
 
@@ -194,7 +196,7 @@ def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpRespo
     messages.success(request, text, extra_tags=str(consent.operation_id))
     if action in OFFERING:
         return go_to(request, links.operation(str(consent.operation_id)))
-    return go_to(request, page_of(target))
+    return go_to(request, page_of(action, target))
 
 
 def _next_target(action: Action, target: Target) -> Target:

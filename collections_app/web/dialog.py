@@ -19,12 +19,21 @@ from ..operations.kinds.base import Blocker, TargetState
 from . import links, snippets
 from .draft import SavedConfirmation
 from .facts import Fact, creation_facts, dialog_facts
-from .forms import ConfirmForm, NameForm, PurgeForm, ReasonForm
+from .forms import ConfirmForm, NameForm, ProtectForm, PurgeForm, ReasonForm
 from .http import open_cluster
 from .request import SignedInRequest
 
 if TYPE_CHECKING:
     from ..models import Claim
+
+
+SPECIAL_FORMS: dict[Action, type[ReasonForm]] = {
+    Action.RESTORE: NameForm,
+    Action.CREATE: NameForm,
+    Action.PURGE: PurgeForm,
+    Action.PROTECT: ProtectForm,
+    Action.UNPROTECT: PurgeForm,
+}
 
 
 class TargetChanged(Exception):
@@ -113,7 +122,7 @@ class Dialog:
 
     @property
     def cancel_url(self) -> str:
-        return page_of(self.target)
+        return page_of(self.act.action, self.target)
 
 
 def build_dialog(
@@ -150,9 +159,8 @@ def build_dialog(
 
 def form_for(action: Action) -> type[ReasonForm]:
     """What the dialog of an act asks for."""
-    special = {Action.RESTORE: NameForm, Action.CREATE: NameForm, Action.PURGE: PurgeForm}
     plain = ConfirmForm if OPERATIONS[action].asks_for_name else ReasonForm
-    return special.get(action, plain)
+    return SPECIAL_FORMS.get(action, plain)
 
 
 def _new_form(
@@ -194,10 +202,12 @@ def _sign_in_url(request: SignedInRequest, target: Target, state: TargetState) -
     return f"{reverse('sign-in')}?{query}"
 
 
-def page_of(target: Target) -> str:
+def page_of(action: Action, target: Target) -> str:
     """Where to go when the dialog is left: the list it is in, or its collection."""
     if target.kind is Kind.NEW:
         return links.operation(target.name)
+    if not OPERATIONS[action].changes_milvus:
+        return links.collection(target.cluster, target.database, target.collection)
     if target.kind is Kind.BINNED:
         return links.recycle_bin(target.cluster, target.database)
     if target.kind is Kind.COLLECTION:

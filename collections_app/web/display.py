@@ -32,6 +32,7 @@ WORDS = {f"{act.action}": f"{act.label}{act.tail}" for act in ACTS.values()} | {
     "view": "See",
     "bin.pause": "Pause purging",
     "bin.resume": "Resume purging",
+    "protection.ended": "Protection ended",
     "audit.read": "Read the audit log",
     "audit.seal": "Segment sealed",
     "audit.remove": "Segment removed",
@@ -75,6 +76,7 @@ GROUPS = {
     "plan": "Plans",
     "approvals": "Plans",
     "bin": "Recycle bin",
+    "protection": "Protection",
     "rehearsal": "Rehearsal",
 }
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils import timezone
 
 from ..audit.log import Outcome
 from ..audit.queries import OPEN
@@ -25,6 +26,21 @@ VERBATIM = {
     "spellcheck": "false",
     "class": "name",
 }
+
+
+# Days that exist in every time zone, and have a day after them.
+DAYS = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31)))
+
+
+LAST_YEAR = 2999
+
+
+def _needed_reason() -> forms.CharField:
+    return forms.CharField(
+        max_length=500,
+        error_messages={"required": "Say why. Nothing was sent."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
+    )
 
 
 class ReasonForm(forms.Form):
@@ -69,11 +85,27 @@ class ConfirmForm(ReasonForm):
 class PurgeForm(ConfirmForm):
     """A purge needs a reason."""
 
-    reason = forms.CharField(
-        max_length=500,
-        error_messages={"required": "Say why. Nothing was sent."},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
+    reason = _needed_reason()
+
+
+class ProtectForm(ReasonForm):
+    """Why it is protected, and until when; without a time, until somebody removes it."""
+
+    reason = _needed_reason()
+    until = forms.DateTimeField(
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
+        error_messages={"invalid": "Type a date and a time. Nothing was changed."},
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
+
+    def clean_until(self) -> datetime | None:
+        until: datetime | None = self.cleaned_data["until"]
+        if until and until <= timezone.now():
+            raise forms.ValidationError("That time is over. Nothing was changed.")
+        if until and until.year > LAST_YEAR:
+            raise forms.ValidationError("That is too far away. Nothing was changed.")
+        return until
 
 
 class NameForm(ReasonForm):
@@ -147,10 +179,6 @@ class RejectForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "reject-%s", **kwargs})
-
-
-# Days that exist in every time zone, and have a day after them.
-DAYS = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31)))
 
 
 class AuditFilterForm(forms.Form):

@@ -22,8 +22,9 @@ from .forms import PlanForm
 from .http import go_to, is_htmx_part, open_cluster, require_visible
 from .plan_page import find_plan, show_plan
 from .plan_rows import things, verb_of
+from .protections import Standing
 from .request import SignedInRequest
-from .tables import ListView
+from .tables import IsProtected, ListView
 from .view_policy import policy
 
 
@@ -93,15 +94,18 @@ def _chosen(
     view = ListView.read(request.POST)
     table: Table
     seen: tuple[str, ...]
+    is_protected: IsProtected | None = None
     if collection:
         table, seen = Partitions(milvus.gateway.partitions(database, collection)), ("*",)
     else:
         table = milvus.gateway.collections(database)
         seen = visible(request.actor, milvus.cluster.key, database)
+        place = Place(cluster=milvus.cluster.key, database=database)
+        is_protected = Standing(place).is_protected
     hidden = names_by_private_name(milvus.cluster.key, database)  # what is in the recycle bin
     names_seen = ((at, name) for at, name in enumerate(table.names) if name not in hidden)
     at_all = [at for at, name in names_seen if matches(seen, name)]
-    names = sorted(table.names[at] for at in view.matching(table, at_all))
+    names = sorted(table.names[at] for at in view.matching(table, at_all, is_protected))
     return Chosen(names=names, words=f"all that matched: {view.words or 'no filter'}")
 
 

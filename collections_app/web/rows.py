@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..access.policy import Action, Permissions, Place, place_of, protected_by, removal_on
+from ..access.policy import Action, Permissions, Place, place_of, removal_on
 from ..milvus import types
 from ..milvus.types import CollectionDetail, CollectionSummary, Kind, Partition, Target, Unread
 from ..operations.kinds.acts import ACTS
 from ..operations.kinds.base import other
 from ..operations.kinds.drop_partition import undroppable
 from . import links
+from .protections import Standing
 from .tables import CollectionRow, PartitionRow, RowAct
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def collection_rows(
     summaries: Mapping[str, CollectionSummary],
     permissions: Permissions,
     claims: Claims,
+    standing: Standing,
 ) -> list[CollectionRow]:
     """The rows of those collections of a database. Each right is decided once."""
     return [
@@ -44,18 +46,24 @@ def collection_rows(
             load=row.load,
             created=row.identity.created,
             summary=summaries.get(row.name),
-            act=_remove_collection(target, permissions, claims),
+            act=_remove_collection(target, permissions, claims, protection),
+            protection=protection,
             id=row.identity.id,
         )
         for row in rows
         for target in [collection_target(database, row.name)]
+        for protection in [standing.reason(row.name, row.identity.id)]
     ]
 
 
-def _remove_collection(target: Target, permissions: Permissions, claims: Claims) -> RowAct:
+def _remove_collection(
+    target: Target, permissions: Permissions, claims: Claims, protection: str
+) -> RowAct:
     """The operation in progress, the link to the dialog, or what keeps everybody from it."""
     if claim := claims(target):
         return RowAct(claim=claim)
+    if protection:
+        return RowAct(badge="Protected", reason=protection)
     action = removal_on(target.cluster)
     if permissions.may(action, place_of(target)):
         to_bin = action is Action.MOVE_TO_BIN
@@ -64,8 +72,7 @@ def _remove_collection(target: Target, permissions: Permissions, claims: Claims)
             label=f"{ACTS[action].title(target)}…" if to_bin else f"Drop {target.name}…",
             text="Move to bin…" if to_bin else "Drop…",
         )
-    pattern = protected_by(place_of(target))
-    return RowAct(badge="Protected", reason=f"by {pattern}") if pattern else RowAct()
+    return RowAct()
 
 
 def partition_rows(

@@ -108,7 +108,7 @@ def drop_partition(
 def _drop(
     endpoint: str, database: str, collection: str, partition: str | None, server_version: str
 ) -> _Drop:
-    server = _server(endpoint)
+    server = server_of(endpoint)
     return _Drop(
         uri=server or endpoint,
         server=server or PLACEHOLDER,
@@ -120,7 +120,7 @@ def _drop(
     )
 
 
-def _server(endpoint: str) -> str | None:
+def server_of(endpoint: str) -> str | None:
     """`scheme://host:port` as every SDK and curl understand it; None for a local file."""
     scheme, separator, rest = endpoint.partition("://")
     if not separator or scheme.lower() not in {"http", "https", "tcp"}:

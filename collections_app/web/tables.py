@@ -23,6 +23,7 @@ from .display import name, object_name, words
 if TYPE_CHECKING:
     from ..models import AuditEvent, Claim
 
+IsProtected = Callable[[Table, int], bool]  # what is at that place in the table
 PAGE = 50
 SORTED_FROM = 0.1  # a page further back than this share of all costs less by sorting them
 COLUMNS = (("name", "Name"), ("state", "State"), ("created", "Created"))
@@ -76,6 +77,7 @@ class CollectionRow:
     created: Any
     summary: CollectionSummary | None
     act: RowAct
+    protection: str = ""  # why it is protected
     id: int = 0
 
 
@@ -162,7 +164,7 @@ def _where(row: "AuditEvent") -> Iterator[str]:
     """As far as it is known and is not named beside it already."""
     if row.phase == Phase.REHEARSAL:
         yield row.cluster
-    if not row.cluster or not (row.operation_id or row.phase == Phase.OBSERVED):
+    if not row.cluster or not (row.operation_id or row.phase == Phase.OBSERVED or row.kind):
         return
     yield row.cluster
     yield name(row.database)
@@ -179,6 +181,7 @@ class ListView:
     page: int
     before: str = ""  # a day: only what was created before it
     loaded: str = ""  # "yes" or "no"
+    protected: str = ""  # "yes" or "no"
 
     @classmethod
     def of(cls, request: HttpRequest) -> "ListView":
@@ -189,29 +192,37 @@ class ListView:
         """What can't be understood filters nothing."""
         sort, page = data.get("sort", "name"), data.get("page", "1")
         before, loaded = data.get("before", ""), data.get("loaded", "")
+        protected = data.get("protected", "")
         return cls(
             q=data.get("q", "")[:255],
             sort=sort if sort in SORTS else "name",
             page=int(page) if page.isdecimal() and len(page) < 9 else 1,
             before=before if _day(before) else "",
             loaded=loaded if loaded in {"yes", "no"} else "",
+            protected=protected if protected in {"yes", "no"} else "",
         )
 
     @property
     def filters(self) -> dict[str, str]:
         """What of the view chooses rows, for addresses and forms."""
-        return {"q": self.q, "before": self.before, "loaded": self.loaded}
+        return {
+            "q": self.q,
+            "before": self.before,
+            "loaded": self.loaded,
+            "protected": self.protected,
+        }
 
     @property
     def has_more_filters(self) -> bool:
         """Whether something besides the name is asked for."""
-        return bool(self.before or self.loaded)
+        return bool(self.before or self.loaded or self.protected)
 
     @property
     def words(self) -> str:
         """The filters in words."""
         named = f"“{self.q}” in the name" if self.q and not self.is_pattern else ""
-        return ", ".join(filter(None, (named, self._filter.words)))
+        protected = {"yes": "protected", "no": "not protected"}.get(self.protected, "")
+        return ", ".join(filter(None, (named, self._filter.words, protected)))
 
     @property
     def is_pattern(self) -> bool:
@@ -226,12 +237,21 @@ class ListView:
             loaded={"yes": True, "no": False}.get(self.loaded),
         )
 
-    def matching(self, table: Table, places: Sequence[int]) -> Sequence[int]:
-        """Those of the places in a table that the filters let pass."""
+    def matching(
+        self, table: Table, places: Sequence[int], is_protected: IsProtected | None = None
+    ) -> Sequence[int]:
+        """Those of the places in a table that the filters let pass.
+
+        Without `is_protected` (partitions) that filter lets everything pass.
+        """
         wanted = "" if self.is_pattern else self.q.casefold()
         if wanted:
             places = [at for at in places if wanted in table.names[at].casefold()]
-        return self._filter.places(table, places)
+        places = self._filter.places(table, places)
+        if not self.protected or is_protected is None:
+            return places
+        is_wanted = self.protected == "yes"
+        return [at for at in places if is_protected(table, at) is is_wanted]
 
     def columns(self, url: Callable[..., str]) -> list[Column]:
         """The sortable columns. `url` makes an address of a search, an order and a page."""
@@ -257,9 +277,11 @@ class ListView:
             next=at(page.next_page_number()) if page.has_next() else "",
         )
 
-    def pages(self, table: Table, places: Sequence[int]) -> "Pages":
+    def pages(
+        self, table: Table, places: Sequence[int], is_protected: IsProtected | None = None
+    ) -> "Pages":
         """Those of the places in a table that are searched for, in the order asked for."""
-        found, names = self.matching(table, places), table.names
+        found, names = self.matching(table, places, is_protected), table.names
         keys: dict[str, Callable[[int], Any]] = {
             "name": names.__getitem__,
             "created": lambda at: (table.age(at), names[at]),

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from ..access.policy import Action
 from ..audit.log import Outcome, Phase
 from ..audit.queries import Event
 from ..names import readable
+from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
 from .display import sign_in_words, span
 
@@ -49,9 +49,9 @@ def _entry(event: Event) -> TimelineEntry:
 def _request_title(event: Event) -> str:
     if event.row.action == Action.CREATE:
         return "requested to re-create it, empty"
-    verb = ACTS[Action(event.row.action)].verb
+    act = ACTS[Action(event.row.action)]
     by_name = " and confirmed it by name" if event.details.get("typed_name_matched") else ""
-    return f"requested the {verb}{by_name}"
+    return f"requested the {act.noun or act.verb}{by_name}"
 
 
 def _requested(event: Event) -> TimelineEntry:
@@ -85,6 +85,10 @@ def _checks(event: Event) -> Iterator[str]:
     else:
         yield "Content matched; this server has no ids."
     yield "No blockers."
+    if not OPERATIONS[Action(event.row.action)].changes_milvus:
+        yield f"Intent recorded as event {event.row.sequence}."
+        yield f"Until {details['until']}." if details.get("until") else ""
+        return
     yield f"Intent recorded as event {event.row.sequence} before sending."
     if details.get("deadline_seconds"):
         yield f"Timeout {details['deadline_seconds']:g} s."
@@ -105,12 +109,15 @@ def _answered(event: Event) -> TimelineEntry:
     return TimelineEntry(
         at=event.row.recorded_at,
         outcome=event.row.outcome,
-        title=f"{_sent(details)} {UNCLEAR if unknown else ''}".strip(),
+        title=f"{_sent(event)} {UNCLEAR if unknown else ''}".strip(),
         lines=(" ".join(filter(None, lines)), f"Event {event.row.sequence}"),
     )
 
 
-def _sent(details: dict[str, Any]) -> str:
+def _sent(event: Event) -> str:
+    details = event.details
+    if not OPERATIONS[Action(event.row.action)].changes_milvus:
+        return "Nothing had to be sent to Milvus."
     if details.get("attempts") != 0:
         return "Sent to Milvus, each request once." if "made" in details else "Sent to Milvus once."
     return "No drop was sent." if details.get("private_name") else "Nothing was sent."

@@ -98,6 +98,7 @@ def _from_environment() -> dict[str, Any]:
         "protected": env.listing("MILVUS_PROTECTED"),
         "strict_drop": env.flag("MILVUS_STRICT_DROP"),
         "recycle_bin": os.environ.get("MILVUS_RECYCLE_BIN"),
+        "unprotect_delay": os.environ.get("MILVUS_UNPROTECT_DELAY"),
         "reauth": os.environ.get("MILVUS_REAUTH"),
         "approvals": env.flag("MILVUS_APPROVALS") and 1,
         "token": env.secret("MILVUS_TOKEN"),
@@ -119,7 +120,13 @@ def _cluster(key: str, table: Any) -> Cluster:
     for name in ("protected", "approvals_for"):
         if name in values:
             values[name] = patterns(f"{where} {name}", tuple(values[name]), slash=True)
-    for name in ("reauth", "recycle_bin", "approval_expires", "execution_expires"):
+    for name in (
+        "reauth",
+        "recycle_bin",
+        "unprotect_delay",
+        "approval_expires",
+        "execution_expires",
+    ):
         if name in values:
             values[name] = _duration(f"{where} {name}", values[name])
     if not values.get("uri"):

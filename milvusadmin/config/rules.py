@@ -12,7 +12,16 @@ from collections_app.access.policy import Rule, matches
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 Grant = Literal[
-    "view", "drop_partition", "drop_collection", "drop", "purge", "approve", "audit", "*"
+    "view",
+    "drop_partition",
+    "drop_collection",
+    "drop",
+    "purge",
+    "unprotect",
+    "approve",
+    "create",
+    "audit",
+    "*",
 ]  # as in GRANTS
 Trimmed = Annotated[str, Meta(pattern=r"(?s)\A\S(.*\S)?\Z")]
 STRINGS = 'a list of strings such as ["one", "two"], none empty or with spaces at its ends'

@@ -10,7 +10,7 @@ from django.db import connection
 from collections_app import clusters
 from collections_app.milvus.types import Cluster
 
-from . import database, environment, milvus, notifications, recycle_bin
+from . import database, environment, milvus, notifications, protection, recycle_bin
 from .findings import Check, Finding, State, within
 
 DEADLINE = 10.0  # seconds for a check; a cluster has its own
@@ -27,6 +27,7 @@ def everything() -> list[Finding]:
     for cluster in clusters.all_clusters():
         bin_look: Check = partial(recycle_bin.look, cluster)
         found += _run(f"recycle bin {cluster.key}", _alone(bin_look), 3 * cluster.read_timeout + 5)
+    found += _run(protection.ABOUT, _alone(protection.look))
     found += _run(environment.SIGN_IN, environment.sign_in)
     found += _run(notifications.ABOUT, _alone(notifications.look))
     found += _run(environment.STATIC, environment.static_files)

@@ -14,7 +14,9 @@ from collections_app.models import AuditEvent
 from tests.fixtures import caller, cluster_at, rule
 
 pytestmark = pytest.mark.django_db
-ACTIONS = {
+PROTECTING = {"collection.protect", "collection.keep_protected"}
+ACTIONS = PROTECTING | {
+    "collection.unprotect",
     "view",
     "audit.read",
     "collection.drop",
@@ -70,6 +72,7 @@ def test_explain_access_lists_each_action_with_its_reason() -> None:
         "view",
         "partition.drop",
         "partition.release",
+        *PROTECTING,
     }
     assert found["view"][1] == "Granted by the rule of team"
     assert found["collection.drop"] == ("no", "No rule grants this to your groups")
@@ -78,8 +81,8 @@ def test_explain_access_lists_each_action_with_its_reason() -> None:
 @pytest.mark.parametrize(
     ("target", "allowed"),
     [
-        ("main", {"view", "partition.drop", "partition.release"}),
-        ("main/d1", {"view", "partition.drop", "partition.release"}),
+        ("main", {"view", "partition.drop", "partition.release", *PROTECTING}),
+        ("main/d1", {"view", "partition.drop", "partition.release", *PROTECTING}),
         ("main/d2", {"view"}),
         ("main/d1/books", {"view"}),
         ("main/d2/team_books", {"view"}),

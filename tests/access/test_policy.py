@@ -39,8 +39,11 @@ OF_COLLECTIONS = {
     Action.SET_ALIAS,
     Action.LOAD_COLLECTION,
 }
+PROTECTING = {Action.PROTECT, Action.KEEP_PROTECTED}
 OF_PARTITIONS = {Action.DROP_PARTITION, Action.RELEASE_PARTITION}
-DESTROYING = OF_COLLECTIONS | OF_PARTITIONS | {Action.PURGE, Action.CREATE}
+DESTROYING = (
+    OF_COLLECTIONS | OF_PARTITIONS | PROTECTING | {Action.PURGE, Action.CREATE, Action.UNPROTECT}
+)
 MUTATING = DESTROYING | {Action.APPROVE}
 BOOKS = Place(cluster="main", database="default", collection="books")
 SHELL = Caller.shell().actor
@@ -55,10 +58,11 @@ def allowed(who: Actor, place: Place = BOOKS) -> set[Action]:
 
 GIVEN = {
     "view": {Action.VIEW},
-    "drop_collection": {Action.VIEW} | OF_COLLECTIONS,
-    "drop_partition": {Action.VIEW} | OF_PARTITIONS,
-    "drop": {Action.VIEW} | OF_PARTITIONS | OF_COLLECTIONS,
-    "purge": {Action.VIEW, Action.PURGE},
+    "drop_collection": {Action.VIEW} | OF_COLLECTIONS | PROTECTING,
+    "drop_partition": {Action.VIEW} | OF_PARTITIONS | PROTECTING,
+    "drop": {Action.VIEW} | OF_PARTITIONS | OF_COLLECTIONS | PROTECTING,
+    "purge": {Action.VIEW, Action.PURGE} | PROTECTING,
+    "unprotect": {Action.VIEW, Action.UNPROTECT} | PROTECTING,
     "approve": {Action.VIEW, Action.APPROVE},
     "create": {Action.VIEW, Action.CREATE, Action.SET_ALIAS, Action.LOAD_COLLECTION},
     "audit": {Action.READ_AUDIT},
@@ -86,6 +90,7 @@ def test_rules_of_several_groups_add_up(settings: Any) -> None:
         Action.VIEW,
         Action.READ_AUDIT,
         *OF_PARTITIONS,
+        *PROTECTING,
     }
 
 
@@ -192,7 +197,7 @@ def test_rules_are_not_combined_into_a_third(settings: Any) -> None:
     assert allowed(TEAM, replace(prod, collection="x")) == set()
     assert (
         allowed(TEAM, replace(prod, cluster="test"))
-        == {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS
+        == {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS | PROTECTING
     )
 
 
@@ -308,9 +313,10 @@ def test_subject_called_shell_is_not_the_shell(settings: Any) -> None:
 
 ROLES = {
     "viewer": {Action.VIEW},
-    "operator": {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS,
-    "purger": {Action.VIEW, Action.PURGE},
+    "operator": {Action.VIEW} | OF_COLLECTIONS | OF_PARTITIONS | PROTECTING,
+    "purger": {Action.VIEW, Action.PURGE} | PROTECTING,
     "approver": {Action.VIEW, Action.APPROVE},
+    "unprotector": {Action.VIEW, Action.UNPROTECT} | PROTECTING,
     "auditor": {Action.READ_AUDIT},
     "outsider": set(),
 }
@@ -337,6 +343,7 @@ def test_built_in_rules_are_for_the_roles_only() -> None:
         "purger": {"view", "purge"},
         "approver": {"view", "approve"},
         "creator": {"view", "create"},
+        "unprotector": {"view", "unprotect"},
         "auditor": {"audit"},
     }
 
@@ -367,5 +374,6 @@ def test_roles_ensured_twice_are_made_once() -> None:
         "creator",
         "operator",
         "purger",
+        "unprotector",
         "viewer",
     ]

@@ -212,11 +212,11 @@ WRONG = {
     "no table": ("[clusters]\na = 1", "[clusters.a] must be a table."),
     "unknown setting": (
         '[clusters.a]\nurl = "x"',
-        "[clusters.a] url is not a setting. Known: breaker_cooldown, ca_file, "
-        "client_cert_file, client_key_file, color, drop_timeout, drops_per_hour, label, "
-        "max_concurrent, password, password_file, plan_at_once, plan_items_at_most, protected, "
-        "read_timeout, reauth, recycle_bin, server_name, strict_drop, token, token_file, "
-        "unknown_timeout, uri, user.",
+        "[clusters.a] url is not a setting. Known: approval_expires, approvals, approvals_for, "
+        "breaker_cooldown, ca_file, client_cert_file, client_key_file, color, drop_timeout, "
+        "drops_per_hour, execution_expires, label, max_concurrent, password, password_file, "
+        "plan_at_once, plan_items_at_most, protected, read_timeout, reauth, recycle_bin, "
+        "server_name, strict_drop, token, token_file, unknown_timeout, unprotect_delay, uri, user.",
     ),
     "the key itself": ('[clusters.a]\nkey = "b"', "[clusters.a] key is not a setting."),
     "number for a string": ("[clusters.a]\nuri = 19530", "[clusters.a] uri must be a string."),

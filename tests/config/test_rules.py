@@ -88,8 +88,8 @@ def test_rule_with_a_misspelt_key_is_refused(name: str) -> None:
 
 
 EXPECTED = {
-    "actions": "a list of these: view, drop_partition, drop_collection, drop, purge, approve, "
-    "audit, *"
+    "actions": "a list of these: view, drop_partition, drop_collection, drop, purge, "
+    "unprotect, approve, create, audit, *"
 }
 WRONG_LISTS = {
     "text": "ml",

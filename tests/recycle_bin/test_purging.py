@@ -13,6 +13,7 @@ from django.utils import timezone
 from collections_app import clusters
 from collections_app.access.policy import Action
 from collections_app.access.principals import Caller
+from collections_app.audit.log import Outcome
 from collections_app.milvus.errors import MilvusError
 from collections_app.models import AuditEvent, BinItem
 from collections_app.operations.private_names import BIN
@@ -27,12 +28,12 @@ from collections_app.recycle_bin.check import (
 )
 from collections_app.recycle_bin.purging import LOADED, purge_due
 from milvusadmin.doctor.recycle_bin import look as doctor_look
-from tests.fixtures import ORIGIN
+from tests.fixtures import ORIGIN, actor
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
 from tests.infra.waiting import until
-from tests.operations.conftest import Thing, kill_at
+from tests.operations.conftest import Thing, consent, kill_at
 from tests.recycle_bin.conftest import (
     WEEK,
     binned,
@@ -84,6 +85,20 @@ def test_purge_of_a_due_item_is_an_operation_of_the_bin(thing: Thing) -> None:
     assert record["target"]["collection"] == thing.target.name
     assert record["target"]["name"] == item.private_name
     assert not BinItem.objects.exists()
+
+
+def test_purge_of_what_people_protected_is_postponed(thing: Thing) -> None:
+    item = make_due(binned(thing))
+    thing.add_namesake()
+    carla = actor("carla")
+    protection = consent(thing.target, Action.PROTECT, carla)
+    assert done(protection, carla, reason="look at it first") is Outcome.SUCCEEDED
+    (result,) = results()
+    assert "Carla protected it on" in result and "“look at it first”" in result
+    assert "It was set on another collection of this name" in result
+    item.refresh_from_db()
+    assert "Carla protected it on" in item.problem
+    assert id_of(thing, item.private_name) == item.collection_id
 
 
 def test_purge_while_the_cluster_is_paused_waits(thing: Thing) -> None:

@@ -14,6 +14,7 @@ from tests.web import Page
 
 pytestmark = pytest.mark.django_db
 PAGE = "/access/"
+PROTECTING = ("Protect collection", "Keep collection protected")
 ALL_YES = {
     "See": "yes",
     "Read the audit log": "no",
@@ -23,6 +24,9 @@ ALL_YES = {
     "Release partition": "yes",
     "Drop alias": "yes",
     "Re-create collection": "no",
+    "Protect collection": "yes",
+    "Unprotect collection": "no",
+    "Keep collection protected": "yes",
 }
 
 
@@ -82,7 +86,7 @@ def test_access_page_shows_identity_and_applicable_rules(team: Client) -> None:
 def test_access_answer_names_the_rule(team: Client) -> None:
     page = ask(team, "main", "default", "team_books")
     assert page.status == 200
-    yes = {"See", "Drop partition", "Release partition"}
+    yes = {"See", "Drop partition", "Release partition", *PROTECTING}
     assert answers(page) == {name: "yes" if name in yes else "no" for name in ALL_YES}
     why = {row[0]: row[2] for row in page.rows if len(row) == 3}
     assert why["Drop partition"] == "Granted by the rule of team"

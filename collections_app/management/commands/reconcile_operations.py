@@ -12,6 +12,7 @@ from ...audit.log import LogUnwritable, Outcome
 from ...health import heartbeat
 from ...operations.late_drops import follow_up_late_drops
 from ...operations.orphans import restore_orphans
+from ...operations.protections import record_ended
 from ...operations.reconcile import open_operations, settle
 from ...web import links
 from ..rounds import RoundCommand
@@ -68,9 +69,18 @@ class Command(RoundCommand):
         except DatabaseError as exc:
             self.stderr.write(f"The database does not answer: {type(exc).__name__}")
             return 1
+        self._record_ended()
         self._close_quotas()
         heartbeat.try_record_run(heartbeat.RECONCILE)
         return outcomes.count(Outcome.UNKNOWN)
+
+    def _record_ended(self) -> None:
+        """Protections that are over by the clock; nothing waits for this record."""
+        try:
+            for line in record_ended(Caller.shell()):
+                self.say(line)
+        except (DatabaseError, LogUnwritable) as exc:
+            self.stderr.write(f"The end of a protection could not be recorded: {exc}")
 
     def _close_quotas(self) -> None:
         """Minutes in which more was refused than the log took; see audit/quotas.py."""

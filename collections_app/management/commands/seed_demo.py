@@ -18,14 +18,15 @@ NAMES = {
     "approver": "Anna Approver",
     "purger": "Petra Purger",
     "creator": "Cora Creator",
+    "unprotector": "Uma Unprotector",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Create the accounts viewer, operator, auditor, purger, approver and creator with the "
-        "password in DEMO_PASSWORD, and sample collections in an embedded Milvus Lite. Keeps "
-        "what is there."
+        "Create an account for each role (viewer, operator, purger, unprotector, approver, "
+        "creator, auditor) with the password in DEMO_PASSWORD, and sample collections in an "
+        "embedded Milvus Lite. Keeps what is there."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

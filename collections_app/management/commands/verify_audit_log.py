@@ -9,6 +9,7 @@ from ...audit import copy_check, integrity, verify
 from ...audit.verify import Verdict
 from ...health import heartbeat
 from ...models import RemovedSegment
+from ...operations.protection_check import protection_problems
 from ...recycle_bin.check import log_problems
 from ..shell import Error, ShellCommand
 
@@ -60,7 +61,7 @@ class Command(ShellCommand):
         problems = list(self._of_chain(verdict, options))
         if not files and not verdict.broken:
             self._say_removed()
-            beside = [*integrity.problems(), *log_problems()]
+            beside = [*integrity.problems(), *log_problems(), *protection_problems()]
             problems += [f"Beside the chain: {text}." for text in beside]
         if options["against"]:
             problems += self._of_copy(options["against"], options["lost"])

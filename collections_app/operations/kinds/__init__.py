@@ -8,6 +8,7 @@ from .drop_collection import DropCollection
 from .drop_partition import DropPartition
 from .load_collection import LoadCollection
 from .move_to_bin import MoveToBin
+from .protection import KeepProtected, Protect, Unprotect
 from .purge import Purge
 from .release_collection import ReleaseCollection
 from .release_partition import ReleasePartition
@@ -28,6 +29,9 @@ OPERATIONS: dict[Action, Operation] = {
         SetAlias(),
         LoadCollection(),
         CreateCollection(),
+        Protect(),
+        Unprotect(),
+        KeepProtected(),
     )
 }
 

@@ -20,6 +20,7 @@ class Act:
     label: str  # on buttons and in headings; begins with the verb
     done: str  # in sentences: "was dropped"
     tail: str = ""
+    noun: str = ""  # in "requested the …"; empty: the verb
 
     @property
     def verb(self) -> str:
@@ -33,7 +34,7 @@ class Act:
 
 _C, _P, _A, _B = Kind.COLLECTION, Kind.PARTITION, Kind.ALIAS, Kind.BINNED
 _N = Kind.NEW
-TO_BIN = " to the recycle bin"
+TO_BIN, PROTECTED = " to the recycle bin", " protected"
 _TABLE = (
     Act(Action.DROP_COLLECTION, "drop-collection", _C, "Drop collection", "dropped"),
     Act(Action.DROP_PARTITION, "drop-partition", _P, "Drop partition", "dropped"),
@@ -46,5 +47,23 @@ _TABLE = (
     Act(Action.SET_ALIAS, "set-alias", _A, "Set alias", "set"),
     Act(Action.CREATE, "re-create-collection", _N, "Re-create collection", "re-created"),
     Act(Action.LOAD_COLLECTION, "load-collection", _C, "Load collection", "loaded"),
+    Act(Action.PROTECT, "protect", _C, "Protect collection", "protected", noun="protection"),
+    Act(
+        Action.UNPROTECT,
+        "unprotect",
+        _C,
+        "Unprotect collection",
+        "scheduled to be unprotected",
+        noun="end of its protection",
+    ),
+    Act(
+        Action.KEEP_PROTECTED,
+        "keep-protected",
+        _C,
+        "Keep collection",
+        "kept protected",
+        PROTECTED,
+        noun="protection to stay",
+    ),
 )
 ACTS = {act.action: act for act in _TABLE}

@@ -9,6 +9,7 @@ from ...access.policy import Action
 from ...milvus.errors import Denied, Unreachable
 from ...milvus.types import CollectionDetail, Identity, Kind, Partition, ServerInfo, Target, Unread
 from ...models import BinItem
+from .. import protections
 from ..private_names import BIN
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ def _is_in_bin(target: Target) -> bool:
     )
 
 
+def _protections(target: Target, state: TargetState) -> tuple[Blocker, ...]:
+    """One blocker for each protection that people set on its collection. Raises DatabaseError."""
+    of_collection = state.detail.identity.id
+    return tuple(
+        Blocker(text=protections.statement(one, target.collection, of_collection))
+        for one in protections.covering(target, of_collection)
+    )
+
+
 class Operation(ABC):
     """One act on one kind of target. Has no state."""
 
@@ -78,13 +88,22 @@ class Operation(ABC):
     proof = "Verified: it no longer exists."
     undone = "it still exists"  # what a read-back shows until then
     asks_for_name = True  # typed again, to confirm
+    changes_milvus = True  # False: all that it changes is in the database of Milvus Admin
 
     def read_state(self, gateway: "Gateway", target: Target) -> TargetState:
         """Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
         state = self._read(gateway, target)
-        if gateway.is_standby(target.database):
+        if self.changes_milvus and gateway.is_standby(target.database):
             return replace(state, blockers=(STANDBY,))
-        return replace(state, blockers=(IN_BIN,)) if _is_in_bin(target) else state
+        if _is_in_bin(target):
+            return replace(state, blockers=(IN_BIN,))
+        refusals = _protections(target, state) if self.is_refused_if_protected else ()
+        return replace(state, blockers=refusals) if refusals else state
+
+    @property
+    def is_refused_if_protected(self) -> bool:
+        """Whether it is one of the acts that a protection refuses."""
+        return self.is_irreversible
 
     @abstractmethod
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:

@@ -34,6 +34,7 @@ EFFECTS = (
 class MoveToBin(Operation):
     action = Action.MOVE_TO_BIN
     is_irreversible = False
+    is_refused_if_protected = True
     proof = "Verified: it is in the recycle bin."
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
