@@ -2,8 +2,9 @@
 
 OPERATIONS: so many must meet their fault, or as many as do in MINUTES. SEED: which.
 CHAOS_STRICT=1: with strict_drop. SKIN: v2518, v2620 or v30, as a newer Milvus answers.
-CHAOS_BUILD: a build with a promise broken. Milvus is one of our own, which is killed, too, unless
-MILVUS_TEST_URI names one; PostgreSQL is that of PGHOST.
+CHAOS_BUILD: a build with a promise broken. CHAOS_CROWDS: only these people.
+Milvus is one of our own, which is killed, too, unless MILVUS_TEST_URI names one; PostgreSQL is
+that of PGHOST.
 KEEP: a folder for the log, the requests, and what the processes wrote.
 """
 
@@ -15,13 +16,14 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from tests.infra.faultproxy import FaultProxy
-from tests.infra.gunicorn import App, folder_for, gunicorn, local_session
+from tests.infra.gunicorn import App, folder_for, gunicorn, local_sessions
 from tests.infra.seeds import unique_name
 from tests.infra.skins import NAMED, NONE
 
@@ -30,25 +32,52 @@ from .attack import Attack
 from .log import Log
 from .milvus import Mortal, milvus
 from .operators import Operators
-from .plan import DROPPING, RELEASING, STRICT, steps
-from .processes import settle_once, settling, workers
+from .processes import command, loops, workers
+from .steps import BINNING, DROPPING, PLANNING, RELEASING, STRICT, Step, steps
 from .world import World
 
-DROPPERS, RELEASERS, APPS = 28, 3, 2
-NAMES, LOADED = 192, 9
+APPS = 2
+SHORT = 200  # operations: a shorter run has fewer people
 SKIN = NAMED[os.environ.get("SKIN") or NONE.name]
 KEY = "chaos-only-" + "s3al" * 12
 SETTLED_WITHIN = 120.0  # seconds
+LONGER = 180.0  # seconds after that many operations, until each way was done
 CONFIG = """
 [clusters.main]
 uri = "{uri}"
 token = "{token}"
 read_timeout = 1.5
 drop_timeout = 3
-unknown_timeout = 3
+unknown_timeout = 1
 breaker_cooldown = 0
 max_concurrent = 32
+recycle_bin = "8s"
+plan_at_once = 2
 """
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """People who do the same with the same names."""
+
+    ways: dict[str, int]
+    people: int
+    names: list[str]
+    in_short: int  # people in a short run
+
+    @classmethod
+    def of(cls, ways: dict[str, int], people: int, in_short: int, names: int) -> "Crowd":
+        return cls(ways, people, [unique_name("chaos") for _ in range(names)], in_short)
+
+
+CROWDS = {
+    "dropping": Crowd.of(DROPPING, 18, 3, names=120),
+    "releasing": Crowd.of(RELEASING, 3, 2, names=9),
+    "binning": Crowd.of(BINNING, 12, 6, names=36),
+    "planning": Crowd.of(PLANNING, 4, 3, names=40),
+}
+CHOSEN = [CROWDS[name] for name in (os.environ.get("CHAOS_CROWDS") or ",".join(CROWDS)).split(",")]
+WANTED = {way for crowd in CHOSEN for way in crowd.ways}  # each must be done, and meet a fault
 
 
 @dataclass
@@ -61,8 +90,6 @@ class Scene:
     world: World
     apps: list[App]
     environment: dict[str, str]
-    names: list[str] = field(default_factory=lambda: [unique_name("chaos") for _ in range(NAMES)])
-    loaded: list[str] = field(default_factory=lambda: [unique_name("held") for _ in range(LOADED)])
 
     @property
     def copies(self) -> list[Path]:
@@ -77,21 +104,35 @@ def main() -> int:
     with _scene() as scene:
         operators = _attacked(scene, operations, seed)
         counts = check.counts(scene.world, operators, scene.log, KEY, scene.copies)
-        missed = check.never_struck(scene.attack, operations)
-        told = {
-            "faulted": scene.attack.struck.total(),
-            "answers": dict(operators.answers),
-            "milvus_killed": scene.mortal.killed,
-            "never_struck": missed,
-            "events": len(scene.log.rows()),
-            "seconds": round(time.monotonic() - began),
-        }
-        print(dict(sorted(scene.attack.struck.items())), file=sys.stderr)
+        missed = _missed(scene, operators, operations)
+        told = _told(scene, operators) | {"seconds": round(time.monotonic() - began)}
         _keep(scene)
     asked = {"operations": operations, "seed": seed, "strict": STRICT, "skin": SKIN.name}
-    print(json.dumps({**asked, **counts, **told}), flush=True)
+    print(json.dumps({**asked, **counts, **missed, **told}), flush=True)
     wrong = [name for name, count in counts.items() if count and name not in check.REPORTED]
-    return int(bool(wrong or missed))
+    return int(bool(wrong or any(missed.values())))
+
+
+def _missed(scene: Scene, operators: Operators, operations: int) -> dict[str, list[str]]:
+    """What was to be attacked, and was not."""
+    return {
+        "never_struck": check.never_struck(scene.attack, operations),
+        "never_done": list(_undone(scene, operators)),
+    }
+
+
+def _told(scene: Scene, operators: Operators) -> dict[str, object]:
+    """What happened, for people who wonder how much."""
+    print(dict(sorted(scene.attack.struck.items())), file=sys.stderr)
+    return {
+        "faulted": scene.attack.struck.total(),
+        "faulted_ways": dict(scene.attack.ways),
+        "done_ways": dict(operators.done),
+        "plans": {"made": len(operators.planners.sizes), **operators.planners.decided},
+        "answers": dict(operators.answers),
+        "milvus_killed": scene.mortal.killed,
+        "events": len(scene.log.rows()),
+    }
 
 
 def _keep(scene: Scene) -> None:
@@ -104,7 +145,7 @@ def _keep(scene: Scene) -> None:
     (kept / "log").write_text("\n".join(row.text for row in scene.log.rows()))
     (kept / "milvus").write_text("\n".join(f"{i} {n}" for i, n in scene.world.there().items()))
     for number, app in enumerate(scene.apps):
-        for name in ("output", "settling"):
+        for name in ("output", "background"):
             if (app.folder / name).exists():
                 shutil.copy(app.folder / name, kept / f"{name}-{number}")
 
@@ -112,29 +153,61 @@ def _keep(scene: Scene) -> None:
 def _attacked(scene: Scene, operations: int, seed: str) -> Operators:
     """People work until so many operations have met their fault; then all settles."""
     operators = Operators(scene.world, [f"http://{app.bind}" for app in scene.apps])
-    plans = {}
-    for number in range(DROPPERS + RELEASERS):
-        releases = number >= DROPPERS
-        names, acts = (scene.loaded, RELEASING) if releases else (scene.names, DROPPING)
-        session = local_session(scene.apps[0], f"p{number}", "operator", scene.environment)
-        plans[session] = steps(f"{seed}/{number}", names, acts, scene.mortal.may_be_killed)
-    with settling(scene.apps[0], scene.environment):
-        end = time.monotonic() + 60 * float(os.environ.get("MINUTES") or 1e6)
-        operators.work(plans, lambda: _enough(scene, operations) or time.monotonic() > end)
-        _wait_until_settled(scene)
-    settle_once(scene.apps[0], scene.environment)
+    plans = _plans(scene, operators, operations, seed)
+    app, environment = scene.apps[0], scene.environment
+    with loops(app, environment):
+        enough = _Enough(scene, operators, operations)
+        operators.work(plans, enough)
+        _wait_until_settled(scene, operators, next(iter(plans)))
+    for last in (["reconcile_operations"], ["purge_recycle_bin"], ["run_plans", "--once"]):
+        command(app, environment, *last)
     return operators
 
 
-def _enough(scene: Scene, operations: int) -> bool:
-    return scene.attack.struck.total() >= operations
+def _plans(
+    scene: Scene, operators: Operators, operations: int, seed: str
+) -> dict[str, Iterator[Step]]:
+    """By the sessions of those who follow them."""
+    short = operations < SHORT
+    people = [c for c in CHOSEN for _ in range(c.in_short if short else c.people)]
+    sessions = local_sessions(scene.apps[0], len(people), "operator,purger", scene.environment)
+    kills, undone = scene.mortal.may_be_killed, partial(_undone, scene, operators)
+    return {
+        session: steps(f"{seed}/{at}", crowd.names, crowd.ways, kills, undone)
+        for at, (session, crowd) in enumerate(zip(sessions, people, strict=True))
+    }
 
 
-def _wait_until_settled(scene: Scene) -> None:
+def _undone(scene: Scene, operators: Operators) -> dict[str, bool]:
+    return check.never_done(scene.attack, operators, WANTED)
+
+
+class _Enough:
+    """So many operations met their fault, each way among them; but not for ever."""
+
+    def __init__(self, scene: Scene, operators: Operators, operations: int) -> None:
+        self.scene, self.operators, self.operations = scene, operators, operations
+        self.began = time.monotonic()
+        self.minutes = float(os.environ.get("MINUTES") or 1e6)
+        self.struck_at: float | None = None
+
+    def __call__(self) -> bool:
+        now, over = time.monotonic(), self.scene.world.over
+        if self.scene.attack.struck.total() >= self.operations:
+            self.struck_at = self.struck_at or now
+            if now > self.struck_at + LONGER or not _undone(self.scene, self.operators):
+                over.set()
+        if now > self.began + 60 * self.minutes:
+            over.set()
+        return over.is_set()
+
+
+def _wait_until_settled(scene: Scene, operators: Operators, session: str) -> None:
     scene.attack.stop()
     scene.mortal.up.wait(SETTLED_WITHIN)
+    operators.pause_purging(session)
     end = time.monotonic() + SETTLED_WITHIN
-    while scene.log.open_claims() and time.monotonic() < end:
+    while time.monotonic() < end and (scene.log.open_claims() or scene.log.restless_plans()):
         time.sleep(0.5)
 
 

@@ -16,7 +16,7 @@ import grpc
 from tests.infra.relay import Failure
 
 from .log import Log
-from .plan import Fault, Step
+from .steps import Fault, Step
 
 STALL = 3.3  # seconds: longer than the deadlines
 DISK_FULL = 0.2  # seconds
@@ -33,9 +33,10 @@ class Attack:
         self.log, self.clock, self.socket = log, folder / "clock", folder / "points"
         self.clock.write_text("0")
         self.struck: Counter[str] = Counter()
+        self.ways: Counter[str] = Counter()  # in which operations
         self.reset: Callable[[], None]  # cuts every connection between the application and Milvus
         self.kill_milvus: Callable[[], None]
-        self.replace: Callable[[Step], None]  # puts a namesake in its place
+        self.by_others: dict[str, Callable[[Step], None]]  # what somebody does past the application
         self.rename_late: Callable[[str], Callable[[], None]]  # what Milvus may do when all is over
         self.workers: Callable[[], list[int]]  # the processes of the application
         self.name_of: Callable[[str], str] = lambda name: name
@@ -56,10 +57,15 @@ class Attack:
         for timer in self._later:
             timer.join()
 
-    def struck_itself(self, fault: Fault) -> None:
-        """Count one that the operator carried out."""
+    def strike_itself(self, step: Step, action: str) -> None:
+        """What somebody does while the dialog is open. Raises what pymilvus does."""
+        self.by_others[action](step)
         with self._state:
-            self.struck["/".join(fault)] += 1
+            self._note(step, ("shown", action))
+
+    def _note(self, step: Step, fault: Fault) -> None:
+        self.struck["/".join(fault)] += 1
+        self.ways[step.way] += 1
 
     def strike(self, collection: str, point: str, at_it: tuple[int, int] | None = None) -> None:
         """Whatever is armed for that collection and point happens now."""
@@ -71,12 +77,12 @@ class Attack:
             if step is None or found is None:
                 return
             faults.remove(found)
-            self.struck["/".join(found)] += 1
+            self._note(step, found)
         self._carry_out(found[1], step)
 
     def _carry_out(self, action: str, step: Step) -> None:
-        if action == "replaced":
-            self.replace(step)
+        if others := self.by_others.get(action):
+            others(step)
         else:
             getattr(self, f"_{action}")(step.collection)
 
@@ -146,6 +152,8 @@ class Attack:
         class Line(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 said = self.rfile.readline().decode().rstrip("\n")
+                if not said:  # killed at another point
+                    return
                 point, process, backend, name = said.split(" ", 3)
                 attack.strike(attack.name_of(name), point, (int(process), int(backend)))
                 with contextlib.suppress(OSError):

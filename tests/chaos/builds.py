@@ -12,11 +12,16 @@ import milvusadmin.wsgi  # noqa: F401 - first: it sets Django up
 # isort: split
 from django.utils import timezone
 
+from collections_app.audit.log import Outcome
 from collections_app.management.commands import reconcile_operations
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Identity
-from collections_app.operations import protocol, reconcile, sending, strict
+from collections_app.models import BinItem, ItemState, Plan, PlanItem, PlanState
+from collections_app.operations import bin_moves, protocol, reconcile, sending, strict
+from collections_app.operations.kinds.move_to_bin import MoveToBin
+from collections_app.plans import running
+from collections_app.recycle_bin import purging
 
 from . import points
 
@@ -81,14 +86,82 @@ def orphans_left() -> None:
     reconcile_operations.restore_orphans = lambda *who: []
 
 
+# --- the recycle bin ------------------------------------------------------------------------------
+
+
+def purged_before_its_day() -> None:
+    """The bin purges what it has, whatever its retention says."""
+    purging.due = lambda: list(BinItem.objects.all())
+    purging._has_been_there = lambda item: True
+
+
+def restored_by_name() -> None:
+    """A restore succeeded when anything has the name: a namesake, too."""
+    bin_moves.OutOfBin.is_done = lambda self: bool(  # type: ignore[method-assign]
+        self.milvus.gateway.collection_identity(self.target.database, self.new_name)
+    )
+
+
+def moved_and_not_kept() -> None:
+    """What went into the bin is not in its index."""
+    MoveToBin.on_success = lambda self, operation_id: None  # type: ignore[method-assign]
+
+
+def namesakes_left() -> None:
+    """A namesake that was caught on the way into the bin keeps its private name."""
+    bin_moves.IntoBin.find_orphan = lambda self: None  # type: ignore[method-assign]
+    strict.restore_name = lambda quarantine, renamed: "Its original name was restored"
+
+
+# --- plans ----------------------------------------------------------------------------------------
+
+
+def left_over_called_done() -> None:
+    """What a killed worker left is called done, without a look."""
+
+    def call_done(plan: Plan, caller: Any) -> None:
+        for item in plan.items.filter(state=ItemState.RUNNING):
+            running._note(item, ItemState.DONE, Outcome.SUCCEEDED, "")
+
+    running._settle_left_over = call_done
+
+
+def cancelled_and_taken() -> None:
+    """A worker takes items whatever the plan's state is."""
+    take, held = running.take, running.held
+
+    def held_as_running(number: int) -> Plan:
+        plan = held(number)
+        plan.state = PlanState.RUNNING
+        return plan
+
+    def take_anyway(*which: Any) -> PlanItem | None:
+        running.held = held_as_running
+        try:
+            return take(*which)
+        finally:
+            running.held = held
+
+    running.take = take_anyway
+
+
 BUILDS: dict[str, Callable[[], None]] = {
-    "outcome_without_read_back": outcome_without_read_back,
-    "sent_again": sent_again,
-    "not_compared": not_compared,
-    "intent_after_the_call": intent_after_the_call,
-    "age_by_the_clock": age_by_the_clock,
-    "renamed_and_not_compared": renamed_and_not_compared,
-    "orphans_left": orphans_left,
+    build.__name__: build
+    for build in (
+        outcome_without_read_back,
+        sent_again,
+        not_compared,
+        intent_after_the_call,
+        age_by_the_clock,
+        renamed_and_not_compared,
+        orphans_left,
+        purged_before_its_day,
+        restored_by_name,
+        moved_and_not_kept,
+        namesakes_left,
+        left_over_called_done,
+        cancelled_and_taken,
+    )
 }
 
 

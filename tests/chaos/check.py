@@ -1,17 +1,22 @@
-"""The checker: the log in plain SQL, Milvus asked directly, the journal; no application code."""
+"""The checker: the log in plain SQL, Milvus asked directly, the journal; no application code.
+
+What it says of the recycle bin and of plans is in check_more.py.
+"""
 
 import json
 from collections import Counter
 from pathlib import Path
 
+from . import check_more
 from .attack import Attack
+from .journal import DROP, PURGE, Journal
 from .log import FINAL, Log, Row, broken_links
 from .operators import Operators
-from .plan import POINTS, STRICT
+from .steps import ACTIONS, POINTS, STRICT
 from .world import World
 
-ALL_POINTS_FROM = 1000  # operations from which each point must have been struck
-DROPS = {"collection.drop", "partition.drop"}
+ALL_POINTS_FROM = 1000  # operations from which each point and fault must have struck
+DROPS = {"collection.drop", "partition.drop", "collection.purge"}
 # What fails nothing: strict mode can't rename a partition.
 REPORTED = {"given_back_again", "partition_window_hit"} | (set() if STRICT else {"window_hit"})
 
@@ -20,29 +25,51 @@ def counts(
     world: World, operators: Operators, log: Log, key: str, copies: list[Path]
 ) -> dict[str, int]:
     """What must be zero, but for REPORTED. To be asked when all that can settle has settled."""
-    rows, journal, there = log.rows(), world.journal, world.there()
+    rows, there = log.rows(), world.there()
     world.loads.judge_all(there)
+    bin_ = check_more.Bin(world, there, rows, log.binned())
     return {
-        "sent_without_intent": journal.without_intent,
-        "sent_more_than_once": journal.more_than_once,
-        "dropped_another_than_shown": operators.dropped_another,
-        "given_back_again": journal.given_back_again,
-        "window_hit": journal.window["DropCollection"],
-        "partition_window_hit": journal.window["DropPartition"],
+        **_of_requests(world.journal, operators),
         "without_final_outcome": len(_intents(rows).keys() - _outcomes(rows).keys()),
         "outcomes_not_as_milvus_shows": _wrong(world, there, rows)
         + _boasted(rows)
         + len(world.loads.wrong),
-        "private_names_left": _renamed(world, there, rows),
+        "private_names_left": _renamed(there, rows) + len(bin_.names_left),
+        "purged_early": len(world.journal.purged_early),
+        "restored_wrong": len(world.journal.restored_wrong) + len(bin_.restored_wrong),
+        "lost_in_bin": len(bin_.lost),
+        **check_more.of_plans(operators.planners, log, rows, world.journal.items_twice),
         "broken_links": broken_links(rows, key),
-        "events_lost": _lost(rows, journal.seen, copies),
+        "events_lost": _lost(rows, world.journal.seen, copies),
+    }
+
+
+def _of_requests(journal: Journal, operators: Operators) -> dict[str, int]:
+    return {
+        "sent_without_intent": journal.without_intent,
+        "sent_more_than_once": journal.more_than_once,
+        "dropped_another_than_shown": operators.dropped_another + journal.window[PURGE],
+        "given_back_again": journal.given_back_again,
+        "window_hit": journal.window["DropCollection"],
+        "partition_window_hit": journal.window["DropPartition"],
     }
 
 
 def never_struck(attack: Attack, operations: int) -> list[str]:
-    """Points that a long run has missed."""
-    struck = {fault.partition("/")[0] for fault in attack.struck}
-    return sorted(set(POINTS) - struck) if operations >= ALL_POINTS_FROM else []
+    """Points and faults that a long run has missed."""
+    if operations < ALL_POINTS_FROM:
+        return []
+    struck = {part for fault in attack.struck for part in fault.split("/")}
+    return sorted({*POINTS, *ACTIONS, "shown"} - struck)
+
+
+def never_done(attack: Attack, operators: Operators, wanted: set[str]) -> dict[str, bool]:
+    """Ways that never succeeded, or did (True) and never met a fault."""
+    return {
+        way: bool(operators.done[way])
+        for way in sorted(wanted)
+        if not (operators.done[way] and attack.ways[way])
+    }
 
 
 def _intents(rows: list[Row]) -> dict[str, int]:
@@ -56,12 +83,12 @@ def _intents(rows: list[Row]) -> dict[str, int]:
 
 
 def _outcomes(rows: list[Row]) -> dict[str, str]:
-    """The final outcome of each operation that has one."""
+    """The final outcome of each operation that has one; the last, if something followed it."""
     records = [row.record for row in rows]
     return {
         record["operation_id"]: record["outcome"]
         for record in records
-        if record["phase"] == "outcome" and record["outcome"] in FINAL
+        if record["phase"] in {"outcome", "follow_up"} and record["outcome"] in FINAL
     }
 
 
@@ -97,14 +124,11 @@ def _boasted(rows: list[Row]) -> int:
     return sum(outcomes.get(one) == "succeeded" for one in idle)
 
 
-def _renamed(world: World, there: dict[int, str], rows: list[Row]) -> int:
-    """What has another name than it was given, and no outcome says so: its own was taken then."""
-    tell = {"outcome", "follow_up"}
-    told = "\n".join(row.record["message"] for row in rows if row.record["phase"] in tell)
-    return sum(
-        name != world.made[number] and f"called {name.partition('/')[0]} now" not in told
-        for number, name in there.items()
-    )
+def _renamed(there: dict[int, str], rows: list[Row]) -> int:
+    """What strict mode left under another name, and no outcome says so: its own was taken then."""
+    told = check_more.told(rows)
+    left = [name for name in there.values() if name.startswith(DROP)]
+    return sum(f"called {name.partition('/')[0]} now" not in told for name in left)
 
 
 def _lost(rows: list[Row], seen: dict[int, str], copies: list[Path]) -> int:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from tests.infra.milvus_server import MilvusServer
 
 from .log import Log
-from .plan import PARTITION
+from .steps import PARTITION
 
 PATIENCE = 60  # seconds: loading takes two or three
 

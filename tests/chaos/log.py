@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,45 @@ CREATE TRIGGER chaos_full BEFORE INSERT ON collections_app_auditevent
 """
 
 
+INTENT = "SELECT sequence, hash, record FROM collections_app_auditevent WHERE phase = 'intent' AND "
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A committed intent."""
+
+    sequence: int
+    seal: str
+    text: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.text)
+        return found
+
+    @property
+    def action(self) -> str:
+        return str(self.record["action"])
+
+    @property
+    def operation(self) -> str:
+        return str(self.record["operation_id"])
+
+    @property
+    def interface(self) -> str:
+        """Where it comes from: web, bin, plan."""
+        return str(self.record["origin"]["interface"])
+
+    @property
+    def details(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.record["details"]
+        return found
+
+    @property
+    def identity(self) -> int:
+        return int(self.details["identity"]["id"])
+
+
 @dataclass(frozen=True)
 class Row:
     """An event: its columns, and its record opened."""
@@ -38,6 +78,24 @@ class Row:
         return found
 
 
+@dataclass(frozen=True)
+class PlanItem:
+    """An item of a plan in the table of the application."""
+
+    position: int
+    state: str
+    operation: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """A plan in the table of the application."""
+
+    state: str
+    items: tuple[PlanItem, ...]
+
+
 class Log:
     """One connection of its own, safe to use from many threads."""
 
@@ -49,20 +107,22 @@ class Log:
         """Make it possible for the disk to be full."""
         self._ask(FAULTS)
 
-    def last_intent(
-        self, action: str, collection: str, partition: str
-    ) -> tuple[int, int, str] | None:
-        """The last committed intent to do that: its sequence, the identity in it, its seal."""
+    def last_intent(self, action: str, collection: str, name: str) -> Intent | None:
+        """The last committed intent to do that; `name` is empty for a collection itself."""
         found = self._ask(
-            "SELECT sequence, (record::jsonb->'details'->'identity'->>'id')::bigint, hash "
-            "FROM collections_app_auditevent WHERE phase = 'intent' AND action = %s "
-            "AND cluster = 'main' AND database = 'default' AND collection = %s AND name = %s "
-            "ORDER BY sequence DESC LIMIT 1",
+            f"{INTENT} action = %s AND cluster = 'main' AND database = 'default' "
+            "AND collection = %s AND name = %s ORDER BY sequence DESC LIMIT 1",
             action,
             collection,
-            partition or collection,
+            name or collection,
         )
-        return tuple(found[0]) if found else None
+        return Intent(*found[0]) if found else None
+
+    def intent_under(self, private: str) -> Intent | None:
+        """The committed intent whose private name this is: its end is the operation's id."""
+        operation = uuid.UUID(private.rpartition("_")[2])
+        found = self._ask(f"{INTENT} operation_id = %s", operation)
+        return Intent(*found[0]) if found else None
 
     def outcomes(self, intents: list[int]) -> set[str]:
         """The final outcomes of those operations, by the sequence of their intents."""
@@ -90,6 +150,36 @@ class Log:
             collection,
         )
         return int(found[0][0])
+
+    def binned(self) -> dict[str, tuple[str, int]]:
+        """What the index of the recycle bin has: former name and id, by private name."""
+        found = self._ask("SELECT private_name, name, collection_id FROM collections_app_binitem")
+        return {private: (name, number) for private, name, number in found}
+
+    def binned_as(self, name: str) -> str:
+        """The private name of one that was called that; empty if there is none."""
+        items = [private for private, (former, _) in self.binned().items() if former == name]
+        return items[-1] if items else ""
+
+    def plan(self, number: int) -> "PlanRow":
+        """One plan and its items, as they are in one moment."""
+        found = self._ask(
+            "SELECT p.state, i.position, i.state, i.operation_id::text, i.outcome "
+            "FROM collections_app_plan p JOIN collections_app_planitem i ON i.plan_id = p.id "
+            "WHERE p.id = %s ORDER BY i.position",
+            number,
+        )
+        return PlanRow(found[0][0] if found else "", tuple(PlanItem(*row[1:]) for row in found))
+
+    def restless_plans(self) -> int:
+        """Plans that will go on by themselves."""
+        return int(
+            self._ask(
+                "SELECT count(DISTINCT p.id) FROM collections_app_plan p "
+                "LEFT JOIN collections_app_planitem i ON i.plan_id = p.id AND i.state = 'running' "
+                "WHERE p.state IN ('reading', 'running') OR i.id IS NOT NULL"
+            )[0][0]
+        )
 
     def cut(self, backend: int) -> None:
         """End that connection of the application; all of them, if it is 0."""

@@ -18,6 +18,8 @@ from collections_app.audit import log
 from collections_app.audit.log import Entry, Phase
 from collections_app.milvus.destroy import Destroyer
 from collections_app.operations import protocol, reconcile
+from collections_app.plans import running, tasks
+from collections_app.recycle_bin import purging
 
 
 def stop_at(point: str, name: str) -> None:
@@ -45,10 +47,26 @@ def install(*, settler: bool = False) -> None:
     _before(protocol, "send_once", "intended", lambda case, *_: case.target.collection)
     _before(Destroyer, "_send_once", "sending", lambda _, database, rpc, request, *names: names[0])
     _around_verify_and_record()
+    _before(purging, "_purge", "due", lambda item: item.name)
+    _before(tasks, "ring", "handed", lambda plan, **_: _first_item(plan))
+    _before(running, "_carry_out", "taken", lambda plan, item, caller: item.collection)
+    _before(running, "_finish", "noted", lambda plan, item, *_: item.collection)
+    _make_haste()
     if settler:
         _before(
             reconcile, "_certain_outcome", "settling", lambda intent, *_: intent.target.collection
         )
+
+
+def _first_item(plan: Any) -> str:
+    first = plan.items.order_by("position").first()
+    return str(first.collection) if first else ""
+
+
+def _make_haste() -> None:
+    """What is tried again after long is tried again soon."""
+    purging.RETRY_AFTER = timedelta(seconds=3)
+    tasks.STALLED = timedelta(seconds=4)
 
 
 def _before(owner: Any, function: str, point: str, name_in: Callable[..., str]) -> None:

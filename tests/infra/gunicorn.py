@@ -37,11 +37,12 @@ django.setup()
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.test import Client
-user = get_user_model().objects.create_user(os.environ["ACCOUNT"])
-user.groups.set(Group.objects.filter(name=os.environ["ROLE"]))
-client = Client(headers={"host": "127.0.0.1"})
-client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-print(client.cookies["session"].value)
+for name in os.environ["ACCOUNT"].split(","):
+    user = get_user_model().objects.create_user(name)
+    user.groups.set(Group.objects.filter(name__in=os.environ["ROLE"].split(",")))
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    print(client.cookies["session"].value)
 """
 ACCOUNTS = """
 import django
@@ -177,6 +178,14 @@ def local_session(app: App, name: str, role: str, environment: dict[str, str] | 
     local = {"SIGN_IN": "local", "LOOPBACK_ONLY": "1", "ACCOUNT": name, "ROLE": role}
     complete = known | _defaults(app.folder) | (environment or {}) | local
     return _run(SESSION, complete).strip()
+
+
+def local_sessions(
+    app: App, count: int, roles: str, environment: dict[str, str] | None = None
+) -> list[str]:
+    """The same for many, with several roles, at once."""
+    names = ",".join(f"p{number}" for number in range(count))
+    return local_session(app, names, roles, environment).split()
 
 
 def local_accounts(app: App, password: str, environment: dict[str, str] | None = None) -> None:
