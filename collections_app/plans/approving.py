@@ -8,6 +8,7 @@ when it is due is skipped (running.py).
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.utils import timezone
@@ -286,5 +287,5 @@ def _waiting(state: PlanState) -> list[Plan]:
 
 def count_for(actor: Actor) -> int:
     """How many plans wait for this person: to be approved, or to be run."""
-    ready = sum(is_requester(actor, plan) for plan in _waiting(PlanState.READY)[:COUNTED])
-    return ready + sum(1 for _ in for_approval(actor))
+    ready = sum(is_requester(actor, plan) for plan in _waiting(PlanState.READY))
+    return ready + sum(1 for _ in islice(for_approval(actor), COUNTED))
