@@ -147,3 +147,16 @@ def test_snapshot_without_an_index_has_an_empty_list(
     assert found.indexes == ()
     assert found.snapshot["indexes"] == []
     assert "indexes" not in found.snapshot["unavailable"]
+
+
+@pytest.mark.parametrize(("loaded", "kept"), [(True, ("Loaded", 1)), (False, ("Not loaded", 0))])
+def test_snapshot_has_load_state_and_replicas(
+    loaded: bool,
+    kept: tuple[str, int],
+    gateway_and_destroyer: tuple[Gateway, Destroyer],
+    make_collection: Seeds,
+) -> None:
+    gateway, _ = gateway_and_destroyer
+    snapshot = gateway.collection("default", make_collection(loaded=loaded)).snapshot
+    assert (snapshot["load"], snapshot["replicas"]) == kept
+    assert snapshot["unavailable"] == {}
