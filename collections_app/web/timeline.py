@@ -10,7 +10,7 @@ from ..audit.queries import Event
 from ..names import readable
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS
-from .display import sign_in_words, span
+from .display import at, sign_in_words, span
 
 UNCLEAR = "No clear answer came."
 NOT_AGAIN = "It will not be sent again."
@@ -87,7 +87,8 @@ def _checks(event: Event) -> Iterator[str]:
     yield "No blockers."
     if not OPERATIONS[Action(event.row.action)].changes_milvus:
         yield f"Intent recorded as event {event.row.sequence}."
-        yield f"Until {details['until']}." if details.get("until") else ""
+        if details.get("until"):
+            yield f"Until {at(datetime.fromisoformat(details['until']))}."
         return
     yield f"Intent recorded as event {event.row.sequence} before sending."
     if details.get("deadline_seconds"):

@@ -110,6 +110,19 @@ def test_removal_is_announced_and_can_be_cancelled(milvus: FakeMilvus, signed_in
     assert "The protection ends on" not in page_of(operator).text
 
 
+def test_removal_where_approvals_are_needed_waits_for_one(
+    milvus: FakeMilvus, signed_in: SignIn, settings: Any
+) -> None:
+    protect(signed_in("operator"))
+    main = cluster_at("http://127.0.0.1:1", approvals=1)
+    settings.CLUSTERS = {"main": main}
+    client = signed_in("unprotector")
+    sent = confirm(client, act_url("unprotect", "books"), "books", reason="moved")
+    assert sent.url.startswith("/plans/")
+    assert Page(client.get(sent.url)).status == 200
+    assert Protection.objects.get().removal_at is None
+
+
 def test_list_has_a_word_and_a_filter_for_protection(milvus: FakeMilvus, signed_in: SignIn) -> None:
     client = signed_in("operator")
     protect(client)

@@ -62,6 +62,9 @@ IN_BIN = Blocker(
 )
 
 
+ENDS = "Whoever has the permission unprotect can end that, on the page of the collection."
+
+
 def _is_in_bin(target: Target) -> bool:
     """Whether an act that is not the bin's own is aimed at what is in it."""
     return (
@@ -75,7 +78,7 @@ def _protections(target: Target, state: TargetState) -> tuple[Blocker, ...]:
     """One blocker for each protection that people set on its collection. Raises DatabaseError."""
     of_collection = state.detail.identity.id
     return tuple(
-        Blocker(text=protections.statement(one, target.collection, of_collection))
+        Blocker(text=f"{protections.statement(one, target.collection, of_collection)} {ENDS}")
         for one in protections.covering(target, of_collection)
     )
 

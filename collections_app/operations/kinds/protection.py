@@ -37,7 +37,8 @@ EFFECTS = (
 )
 NOT_PROTECTED = Blocker(text="Nobody has protected it.")
 NO_REQUEST = Blocker(text="Nobody has requested that its protection ends.")
-ALL_REQUESTED = "Nothing is left to remove."
+ALL_REQUESTED = "The end of its protection has been requested already."
+TAKES_EFFECT = "{} after you confirm, so not before {}."
 
 
 class ProtectionOperation(Operation):
@@ -91,7 +92,7 @@ class Unprotect(ProtectionOperation):
             state,
             identity=_identity_with(state.identity, found),
             notes=_statements(target, state, found),
-            effects=(("Takes effect", f"{_span(delay)} after you confirm: on {until} if now."),),
+            effects=(("Takes effect", TAKES_EFFECT.format(_span(delay), until)),),
             blockers=() if wanted else (Blocker(text=ALL_REQUESTED) if found else NOT_PROTECTED,),
         )
 
