@@ -16,7 +16,7 @@ from collections_app.audit import log
 from collections_app.audit.log import Entry, LogUnwritable, Outcome, Phase
 from collections_app.milvus.errors import Unreachable
 from collections_app.milvus.types import Kind, Target
-from collections_app.models import AuditEvent, ItemState, Plan, PlanState
+from collections_app.models import AuditEvent, ItemState, Plan, PlanState, Protection
 from collections_app.operations import confirmation, protocol
 from collections_app.operations.kinds import OPERATIONS
 from collections_app.plans import approving, deciding, running, tasks
@@ -561,3 +561,18 @@ def test_milvus_that_hangs_at_the_run_sends_nothing(real_pair: Chain, make_colle
     until(lambda: not approving.sheet(plan).problem)
     deciding.resume(plan, caller(ADA))
     assert work(plan).state == PlanState.DONE
+
+
+def test_removal_of_a_protection_that_was_approved_is_requested(
+    fake: FakeMilvus, settings: Any
+) -> None:
+    settings.ACCESS = (rule("ada", "drop", "unprotect"), rule("ben", "approve"))
+    fake.add("books")
+    protect = consent(fake, "books", Action.PROTECT)
+    assert protocol.perform(protect, caller(ADA), reason="mine") is Outcome.SUCCEEDED
+    plan = asked(fake, "books", Action.UNPROTECT)
+    assert Protection.objects.get().removal_at is None
+    assert work(run(approve(plan))).state == PlanState.DONE
+    protection = Protection.objects.get()
+    assert protection.removal_at is not None
+    assert (protection.removed_by, protection.removal_reason) == ("Ada", "old")
