@@ -108,6 +108,7 @@ def test_query_uses_label_values_that_exist(query: str) -> None:
             heartbeat.PLANS,
             heartbeat.PURGE,
             heartbeat.NOTIFY,
+            heartbeat.NOTIFY,
             heartbeat.VERIFY,
             heartbeat.WATCH,
         },
