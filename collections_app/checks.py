@@ -47,7 +47,7 @@ def secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.security)
 def embedded(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """Milvus Lite belongs to one process on one machine."""
-    lite = [c.key for c in settings.CLUSTERS.values() if "://" not in c.uri]
+    lite = [c.key for c in settings.CLUSTERS.values() if c.is_embedded]
     if not lite or settings.LOOPBACK_ONLY or settings.DEBUG:
         return []
     return [

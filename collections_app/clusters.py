@@ -1,5 +1,6 @@
 """From configuration to something that answers: one gateway and one destroyer per cluster."""
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -45,7 +46,11 @@ def get(key: str) -> Milvus:
     """The cluster of that key. Raises UnknownCluster. Does not connect yet."""
     if key not in settings.CLUSTERS:
         raise UnknownCluster(key)
-    return _open(settings.CLUSTERS[key])
+    with _opening:  # else two threads could make two connections of one cluster
+        return _open(settings.CLUSTERS[key])
+
+
+_opening = threading.Lock()
 
 
 @cache

@@ -11,7 +11,6 @@ from django.core.management import call_command
 from django.db import connections
 
 from .. import clusters
-from ..milvus.types import Cluster
 from ..plans.running import stopping
 
 Tasks = dict[str, dict[str, Any]]
@@ -39,11 +38,6 @@ def until_sigterm() -> Iterator[threading.Event]:
         signal.signal(signal.SIGTERM, before)
 
 
-def is_embedded(cluster: Cluster) -> bool:
-    """Whether it is a file, and no server."""
-    return "://" not in cluster.uri
-
-
 def start(tasks: Tasks, stopped: threading.Event, err: Any = None) -> list[threading.Thread]:
     """Run each task in a thread of its own until `stopped`. Problems go to `err`."""
     common = (stopped, err or sys.stderr)
@@ -58,7 +52,7 @@ def start(tasks: Tasks, stopped: threading.Event, err: Any = None) -> list[threa
 
 def start_beside() -> None:
     """Run the tasks in this process if it owns the file of a Milvus Lite: no other may open it."""
-    if any(is_embedded(cluster) for cluster in clusters.all_clusters()):
+    if any(cluster.is_embedded for cluster in clusters.all_clusters()):
         start(TASKS, stopping)
 
 

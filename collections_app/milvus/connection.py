@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from . import error_mapping
@@ -31,6 +31,8 @@ class Connection:
         self.cluster = cluster
         self._clients: dict[int, Client] = {}  # by process id
         self._lock = threading.Lock()
+        # Opening the file of a Milvus Lite fails while another thread opens it.
+        self._turn = threading.Lock() if cluster.is_embedded else nullcontext()
         self._lite: bool | None = None
         self.last_version = ""  # the server's last answer; empty if it was not asked
         self._refused_as_standby = float("-inf")
@@ -56,9 +58,14 @@ class Connection:
     def _connected(self, database: str) -> Client:
         if unsafe_name(database):
             raise NotFound("A database's name has no slash, and is not only dots")
+        if client := self._known():
+            return client
+        with self._turn:
+            return self._known() or self._connect()
+
+    def _known(self) -> Client | None:
         with self._lock:
-            client = self._clients.get(os.getpid())
-        return client or self._connect()
+            return self._clients.get(os.getpid())
 
     def _connect(self) -> Client:
         connecting = Measured(self.cluster.key, "Connect")

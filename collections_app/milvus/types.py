@@ -39,6 +39,11 @@ class Cluster:
     unprotect_delay: float = 900.0  # from the request to remove a protection until it ends
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether it is the file of a Milvus Lite, which one process may open, and no server."""
+        return "://" not in self.uri
+
+    @property
     def endpoint(self) -> str:
         """The address without any credentials in it."""
         scheme, separator, rest = self.uri.partition("://")

@@ -93,7 +93,7 @@ def can_exist(target: Target) -> bool:
     cluster = settings.CLUSTERS.get(target.cluster)
     if cluster is None:
         return False
-    is_lite = "://" not in cluster.uri
+    is_lite = cluster.is_embedded
     return is_lite or all(map(is_server_name, (target.database, target.collection, target.name)))
 
 

@@ -53,7 +53,7 @@ def look(cluster: Cluster) -> Iterator[Finding]:
 
 def _unreachable(about: str, cluster: Cluster, exc: MilvusError) -> Finding:
     at = f"{cluster.endpoint}: {exc}"
-    if "://" not in cluster.uri:
+    if cluster.is_embedded:
         return warning(
             about,
             f"the embedded Milvus Lite can't be opened: {at}",

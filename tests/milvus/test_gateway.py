@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Barrier
+from typing import Any
 
 import grpc
 import pytest
@@ -13,11 +14,13 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
+from collections_app import clusters
 from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, MilvusError, NotFound, Unreachable
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster, CollectionSummary, Listing, Load, Unread
+from tests import fixtures
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
@@ -476,3 +479,17 @@ def test_row_not_described_but_listed_stays_on_the_page(
     chain.relay.answer("DescribeCollection", lambda _: bytes(reply.SerializeToString()))
     nothing_read = CollectionSummary(rows=unread, partitions=unread, aliases=unread)
     assert behind.summaries("default", [name]) == {name: nothing_read}
+
+
+def test_embedded_milvus_opens_once_for_many_threads_at_once(lite_uri: str, settings: Any) -> None:
+    settings.CLUSTERS = {"main": fixtures.cluster_at(lite_uri, read_timeout=20.0)}
+    start = Barrier(8)
+
+    def first_read(_: int) -> list[str]:
+        start.wait()
+        return clusters.get("main").gateway.databases()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(first_read, range(8)))
+    assert answers == [["default"]] * 8
+    clusters._open.cache_clear()

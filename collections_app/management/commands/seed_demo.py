@@ -62,7 +62,7 @@ class Command(BaseCommand):
         from ...milvus import demo_data  # noqa: PLC0415 (pymilvus takes a second to import)
         from ...milvus.connection import Connection  # noqa: PLC0415
 
-        embedded = [c for c in settings.CLUSTERS.values() if "://" not in c.uri]
+        embedded = [c for c in settings.CLUSTERS.values() if c.is_embedded]
         if not embedded:
             raise CommandError("The sample is for an embedded Milvus Lite only: nothing was made.")
         made = demo_data.fill(Connection(embedded[0]))

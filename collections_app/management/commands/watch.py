@@ -10,7 +10,7 @@ from ...drift.lock import Lock, lock
 from ...drift.scan import Report, scan
 from ...health import heartbeat
 from ...milvus.types import Cluster
-from ..background import is_embedded, until_sigterm
+from ..background import until_sigterm
 from ..shell import Error, ShellCommand
 
 EMBEDDED = (
@@ -71,7 +71,7 @@ class Command(ShellCommand):
             if key not in known:
                 raise Error(f"No cluster {key} is configured. Configured: {', '.join(known)}.")
         chosen = [c for key, c in known.items() if not wanted or key in wanted]
-        embedded = [c.key for c in chosen if is_embedded(c)]
+        embedded = [c.key for c in chosen if c.is_embedded]
         if embedded and not self.options["once"]:
             raise Error(EMBEDDED.format(key=embedded[0]))
         return chosen
@@ -113,7 +113,7 @@ class Command(ShellCommand):
             report = scan(milvus, only, self.stopped.is_set)
         except Exception as exc:
             report = Report(problems=[f"nothing was recorded: {type(exc).__name__}: {exc}"])
-        if report.problems and is_embedded(cluster):
+        if report.problems and cluster.is_embedded:
             report.problems.append(EMBEDDED.format(key=cluster.key))
         for problem in report.problems:
             self.stderr.write(f"{cluster.key}: {problem}")

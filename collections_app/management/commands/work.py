@@ -42,6 +42,6 @@ class Command(ShellCommand):
         """Keys of all clusters. Raises Error if one of them is a file that another process owns."""
         configured = clusters.all_clusters()
         for cluster in configured:
-            if background.is_embedded(cluster):
+            if cluster.is_embedded:
                 raise Error(EMBEDDED.format(key=cluster.key), returncode=2)
         return [cluster.key for cluster in configured]
