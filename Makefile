@@ -41,10 +41,10 @@ check: setup
 
 # COV=1 adds coverage; ARGS="-k drop" goes to pytest. More processes than cores, because most of the
 # time is spent waiting for deadlines; they share one Milvus, and each has its own database. A module
-# stays in one piece, because some of its tests share a server or names (--dist loadscope), and the
-# slow ones come first (tests/conftest.py).
+# stays in one piece, because some of its tests share a server or names (--dist loadscope), and busy
+# ones are spread among the others (tests/conftest.py).
 MILVUS = $(BIN)/python -m tests.infra.with_milvus
-PROCESSES ?= 4
+PROCESSES ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
 
 test: setup

@@ -63,7 +63,7 @@ STARTING = (
 )
 
 
-SLOW = ("chaos/", "browser/", "operations/", "sso/", "milvus/", "drift/", "plans/", "test_private")
+BUSY = ("tests/chaos/", "tests/browser/")  # these need the processor; all others mostly wait
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,13 +76,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep(_is_fast, config, items)
     if not config.getoption("--every-skin"):
         _keep(_may_differ, config, items)
-    items.sort(key=_turn)  # stable; else a slow module would begin when all others are done
+    _spread(items)
 
 
-def _turn(item: pytest.Item) -> int:
-    """The slowest folders first."""
-    place = item.nodeid.removeprefix("tests/")
-    return next((turn for turn, slow in enumerate(SLOW) if place.startswith(slow)), len(SLOW))
+def _spread(items: list[pytest.Item]) -> None:
+    """Busy modules evenly among the others, so that few of them run at the same time."""
+    busy = [item for item in items if item.nodeid.startswith(BUSY)]
+    others = [item for item in items if not item.nodeid.startswith(BUSY)]
+    places: dict[str, float] = {}
+    for group in (busy, others):
+        for at, item in enumerate(group):
+            places.setdefault(item.location[0], at / len(group))
+    items.sort(key=lambda item: places[item.location[0]])
 
 
 def _keep(
