@@ -26,12 +26,12 @@ PICTURES = os.environ.get("PLAN_PICTURES", "")
 
 @pytest.fixture
 def database(real: Any, make_collection: Seeds) -> str:
-    """Eight temporary collections, one of them with an alias; and one that is no candidate."""
+    """Eight temporary collections, one of them in use; and one that is no candidate."""
     database = make_collection.database()
     make_collection("books", database=database)
     for number in range(8):
-        more = {"aliases": [unique_name("now")]} if number == 3 else {}
-        make_collection(f"tmp_{number}", database=database, rows=number, **more)
+        more = {"aliases": [unique_name("now")], "rows": 5} if number == 3 else {}
+        make_collection(f"tmp_{number}", database=database, **more)
     return database
 
 
