@@ -164,6 +164,7 @@ def _where(row: "AuditEvent") -> Iterator[str]:
     """As far as it is known and is not named beside it already."""
     if row.phase == Phase.REHEARSAL:
         yield row.cluster
+        return
     if not row.cluster or not (row.operation_id or row.phase == Phase.OBSERVED or row.kind):
         return
     yield row.cluster
