@@ -75,7 +75,6 @@ class People(dict[str, Any]):
 @pytest.fixture
 def people(db: None) -> People:
     """viewer, operator, other (a second operator), auditor, outsider (no role)."""
-    roles.ensure()  # a flush between tests takes the groups away
     return People()
 
 

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from collections_app.access import roles
 from collections_app.audit import triggers
 
 KEPT = {"django_content_type", "auth_permission"}
@@ -15,7 +16,7 @@ APPEND_ONLY = {"audit_no_delete": triggers.TABLE, "segment_no_delete": triggers.
 
 
 def empty(connection: BaseDatabaseWrapper) -> None:
-    """Delete all rows, and leave the audit log's triggers as they have to be."""
+    """Delete all rows; leave the audit log's triggers and the roles as a migration leaves them."""
     with transaction.atomic(using=connection.alias):
         with connection.cursor() as cursor:
             for statements in (_lifted(connection), _deletions(), _enabled(connection)):
@@ -23,6 +24,7 @@ def empty(connection: BaseDatabaseWrapper) -> None:
                     cursor.execute(statement)
         if triggers.damaged(connection):  # on SQLite those that were lifted; else a test's doing
             triggers.install(connection)
+        roles.ensure()
 
 
 def _lifted(connection: BaseDatabaseWrapper) -> list[str]:
