@@ -65,6 +65,7 @@ def test_two_people_drop_a_collection(
     is_sound(page, "approval-to-run")
     page.get_by_label(TYPED).fill(name)
     page.get_by_role("button", name="Run plan").click()
+    expect(page.get_by_role("heading", name="0 of 1 carried out")).to_be_visible()
     work()
     expect(page.get_by_role("heading", name="1 of 1 carried out")).to_be_visible()
     assert not make_collection.exists(name)
