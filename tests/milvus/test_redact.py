@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from collections_app.milvus import redact, schema, unfold
 from collections_app.milvus.sdk import pb
+from collections_app.milvus.types import Load
 
 SECRET = "wJalrXUtnFEMI7"
 FULL = {
@@ -162,7 +163,7 @@ def test_description_of_a_collection_shows_no_secret() -> None:
         properties=[pair],
     )
     found = unfold.unfold(reply)
-    kept: Any = schema.snapshot(found, [], [], (), 0, unfold.raw(reply))
+    kept: Any = schema.snapshot(found, [], [], (), 0, Load(None), 0, unfold.raw(reply))
     everything = f"{found} {kept} {schema.external(found)} {schema.functions(found)}"
     assert SECRET not in everything
     assert "AKIA" not in everything

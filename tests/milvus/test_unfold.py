@@ -17,6 +17,7 @@ from pymilvus.grpc_gen import schema_pb2
 
 from collections_app.audit import log
 from collections_app.milvus import schema, unfold
+from collections_app.milvus.types import Load
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
 
@@ -353,7 +354,7 @@ def test_unfold_of_any_reply_can_be_shown_and_recorded(
     assert reply.SerializeToString(deterministic=True) == before
     schema.fields(found), schema.functions(found), schema.external(found)
     schema.partition_key(found)
-    kept = schema.snapshot(found, [], [], (), 0, raw)
+    kept = schema.snapshot(found, [], [], (), 0, Load(None), 0, raw)
     assert json.loads(log.canonical(kept)) == kept
     assert "hunter" not in json.dumps(kept)
     json.dumps(kept, ensure_ascii=False).encode()
