@@ -110,6 +110,7 @@ def test_audit_filter_form_offers_every_outcome() -> None:
         "open",
         "succeeded",
         "failed",
+        "incomplete",
         "not done so far",
         "refused",
         "unknown",
