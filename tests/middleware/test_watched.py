@@ -133,7 +133,7 @@ def test_metrics_of_all_processes_count_the_calls_milvus_got(chain: Chain) -> No
         session = local_session(app, "ada", "operator", environment)
         cookie = ("Cookie", f"session={session}")
         page = "/clusters/main/collections/?database=default"
-        with ThreadPoolExecutor(8) as crowd:
+        with ThreadPoolExecutor(3) as crowd:  # more could find the cluster busy: a 503
             answers = crowd.map(lambda _: ask(app.connection(), page, (cookie,)).status, range(24))
             assert set(answers) == {200}
         counted = {value(scrape(app).text, OK_CALLS) for _ in range(6)}
