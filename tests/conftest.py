@@ -11,13 +11,14 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-from collections_app.audit import long_reads
+from collections_app.audit import long_reads, sqlite_queue
 from tests.infra.chain import Chain, chain_to
 from tests.infra.emptying import empty
 from tests.infra.lite import lite
 from tests.infra.milvus_server import MilvusServer, NoMilvus, serve
 from tests.infra.seeds import Seeds, seeds_on, unique_name
 from tests.infra.skins import NONE, SKINS, Skin, Worn
+from tests.infra.waiting import until
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -215,10 +216,13 @@ TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
-def long_read_left_open() -> Iterator[None]:
-    """An export that a test neither reads nor closes would refuse that of the next one."""
+def nothing_left_behind() -> Iterator[None]:
+    """An export that a test neither reads nor closes would refuse that of the next one; a thread
+    that still waits for SQLite would make the first write of the next one too many.
+    """
     yield
     long_reads._running.clear()
+    until(lambda: not sqlite_queue._arrivals)
 
 
 def _is_transactional(item: pytest.Item) -> bool:
