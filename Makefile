@@ -13,7 +13,16 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: setup check test
 
-setup: .venv/.dev
+setup: .venv/.dev translations
+
+# Generated from the .po files, which people write.
+.PHONY: translations messages
+translations:
+	@$(BIN)/pybabel -q compile --domain django --directory collections_app/locale
+
+# Adds the new strings of code and templates to the .po files, and drops those that are gone.
+messages: .venv/.dev
+	@$(BIN)/python -m tests.infra.messages
 
 .venv/.dev: requirements.txt requirements-dev.txt
 	$(VENV)

@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
+from .languages import is_compiled
+
 
 @checks.register
 def databases(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -57,4 +59,18 @@ def embedded(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
             hint="Use a Milvus server's address, such as http://HOST:19530.",
             id="milvusadmin.W002",
         )
+    ]
+
+
+@checks.register(checks.Tags.translation)
+def translations(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A language whose catalogue is not compiled is not offered; an old one lacks sentences."""
+    missing = [code for code, _ in settings.LANGUAGES if not is_compiled(code)]
+    return [
+        checks.Warning(
+            f"The translations for {code} are not compiled, or older than their source.",
+            hint="Run: pybabel compile --domain django --directory collections_app/locale",
+            id="milvusadmin.W003",
+        )
+        for code in missing
     ]

@@ -97,6 +97,7 @@ demo-sso)
     ;;
 esac
 
+.venv/bin/pybabel -q compile --domain django --directory collections_app/locale
 $python manage.py migrate --verbosity 0
 $python manage.py collectstatic --noinput --verbosity 0
 $python manage.py seed_demo $sample

@@ -7,7 +7,16 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from collections_app.access.roles import built_in
-from milvusadmin.config import approvals, clusters, database, env, logs, notifications, sign_in
+from milvusadmin.config import (
+    approvals,
+    clusters,
+    database,
+    env,
+    languages,
+    logs,
+    notifications,
+    sign_in,
+)
 from milvusadmin.config.peers import peers
 from milvusadmin.middleware import forwarded
 
@@ -143,6 +152,7 @@ MIDDLEWARE = [
     "milvusadmin.middleware.security.LoopbackOnlyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, against guessing by length
+    "milvusadmin.middleware.language.LanguageMiddleware",  # below static files, which have none
     "milvusadmin.middleware.writes.QueuedWritesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -166,6 +176,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "collections_app.web.context.navigation",
@@ -183,7 +194,15 @@ AUTH_PASSWORD_VALIDATORS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
+# Of the process: records, logs and commands are English. Pages have the language of the request.
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), *[("zh-hans", "简体中文")] * env.flag("PREVIEW_CHINESE")]
+DEFAULT_LANGUAGE = languages.default("DEFAULT_LANGUAGE", [code for code, _ in LANGUAGES])
+LANGUAGE_COOKIE_NAME = f"{COOKIE_KIND}language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_PATH = URL_PREFIX or "/"
+LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY = HTTPS, True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # --- Database -------------------------------------------------------------------------------
 

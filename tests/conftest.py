@@ -12,6 +12,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from collections_app.audit import long_reads, sqlite_queue
+from tests.infra import messages
 from tests.infra.chain import Chain, chain_to
 from tests.infra.emptying import empty
 from tests.infra.lite import lite
@@ -43,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "expects_console(*texts, maybe=()): what a browser test's console has to, or may, say",
     )
+    messages.compile_stale()
     from tests.settings import FOLDER, STATIC_ROOT
 
     for folder in (FOLDER, STATIC_ROOT):  # a second process shares the first one's static files

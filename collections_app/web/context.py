@@ -3,8 +3,10 @@
 from typing import Any, cast
 
 from django.conf import settings
+from django.utils.translation import get_language
 
 from ..access.policy import Action, may_somewhere
+from ..languages import offered
 from ..plans import approving
 from .http import visible_clusters
 from .request import AppRequest, SignedInRequest
@@ -15,12 +17,15 @@ PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION, Action.MOVE_TO_BIN)
 def navigation(request: AppRequest) -> dict[str, Any]:
     """Who is signed in and where they may go. Nobody, for an error before any middleware ran."""
     actor = getattr(request, "actor", None)
+    current = get_language()
+    other = next(((code, label) for code, label in offered() if code != current), None)
+    always = {"sign_in_mode": settings.SIGN_IN, "other_language": other}
     if actor is None:
-        return {"sign_in_mode": settings.SIGN_IN}
+        return always
     may_plan = any(may_somewhere(actor, action) for action in PLANNED)
     has_rule = any(cluster.approvals for cluster in settings.CLUSTERS.values())
     return {
-        "sign_in_mode": settings.SIGN_IN,
+        **always,
         "actor": actor,
         "has_approvals": has_rule and (may_plan or may_somewhere(actor, Action.APPROVE)),
         "approvals_waiting": lambda: approving.count_for(actor),  # asked only where it is shown

@@ -13,6 +13,7 @@ from . import (
     confirm,
     home,
     jump,
+    language,
     operations,
     plans,
     recycle_bin,
@@ -73,4 +74,5 @@ urlpatterns = [
     path("jump/", jump.jump, name="jump"),
     path("clusters/<slug:cluster>/jump/", jump.names, name="jump-names"),
     path("access/", access.mine, name="access"),
+    path("language/", language.choose, name="language"),
 ]

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
 OPERATION = uuid.UUID("12345678-1234-4234-8234-123456789abc")
 ARGUMENTS = {"cluster": "main", "operation_id": OPERATION, "number": 1}
-# The door's own pages. The last two exist with the company's provider only.
-OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout"}
+# The door's own pages, and the choice of a language. Two exist with the company's provider only.
+OPEN = {"sign-in", "signed-out", "oidc-callback", "oidc-backchannel-logout", "language"}
 NOT_HERE = {"oidc-callback", "oidc-backchannel-logout"}
 POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify", "bin-pause"}
 DECISIONS = {"plan-confirm", "plan-take-out", "plan-pause", "plan-resume", "plan-cancel"}
@@ -187,10 +187,12 @@ def test_every_url_posted_without_a_token_is_refused(
 
 @pytest.mark.parametrize("name", sorted(OPEN))
 def test_public_pages_of_other_sign_in_modes_are_not_found(name: str) -> None:
-    assert Client().get(EVERY[name]).status_code == (404 if name in NOT_HERE else 200)
+    found = {"language": 405}.get(name, 404 if name in NOT_HERE else 200)
+    assert Client().get(EVERY[name]).status_code == found
     assert Client().post(EVERY[name]).status_code == {
         "sign-in": 200,
         "signed-out": 405,
+        "language": 302,
     }.get(name, 404)
     others = AuditEvent.objects.exclude(action="session.refused")
     assert not others.exists(), "an empty form is a refused sign-in, and nothing else is recorded"
