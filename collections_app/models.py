@@ -1,8 +1,9 @@
-"""The audit log; open operations' claims; plans; protections; the recycle bin; the watch."""
+"""The audit log; claims; plans; protections; the recycle bin; the watch; personal settings."""
 
 from datetime import datetime
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -394,3 +395,23 @@ class PurgePause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cluster}, by {self.actor_display}"
+
+
+class PersonalSettings(models.Model):
+    """What one person chose for their pages. Only `personal/store.py` writes here.
+
+    Deleted with the user, and half a year after somebody used it.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True)
+    density = models.CharField(max_length=20, default="")
+    hidden = models.JSONField(default=dict)  # columns by table
+    pinned = models.JSONField(default=list)  # places, each with a time
+    recent = models.JSONField(default=list)
+    used_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"settings of user {self.pk}"

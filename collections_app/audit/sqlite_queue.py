@@ -80,6 +80,17 @@ def all_writes_queued(max_wait: Callable[[], float]) -> Iterator[None]:
         _thread.max_wait = None
 
 
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """In this block a queued write gives up after so long: for what a page can do without."""
+    before = _thread.max_wait
+    _thread.max_wait = lambda: seconds
+    try:
+        yield
+    finally:
+        _thread.max_wait = before
+
+
 def is_busy(exc: BaseException | None) -> bool:
     """Whether this is another process that writes, and not a database out of order."""
     return isinstance(exc, OperationalError) and LOCKED in str(exc)

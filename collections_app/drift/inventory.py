@@ -1,8 +1,9 @@
 """The inventory of one cluster in the database. It changes with the log, or not at all."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.db.models import F, Min
 
 from ..audit import log
@@ -19,6 +20,33 @@ def last_listed(cluster: str) -> datetime | None:
     oldest: datetime | None
     oldest = WatchedDatabase.objects.filter(cluster=cluster).aggregate(at=Min("listed_at"))["at"]
     return oldest
+
+
+Seen = tuple[str, str, str]  # cluster, database, name
+
+
+def not_listed(seen: Mapping[Seen, datetime]) -> set[Seen]:
+    """Those collections that the watch, which listed their database later, did not find there.
+
+    `seen` says when somebody saw them. Where no watch runs, nothing is known, and none is returned.
+    """
+    databases = {(cluster, database) for cluster, database, _ in seen}
+    rows = WatchedDatabase.objects.filter(cluster__in={cluster for cluster, _ in databases})
+    watched = {(row.cluster, row.database): row for row in rows if _is_current(row)}
+    listed = SeenCollection.objects.filter(
+        watched__in=[row.pk for key, row in watched.items() if key in databases],
+        name__in={name for _, _, name in seen},
+    ).values_list("watched__cluster", "watched__database", "name")
+    later = {
+        key for key, at in seen.items() if key[:2] in watched and watched[key[:2]].listed_at > at
+    }
+    return later - set(listed) if later else set()
+
+
+def _is_current(row: WatchedDatabase) -> bool:
+    """Whether the watch listed it at the address that is configured now."""
+    configured = settings.CLUSTERS.get(row.cluster)
+    return configured is not None and configured.endpoint == row.endpoint
 
 
 class ConcurrentScan(Exception):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import django.db.models.deletion
+from django.conf import settings
 from django.db import migrations, models
 
 from collections_app.audit import triggers
@@ -19,7 +20,9 @@ def remove(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -31,6 +34,28 @@ class Migration(migrations.Migration):
                 ("actor_display", models.CharField(max_length=300)),
                 ("claimed_at", models.DateTimeField()),
                 ("progress", models.CharField(db_default="request", max_length=10)),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="PersonalSettings",
+            fields=[
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("density", models.CharField(default="", max_length=20)),
+                ("hidden", models.JSONField(default=dict)),
+                ("pinned", models.JSONField(default=list)),
+                ("recent", models.JSONField(default=list)),
+                ("used_at", models.DateTimeField(db_index=True)),
             ],
             options={
                 "default_permissions": (),

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -21,6 +22,7 @@ from . import log_filters
 from .errors import Problem, show
 from .forms import AuditFilterForm
 from .http import is_htmx_part, page_or_part, refuse
+from .person import table_view
 from .request import SignedInRequest
 from .tables import Pager, audit_row
 from .view_policy import policy
@@ -61,6 +63,7 @@ def log(request: SignedInRequest) -> HttpResponse:
     shown = log_filters.shown(filters)
     context = {
         "form": form,
+        **table_view(request, "audit", _address(request, "audit", shown)),
         "rows": [audit_row(row) for row in page.rows],
         "pager": _pager(page, shown),
         "filters": shown,
@@ -83,6 +86,7 @@ def own(request: SignedInRequest) -> HttpResponse:
     """A person's own operations, for those who may not read the log, too."""
     page = listing.own_page(request.actor, **_where(request))
     context = {
+        **table_view(request, "audit", _address(request, "own-operations", {})),
         "rows": [audit_row(row) for row in page.rows],
         "pager": _pager(page, {}),
         "is_filtered": any(_where(request).values()),
@@ -91,6 +95,12 @@ def own(request: SignedInRequest) -> HttpResponse:
         "section": "own",
     }
     return render(request, "collections_app/own_operations.html", context)
+
+
+def _address(request: SignedInRequest, page: str, filters: dict[str, str]) -> str:
+    """The page with its filters, where in the log it is now."""
+    where = {key: f"{number}" for key, number in _where(request).items() if number}
+    return reverse(page) + log_filters.address({**filters, **where})
 
 
 def _where(request: SignedInRequest) -> dict[str, int]:

@@ -30,6 +30,8 @@ from . import links
 from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
 from .http import named, open_cluster, page_or_part, require_visible
+from .my_places import pin_of
+from .person import note_visit, noting_if_gone, table_view
 from .protections import Standing, panel
 from .request import SignedInRequest
 from .rows import Claims, collection_rows, collection_target, partition_rows
@@ -38,6 +40,8 @@ from .view_policy import policy
 
 if TYPE_CHECKING:
     from ..milvus.gateway import Gateway
+
+READ_BY_ROW = ("rows", "partitions", "aliases")  # columns of the list
 
 
 @policy()
@@ -50,6 +54,7 @@ def databases(request: SignedInRequest, cluster: str) -> HttpResponse:
         "title": milvus.cluster.label,
         "section": "databases",
         "rehearsal": standing(milvus.cluster),
+        "pin": pin_of(request, Place(cluster=cluster)),
         "is_server": "://" in milvus.cluster.uri,  # one process at a time opens a Milvus Lite file
     }
     problem: Problem | None = None
@@ -89,7 +94,9 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     place = Place(cluster=cluster, database=database)
     require_visible(request, place)
     gateway, view = milvus.gateway, ListView.of(request)
-    found, patterns = gateway.collections(database), visible(request.actor, cluster, database)
+    with noting_if_gone(request, place):
+        found = gateway.collections(database)
+    patterns = visible(request.actor, cluster, database)
     is_partial, hidden = "*" not in patterns, names_by_private_name(cluster, database)
     places = _fitting(found.names, patterns) if is_partial else range(len(found))
     if hidden:
@@ -97,11 +104,15 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     standing = Standing(place)
     page = view.pages(found, places, standing.is_protected).get_page(view.page)
     rows = [found.row(at) for at in page]
-    detailed = request.GET.get("details") == "1"
-    summaries = gateway.summaries(database, [row.name for row in rows]) if detailed else {}
-    standby = gateway.is_standby(database)
     url = partial(links.collections, cluster, database)
+    here = view.here(page, url)
+    columns = table_view(request, "collections", here)
+    read_by_row = sum(columns["shown"][key] for key in READ_BY_ROW)
+    detailed = request.GET.get("details") == "1" or not read_by_row
     details_url = url(**view.filters, sort=view.sort, page=page.number, details=1)
+    wanted = [row.name for row in rows] if detailed and read_by_row else []
+    summaries = gateway.summaries(database, wanted) if wanted else {}
+    standby = gateway.is_standby(database)
     context = {
         "cluster": milvus.cluster,
         "database": database,
@@ -112,6 +123,8 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
             rows, place, summaries, request.permissions, claims_in(cluster), standing
         ),
         "detailed": detailed,
+        "detail_columns": read_by_row,
+        **columns,
         "details_url": "" if detailed else details_url,
         "total": len(places),
         "partial": is_partial,
@@ -123,9 +136,11 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         **_removal(request.permissions, place, is_standby=standby),
         "in_bin": sum(matches(patterns, known) for known in hidden.values()),
         "recycle_bin_url": links.recycle_bin(cluster, database),
+        "pin": pin_of(request, place, here),
         "title": f"Collections in {database}",
         "section": "collections",
     }
+    note_visit(request, place)
     return page_or_part(
         request,
         "collections_app/collection_list.html",
@@ -160,7 +175,8 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
     if name in names_by_private_name(cluster, database):
         return redirect(links.recycle_bin(cluster, database))
     gateway = milvus.gateway
-    found = gateway.collection(database, name)
+    with noting_if_gone(request, place):
+        found = gateway.collection(database, name)
     lite, standby = gateway.lite(database), gateway.is_standby(database)
     claims, target = claims_in(cluster), collection_target(place, name)
     protection = panel(target, found.identity.id, request.permissions, milvus.cluster.endpoint)
@@ -182,10 +198,12 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
         "may_remove_now": not protection.is_protected,
         "may_release": is_loaded,
         "history": recent_operations(cluster, database, name),
+        "pin": pin_of(request, place),
         "title": name,
         "section": "collection",
         "collection_here": name,
     }
+    note_visit(request, place)
     return render(request, "collections_app/collection.html", context)
 
 
@@ -218,6 +236,7 @@ def _partitions(
     counts = gateway.partition_rows(target.database, target.name, [p.name for p in shown])
     url = partial(links.collection, target.cluster, target.database, target.name)
     return {
+        **table_view(request, "partitions", view.here(page, url)),
         "view": view,
         "count": page.paginator.count,
         "total": len(known.rows),

@@ -7,8 +7,10 @@ from django.utils.translation import get_language
 
 from ..access.policy import Action, may_somewhere
 from ..languages import offered
+from ..personal.store import COMPACT
 from ..plans import approving
 from .http import visible_clusters
+from .person import personal_of
 from .request import AppRequest, SignedInRequest
 
 PLANNED = (Action.DROP_COLLECTION, Action.DROP_PARTITION, Action.MOVE_TO_BIN)
@@ -30,7 +32,12 @@ def navigation(request: AppRequest) -> dict[str, Any]:
         "has_approvals": has_rule and (may_plan or may_somewhere(actor, Action.APPROVE)),
         "approvals_waiting": lambda: approving.count_for(actor),  # asked only where it is shown
         "has_other_clusters": len(visible_clusters(cast(SignedInRequest, request))) > 1,
+        "is_compact": lambda: _is_compact(request),
         "may_plan": may_plan,
         "may_view": may_somewhere(actor, Action.VIEW),
         "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),
     }
+
+
+def _is_compact(request: AppRequest) -> bool:
+    return personal_of(cast(SignedInRequest, request)).density == COMPACT

@@ -13,6 +13,7 @@ from ..milvus.types import Cluster
 from ..plans.finding import open_plans
 from ..rehearsal.record import standing
 from .http import find_cluster, page_or_part, visible_clusters
+from .my_places import places_of
 from .overview import chart, contact, open_operations, recycle_bins, tasks
 from .request import SignedInRequest
 from .view_policy import policy
@@ -27,6 +28,7 @@ def home(request: SignedInRequest) -> HttpResponse:
         return redirect("audit" if permissions.may_somewhere(Action.READ_AUDIT) else "access")
     context = {
         "clusters": visible_clusters(request),
+        "places": places_of(request),
         "tasks": tasks(),
         "title": "Clusters",
         "section": "home",

@@ -19,6 +19,7 @@ from ..operations.kinds.acts import ACTS
 from . import links
 from .errors import of_milvus
 from .http import open_cluster, page_or_part, visible_clusters
+from .my_places import places_of
 from .request import SignedInRequest
 from .view_policy import policy
 
@@ -57,6 +58,7 @@ def jump(request: SignedInRequest) -> HttpResponse:
         "is_palette": is_palette,
         "hits": [*_operation(request, q), *hits],
         "clusters": seen if q else [],
+        "places": None if q else places_of(request),
         "title": "Jump",
         "section": "jump",
     }

@@ -20,6 +20,7 @@ from ..recycle_bin.items import TimeLeft
 from ..recycle_bin.pause import pause, pause_of, resume
 from . import links
 from .http import go_to, named, open_cluster, page_or_part, refuse, require_visible
+from .person import table_view
 from .request import SignedInRequest
 from .rows import Claims
 from .tables import PAGE, Column, Pager, RowAct
@@ -70,6 +71,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     view = BinView.of(request)
     page = Paginator(_found(request, view, place), PAGE).get_page(view.page)
     permissions, claims = request.permissions, claims_in(cluster)
+    address = links.recycle_bin(cluster, database, q=view.q, sort=view.sort, page=page.number)
     context = {
         "cluster": milvus.cluster,
         "database": database,
@@ -79,6 +81,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "rows": [_row(item, permissions, claims) for item in page],
         "columns": _columns(view, cluster, database),
         "pager": _pager(page, view, cluster, database),
+        **table_view(request, "recycle-bin", address),
         "pause": pause_of(cluster),
         "may_pause": _may_pause(permissions, cluster),
         "may_resume": permissions.may(Action.PURGE, Place(cluster=cluster)),

@@ -4,6 +4,7 @@ Django makes the objects; nothing here is ever instantiated in its place.
 """
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
@@ -11,6 +12,9 @@ from django_htmx.middleware import HtmxDetails
 from .. import clusters
 from ..access.policy import Permissions
 from ..access.principals import Actor
+
+if TYPE_CHECKING:
+    from ..personal.store import Personal
 
 
 class Slots:
@@ -43,3 +47,4 @@ class SignedInRequest(AppRequest):
     actor: Actor
     permissions: Permissions  # set by SignInMiddleware
     slots: Slots  # set by SlotsMiddleware
+    personal: "Personal"  # set by `personal_of`, where a page needs it

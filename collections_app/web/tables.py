@@ -266,6 +266,11 @@ class ListView:
             for key, label in COLUMNS
         ]
 
+    def here(self, page: Page[int], url: Callable[..., str]) -> str:
+        """The address of a page of this view, without what goes without saying."""
+        sort = self.sort if self.sort != "name" else ""
+        return url(**self.filters, sort=sort, page=page.number if page.number > 1 else 0)
+
     def pager(self, page: Page[int], url: Callable[..., str]) -> Pager:
         """The neighbours of a page, in the same view."""
 

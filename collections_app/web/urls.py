@@ -16,6 +16,7 @@ from . import (
     language,
     operations,
     plans,
+    preferences,
     recycle_bin,
     switcher,
 )
@@ -75,4 +76,7 @@ urlpatterns = [
     path("clusters/<slug:cluster>/jump/", jump.names, name="jump-names"),
     path("access/", access.mine, name="access"),
     path("language/", language.choose, name="language"),
+    path("view/", preferences.choose_view, name="choose-view"),
+    path("clusters/<slug:cluster>/pin/", preferences.pin, name="pin"),
+    path("places/forget/", preferences.forget_places, name="forget-places"),
 ]

@@ -51,7 +51,7 @@
   });
 
   const closeSwitchers = (inside) => {
-    for (const open of document.querySelectorAll(".switcher[open]")) {
+    for (const open of document.querySelectorAll("[data-menu][open]")) {
       if (!open.contains(inside)) open.open = false;
     }
   };
@@ -62,7 +62,7 @@
     document.addEventListener(name, ({ target }) => closeSwitchers(target));
   }
   document.addEventListener("keydown", ({ key }) => {
-    const open = document.querySelector(".switcher[open]");
+    const open = document.querySelector("[data-menu][open]");
     if (key !== "Escape" || !open) return;
     open.open = false;
     open.querySelector("summary").focus();

@@ -32,7 +32,7 @@ POST_ONLY = {"sign-out", "operation-look", "audit-export", "audit-verify", "bin-
 DECISIONS = {"plan-confirm", "plan-take-out", "plan-pause", "plan-resume", "plan-cancel"}
 APPROVALS = {"plan-approve", "plan-reject", "plan-run"}
 DECISIONS |= APPROVALS | {"plan-restore"}
-POST_ONLY |= DECISIONS | {"plan-new"}
+POST_ONLY |= DECISIONS | {"plan-new", "choose-view", "pin", "forget-places"}
 
 
 def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
@@ -158,7 +158,8 @@ def closed(name: str, method: str) -> int:
     places |= {"switch-database", "switch-collection"}
     if acts or plan or name in places:
         return 404
-    return {"home": 302, "sign-out": 302, "access": 200}.get(name, 403)
+    own = {"choose-view": 404, "forget-places": 302}  # open to everybody; there is no such table
+    return {"home": 302, "sign-out": 302, "access": 200, **own}.get(name, 403)
 
 
 def test_access_page_of_an_outsider_names_nothing(signed_in: SignIn) -> None:

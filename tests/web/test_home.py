@@ -71,6 +71,8 @@ def test_home_with_two_silent_clusters_lists_both_at_once(
     page = Page(signed_in("viewer").get("/"))
     assert page.status == 200
     assert [tag.text for tag in page.find("h2")] == [
+        "Pinned",
+        "Recent",
         "Test http://127.0.0.1:1",
         "Elsewhere http://127.0.0.1:1",
         "Background tasks",

@@ -14,6 +14,7 @@ from ...operations.late_drops import follow_up_late_drops
 from ...operations.orphans import restore_orphans
 from ...operations.protections import record_ended
 from ...operations.reconcile import open_operations, settle
+from ...personal.store import forget_unused
 from ...web import links
 from ..rounds import RoundCommand
 
@@ -40,14 +41,15 @@ class Command(RoundCommand):
         return not still_open
 
     def _tidy_up(self) -> None:
-        """Once an hour, sessions that are over and that nobody ended."""
+        """Once an hour: sessions that are over and nobody ended, and settings that nobody uses."""
         if time.monotonic() < self.tidy_at:
             return
         self.tidy_at = time.monotonic() + 3600
         try:
             call_command("clearsessions")
+            forget_unused()
         except DatabaseError as exc:
-            self.stderr.write(f"Old sessions could not be removed: {type(exc).__name__}")
+            self.stderr.write(f"Old sessions and settings were not removed: {type(exc).__name__}")
 
     def _restore_orphans(self) -> None:
         """Once a minute: it lists every database."""
