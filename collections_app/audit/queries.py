@@ -13,13 +13,13 @@ from django.utils import timezone
 from ..access.policy import Action, Place, may_everywhere, posix, regex, rules_granting
 from ..access.principals import Actor
 from ..milvus.types import Kind, Target
-from ..models import AuditEvent, Claim, RemovedSegment
+from ..models import AuditEvent, Claim, RemovedSegment, SendProgress
 from ..names import readable
 from .distinct import distinct, holding
 from .log import Outcome, Phase
 
 PAGE = 50
-SHOWN_CREATIONS = 5
+SHOWN_OPERATIONS = 5
 OPEN = "open"  # asked for as an outcome: operations that have no final one
 
 # As in distinct.py: the databases of a cluster, then (database is NULL) on to the next cluster.
@@ -106,16 +106,23 @@ class Story:
         return Outcome(self.events[-1].row.outcome) or Outcome.UNKNOWN
 
     @property
+    def progress(self) -> SendProgress | None:
+        """How far it may have got, while it is open."""
+        return SendProgress(self.claim.progress) if self.claim else None
+
+    @property
     def is_open(self) -> bool:
         return self.claim is not None
 
 
-def creations_from(drop: uuid.UUID) -> list[Story]:
-    """The last operations that created a collection from the snapshot of this drop."""
-    rows = AuditEvent.objects.filter(kind=Kind.NEW, name=str(drop), phase=Phase.INTENT).order_by(
-        "-sequence"
-    )[:SHOWN_CREATIONS]
-    return [found for row in rows if row.operation_id and (found := story(row.operation_id))]
+def operations_on(kind: Kind, name: str) -> list[Story]:
+    """The last operations that were aimed at a thing whose name is unique, oldest first.
+
+    That is what a drop left to create (its id is the name), and what is in the recycle bin.
+    """
+    rows = AuditEvent.objects.filter(kind=kind, name=name, phase=Phase.INTENT)
+    latest = reversed(rows.order_by("-sequence")[:SHOWN_OPERATIONS])
+    return [found for row in latest if row.operation_id and (found := story(row.operation_id))]
 
 
 def story(operation_id: uuid.UUID) -> Story | None:

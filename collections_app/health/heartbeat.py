@@ -40,6 +40,11 @@ def all_tasks() -> list[TaskRun]:
     return list(TaskRun.objects.exclude(name=READY).order_by("name"))
 
 
+def last_run(name: str) -> TaskRun | None:
+    """When a task ran last; None if it never did."""
+    return TaskRun.objects.filter(name=name).first()
+
+
 def is_silent(name: str, seconds: float) -> bool:
     """Whether a task never ran, or not for so long."""
     since = timezone.now() - timedelta(seconds=seconds)

@@ -15,9 +15,11 @@ from ..audit import log
 from ..audit.events import Intent, intent_of
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.types import Kind, Target
-from ..models import AuditEvent, Claim
+from ..models import AuditEvent, Claim, SendProgress
 from .kinds import OPERATIONS
 from .private_names import BIN, DROP, operation_of, private_name
+
+Progress = SendProgress  # for pages, which import no model
 
 
 class Requested(Protocol):

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -21,7 +22,7 @@ from .confirmation import Confirmation, PlannedItem, missing_consent
 from .deadlines import ReadDeadline
 from .kinds import OPERATIONS
 from .kinds.base import Blocker, TargetState
-from .sending import Case, send_once, verify_and_record
+from .sending import Case, send_once, stamp, verify_and_record
 
 
 class OperationRejected(Exception):
@@ -188,11 +189,12 @@ def _record_intent(case: Case, state: TargetState, before: int) -> None:
 
     Raises OperationRejected if another operation holds the target, or ended after event `before`.
     """
+    matched_at = timezone.now()
     with log.appending():
         problem = _obstacle(case, state, before)
         if problem is None:
             _claim(case)
-            log.append(_intent(case, state))
+            log.append(_intent(case, state, matched_at))
     if problem is not None:
         _record_rejection(case, problem, state)
         raise problem
@@ -269,7 +271,7 @@ def _stop_if_taken_back(case: Case) -> None:
         raise AlreadyUsed(f"plan {case.planned.plan} took the item back")
 
 
-def _intent(case: Case, state: TargetState) -> Entry:
+def _intent(case: Case, state: TargetState, matched_at: datetime) -> Entry:
     age = case.caller.actor.sign_in_age
     return Entry(
         phase=Phase.INTENT,
@@ -287,6 +289,8 @@ def _intent(case: Case, state: TargetState) -> Entry:
             "sign_in_age_seconds": None if age is None else round(age),
             "endpoint": case.milvus.cluster.endpoint,
             "server_version": state.server.version,
+            "confirmed_at": stamp(case.begun_at),
+            "matched_at": stamp(matched_at),
             "clock": deadlines.clock_stamp(),
             "deadline_seconds": case.milvus.cluster.drop_timeout,
             "private_name": case.execution.private_name,  # of strict mode and of the bin

@@ -4,10 +4,13 @@ import logging
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from .. import clusters
 from ..access.policy import Action
@@ -15,6 +18,7 @@ from ..access.principals import Caller
 from ..audit.events import Intent
 from ..audit.log import Outcome, Phase
 from ..milvus.errors import MilvusError
+from ..milvus.types import Cluster
 from ..milvus.versions import has_durable_ddl
 from ..models import AuditEvent, Claim, SendProgress
 from .claims import final_outcome, record_outcome
@@ -88,12 +92,13 @@ def settle(operation_id: uuid.UUID, caller: Caller, *, may_rename: bool = False)
     try:
         if may_still_run(intent):
             return Outcome.UNKNOWN
-        certain = _certain_outcome(intent, SendProgress(claim.progress), may_rename)
+        progress = SendProgress(claim.progress)
+        certain = _certain_outcome(intent, progress, may_rename)
     except (MilvusError, clusters.UnknownCluster) as exc:
         reason = f"{type(exc).__name__}: {exc}"
         logger.warning("operation %s can't be read back: %s", operation_id, reason)
         return Outcome.UNKNOWN
-    return _record(intent, *certain, caller) if certain else Outcome.UNKNOWN
+    return _record(intent, *certain, progress, caller) if certain else Outcome.UNKNOWN
 
 
 def _certain_outcome(
@@ -133,9 +138,16 @@ def _not_done(intent: Intent, progress: SendProgress, execution: Execution) -> t
     return Outcome.FAILED, UNDONE.format(operation.undone.capitalize())
 
 
-def _record(intent: Intent, outcome: Outcome, message: str, caller: Caller) -> Outcome:
+def _record(
+    intent: Intent, outcome: Outcome, message: str, progress: SendProgress, caller: Caller
+) -> Outcome:
     """What is on the record then: another process may have settled it."""
-    details: dict[str, Any] = {"settled": True, "seen": message, **_evidence(intent)}
+    details: dict[str, Any] = {
+        "settled": True,
+        "seen": message,
+        "progress": progress.value,
+        **_evidence(intent),
+    }
     if record_outcome(intent, outcome, message, caller, details):
         return outcome
     return final_outcome(intent.operation_id)
@@ -169,7 +181,36 @@ def may_still_run(intent: Intent) -> bool:
     if AuditEvent.objects.filter(operation_id=intent.operation_id, phase=Phase.OUTCOME).exists():
         return False
     cluster = clusters.get(intent.target.cluster).cluster
-    return age_of(intent) < max_duration(cluster, two_phases=bool(intent.private_name))
+    return age_of(intent) < _run_time(intent, cluster)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When an open operation is read back first, and when a read-back closes it at the latest."""
+
+    asked_from: datetime
+    closes_at: datetime
+
+
+def schedule(intent: Intent, progress: SendProgress) -> Schedule | None:
+    """Of an open operation; None if the server it was sent to is no longer in the configuration.
+
+    Both may be in the past: then the next answer of Milvus closes it.
+    """
+    if not can_be_asked(intent):
+        return None
+    cluster = clusters.get(intent.target.cluster).cluster
+    begun = timezone.now() - age_of(intent)
+    asked_from = begun + _run_time(intent, cluster) if may_still_run(intent) else begun
+    closes_at = asked_from
+    if progress is not SendProgress.NONE:
+        closes_at = max(asked_from, begun + drop_deadline(cluster))
+    return Schedule(asked_from=asked_from, closes_at=closes_at)
+
+
+def _run_time(intent: Intent, cluster: Cluster) -> timedelta:
+    """How long a living process may still carry it out."""
+    return max_duration(cluster, two_phases=bool(intent.private_name))
 
 
 def drop_deadline_passed(intent: Intent) -> bool:

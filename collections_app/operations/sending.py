@@ -3,10 +3,12 @@
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
 
 from .. import clusters
 from ..access.policy import Action
@@ -51,6 +53,7 @@ class Case:
     caller: Caller
     reason: str
     planned: PlannedItem | None = None  # the item of a plan, if it is one
+    begun_at: datetime = field(default_factory=timezone.now)  # when it was confirmed
 
     @property
     def target(self) -> Target:
@@ -70,6 +73,7 @@ class SendResult:
     code: str
     duration_ms: int
     attempts: int = 1  # how often the act was sent
+    sent_at: datetime | None = None  # None: Milvus is asked to change nothing
 
 
 NO_REQUEST = SendResult(
@@ -85,7 +89,7 @@ def send_once(case: Case, read_deadline: ReadDeadline) -> SendResult:
     """The one request. Whatever is raised, it is never sent again."""
     if not case.operation.changes_milvus:
         return NO_REQUEST
-    started, attempts = time.monotonic(), 1
+    sent_at, started, attempts = timezone.now(), time.monotonic(), 1
     try:
         case.execution.send(lambda progress: _last_check(case, read_deadline, progress))
         outcome, message, code = Outcome.NONE, "Milvus answered OK", "0"
@@ -96,8 +100,18 @@ def send_once(case: Case, read_deadline: ReadDeadline) -> SendResult:
         outcome, message, code = Outcome.UNKNOWN, f"Unexpected error: {type(exc).__name__}", ""
     duration_ms = round((time.monotonic() - started) * 1000)
     return SendResult(
-        outcome=outcome, message=message, code=code, duration_ms=duration_ms, attempts=attempts
+        outcome=outcome,
+        message=message,
+        code=code,
+        duration_ms=duration_ms,
+        attempts=attempts,
+        sent_at=sent_at,
     )
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A moment for the record, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds") if moment else None
 
 
 def _outcome_of(exc: MilvusError) -> Outcome:
@@ -144,6 +158,9 @@ def verify_and_record(case: Case, result: SendResult) -> Outcome:
         "code": result.code,
         "duration_ms": result.duration_ms,
         "seen": seen,
+        # For a timeline; nothing is decided by them.
+        "sent_at": stamp(result.sent_at),
+        "read_back_at": stamp(timezone.now()) if seen else None,
         **_evidence(case),
     }
     operation_id = case.confirmation.operation_id

@@ -1,7 +1,7 @@
 """Showing names, numbers and times so that nothing about them is hidden."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -128,6 +128,18 @@ def span(seconds: float | None) -> str:
             count = int(seconds // size)
             return f"{count} {unit}" + ("" if count == 1 else "s")
     return ""
+
+
+def duration(passed: timedelta) -> str:
+    """How long something took; empty if a clock was set back meanwhile."""
+    if passed < timedelta(0):
+        return ""
+    seconds = passed.total_seconds()
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{round(seconds)} s"
+    return span(seconds)
 
 
 @register.filter

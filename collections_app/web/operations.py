@@ -6,26 +6,28 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clusters
 from ..access.policy import Action, Place, place_of
 from ..access.principals import caller_of
 from ..audit import queries
-from ..audit.events import Intent
 from ..milvus.errors import Unreachable
 from ..milvus.types import Cluster, Kind, Target
 from ..operations.kinds.acts import ACTS
-from ..operations.reconcile import can_be_asked, settle
-from . import links, snippets
+from ..operations.reconcile import settle
+from . import links, related, snippets
 from .facts import made_facts, snapshot_facts
 from .http import go_to, is_htmx_part, page_or_part
+from .live import live
 from .offers import made_by, offer_to_create, offers_of
 from .request import SignedInRequest
+from .steps import Step
 from .timeline import timeline
 from .view_policy import policy
 
-VERIFYING = "Unknown – verifying"
+IN_PROGRESS, VERIFYING = gettext_lazy("In progress"), gettext_lazy("Unknown – verifying")
 
 
 @require_safe
@@ -44,7 +46,11 @@ def look_again(request: SignedInRequest, operation_id: uuid.UUID) -> HttpRespons
         settle(operation_id, caller_of(request))
     if not is_htmx_part(request):
         return go_to(request, links.operation(str(operation_id)))
-    return _show(request, operation_id)
+    response = _show(request, operation_id)
+    if _story(request, operation_id).is_open:
+        # Still open: what somebody reads or selects beside the timeline stays as it is.
+        response["HX-Retarget"] = response["HX-Reselect"] = "#live"
+    return response
 
 
 def _acquired_slot(request: SignedInRequest, key: str) -> bool:
@@ -65,14 +71,15 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     details = record["details"]
     context = {
         "story": found,
-        "can_be_asked": bool(found.intent) and can_be_asked(Intent.of(row)),
+        "live": live(found),
         "cluster": _linkable(request, row.cluster),
         "database": row.database,
         "target": target,
         "act": ACTS[action],
         "details": details,
-        "status": VERIFYING if found.is_open else found.outcome,
-        "timeline": timeline(found.events),
+        "status": _status(found),
+        "timeline": _timeline(request, found),
+        "plan_links": related.plan_link(found),
         "facts": snapshot_facts(target, details),
         "snapshot": _pretty(details.get("snapshot")),
         "section": "audit",
@@ -82,7 +89,6 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
         "title": ACTS[action].title(target),
         "offers": offers_of(found, request.permissions),
         "offer_to_create": offer_to_create(found, request.permissions),
-        "creations": _readable_creations(request, operation_id),
         "source": target.name if target.kind is Kind.NEW else "",
         "made": _made(found),
     }
@@ -90,9 +96,23 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     return page_or_part(request, page, part, context)
 
 
-def _readable_creations(request: SignedInRequest, drop: uuid.UUID) -> list[queries.Story]:
-    """What was created from this snapshot, as far as this person may know of it."""
-    return [story for story in queries.creations_from(drop) if _readable(request, story)]
+def _status(found: queries.Story) -> str:
+    if not found.is_open:
+        return found.outcome
+    return str(VERIFYING if found.events[-1].row.outcome else IN_PROGRESS)
+
+
+def _timeline(request: SignedInRequest, found: queries.Story) -> list[Step]:
+    """Its steps, between what came before it and after it as far as this person may know."""
+
+    def is_readable(story: queries.Story) -> bool:
+        return _readable(request, story)
+
+    return [
+        *related.before(found, is_readable),
+        *timeline(found.events, found.progress),
+        *related.after(found, is_readable),
+    ]
 
 
 def _made(found: queries.Story) -> dict[str, Any] | None:

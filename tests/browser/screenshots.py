@@ -181,7 +181,7 @@ def _history(ada: Page, tomas: Page, chain: Chain) -> None:
     drop_partition(ada, "article_embeddings_v7", "y2024", "Older than two years, SEARCH-1175")
     chain.relay.fail("DropCollection", grpc.StatusCode.PERMISSION_DENIED, "permission deny")
     drop(tomas, "billing_disputes", "Nobody reads it?")
-    expect(tomas.get_by_role("status")).to_have_text("refused")
+    expect(tomas.get_by_role("status")).to_have_text("Refused")
     chain.relay.forward("DropCollection")
     drop(ada, "article_embeddings_v6", "v7 has proved itself, SEARCH-1182")
     ada.get_by_role("link", name="View operation").click()

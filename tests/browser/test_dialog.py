@@ -102,7 +102,7 @@ def test_drop_with_the_right_name_succeeds_and_says_so(page: Page, thing: Shown)
     is_done(page, thing)
     page.get_by_role("link", name="View operation").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Drop {thing.kind} {thing.name}")
-    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_role("status")).to_have_text("Succeeded")
     expect(page.get_by_text("Reason: Replaced by the new model")).to_be_visible()
 
 

@@ -98,7 +98,7 @@ def test_unknown_outcome_without_javascript_can_be_checked(
     chain.relay.forward(REQUEST["collection"])
     thing.seeds.server.client().drop_collection(thing.name)
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_role("status")).to_have_text("Succeeded")
     assert thing.sent() == 1
 
 

@@ -36,7 +36,7 @@ def test_strict_drop_succeeds_and_its_page_says_how(page: Page, thing: Shown) ->
     confirm(page, thing)
     expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
     page.get_by_role("link", name="View operation").click()
-    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_role("status")).to_have_text("Succeeded")
     expect(page.get_by_text(f"Strict mode: rename to {DROP}")).to_be_visible()
 
 
@@ -45,7 +45,7 @@ def test_strict_drop_of_a_replaced_one_spares_the_namesake(
 ) -> None:
     chain.relay.before("RenameCollection", thing.replace)
     confirm(page, thing)
-    expect(page.get_by_role("status")).to_have_text("refused")
+    expect(page.get_by_role("status")).to_have_text("Refused")
     expect(page.get_by_text("Another collection had taken its name")).to_be_visible()
     expect(page.get_by_text("Its original name was restored")).to_be_visible()
     assert thing.there()

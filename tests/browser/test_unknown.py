@@ -46,7 +46,7 @@ def test_stalled_milvus_is_unknown_until_its_page_settles(
     expect(page.get_by_text("The read-back failed")).to_be_visible()
     thing.chain.proxy.ok()
     three_seconds_later(page)
-    expect(page.get_by_role("status")).to_have_text("succeeded")
+    expect(page.get_by_role("status")).to_have_text("Succeeded")
     expect(page.get_by_text("Verified: it no longer exists")).to_be_visible()
     expect(page.get_by_role("button", name="Check now")).to_have_count(0)
     assert not thing.there()
@@ -61,7 +61,7 @@ def test_drop_that_did_not_happen_is_failed_and_not_resent(
     thing.chain.relay.fail(REQUEST["collection"], grpc.StatusCode.UNAVAILABLE, "Socket closed")
     confirmed(page, thing)
     thing.chain.relay.forward(REQUEST["collection"])
-    expect(page.get_by_role("status")).to_have_text("failed", timeout=40_000)  # it looks itself
+    expect(page.get_by_role("status")).to_have_text("Failed", timeout=40_000)  # it looks itself
     expect(page.get_by_text("still exists after the drop deadline")).to_be_visible()
     assert thing.there()
     assert thing.sent() == 1

@@ -85,7 +85,7 @@ def test_creation_by_the_pages_is_told_on_both_operations(
     assert "After the operation" in page.text
     assert page.has_link("Set alias shelf…")
     dropped = Page(everyone.get(drop))
-    assert "Re-created as books" in dropped.text
+    assert "After: Re-create collection books" in dropped.text
     log = Page(everyone.get(reverse("audit"), {"action": "collection.create"}))
     assert "Re-create collection books" in log.text
 

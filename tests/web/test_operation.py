@@ -48,6 +48,10 @@ def outcomes() -> list[str]:
     return list(events.values_list("outcome", flat=True))
 
 
+def steps(page: Page) -> list[str]:
+    return [tag.text for tag in page.find("li", cls="step")]
+
+
 # --- the story ------------------------------------------------------------------------------------
 
 
@@ -58,13 +62,16 @@ def test_operation_page_tells_who_why_and_the_outcome(
     page = Page(signed_in("viewer").get(url))
     assert page.status == 200
     assert page.find("h1")[0].text == f"Drop collection {name}"
-    asked, done = [tag.text for tag in page.find("li")]
-    assert "operator requested the drop and confirmed it by name" in asked
-    assert "Reason: <i>tidy</i> local account, web, from 127.0.0.1" in asked
+    asked, matched, recorded, sent, verified, closed = steps(page)
+    assert asked.startswith("Confirmed by name")
+    assert "operator Local account, web, from 127.0.0.1 Reason: <i>tidy</i>" in asked
     assert [tag.text for tag in page.find("q", cls="user-text")] == ["<i>tidy</i>"]
-    assert "Intent recorded as event 1 before sending." in asked
-    assert "Succeeded. Sent to Milvus once." in done
-    assert "Verified: it no longer exists." in done
+    assert "Identity matched" in matched
+    assert "Before anything was sent." in recorded
+    assert "One request, sent once." in sent
+    assert "Milvus answered OK" in sent
+    assert "Verified: it no longer exists." in verified
+    assert closed.startswith("Closed Succeeded")
     assert not page.find("form", cls="open"), "nothing is left to look for"
 
 
@@ -130,7 +137,9 @@ def test_operation_page_of_a_refused_attempt_has_no_snapshot(real: Any, signed_i
     page = Page(client.get(url))
     assert page.status == 200
     assert page.find("h1")[0].text == "Drop collection <b>books</b>"
-    assert "viewer Denied. Nothing was sent." in page.text
+    assert "Permission denied Stopped here" in page.text
+    assert "Nothing was sent." in page.text
+    assert steps(page)[-1] == "Verified Not reached"
     assert not page.has_link("Download the snapshot (JSON)")
     missing = Page(client.get(f"{url}snapshot.json"))
     assert missing.status == 404
@@ -172,7 +181,9 @@ def test_unknown_outcome_leads_to_a_page_that_keeps_checking(
     assert "lost on the way" in page.text
     [form] = page.find("form", cls="open")
     assert form.attrs["hx-post"] == form.attrs["action"] == f"{url}look/"
-    assert "load delay" in form.attrs["hx-trigger"]
+    assert "every 3s" in form.attrs["hx-trigger"]
+    assert "This page asks every 3 s while it is open." in page.text
+    assert "at the latest, if Milvus answers then." in page.text
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["browser", "htmx"])
@@ -189,7 +200,7 @@ def test_status_check_settles_a_finished_drop_and_sends_nothing(
     else:
         assert (looked.status_code, looked.headers["Location"]) == (302, answer.headers["Location"])
         page = Page(client.get(looked.headers["Location"]))
-    assert "succeeded" in page.text
+    assert page.find("span", role="status")[0].text == "Succeeded"
     assert "Checked by auditor" in page.text
     assert "Milvus has not confirmed" not in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown", "succeeded"], 0)
@@ -204,6 +215,8 @@ def test_status_check_too_early_leaves_it_open(
     assert "Milvus has not confirmed this operation." in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown"], 1)
     assert make_collection.exists(name)
+    looked = signed_in(htmx=True).post(f"{answer.headers['Location']}look/")
+    assert looked.headers["HX-Retarget"] == looked.headers["HX-Reselect"] == "#live"
 
 
 def test_status_check_after_the_deadline_records_failed(
@@ -212,7 +225,7 @@ def test_status_check_after_the_deadline_records_failed(
     name, answer = lost
     use_cluster(chain.uri, chain.token, drop_timeout=0.0, unknown_timeout=0.0)
     page = Page(signed_in(htmx=True).post(f"{answer.headers['Location']}look/"))
-    assert "failed" in page.text
+    assert page.find("span", role="status")[0].text == "Failed"
     assert "still exists after the drop deadline" in page.text
     assert (outcomes(), Claim.objects.count()) == (["unknown", "failed"], 0)
     assert chain.direct.client().has_collection(name, timeout=10)
@@ -238,10 +251,11 @@ def test_follow_up_ends_the_story_of_the_operation(
     with pytest.raises(SystemExit):
         call_command("reconcile_operations")
     page = Page(signed_in("viewer").get(url))
-    last = page.find("li")[-1].text
-    assert "Follow-up. A late rename completed after the operation closed." in last
+    last = steps(page)[-1]
+    assert last.startswith("Follow-up Failed")
+    assert "A late rename completed after the operation closed." in last
     assert "original name was restored" in last
-    assert page.find("span", role="status")[0].text == "failed"
+    assert page.find("span", role="status")[0].text == "Failed"
 
 
 def test_status_check_with_milvus_down_leaves_it_open(

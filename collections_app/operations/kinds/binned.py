@@ -45,6 +45,11 @@ def item_at(target: Target) -> BinItem:
     return found
 
 
+def item_of(moved: UUID) -> BinItem | None:
+    """What that operation moved to the bin, while it is there."""
+    return BinItem.objects.filter(pk=moved).first()
+
+
 def _items(target: Target) -> QuerySet[BinItem]:
     """One or none."""
     return BinItem.objects.filter(
