@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ..access.matrix import matrix
@@ -26,7 +27,7 @@ def mine(request: SignedInRequest) -> HttpResponse:
         "clusters": seen,
         "form": form,
         "answers": _answers(request.permissions, form.cleaned_data) if form.is_valid() else [],
-        "title": "My permissions",
+        "title": gettext("My permissions"),
         "section": "access",
     }
     return render(request, "collections_app/access.html", context)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clusters
@@ -16,9 +17,10 @@ from ..plans.rows import Plan, PlanRejected, PlanState, requester_of
 from . import links
 from .forms import ApprovalForm, RejectForm
 from .http import go_to, is_htmx_part
-from .plan_page import find_plan, show_plan
+from .plan_page import find_plan, not_started, show_plan
 from .plan_rows import title_of
 from .request import SignedInRequest
+from .shown import shown, word
 from .view_policy import policy
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def listing(request: SignedInRequest) -> HttpResponse:
         "requests": [_row(plan) for plan in approving.asked_by(request.actor)],
         "undelivered": [one for one in delivery.problems() if _may_see(request, one)],
         "attempts": delivery.ATTEMPTS,
-        "title": "Approvals",
+        "title": gettext("Approvals"),
         "section": "approvals",
     }
     return render(request, "collections_app/approvals.html", context)
@@ -51,7 +53,7 @@ def _row(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan,
         "what": title_of(plan, progress_of(plan).todo),
-        "label": PlanState(plan.state).label,
+        "label": word(PlanState(plan.state).label),
         "requester": requester_of(plan),
         "cluster_label": clusters.get(plan.cluster).cluster.label,
     }
@@ -79,11 +81,11 @@ def _with_sentence(request: SignedInRequest, number: int, decision: str) -> Http
     try:
         getattr(approving, decision)(plan, typed, digest, caller_of(request))
     except WrongSentence as exc:
-        form.add_error("typed", f"{exc}. Nothing was started.")
+        form.add_error("typed", not_started(exc))
         return show_plan(request, plan, form, status=_wrong(request))
     except PlanRejected as exc:
         plan.refresh_from_db()
-        return show_plan(request, plan, notice=f"{exc}. Nothing was started.", status=409)
+        return show_plan(request, plan, notice=not_started(exc), status=409)
     if plan.state == PlanState.RUNNING:
         tasks.ring(plan)
     return go_to(request, links.plan(plan.pk))
@@ -104,5 +106,6 @@ def reject(request: SignedInRequest, number: int) -> HttpResponse:
         approving.reject(plan, form.cleaned_data["why"], caller_of(request))
     except PlanRejected as exc:
         plan.refresh_from_db()
-        return show_plan(request, plan, notice=f"{exc}. Nothing was rejected.", status=409)
+        notice = gettext("%(why)s. Nothing was rejected.") % {"why": shown(exc)}
+        return show_plan(request, plan, notice=notice, status=409)
     return redirect(links.plan(plan.pk))

@@ -9,6 +9,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from ..access.policy import Action
@@ -29,27 +31,30 @@ from .view_policy import policy
 
 UNUSABLE_FILTERS = Problem(
     status=422,
-    title="Invalid filters",
-    text="Nothing was exported, to keep the whole log out of the file. Correct the filters first.",
+    title=_("Invalid filters"),
+    text=_(
+        "Nothing was exported, to keep the whole log out of the file. Correct the filters first."
+    ),
 )
 ALREADY_RUNNING = Problem(
     status=429,
-    title="The audit log is being read already",
-    text="An export or a verification reads the whole log. One person can run one at a time, and "
-    "few people can at the same time. Nothing was exported or verified. Wait until the other one "
-    "has finished, then try again.",
+    title=_("The audit log is being read already"),
+    text=_(
+        "An export or a verification reads the whole log. One person can run one at a time, and "
+        "few people can at the same time. Nothing was exported or verified. Wait until the other "
+        "one has finished, then try again."
+    ),
     again_in=10,
 )
 
 
 def _too_many_exports(wait: int) -> Problem:
-    text = (
-        f"One person can export the audit log {EXPORTS_A_MINUTE} times a minute, because each "
-        "export is recorded for ever. This export was refused, and nothing was exported. The "
-        "audit log will contain one event with the number of refused exports. Try again in "
-        f"{wait} seconds."
-    )
-    return Problem(status=429, title="Too many exports", text=text, again_in=wait)
+    text = gettext(
+        "One person can export the audit log %(limit)s times a minute, because each export is "
+        "recorded for ever. This export was refused, and nothing was exported. The audit log will "
+        "contain one event with the number of refused exports. Try again in %(wait)s seconds."
+    ) % {"limit": EXPORTS_A_MINUTE, "wait": wait}
+    return Problem(status=429, title=gettext("Too many exports"), text=text, again_in=wait)
 
 
 @require_safe
@@ -72,7 +77,7 @@ def log(request: SignedInRequest) -> HttpResponse:
         "is_filtered": bool(shown or any(_where(request).values())),
         "removed": queries.removed_until(),
         "may_verify": request.permissions.may_everywhere(Action.READ_AUDIT),
-        "title": "Audit log",
+        "title": gettext("Audit log"),
         "section": "audit",
     }
     return page_or_part(
@@ -91,7 +96,7 @@ def own(request: SignedInRequest) -> HttpResponse:
         "pager": _pager(page, {}),
         "is_filtered": any(_where(request).values()),
         "removed": queries.removed_until(),
-        "title": "My operations",
+        "title": gettext("My operations"),
         "section": "own",
     }
     return render(request, "collections_app/own_operations.html", context)
@@ -116,11 +121,11 @@ def _pager(page: listing.LogPage, filters: dict[str, str]) -> Pager:
 
     numbers = [row.key for row in page.rows] or [0]
     return Pager(
-        text=f"{numbers[0]} to {numbers[-1]}",
+        text=gettext("%(first)s to %(last)s") % {"first": numbers[0], "last": numbers[-1]},
         previous=url("after", page.newer),
         next=url("before", page.older),
-        previous_label="Newer",
-        next_label="Older",
+        previous_label=gettext("Newer"),
+        next_label=gettext("Older"),
     )
 
 
@@ -151,7 +156,7 @@ def verify(request: SignedInRequest) -> HttpResponse:
         "verdict": verdict,
         "problems": [] if verdict.broken else integrity.problems(),
         "removed": queries.removed_until(),
-        "title": "Audit log",
+        "title": gettext("Audit log"),
         "section": "audit",
     }
     part = "collections_app/_verdict.html"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ..access.policy import (
@@ -137,7 +138,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "in_bin": sum(matches(patterns, known) for known in hidden.values()),
         "recycle_bin_url": links.recycle_bin(cluster, database),
         "pin": pin_of(request, place, here),
-        "title": f"Collections in {database}",
+        "title": gettext("Collections in %(database)s") % {"database": database},
         "section": "collections",
     }
     note_visit(request, place)
@@ -217,7 +218,9 @@ def _removals(
         "may_move_to_bin": to_bin,
         "may_drop_collection": for_good,
         "may_remove": to_bin or for_good,
-        "drop_label": "Drop permanently…" if cluster.recycle_bin else "Drop collection…",
+        "drop_label": gettext("Drop permanently…")
+        if cluster.recycle_bin
+        else gettext("Drop collection…"),
     }
 
 

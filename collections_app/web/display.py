@@ -1,7 +1,7 @@
 """Showing names, numbers and times so that nothing about them is hidden."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from ..access.policy import Action
 from ..audit.queries import Event
@@ -17,76 +19,100 @@ from ..names import pieces, readable, typable
 from ..operations.kinds.acts import ACTS
 from ..recycle_bin.pause import pause_of
 from . import links
+from .shown import shown, word
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
     from ..models import AuditEvent, PurgePause
 
 register = template.Library()
 
 # From where on, in which unit: 999,999 is "1.0 M" and not "1000 k".
 UNITS = ((999_500_000, 1e9, "B"), (999_500, 1e6, "M"), (10_000, 1e3, "k"))
+UNITS_OF = {"zh-hans": ((99_995_000, 1e8, "亿"), (10_000, 1e4, "万"))}
+# A moment, and a day, where they are not written as in English.
+MOMENTS = {"zh-hans": "%Y-%m-%d %H:%M:%S %Z"}
+DAYS = {"zh-hans": "%Y-%m-%d"}
 
 
 # The actions of the log in words.
-WORDS = {f"{act.action}": f"{act.label}{act.tail}" for act in ACTS.values()} | {
-    "view": "See",
-    "bin.pause": "Pause purging",
-    "bin.resume": "Resume purging",
-    "protection.ended": "Protection ended",
-    "audit.read": "Read the audit log",
-    "audit.seal": "Segment sealed",
-    "audit.remove": "Segment removed",
-    "audit.protect": "Protection put back",
-    "audit.note": "Note",
-    "audit.withheld": "More of the same",
-    "session.sign_in": "Signed in",
-    "session.sign_out": "Signed out",
-    "session.ended": "Session ended",
-    "session.refused": "Sign-in refused",
-    "session.groups": "Groups changed",
-    "session.step_up": "Signed in again",
-    "collection.appeared": "Appeared",
-    "collection.gone": "Gone",
-    "collection.replaced": "Replaced",
-    "collection.renamed": "Renamed",
-    "database.gone": "Database gone",
-    "watch.began": "Watch began",
-    "plan.create": "Plan created",
-    "plan.take_out": "Items taken out of a plan",
-    "plan.confirm": "Plan confirmed",
-    "plan.pause": "Plan paused",
-    "plan.resume": "Plan resumed",
-    "plan.cancel": "Plan cancelled",
-    "plan.done": "Plan done",
-    "plan.expire": "Plan expired",
-    "plan.request": "Approval requested",
-    "plan.approve": "Plan approved",
-    "plan.reject": "Approval rejected",
-    "plan.lapse": "Approval lapsed",
-    "plan.run": "Approved plan started",
-    "approve": "Approve",
-    "approvals.rule": "Rule of approvals changed",
-    "rehearsal.began": "Rehearsal began",
-    "rehearsal.ended": "Rehearsal ended",
-    "rehearsal.cleaned": "Rehearsal cleaned up",
+WORDS: dict[str, "StrOrPromise"] = {
+    "collection.drop": _("Drop collection"),
+    "partition.drop": _("Drop partition"),
+    "alias.drop": _("Drop alias"),
+    "collection.release": _("Release collection"),
+    "partition.release": _("Release partition"),
+    "collection.bin": _("Move collection to the recycle bin"),
+    "collection.restore": _("Restore collection"),
+    "collection.purge": _("Purge collection"),
+    "alias.set": _("Set alias"),
+    "collection.create": _("Re-create collection"),
+    "collection.load": _("Load collection"),
+    "collection.protect": _("Protect collection"),
+    "collection.unprotect": _("Unprotect collection"),
+    "collection.keep_protected": _("Keep collection protected"),
+    "view": _("See"),
+    "bin.pause": _("Pause purging"),
+    "bin.resume": _("Resume purging"),
+    "protection.ended": _("Protection ended"),
+    "audit.read": _("Read the audit log"),
+    "audit.seal": _("Segment sealed"),
+    "audit.remove": _("Segment removed"),
+    "audit.protect": _("Protection put back"),
+    "audit.note": _("Note"),
+    "audit.withheld": _("More of the same"),
+    "session.sign_in": _("Signed in"),
+    "session.sign_out": _("Signed out"),
+    "session.ended": _("Session ended"),
+    "session.refused": _("Sign-in refused"),
+    "session.groups": _("Groups changed"),
+    "session.step_up": _("Signed in again"),
+    "collection.appeared": _("Appeared"),
+    "collection.gone": _("Gone"),
+    "collection.replaced": _("Replaced"),
+    "collection.renamed": _("Renamed"),
+    "database.gone": _("Database gone"),
+    "watch.began": _("Watch began"),
+    "plan.create": _("Plan created"),
+    "plan.take_out": _("Items taken out of a plan"),
+    "plan.confirm": _("Plan confirmed"),
+    "plan.pause": _("Plan paused"),
+    "plan.resume": _("Plan resumed"),
+    "plan.cancel": _("Plan cancelled"),
+    "plan.done": _("Plan done"),
+    "plan.expire": _("Plan expired"),
+    "plan.request": _("Approval requested"),
+    "plan.approve": _("Plan approved"),
+    "plan.reject": _("Approval rejected"),
+    "plan.lapse": _("Approval lapsed"),
+    "plan.run": _("Approved plan started"),
+    "approve": _("Approve"),
+    "approvals.rule": _("Rule of approvals changed"),
+    "rehearsal.began": _("Rehearsal began"),
+    "rehearsal.ended": _("Rehearsal ended"),
+    "rehearsal.cleaned": _("Rehearsal cleaned up"),
 }
-GROUPS = {
-    "audit": "Audit log",
-    "session": "Sign-in",
-    "plan": "Plans",
-    "approvals": "Plans",
-    "bin": "Recycle bin",
-    "protection": "Protection",
-    "rehearsal": "Rehearsal",
+GROUPS: dict[str, "StrOrPromise"] = {
+    "": _("Operations"),
+    "audit": _("Audit log"),
+    "session": _("Sign-in"),
+    "plan": _("Plans"),
+    "approvals": _("Plans"),
+    "bin": _("Recycle bin"),
+    "protection": _("Protection"),
+    "rehearsal": _("Rehearsal"),
 }
 
+DRIFT = _("Drift detection")
 
-def action_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+
+def action_choices() -> list[tuple["StrOrPromise", list[tuple[str, "StrOrPromise"]]]]:
     """The actions for a select, in groups: operations first."""
-    groups: dict[str, list[tuple[str, str]]] = {"Operations": []}
+    groups: dict[StrOrPromise, list[tuple[str, StrOrPromise]]] = {GROUPS[""]: []}
     for action, label in WORDS.items():
-        kind = GROUPS.get(action.partition(".")[0], "Drift detection")
-        groups.setdefault("Operations" if action in ACTS else kind, []).append((action, label))
+        kind = GROUPS.get(action.partition(".")[0], DRIFT)
+        groups.setdefault(GROUPS[""] if action in ACTS else kind, []).append((action, label))
     return list(groups.items())
 
 
@@ -105,17 +131,17 @@ HTMX = {
         {"code": "[45]..", "swap": False, "error": True},
     ],
 }
-METHODS = {
-    "oidc": "company sign-in",
-    "proxy": "sign-in proxy",
-    "local": "local account",
+METHODS: dict[str, "StrOrPromise"] = {
+    "oidc": _("company sign-in"),
+    "proxy": _("sign-in proxy"),
+    "local": _("local account"),
 }
 
 
 @register.filter
 def sign_in_words(method: str) -> str:
     """How somebody signed in."""
-    return METHODS.get(method, method)
+    return str(METHODS.get(method, method))
 
 
 @register.filter
@@ -126,7 +152,7 @@ def span(seconds: float | None) -> str:
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size or size == 1:
             count = int(seconds // size)
-            return f"{count} {unit}" + ("" if count == 1 else "s")
+            return shown(f"{count} {unit}" + ("" if count == 1 else "s"))
     return ""
 
 
@@ -159,7 +185,7 @@ def theirs(value: str) -> SafeString:
 def words(action: str) -> str:
     """An action of the log in words: `collection.drop` is "Drop collection"."""
     if action in WORDS:
-        return WORDS[action]
+        return str(WORDS[action])
     noun, _, verb = action.partition(".")
     return f"{verb.capitalize()} {noun}"
 
@@ -187,16 +213,18 @@ def is_odd(value: str) -> bool:
 
 register.filter("typable", typable)
 register.filter("readable", readable)
+register.filter("shown", shown)
+register.filter("word", word)
 
 
 @register.filter
 def measure(value: int | Unread | None, exact: bool = False) -> str:
     """A count for a table: short, marked as approximate unless it is exact; unknown is a word."""
     if value is None:
-        return Unread.UNKNOWN.value
+        return word(Unread.UNKNOWN.value)
     if isinstance(value, Unread):
-        return value.value
-    for start, size, unit in UNITS:
+        return word(value.value)
+    for start, size, unit in UNITS_OF.get(get_language() or "", UNITS):
         if value >= start:
             number = value / size
             return f"≈ {number:.1f} {unit}" if number < 100 else f"≈ {number:.0f} {unit}"
@@ -207,8 +235,9 @@ def measure(value: int | Unread | None, exact: bool = False) -> str:
 def in_full(value: int | Unread | None, exact: bool = False) -> str:
     """A count for a decision: every digit."""
     if value is None or isinstance(value, Unread):
-        return (value or Unread.UNKNOWN).value
-    return f"{value:,}" if exact else f"about {value:,}"
+        return word((value or Unread.UNKNOWN).value)
+    count = f"{value:,}"
+    return count if exact else gettext("about %(count)s") % {"count": count}
 
 
 @register.filter
@@ -232,15 +261,15 @@ def _cell(value: Any, text: str) -> SafeString | str:
 @register.filter
 def unread(value: Any) -> str:
     """Why a value is missing, or an empty string if it is there."""
-    return value.value if isinstance(value, Unread) else ""
+    return word(value.value) if isinstance(value, Unread) else ""
 
 
 @register.filter
 def state(load: Load | Unread) -> SafeString | str:
     """The load state of a collection or a partition, with a dot in front that shows it, too."""
     if isinstance(load, Unread):
-        return format_html('<span class="quiet">{}</span>', load.value)
-    return format_html('<span class="state {}">{}</span>', _progress(load), load.word)
+        return format_html('<span class="quiet">{}</span>', word(load.value))
+    return format_html('<span class="state {}">{}</span>', _progress(load), shown(load.word))
 
 
 def _progress(load: Load) -> str:
@@ -255,8 +284,8 @@ def ago(moment: datetime | None) -> str:
     if moment is None:
         return ""
     if abs((timezone.now() - moment).total_seconds()) < 60:
-        return "just now"
-    return f"{timesince(moment, depth=1)} ago"
+        return gettext("just now")
+    return gettext("%(time)s ago") % {"time": timesince(moment, depth=1)}
 
 
 @register.simple_tag
@@ -272,13 +301,22 @@ def when(moment: datetime | None) -> SafeString | str:
 @register.simple_tag
 def created(moment: datetime | None) -> SafeString | str:
     """`when`, for a table: on a phone an unknown time is left out."""
-    return when(moment) or mark_safe('<span class="hidden-on-phones">unknown</span>')
+    return when(moment) or format_html(
+        '<span class="hidden-on-phones">{}</span>', word(Unread.UNKNOWN.value)
+    )
 
 
 @register.filter
 def at(moment: datetime | None) -> str:
     """The full time, with its zone."""
-    return f"{timezone.localtime(moment):%-d %b %Y %H:%M:%S %Z}" if moment else ""
+    form = MOMENTS.get(get_language() or "", "%-d %b %Y %H:%M:%S %Z")
+    return f"{timezone.localtime(moment):{form}}" if moment else ""
+
+
+@register.filter
+def day(value: date) -> str:
+    """A day."""
+    return f"{value:{DAYS.get(get_language() or '', '%-d %b %Y')}}"
 
 
 @register.filter

@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError
@@ -14,6 +15,8 @@ from django.middleware import csrf
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .. import clusters
 from ..audit.log import LogUnwritable, Outcome
@@ -36,6 +39,10 @@ from ..operations.sending import OutcomeUnrecorded
 from . import links
 from .http import is_htmx_part, page_or_part
 from .request import AppRequest
+from .shown import shown
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +55,13 @@ class Problem:
     """
 
     status: int
-    title: str
-    text: str
+    title: "StrOrPromise"
+    text: "StrOrPromise"
     detail: str = ""
     retry: bool = False
     again_in: int = 0
     link: str = ""
-    link_text: str = ""
+    link_text: "StrOrPromise" = ""
 
 
 def show(request: AppRequest, problem: Problem) -> HttpResponse:
@@ -81,83 +88,104 @@ def looks_again(request: AppRequest) -> bool:
 
 def of_milvus(exc: MilvusError) -> Problem:
     """The page for a read that failed. Nothing was changed by it."""
-    detail = f"{exc.speaker} answered: {exc}" if str(exc) else ""
+    said = {"who": exc.speaker, "text": exc}
+    detail = gettext("%(who)s answered: %(text)s") % said if str(exc) else ""
     if exc.code in {PAUSED, BUSY, NO_CONNECTION}:  # Milvus was not even asked
-        detail = f"{exc}."
+        detail = shown(f"{exc}.")
     if isinstance(exc, NotFound):
-        text = "It does not exist, or it was dropped or renamed. Nothing was changed."
-        return Problem(status=404, title="Not found", text=text)
+        text = gettext("It does not exist, or it was dropped or renamed. Nothing was changed.")
+        return Problem(status=404, title=gettext("Not found"), text=text)
     if isinstance(exc, Denied):
-        text = (
+        text = gettext(
             "The Milvus account of Milvus Admin lacks a privilege, or its token is wrong. What it "
             "can't read is unknown, not empty. Ask an administrator of Milvus for the grant."
         )
-        return Problem(status=403, title="Milvus denied access", text=text, detail=detail)
+        return Problem(status=403, title=gettext("Milvus denied access"), text=text, detail=detail)
     if isinstance(exc, Unreachable):
-        text = "Its contents are unknown until it answers. No change was sent to Milvus."
-        title = "No connection to Milvus" if exc.code == NO_CONNECTION else "Milvus does not answer"
+        text = gettext("Its contents are unknown until it answers. No change was sent to Milvus.")
+        title = gettext("Milvus does not answer")
+        if exc.code == NO_CONNECTION:
+            title = gettext("No connection to Milvus")
         again = math.ceil(exc.again_in)
         on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
-        text = " ".join([text, *sorted(on_the_way)])
+        text = gettext(" ").join([text, *sorted(on_the_way)])
         return Problem(
             status=503, title=title, text=text, detail=detail, retry=True, again_in=again
         )
     if isinstance(exc, Contradiction):
-        text = (
+        text = gettext(
             "Two answers of Milvus contradict each other, so the state is unknown. This can last a "
             "moment during a change, or longer if a Milvus proxy answers from a stale cache. "
             "Nothing was changed. Try again in a moment."
         )
-        title = "Contradictory answers from Milvus"
-        return Problem(status=503, title=title, text=text, detail=f"{exc}.", retry=True)
+        title = gettext("Contradictory answers from Milvus")
+        return Problem(status=503, title=title, text=text, detail=shown(f"{exc}."), retry=True)
     if exc.speaker != "Milvus":
-        text = (
+        text = gettext(
             "Milvus Admin could not send the request or read the answer, so the state is unknown. "
             "Nothing was changed. Run manage.py doctor to check the connection."
         )
-        return Problem(status=503, title="No usable answer from Milvus", text=text, detail=detail)
-    text = "Milvus refused to answer. Nothing was changed."
-    return Problem(status=409, title="Milvus refused the request", text=text, detail=detail)
+        return Problem(
+            status=503, title=gettext("No usable answer from Milvus"), text=text, detail=detail
+        )
+    text = gettext("Milvus refused to answer. Nothing was changed.")
+    return Problem(
+        status=409, title=gettext("Milvus refused the request"), text=text, detail=detail
+    )
 
 
 NOT_DONE = {
-    Outcome.DENIED: (403, "Permission denied"),
-    Outcome.NOT_FOUND: (404, "It no longer exists"),
-    Outcome.CHANGED: (409, "It changed since you opened this dialog"),
-    Outcome.BLOCKED: (409, "Blocked"),
-    Outcome.BUSY: (409, "Another operation is in progress"),
+    Outcome.DENIED: (403, _("Permission denied")),
+    Outcome.NOT_FOUND: (404, _("It no longer exists")),
+    Outcome.CHANGED: (409, _("It changed since you opened this dialog")),
+    Outcome.BLOCKED: (409, _("Blocked")),
+    Outcome.BUSY: (409, _("Another operation is in progress")),
 }
 
 
 def of_rejection(exc: OperationRejected) -> Problem:
     """The page for an act that was stopped before anything was sent; it is on the record."""
     status, title = NOT_DONE[exc.outcome]
-    record = ", and the attempt was recorded in the audit log" if exc.recorded else ""
-    text = f"{exc}. Nothing was sent to Milvus{record}."
+    why = {"why": shown(exc)}
+    if exc.recorded:
+        text = gettext(
+            "%(why)s. Nothing was sent to Milvus, and the attempt was recorded in the audit log."
+        )
+    else:
+        text = gettext("%(why)s. Nothing was sent to Milvus.")
+    text %= why
     if isinstance(exc, Busy):
         link = links.operation(str(exc.claim.operation_id))
-        return Problem(status=status, title=title, text=text, link=link, link_text="View operation")
-    return Problem(status=status, title=title, text=text.replace("..", "."))
+        return Problem(
+            status=status, title=title, text=text, link=link, link_text=gettext("View operation")
+        )
+    return Problem(status=status, title=title, text=text.replace("..", ".").replace("。。", "。"))
 
 
 LOG_UNWRITABLE = Problem(
     status=503,
-    title="The audit log can't be written",
-    text="Without a record nothing is dropped, so nothing was sent to Milvus. Ask an administrator "
-    "to check the database of Milvus Admin, and try again when it is available.",
+    title=_("The audit log can't be written"),
+    text=_(
+        "Without a record nothing is dropped, so nothing was sent to Milvus. Ask an administrator "
+        "to check the database of Milvus Admin, and try again when it is available."
+    ),
 )
 DATABASE_DOWN = Problem(
     status=503,
-    title="The database of Milvus Admin does not answer",
-    text="Sign-in and the audit log need it, so no page works without it. This request sent "
-    "nothing to Milvus. Try again when the database is available.",
+    title=_("The database of Milvus Admin does not answer"),
+    text=_(
+        "Sign-in and the audit log need it, so no page works without it. This request sent "
+        "nothing to Milvus. Try again when the database is available."
+    ),
 )
 DATABASE_BUSY = Problem(
     status=503,
-    title="The database of Milvus Admin is busy",
-    text="Another process is writing, and this request would have had to wait too long. Nothing "
-    "was changed, and nothing was sent to Milvus. Try again in a moment. If this lasts, an "
-    "administrator must find the process that keeps the database locked.",
+    title=_("The database of Milvus Admin is busy"),
+    text=_(
+        "Another process is writing, and this request would have had to wait too long. Nothing "
+        "was changed, and nothing was sent to Milvus. Try again in a moment. If this lasts, an "
+        "administrator must find the process that keeps the database locked."
+    ),
     again_in=5,
 )
 
@@ -165,10 +193,12 @@ DATABASE_BUSY = Problem(
 def _unrecorded(exc: OutcomeUnrecorded) -> Problem:
     return Problem(
         status=503,
-        title="Sent, but the outcome could not be recorded",
-        text="The request was sent to Milvus once and will not be sent again. Milvus Admin will "
-        "check the result and record it when the audit log can be written again.",
-        detail=f"Operation {exc}",
+        title=gettext("Sent, but the outcome could not be recorded"),
+        text=gettext(
+            "The request was sent to Milvus once and will not be sent again. Milvus Admin will "
+            "check the result and record it when the audit log can be written again."
+        ),
+        detail=gettext("Operation %(id)s") % {"id": exc},
     )
 
 
@@ -211,22 +241,24 @@ def bare(request: AppRequest, problem: Problem) -> HttpResponse:
 def bad_request(request: AppRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         return bare(request, UNKNOWN_HOST)
-    text = "The address or the form could not be understood. Nothing was changed."
-    return bare(request, Problem(status=400, title="Bad request", text=text))
+    text = gettext("The address or the form could not be understood. Nothing was changed.")
+    return bare(request, Problem(status=400, title=gettext("Bad request"), text=text))
 
 
 UNKNOWN_HOST = Problem(
     status=400,
-    title="Milvus Admin does not answer to this host name",
-    text="Nothing was changed. Check the address. If it is right, an administrator must add its "
-    "host name to ALLOWED_HOSTS, or configure the proxy in front to pass on the Host header. The "
-    "name that arrived is in the log.",
+    title=_("Milvus Admin does not answer to this host name"),
+    text=_(
+        "Nothing was changed. Check the address. If it is right, an administrator must add its "
+        "host name to ALLOWED_HOSTS, or configure the proxy in front to pass on the Host header. "
+        "The name that arrived is in the log."
+    ),
 )
 
 
 def forbidden(request: AppRequest, exception: Exception) -> HttpResponse:
-    text = "Your role does not include this. Nothing was changed."
-    return show(request, Problem(status=403, title="Permission denied", text=text))
+    text = gettext("Your role does not include this. Nothing was changed.")
+    return show(request, Problem(status=403, title=gettext("Permission denied"), text=text))
 
 
 def csrf_failure(request: AppRequest, reason: str = "") -> HttpResponse:
@@ -234,21 +266,21 @@ def csrf_failure(request: AppRequest, reason: str = "") -> HttpResponse:
     if reason.startswith(WRONG_ORIGIN):
         return show(request, _other_origin(request))
     if reason == csrf.REASON_NO_CSRF_COOKIE:
-        text = (
+        text = gettext(
             "The browser did not send the cookie that belongs to this form. Nothing was changed. "
             "Reload the page and try again. If that does not help, the browser blocks the cookies "
             "of this site, or a proxy removes them."
         )
-        title = "The cookie for this form is missing"
+        title = gettext("The cookie for this form is missing")
         return show(request, Problem(status=403, title=title, text=text))
     if request.actor and request.path == reverse("sign-in"):
         return redirect(_after_sign_in(request))  # another tab signed in, and changed the secret
-    text = (
+    text = gettext(
         "The form does not belong to your session: it was open for too long, you signed in "
         "again in another tab, or another site sent it. Nothing was changed. Reload the page and "
         "try again."
     )
-    return show(request, Problem(status=403, title="This form has expired", text=text))
+    return show(request, Problem(status=403, title=gettext("This form has expired"), text=text))
 
 
 # How Django's reasons begin when what the browser says of its origin is not what arrived here.
@@ -258,14 +290,14 @@ WRONG_ORIGIN = ("Origin checking failed", "Referer checking failed")
 def _other_origin(request: AppRequest) -> Problem:
     here = f"{request.scheme}://{request.get_host()}"
     said = request.headers.get("Origin") or request.headers.get("Referer") or "nothing"
-    text = (
-        f"The browser sent the form from {readable(said)[:200]}, but Milvus Admin received it as "
-        f"{here}. Nothing was changed. Another site may have sent it. If this happens with every "
-        "form, the proxy in front is misconfigured: it must pass on Host with its port, or "
+    text = gettext(
+        "The browser sent the form from %(origin)s, but Milvus Admin received it as %(here)s. "
+        "Nothing was changed. Another site may have sent it. If this happens with every form, the "
+        "proxy in front is misconfigured: it must pass on Host with its port, or "
         "X-Forwarded-Host, and X-Forwarded-Proto. TRUST_PROXY must name its address. Neither the "
         "proxy nor the browser may suppress the headers Origin and Referer."
-    )
-    return Problem(status=403, title="This form came from another address", text=text)
+    ) % {"origin": readable(said)[:200], "here": here}
+    return Problem(status=403, title=gettext("This form came from another address"), text=text)
 
 
 def _after_sign_in(request: AppRequest) -> str:
@@ -274,9 +306,14 @@ def _after_sign_in(request: AppRequest) -> str:
 
 
 def not_found(request: AppRequest, exception: Exception) -> HttpResponse:
-    text = "There is no page at this address, or its subject no longer exists. Nothing was changed."
+    text = gettext(
+        "There is no page at this address, or its subject no longer exists. Nothing was changed."
+    )
     detail = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
-    return show(request, Problem(status=404, title="Page not found", text=text, detail=detail))
+    detail = shown(detail)
+    return show(
+        request, Problem(status=404, title=gettext("Page not found"), text=text, detail=detail)
+    )
 
 
 def server_error(request: AppRequest) -> HttpResponse:
@@ -288,8 +325,8 @@ def server_error(request: AppRequest) -> HttpResponse:
         return set_retry_headers(request, bare(request, DATABASE_BUSY), DATABASE_BUSY)
     if isinstance(exc, DatabaseError | InterfaceError):
         return bare(request, DATABASE_DOWN)
-    text = (
+    text = gettext(
         "This is a bug in Milvus Admin. If you were dropping something, check its outcome in the "
         "audit log before you try again."
     )
-    return bare(request, Problem(status=500, title="Internal error", text=text))
+    return bare(request, Problem(status=500, title=gettext("Internal error"), text=text))

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ..audit.log import Outcome
 from ..audit.queries import OPEN
@@ -38,7 +40,7 @@ LAST_YEAR = 2999
 def _needed_reason() -> forms.CharField:
     return forms.CharField(
         max_length=500,
-        error_messages={"required": "Say why. Nothing was sent."},
+        error_messages={"required": _("Say why. Nothing was sent.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
     )
 
@@ -64,7 +66,7 @@ class ConfirmForm(ReasonForm):
     typed_name = forms.CharField(
         strip=False,
         max_length=3000,
-        error_messages={"required": "Type the name. Nothing was sent."},
+        error_messages={"required": _("Type the name. Nothing was sent.")},
         widget=forms.TextInput(attrs={**VERBATIM, "autofocus": True}),
     )
 
@@ -76,10 +78,10 @@ class ConfirmForm(ReasonForm):
 
     def _difference(self, typed: str) -> str:
         if typed.strip() == self.expected.strip():
-            return "Spaces at the start or the end differ. Nothing was sent."
+            return gettext("Spaces at the start or the end differ. Nothing was sent.")
         if typed.casefold() == self.expected.casefold():
-            return "Upper and lower case differ. Nothing was sent."
-        return "That is not the name. Nothing was sent."
+            return gettext("Upper and lower case differ. Nothing was sent.")
+        return gettext("That is not the name. Nothing was sent.")
 
 
 class PurgeForm(ConfirmForm):
@@ -95,16 +97,16 @@ class ProtectForm(ReasonForm):
     until = forms.DateTimeField(
         required=False,
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
-        error_messages={"invalid": "Type a date and a time. Nothing was changed."},
+        error_messages={"invalid": _("Type a date and a time. Nothing was changed.")},
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
 
     def clean_until(self) -> datetime | None:
         until: datetime | None = self.cleaned_data["until"]
         if until and until <= timezone.now():
-            raise forms.ValidationError("That time is over. Nothing was changed.")
+            raise forms.ValidationError(gettext("That time is over. Nothing was changed."))
         if until and until.year > LAST_YEAR:
-            raise forms.ValidationError("That is too far away. Nothing was changed.")
+            raise forms.ValidationError(gettext("That is too far away. Nothing was changed."))
         return until
 
 
@@ -113,7 +115,7 @@ class NameForm(ReasonForm):
 
     new_name = forms.CharField(
         max_length=255,
-        error_messages={"required": "Type a name. Nothing was sent."},
+        error_messages={"required": _("Type a name. Nothing was sent.")},
         widget=forms.TextInput(attrs=VERBATIM),
     )
 
@@ -125,12 +127,14 @@ class NameForm(ReasonForm):
         name = str(self.cleaned_data["new_name"])
         if not NEW_NAME.fullmatch(name):
             raise forms.ValidationError(
-                "A name has letters, digits and underscores, and begins with no digit. Nothing was "
-                "sent."
+                gettext(
+                    "A name has letters, digits and underscores, and begins with no digit. Nothing "
+                    "was sent."
+                )
             )
         if operation_of(name):
             raise forms.ValidationError(
-                "Milvus Admin uses such names itself. Type another. Nothing was sent."
+                gettext("Milvus Admin uses such names itself. Type another. Nothing was sent.")
             )
         return name
 
@@ -138,7 +142,7 @@ class NameForm(ReasonForm):
         """Say that something on the server has this name."""
         self.add_error(
             "new_name",
-            "A collection or an alias has this name. Type another. Nothing was sent.",
+            gettext("A collection or an alias has this name. Type another. Nothing was sent."),
         )
 
 
@@ -149,7 +153,7 @@ class PlanForm(forms.Form):
     typed = forms.CharField(
         strip=False,
         max_length=300,
-        error_messages={"required": "Type the sentence. Nothing was started."},
+        error_messages={"required": _("Type the sentence. Nothing was started.")},
         widget=forms.TextInput(attrs=VERBATIM),
     )
     reason = forms.CharField(
@@ -173,7 +177,7 @@ class RejectForm(forms.Form):
 
     why = forms.CharField(
         max_length=500,
-        error_messages={"required": "Say why. Nothing was rejected."},
+        error_messages={"required": _("Say why. Nothing was rejected.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 500}),
     )
 
@@ -187,29 +191,29 @@ class AuditFilterForm(forms.Form):
     Clusters and databases are those of the log, which has old ones, too: any other text is taken.
     """
 
-    who = forms.CharField(required=False, max_length=300, label="Person")
-    what = forms.CharField(required=False, max_length=255, strip=False, label="Object")
-    action = forms.ChoiceField(required=False, choices=[("", "Any"), *action_choices()])
+    who = forms.CharField(required=False, max_length=300, label=_("Person"))
+    what = forms.CharField(required=False, max_length=255, strip=False, label=_("Object"))
+    action = forms.ChoiceField(required=False, choices=[("", _("Any")), *action_choices()])
     outcome = forms.ChoiceField(
         required=False,
-        choices=[("", "Any"), (OPEN, "In progress")]
+        choices=[("", _("Any")), (OPEN, _("In progress"))]
         + [(o.value, o.value.capitalize()) for o in Outcome if o],
     )
     cluster = forms.CharField(required=False, max_length=40, widget=forms.Select)
     database = forms.CharField(required=False, max_length=255, widget=forms.Select)
     since = forms.DateField(
         required=False,
-        label="From",
+        label=_("From"),
         validators=DAYS,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
     until = forms.DateField(
         required=False,
-        label="To",
+        label=_("To"),
         validators=DAYS,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    mine = forms.BooleanField(required=False, label="Person", widget=forms.HiddenInput)
+    mine = forms.BooleanField(required=False, label=_("Person"), widget=forms.HiddenInput)
 
     def __init__(
         self, data: Any = None, *, places: Sequence[tuple[str, str]] = (), **kwargs: Any
@@ -225,7 +229,7 @@ class AuditFilterForm(forms.Form):
         known = sorted(values - {""})
         known += [chosen] if chosen and chosen not in values else []
         widget = self.fields[name].widget
-        widget.choices = [("", "Any"), *((value, readable(value)) for value in known)]
+        widget.choices = [("", _("Any")), *((value, readable(value)) for value in known)]
 
 
 class PlaceForm(forms.Form):

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect
 
 from .. import clusters
@@ -47,7 +48,7 @@ def named(request: HttpRequest, parameter: str, default: str | None = None) -> s
     """A name from the query string, exactly as sent. Http404 if it can be no name at all."""
     value = request.GET.get(parameter, default)
     if not value or len(value) > 255 or "\0" in value:
-        raise Http404(f"The address has no valid {parameter}")
+        raise Http404(gettext("The address has no valid %(name)s") % {"name": parameter})
     return value
 
 
@@ -83,7 +84,7 @@ def find_cluster(request: SignedInRequest, key: str) -> clusters.Milvus:
     except clusters.UnknownCluster:
         found = None
     if found is None or not request.permissions.may(Action.VIEW, Place(cluster=key)):
-        raise Http404(f"No cluster {key} is configured")
+        raise Http404(gettext("No cluster %(key)s is configured") % {"key": key})
     return found
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from .display import words
 from .forms import AuditFilterForm
+from .shown import word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +46,13 @@ def presets(filters: dict[str, str]) -> list[Preset]:
 
 
 def _presets(today: date) -> Iterator[tuple[str, dict[str, str]]]:
-    yield "All", {}
-    yield "Today", {"since": f"{today}"}
-    yield "Last 7 days", {"since": f"{today - timedelta(days=6)}"}
-    yield "In progress", {"outcome": "open"}
-    yield "Failed", {"outcome": "failed"}
-    yield "External", {"outcome": "external"}
-    yield "Mine", {"mine": "True"}
+    yield gettext("All"), {}
+    yield gettext("Today"), {"since": f"{today}"}
+    yield gettext("Last 7 days"), {"since": f"{today - timedelta(days=6)}"}
+    yield gettext("In progress"), {"outcome": "open"}
+    yield gettext("Failed"), {"outcome": "failed"}
+    yield gettext("External"), {"outcome": "external"}
+    yield gettext("Mine"), {"mine": "True"}
 
 
 def chips(form: AuditFilterForm, filters: dict[str, str]) -> list[Chip]:
@@ -69,7 +71,11 @@ def chips(form: AuditFilterForm, filters: dict[str, str]) -> list[Chip]:
 def _shown(name: str, value: str) -> str:
     if name == "action":
         return words(value)
-    return {"mine": "me"}.get(name) or {"open": "in progress"}.get(value, value)
+    if name == "mine":
+        return gettext("me")
+    if name == "outcome":
+        return word({"open": "in progress"}.get(value, value))
+    return value
 
 
 def shown(filters: dict[str, Any]) -> dict[str, str]:

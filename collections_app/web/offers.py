@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from ..access.policy import Action, Permissions, place_of
 from ..audit.events import Intent
 from ..audit.log import Outcome
@@ -13,11 +16,12 @@ from ..operations.kinds.base import other
 from ..operations.kinds.create_collection import SOURCES
 from ..operations.kinds.restored import restored
 from . import links
+from .shown import shown
 
-NOT_ALL = "Not everything is back."
-RESTORED = "The collection had more before it went into the recycle bin:"
-CREATED = "The dropped collection had more than its snapshot can bring back:"
-IN_PART = "The collection was created in part."
+NOT_ALL = _("Not everything is back.")
+RESTORED = _("The collection had more before it went into the recycle bin:")
+CREATED = _("The dropped collection had more than its snapshot can bring back:")
+IN_PART = _("The collection was created in part.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def offers_of(story: Story, permissions: Permissions) -> Offers | None:
     acts += [(Action.LOAD_COLLECTION, target)] if before.was_loaded else []
     offers = _permitted(acts, permissions)
     text = RESTORED if action == Action.RESTORE else CREATED
-    return Offers(title=NOT_ALL, text=text, offers=offers) if offers else None
+    return Offers(title=str(NOT_ALL), text=str(text), offers=offers) if offers else None
 
 
 def offer_to_create(story: Story, permissions: Permissions) -> Offer | None:
@@ -81,8 +85,9 @@ def _to_complete(intent: Intent, story: Story, permissions: Permissions) -> Offe
     drop = _collection(intent.target, intent.target.collection)
     acts += [(Action.DROP_COLLECTION, drop)]
     offers = _permitted(acts, permissions)
-    text = f"Missing: {', '.join(map(str, missing))}." if missing else ""
-    return Offers(title=IN_PART, text=text, offers=offers)
+    names = {"names": ", ".join(map(str, missing))}
+    text = gettext("Missing: %(names)s.") % names if missing else ""
+    return Offers(title=str(IN_PART), text=text, offers=offers)
 
 
 def _collection(target: Target, name: str) -> Target:
@@ -94,4 +99,4 @@ def _permitted(acts: list[tuple[Action, Target]], permissions: Permissions) -> l
 
 
 def _offer(action: Action, target: Target) -> Offer:
-    return Offer(f"{ACTS[action].title(target)}…", links.act(action, target))
+    return Offer(f"{shown(ACTS[action].title(target))}…", links.act(action, target))

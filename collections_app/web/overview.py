@@ -73,7 +73,7 @@ def contact(request: SignedInRequest, milvus: Milvus) -> Contact:
         return _answered(request, milvus, version, took)
     except MilvusError as exc:
         problem = of_milvus(exc)
-        word = "No answer" if problem.status == 503 else problem.title
+        word = "No answer" if problem.status == 503 else str(problem.title)
         return Contact(state="silent", word=word, note=problem.detail)
 
 

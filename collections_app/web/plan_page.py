@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from .. import clusters
 from ..access.policy import Action, Place, sign_in_needed, visible
@@ -36,7 +37,7 @@ from .http import open_cluster, page_or_part
 from .plan_rows import (
     PlanRow,
     buttons,
-    done_word,
+    done_of,
     is_irreversible,
     parts,
     place_of,
@@ -46,7 +47,8 @@ from .plan_rows import (
     verb_of,
 )
 from .request import SignedInRequest
-from .tables import PAGE, Pager
+from .shown import shown, word
+from .tables import PAGE, Pager, range_of
 
 LIVE = {PlanState.READING, PlanState.RUNNING}
 SILENT_AFTER = 60  # seconds after which the background process is called silent
@@ -56,7 +58,7 @@ def find_plan(request: SignedInRequest, number: int) -> Plan:
     """The plan of that number. Http404 if there is none, or this person may see nothing of it."""
     plan = finding.find(number, request.actor)
     if plan is None or plan.cluster not in settings.CLUSTERS:
-        raise Http404(f"There is no plan {number}")
+        raise Http404(gettext("There is no plan %(number)s") % {"number": number})
     return plan
 
 
@@ -102,6 +104,11 @@ class ApprovalPanel:
         return len(self.sheet.items) - len(self.sheet.to_do)
 
 
+def not_started(exc: Exception) -> str:
+    """Why a plan was not started, as a sentence for its page."""
+    return gettext("%(why)s. Nothing was started.") % {"why": shown(exc)}
+
+
 def _sheet(request: SignedInRequest, plan: Plan) -> Sheet:
     try:
         open_cluster(request, plan.cluster)
@@ -130,14 +137,14 @@ def show_plan(
         "database": plan.database,
         "plan": plan,
         "collection": place_of(plan),
-        "state": PlanState(plan.state).label,
+        "state": word(PlanState(plan.state).label),
         "author": author_of(plan),
         "progress": known,
         "parts": list(parts(plan, known)),
         "blocked": known.count(ItemState.BLOCKED),
         "what": things(plan, known.count(ItemState.TODO)),
-        "done_word": done_word(plan),
-        "verb": verb_of(plan).lower(),
+        "done": word(done_of(plan)),
+        "verb": word(verb_of(plan).lower()),
         "is_irreversible": is_irreversible(plan),
         "rows": _rows(plan, page, panel),
         "panel": panel,
@@ -158,7 +165,7 @@ def show_plan(
         "is_live": plan.state in LIVE or known.count(ItemState.RUNNING) > 0,
         "silent": plan.state in LIVE and heartbeat.is_silent(heartbeat.PLANS, SILENT_AFTER),
         "url": request.get_full_path() if request.method != "POST" else links.plan(plan.pk),
-        "title": f"Plan {plan.pk}",
+        "title": gettext("Plan %(number)s") % {"number": plan.pk},
         "section": "plans",
     }
     return page_or_part(
@@ -234,7 +241,7 @@ def _pager(request: SignedInRequest, page: Any) -> Pager:
         return "?" + urlencode({key: value for key, value in query.items() if value})
 
     return Pager(
-        text=f"{page.start_index()}–{page.end_index()} of {page.paginator.count}",
+        text=range_of(page),
         previous=at(page.previous_page_number()) if page.has_previous() else "",
         next=at(page.next_page_number()) if page.has_next() else "",
     )

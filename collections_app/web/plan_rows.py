@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.text import capfirst
+from django.utils.translation import gettext, ngettext, pgettext
+
 from ..access.policy import Action
 from ..access.principals import Actor
 from ..audit.queries import Event, last_event
@@ -14,6 +17,7 @@ from ..plans import deciding
 from ..plans.progress import Progress
 from ..plans.rows import UNCONFIRMED, WAITING, ItemState, Plan, PlanItem, PlanState, target_of
 from . import links
+from .shown import shown, word
 
 # In the order of the bar. The class is also the colour.
 PARTS = (
@@ -91,9 +95,9 @@ def buttons(plan: Plan, actor: Actor, known: Progress) -> Buttons:
     )
 
 
-def done_word(plan: Plan) -> str:
-    """What its items are when they are done: "Dropped"."""
-    return ACTS[Action(plan.action)].done.capitalize()
+def done_of(plan: Plan) -> str:
+    """What its items are when they are done, in English: "dropped"."""
+    return ACTS[Action(plan.action)].done
 
 
 def verb_of(plan: Plan) -> str:
@@ -106,11 +110,12 @@ def is_irreversible(plan: Plan) -> bool:
 
 
 def label_of(state: str, plan: Plan) -> str:
+    done = {"done": word(done_of(plan))}
     if state == ItemState.DONE:
-        return done_word(plan)
+        return capfirst(pgettext("state of an item", "%(done)s") % done)
     if state == ItemState.TODO and plan.state in {*UNCONFIRMED, *WAITING}:
-        return f"Will be {done_word(plan).lower()}"
-    return str(ItemState(state).label)
+        return gettext("Will be %(done)s") % done
+    return word(ItemState(state).label)
 
 
 def parts(plan: Plan, known: Progress) -> Iterator[Part]:
@@ -168,17 +173,26 @@ def _remedies(item: PlanItem) -> Iterator[tuple[str, str]]:
 
 def things(plan: Plan, count: int) -> str:
     """`1 collection`, `37 partitions`."""
-    kind = ACTS[Action(plan.action)].kind
-    one = Kind.COLLECTION if kind is Kind.BINNED else kind
-    return f"{count} {one}{'' if count == 1 else 's'}"
+    values = {"count": count}
+    if ACTS[Action(plan.action)].kind is Kind.PARTITION:
+        return ngettext("%(count)s partition", "%(count)s partitions", count) % values
+    if ACTS[Action(plan.action)].kind is Kind.ALIAS:
+        return ngettext("%(count)s alias", "%(count)s aliases", count) % values
+    return ngettext("%(count)s collection", "%(count)s collections", count) % values
 
 
 def title_of(plan: Plan, count: int) -> str:
     """What it does, as a heading: `Drop collection books`, or `Drop 37 collections`."""
     item = plan.items.first() if plan.is_single else None
     if item:
-        return ACTS[Action(plan.action)].title(target_of(plan, item))
-    return f"{verb_of(plan)} {things(plan, count)}"
+        return shown(ACTS[Action(plan.action)].title(target_of(plan, item)))
+    return what_of(plan, count)
+
+
+def what_of(plan: Plan, count: int) -> str:
+    """What it does with that many: `Drop 37 collections`."""
+    values = {"verb": word(verb_of(plan).lower()), "what": things(plan, count)}
+    return capfirst(pgettext("what a plan does", "%(verb)s %(what)s") % values)
 
 
 def place_of(plan: Plan) -> str:

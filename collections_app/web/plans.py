@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clusters
@@ -20,10 +21,11 @@ from . import links
 from .errors import Problem, show
 from .forms import PlanForm
 from .http import go_to, is_htmx_part, open_cluster, require_visible
-from .plan_page import find_plan, show_plan
-from .plan_rows import things, verb_of
+from .plan_page import find_plan, not_started, show_plan
+from .plan_rows import what_of
 from .protections import Standing
 from .request import SignedInRequest
+from .shown import shown, word
 from .tables import IsProtected, ListView
 from .view_policy import policy
 
@@ -52,7 +54,7 @@ def create(request: SignedInRequest, cluster: str) -> HttpResponse:
             selection=chosen.words,
         )
     except PlanRejected as exc:
-        return show(request, _rejected("No plan was made", exc))
+        return show(request, _rejected(exc))
     tasks.ring(plan)
     return go_to(request, links.plan(plan.pk))
 
@@ -72,7 +74,8 @@ def restore(request: SignedInRequest, number: int) -> HttpResponse:
             selection=f"what plan {moved.pk} moved to the recycle bin",
         )
     except PlanRejected as exc:
-        return show_plan(request, moved, notice=f"No plan was made. {exc}.", status=409)
+        notice = gettext("No plan was made. %(why)s.") % {"why": shown(exc)}
+        return show_plan(request, moved, notice=notice, status=409)
     tasks.ring(plan)
     return redirect(links.plan(plan.pk))
 
@@ -112,12 +115,13 @@ def _chosen(
 def _posted(request: SignedInRequest, key: str) -> str:
     value = request.POST.get(key, "")
     if not 0 < len(value) <= 255 or "\0" in value:
-        raise Http404(f"The form has no valid {key}")
+        raise Http404(gettext("The form has no valid %(key)s") % {"key": key})
     return value
 
 
-def _rejected(title: str, exc: PlanRejected) -> Problem:
-    return Problem(status=409, title=title, text=f"{exc}. Nothing was sent to Milvus.")
+def _rejected(exc: PlanRejected) -> Problem:
+    text = gettext("%(why)s. Nothing was sent to Milvus.") % {"why": shown(exc)}
+    return Problem(status=409, title=gettext("No plan was made"), text=text)
 
 
 @require_safe
@@ -125,7 +129,7 @@ def _rejected(title: str, exc: PlanRejected) -> Problem:
 def listing(request: SignedInRequest) -> HttpResponse:
     """The plans that this person may see, those that are not over first."""
     plans = finding.recent(request.actor)
-    rows = [(plan, PlanState(plan.state).label, progress_of(plan)) for plan in plans]
+    rows = [(plan, word(PlanState(plan.state).label), progress_of(plan)) for plan in plans]
     context = {
         "plans": [
             {
@@ -133,12 +137,12 @@ def listing(request: SignedInRequest) -> HttpResponse:
                 "label": label,
                 "progress": known,
                 "author": author_of(plan),
-                "what": f"{verb_of(plan)} {things(plan, known.listed)}",
+                "what": what_of(plan, known.listed),
                 "cluster_label": _label(plan.cluster),
             }
             for plan, label, known in rows
         ],
-        "title": "Plans",
+        "title": gettext("Plans"),
         "section": "plans",
     }
     return render(request, "collections_app/plans.html", context)
@@ -175,11 +179,11 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
             plan, data["typed"], data["digest"], caller_of(request), reason=data["reason"]
         )
     except deciding.WrongSentence as exc:
-        form.add_error("typed", f"{exc}. Nothing was started.")
+        form.add_error("typed", not_started(exc))
         return show_plan(request, plan, form, status=wrong)
     except PlanRejected as exc:
         plan.refresh_from_db()
-        return show_plan(request, plan, notice=f"{exc}. Nothing was started.", status=409)
+        return show_plan(request, plan, notice=not_started(exc), status=409)
     if plan.state == PlanState.RUNNING:  # else it awaits an approval
         tasks.ring(plan)
     return go_to(request, links.plan(plan.pk))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from ..access.policy import Action, Permissions, Place, place_of, protected_by
 from ..milvus.types import Table, Target
 from ..operations import protections
@@ -42,7 +44,7 @@ class Panel:
     @property
     def protect_text(self) -> str:
         """On the button."""
-        return "Protect it longer…" if self.lines else "Protect collection…"
+        return gettext("Protect it longer…") if self.lines else gettext("Protect collection…")
 
     @property
     def pending(self) -> list[ProtectionLine]:

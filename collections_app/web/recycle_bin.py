@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from ..access.policy import Action, Permissions, Place, matches, place_of, visible
@@ -23,13 +25,14 @@ from .http import go_to, named, open_cluster, page_or_part, refuse, require_visi
 from .person import table_view
 from .request import SignedInRequest
 from .rows import Claims
-from .tables import PAGE, Column, Pager, RowAct
+from .shown import shown
+from .tables import PAGE, Column, Pager, RowAct, range_of
 from .view_policy import policy
 
 if TYPE_CHECKING:
     from ..models import BinItem
 
-COLUMNS = (("name", "Name"), ("rows", "Rows"), ("moved", "Moved"), ("purge", "Purge"))
+COLUMNS = (("name", _("Name")), ("rows", _("Rows")), ("moved", _("Moved")), ("purge", _("Purge")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "pause": pause_of(cluster),
         "may_pause": _may_pause(permissions, cluster),
         "may_resume": permissions.may(Action.PURGE, Place(cluster=cluster)),
-        "title": f"Recycle bin of {database}",
+        "title": gettext("Recycle bin of %(database)s") % {"database": database},
         "section": "recycle-bin",
     }
     page_, part = "collections_app/recycle_bin.html", "collections_app/_recycle_bin_table.html"
@@ -114,7 +117,7 @@ def _row(item: "BinItem", permissions: Permissions, claims: Claims) -> BinRow:
 
     return BinRow(
         item=item,
-        left=TimeLeft(item.purge_at).words,
+        left=shown(TimeLeft(item.purge_at).words),
         claim=RowAct(claim=claim) if claim else None,
         restore_url=url(Action.RESTORE),
         purge_url=url(Action.PURGE),
@@ -126,7 +129,7 @@ def _columns(view: BinView, cluster: str, database: str) -> list[Column]:
     return [
         Column(
             key=key,
-            label=label,
+            label=str(label),
             direction={key: "ascending", f"-{key}": "descending"}.get(view.sort, ""),
             url=url(q=view.q, sort=f"-{key}" if view.sort == key else key),
         )
@@ -137,7 +140,7 @@ def _columns(view: BinView, cluster: str, database: str) -> list[Column]:
 def _pager(page: "Page[BinItem]", view: BinView, cluster: str, database: str) -> Pager:
     url = partial(links.recycle_bin, cluster, database, q=view.q, sort=view.sort)
     return Pager(
-        text=f"{page.start_index()}–{page.end_index()} of {page.paginator.count}",
+        text=range_of(page),
         previous=url(page=page.previous_page_number()) if page.has_previous() else "",
         next=url(page=page.next_page_number()) if page.has_next() else "",
     )

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from ..access.policy import Action, Permissions, Place, place_of, removal_on
 from ..milvus import types
 from ..milvus.types import CollectionDetail, CollectionSummary, Kind, Partition, Target, Unread
@@ -11,6 +13,7 @@ from ..operations.kinds.base import other
 from ..operations.kinds.drop_partition import undroppable
 from . import links
 from .protections import Standing
+from .shown import shown
 from .tables import CollectionRow, PartitionRow, RowAct
 
 if TYPE_CHECKING:
@@ -63,14 +66,16 @@ def _remove_collection(
     if claim := claims(target):
         return RowAct(claim=claim)
     if protection:
-        return RowAct(badge="Protected", reason=protection)
+        return RowAct(badge=gettext("Protected"), reason=shown(protection))
     action = removal_on(target.cluster)
     if permissions.may(action, place_of(target)):
         to_bin = action is Action.MOVE_TO_BIN
         return RowAct(
             url=links.act(action, target),
-            label=f"{ACTS[action].title(target)}…" if to_bin else f"Drop {target.name}…",
-            text="Move to bin…" if to_bin else "Drop…",
+            label=f"{shown(ACTS[action].title(target))}…"
+            if to_bin
+            else gettext("Drop %(name)s…") % {"name": target.name},
+            text=gettext("Move to bin…") if to_bin else gettext("Drop…"),
         )
     return RowAct()
 
@@ -98,6 +103,7 @@ def _drop_partition(detail: CollectionDetail, target: Target, claims: Claims) ->
     if claim := claims(target):
         return RowAct(claim=claim)
     if blocked := undroppable(detail, target.name):
-        return RowAct(badge="Can't be dropped", reason=blocked[0].text)
+        return RowAct(badge=gettext("Can't be dropped"), reason=shown(blocked[0].text))
     url = links.act(Action.DROP_PARTITION, target)
-    return RowAct(url=url, label=f"Drop partition {target.name}…")
+    label = gettext("Drop partition %(name)s…") % {"name": target.name}
+    return RowAct(url=url, label=label, text=gettext("Drop…"))

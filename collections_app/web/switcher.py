@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ..access.policy import Action, Place
@@ -17,6 +18,7 @@ from .errors import of_milvus
 from .http import find_cluster, named, page_or_part, require_visible, visible_clusters
 from .places import collections_seen, databases_seen
 from .request import SignedInRequest
+from .shown import word
 from .view_policy import policy
 
 SHOWN = 50  # entries of a menu; who looks for another one types a part of its name
@@ -131,7 +133,7 @@ def _menu(
         "q": q,
         "menu_url": url,
         "fields": fields,
-        "title": f"Switch {kind}",
+        "title": gettext("Switch %(kind)s") % {"kind": word(kind)},
         **more,
     }
     page, part = "collections_app/switcher.html", "collections_app/_switcher.html"

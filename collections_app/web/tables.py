@@ -10,6 +10,8 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ..audit.listing import Row as LogRow
 from ..audit.log import Phase
@@ -19,6 +21,7 @@ from ..names import readable
 from ..plans.choosing import Filter
 from . import links
 from .display import name, object_name, words
+from .shown import shown
 
 if TYPE_CHECKING:
     from ..models import AuditEvent, Claim
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 IsProtected = Callable[[Table, int], bool]  # what is at that place in the table
 PAGE = 50
 SORTED_FROM = 0.1  # a page further back than this share of all costs less by sorting them
-COLUMNS = (("name", "Name"), ("state", "State"), ("created", "Created"))
+COLUMNS = (("name", _("Name")), ("state", _("State")), ("created", _("Created")))
 SORTS = tuple(sign + key for key, _ in COLUMNS for sign in ("", "-"))
 
 
@@ -51,8 +54,8 @@ class Pager:
     text: str
     previous: str
     next: str
-    previous_label: str = "Previous"
-    next_label: str = "Next"
+    previous_label: str = ""  # empty: "Previous" and "Next"
+    next_label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class RowAct:
     claim: "Claim | None" = None
     url: str = ""
     label: str = ""  # of the link, for screen readers
-    text: str = "Drop…"
+    text: str = ""
     badge: str = ""
     reason: str = ""
 
@@ -122,13 +125,15 @@ def audit_row(row: LogRow) -> AuditRow:
     return AuditRow(
         sequence=first.sequence,
         at=first.recorded_at,
-        who="not known" if event.is_external else event.actor,
-        who_note=f"seen by {event.actor}" if event.is_external else event.subject,
+        who=gettext("not known") if event.is_external else event.actor,
+        who_note=gettext("seen by %(who)s") % {"who": event.actor}
+        if event.is_external
+        else event.subject,
         issuer=readable(str(event.record["actor"]["issuer"])),
         what=_what(first),
         url=links.operation(str(first.operation_id)) if first.operation_id else "",
         where=format_html_join(" / ", "{}", ((part,) for part in _where(first))),
-        note=event.message if len(row.events) == 1 else "",
+        note=shown(event.message) if len(row.events) == 1 else "",
         outcome=row.outcome,
         phase="in progress" if first.phase == Phase.INTENT else first.phase,
         lines=[_line(event, row.first) for event in row.events] if len(row.events) > 1 else [],
@@ -137,9 +142,9 @@ def audit_row(row: LogRow) -> AuditRow:
 
 def _line(event: Event, first: Event) -> EventLine:
     if event.row.phase == Phase.INTENT:
-        text = "Confirmed, and recorded before the request was sent."
+        text = gettext("Confirmed, and recorded before the request was sent.")
     else:
-        text = event.message
+        text = shown(event.message)
     by = "" if event.row.actor == first.row.actor else f" ({event.actor})"
     return EventLine(
         sequence=event.row.sequence,
@@ -221,7 +226,8 @@ class ListView:
     @property
     def words(self) -> str:
         """The filters in words."""
-        named = f"“{self.q}” in the name" if self.q and not self.is_pattern else ""
+        has_word = self.q and not self.is_pattern
+        named = f"“{self.q}” in the name" if has_word else ""
         protected = {"yes": "protected", "no": "not protected"}.get(self.protected, "")
         return ", ".join(filter(None, (named, self._filter.words, protected)))
 
@@ -259,7 +265,7 @@ class ListView:
         return [
             Column(
                 key=key,
-                label=label,
+                label=str(label),
                 direction={key: "ascending", f"-{key}": "descending"}.get(self.sort, ""),
                 url=url(**self.filters, sort=f"-{key}" if self.sort == key else key),
             )
@@ -278,7 +284,7 @@ class ListView:
             return url(**self.filters, sort=self.sort, page=number)
 
         return Pager(
-            text=f"{page.start_index()}–{page.end_index()} of {page.paginator.count}",
+            text=range_of(page),
             previous=at(page.previous_page_number()) if page.has_previous() else "",
             next=at(page.next_page_number()) if page.has_next() else "",
         )
@@ -294,6 +300,12 @@ class ListView:
             "state": lambda at: (_loadedness(table.load(at)), names[at]),
         }
         return Pages(found, keys[self.sort.lstrip("-")], descending=self.sort.startswith("-"))
+
+
+def range_of(page: "Page[Any]") -> str:
+    """Which part of a list a page is: `51–100 of 3,000`."""
+    values = {"first": page.start_index(), "last": page.end_index(), "all": page.paginator.count}
+    return gettext("%(first)s–%(last)s of %(all)s") % values
 
 
 def _day(text: str) -> datetime | None:

@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCALE = ROOT / "collections_app" / "locale"
-# Where the arguments that are messages stand. `say` is for what is recorded in English, too.
+# Where the arguments that are messages stand. `msg` is for what is recorded in English.
 KEYWORDS = {
     "_": None,
     "gettext": None,
@@ -25,10 +25,8 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
     "pgettext": ((1, "c"), 2),
-    "say": None,
-    "say_plural": (1, 2),
+    "msg": None,
 }
-RECORDED = {"say", "say_plural"}
 LITERAL = re.compile(r"""\b_\("([^"]+)"\)""")
 Message = tuple[str, str | tuple[str, str], str | None]  # file, msgid (with plural), context
 
@@ -49,10 +47,10 @@ def _of_python(path: Path) -> Iterator[Message]:
 
 
 def _message(path: Path, function: str, found: object) -> Iterator[Message]:
-    from collections_app.sentences import CONTEXT
+    from collections_app.web.recorded import CONTEXT
 
     texts = list(found) if isinstance(found, list | tuple) else [found]
-    context = CONTEXT if function in RECORDED else None
+    context = CONTEXT if function == "msg" else None
     if function == "pgettext":
         context = texts.pop(0)
     if not texts or not texts[0]:
@@ -68,7 +66,8 @@ def of_template(path: Path) -> Iterator[Message]:
     source, name = path.read_text(encoding="utf-8"), _name(path)
     nodes = engines["django"].from_string(source).template.nodelist
     for node in nodes.get_nodes_by_type(TranslateNode):
-        yield name, str(node.filter_expression.var.literal), None
+        context = node.message_context
+        yield name, str(node.filter_expression.var.literal), context and context.resolve({})
     for node in nodes.get_nodes_by_type(BlockTranslateNode):
         singular = node.render_token_list(node.singular)[0]
         if node.plural:

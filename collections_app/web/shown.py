@@ -1,0 +1,79 @@
+"""What is recorded and raised in English, shown in the language of the reader.
+
+Below the pages everything is English: the audit log, the log of the process and the commands take
+it as it is. A page finds the template that an English text was made from (recorded.py) and
+translates that. A text without a template is shown as it is.
+"""
+
+import re
+from functools import cache, lru_cache
+
+from django.utils.translation import get_language, pgettext
+
+from ..languages import ENGLISH
+from .recorded import CONTEXT, TEMPLATES
+
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+NESTED = {"why", "more"}  # placeholders that stand for a sentence of their own
+
+
+def shown(text: object) -> str:
+    """An English text in the language of the reader."""
+    return _shown(str(text), get_language() or ENGLISH)
+
+
+def word(text: object) -> str:
+    """A word of a list, such as an outcome, in the language of the reader."""
+    return pgettext(CONTEXT, str(text)) if text else ""
+
+
+@lru_cache(maxsize=4096)
+def _shown(text: str, language: str) -> str:
+    if language == ENGLISH or not text:
+        return text
+    found = _translated(text)
+    if found is None and text.endswith("."):
+        found = _translated(text[:-1])
+        found = None if found is None else found + pgettext("end of a sentence", ".")
+    return _sentence_by_sentence(text, language) if found is None else found
+
+
+def _sentence_by_sentence(text: str, language: str) -> str:
+    """The longest beginning that has a template, and then the rest."""
+    for end in [match.end() for match in re.finditer(r"[.:] ", text)][::-1]:
+        first = text[:end].rstrip()
+        found = _translated(first)
+        if found is None and (bare := _translated(first[:-1])) is not None:
+            found = bare + pgettext("end of a sentence", ".")
+        if found is not None:
+            return found + _shown(text[end:], language)
+    return text
+
+
+def _translated(text: str) -> str | None:
+    """By the template that fits the whole text, the most literal one first."""
+    for beginning, pattern, template in _patterns():
+        if text.startswith(beginning) and (match := pattern.fullmatch(text)):
+            values = match.groupdict()
+            shown_values = {
+                key: shown(value) if key in NESTED else value for key, value in values.items()
+            }
+            made = pgettext(CONTEXT, template)
+            return made % shown_values if values else made
+    return None
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str], str]]:
+    """Each template as its literal beginning, the texts that it can make, and itself."""
+    by_length = sorted(set(TEMPLATES), key=lambda t: -len(PLACEHOLDER.sub("", t)))
+    return [(PLACEHOLDER.split(t)[0], _pattern(t), t) for t in by_length]
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = PLACEHOLDER.split(template)  # literal, name, literal, name, …
+    texts = [
+        f"(?P<{part}>.+)" if at % 2 else re.escape(part.replace("%%", "%"))
+        for at, part in enumerate(parts)
+    ]
+    return re.compile("".join(texts), re.S)
