@@ -108,7 +108,7 @@ def of_milvus(exc: MilvusError) -> Problem:
             title = gettext("No connection to Milvus")
         again = math.ceil(exc.again_in)
         on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
-        text = gettext(" ").join([text, *sorted(on_the_way)])
+        text = " ".join([text, *sorted(on_the_way)])
         return Problem(
             status=503, title=title, text=text, detail=detail, retry=True, again_in=again
         )
