@@ -1,6 +1,7 @@
 """Reading the audit log: operations as stories, and the log page by page."""
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -133,6 +134,25 @@ def story(operation_id: uuid.UUID) -> Story | None:
         return None
     claim = Claim.objects.filter(operation_id=operation_id).first()
     return Story(operation_id=operation_id, events=events, claim=claim)
+
+
+MIN_DIGITS = 4  # of an operation's id: fewer would match a good part of the log
+
+
+def begun_with(text: str, most: int) -> list[AuditEvent]:
+    """The first event of each operation whose id begins with that text, `most` at most.
+
+    Too short a text, or one that no id can begin with, finds none.
+    """
+    digits = text.replace("-", "").casefold()
+    if not re.fullmatch(rf"[0-9a-f]{{{MIN_DIGITS},32}}", digits):
+        return []
+    span = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    rows = AuditEvent.objects.filter(operation_id__range=span).order_by("operation_id", "sequence")
+    first: dict[uuid.UUID | None, AuditEvent] = {}
+    for row in rows[: 4 * most]:
+        first.setdefault(row.operation_id, row)
+    return list(first.values())[:most]
 
 
 def removed_until() -> int:

@@ -28,6 +28,7 @@ from ..operations.private_names import DROP, operation_of
 from ..recycle_bin.items import names_by_private_name
 from ..rehearsal.record import standing
 from . import links
+from .bars import partition_bar
 from .errors import Problem, looks_again, of_milvus, set_retry_headers
 from .facts import stored_rows
 from .http import named, open_cluster, page_or_part, require_visible
@@ -238,7 +239,9 @@ def _partitions(
     shown = [known.rows[at] for at in page]
     counts = gateway.partition_rows(target.database, target.name, [p.name for p in shown])
     url = partial(links.collection, target.cluster, target.database, target.name)
+    rows = partition_rows(found, target, shown, counts, claims)
     return {
+        "bar": None if view.q else partition_bar(rows, len(known.rows), found.rows),
         **table_view(request, "partitions", view.here(page, url)),
         "view": view,
         "count": page.paginator.count,
@@ -247,7 +250,7 @@ def _partitions(
         "partitions_denied": found.partitions is Unread.NOT_PERMITTED,
         "columns": view.columns(url),
         "pager": view.pager(page, url),
-        "partitions": partition_rows(found, target, shown, counts, claims),
+        "partitions": rows,
     }
 
 

@@ -1,31 +1,39 @@
-"""Jump: find a cluster, a database, a collection or an operation by its name, and go there."""
+"""Jump: find a place by its name, an operation by its id or a plan by its number, and go there."""
 
-import uuid
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from ..access.policy import Action, Place, databases_named, matches, place_of, visible
+from ..access.policy import Action, place_of
 from ..audit import queries
 from ..audit.search import holds
 from ..clusters import Milvus
-from ..milvus.errors import Denied, MilvusError
-from ..milvus.types import Target
+from ..milvus.errors import MilvusError
+from ..milvus.types import Target, Unread
 from ..operations.kinds.acts import ACTS
+from ..plans import finding
+from ..plans.progress import progress_of
 from . import links
 from .errors import of_milvus
 from .http import open_cluster, page_or_part, visible_clusters
 from .my_places import places_of
+from .places import collections_seen, databases_seen
+from .plan_rows import title_of
 from .request import SignedInRequest
 from .view_policy import policy
 
 JUMP = "collections_app/_jump.html"
 MOST = 20  # results of a cluster
 DATABASES = 20  # whose collections are read for one answer
+FEW = 5  # collections whose partitions are read for one answer; operations that are shown
+PLAN = re.compile(r"(?:plan *)?#? *([0-9]{1,9})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +64,7 @@ def jump(request: SignedInRequest) -> HttpResponse:
     context = {
         "q": q,
         "is_palette": is_palette,
-        "hits": [*_operation(request, q), *hits],
+        "hits": [*_plan(request, q), *islice(_operations(request, q), FEW), *hits],
         "clusters": seen if q else [],
         "places": None if q else places_of(request),
         "title": "Jump",
@@ -69,7 +77,7 @@ def jump(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @policy(Action.VIEW)
 def names(request: SignedInRequest, cluster: str) -> HttpResponse:
-    """The databases and collections of one cluster, read from it now."""
+    """The databases, collections and partitions of one cluster, read from it now."""
     milvus, q = open_cluster(request, cluster), _wanted(request)
     context = {"q": q, "found_in": milvus.cluster, "title": "Jump", "section": "jump"}
     try:
@@ -85,42 +93,69 @@ def _wanted(request: SignedInRequest) -> str:
     return request.GET.get("q", "")[:255].strip()
 
 
-def _operation(request: SignedInRequest, q: str) -> Iterator[Hit]:
-    """The operation of that id, if this person may open its page."""
-    try:
-        found = queries.story(uuid.UUID(q))
-    except ValueError:
-        return
-    if found is None:
-        return
-    target, may = Target.of(found.first.record["target"]), request.permissions.may
-    place = place_of(target)
-    if may(Action.VIEW, place) or may(Action.READ_AUDIT, place):
-        title = ACTS[Action(found.first.row.action)].title(target)
-        yield Hit(kind="operation", name=title, url=links.operation(q))
+def _operations(request: SignedInRequest, q: str) -> Iterator[Hit]:
+    """Those whose id begins so, as far as this person may open their pages."""
+    may = request.permissions.may
+    for row in queries.begun_with(q, 4 * FEW):
+        target = Target.of(json.loads(row.record)["target"])
+        place = place_of(target)
+        if may(Action.VIEW, place) or may(Action.READ_AUDIT, place):
+            title, url = (
+                ACTS[Action(row.action)].title(target),
+                links.operation(f"{row.operation_id}"),
+            )
+            yield Hit(kind="operation", name=title, url=url, where=f"{row.operation_id}"[:8])
+
+
+def _plan(request: SignedInRequest, q: str) -> Iterator[Hit]:
+    """The plan of that number: 12, #12 or plan 12."""
+    number = PLAN.fullmatch(q)
+    plan = finding.find(int(number[1]), request.actor) if number else None
+    if plan and plan.cluster in settings.CLUSTERS:
+        title = f"{plan.pk}: {title_of(plan, progress_of(plan).listed)}"
+        yield Hit(kind="plan", name=title, url=links.plan(plan.pk))
 
 
 def _names(request: SignedInRequest, milvus: Milvus, q: str) -> Iterator[Hit]:
-    """Databases first, then collections, database by database."""
-    key = milvus.cluster.key
-    seen = _databases(request, milvus)
+    """Databases first, then collections, then partitions of a collection named before a slash."""
+    key, seen = milvus.cluster.key, databases_seen(request, milvus).names
     for database in seen:
         if holds(database, q):
             yield Hit(kind="database", name=database, url=links.collections(key, database))
+    *inside, wanted = q.split("/")
+    of_partitions: list[tuple[str, str]] = []
     for database in seen[:DATABASES]:
-        patterns = visible(request.actor, key, database)
-        for name in sorted(milvus.gateway.collections(database).names):
-            if holds(name, q) and matches(patterns, name):
+        for name in collections_seen(request, milvus, database):
+            if _is_there([database, name], inside, wanted):
                 url = links.collection(key, database, name)
                 yield Hit(kind="collection", name=name, url=url, where=database)
+            if inside and _is_there([database, name], inside[:-1], inside[-1]):
+                of_partitions.append((database, name))
+    yield from _partitions(milvus, of_partitions, inside, wanted)
 
 
-def _databases(request: SignedInRequest, milvus: Milvus) -> list[str]:
-    """Those that this person may see; those that rules name, if Milvus lists none to us."""
-    key = milvus.cluster.key
-    try:
-        found = milvus.gateway.databases()
-    except Denied:
-        found = list(dict.fromkeys(["default", *databases_named(request.actor, key)]))
-    may = request.permissions.may
-    return [name for name in found if may(Action.VIEW, Place(cluster=key, database=name))]
+def _is_there(path: list[str], inside: list[str], wanted: str) -> bool:
+    """Whether the last name of a path holds what is wanted, and those before it what is before it.
+
+    `book` is wanted anywhere; `default/book` only where the name before holds `default`.
+    """
+    *parents, name = path
+    if len(inside) > len(parents) or not holds(name, wanted):
+        return False
+    before = parents[len(parents) - len(inside) :]
+    return all(holds(parent, part) for parent, part in zip(before, inside, strict=True))
+
+
+def _partitions(
+    milvus: Milvus, collections: list[tuple[str, str]], inside: list[str], wanted: str
+) -> Iterator[Hit]:
+    """The partitions of a few collections, those first whose name is just what was typed."""
+    exact = inside[-1:]
+    few = sorted(collections, key=lambda place: [place[1]] != exact)[:FEW]
+    read = milvus.gateway.each(lambda place: milvus.gateway.partitions(*place), few)
+    for (database, name), partitions in zip(few, read, strict=True):
+        for partition in () if isinstance(partitions, Unread) else partitions:
+            if holds(partition.name, wanted):
+                url = links.collection(milvus.cluster.key, database, name, q=partition.name)
+                where = f"{database} / {name}"
+                yield Hit(kind="partition", name=partition.name, url=url, where=where)
