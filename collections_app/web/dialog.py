@@ -15,8 +15,9 @@ from ..operations import claims, confirmation
 from ..operations.confirmation import Confirmation
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.acts import ACTS, Act
-from ..operations.kinds.base import Blocker, TargetState
+from ..operations.kinds.base import TargetState
 from . import links, snippets
+from .checklist import Check, SignIn, checklist
 from .draft import SavedConfirmation
 from .facts import Fact, creation_facts, dialog_facts
 from .forms import ConfirmForm, NameForm, ProtectForm, PurgeForm, ReasonForm
@@ -38,21 +39,6 @@ SPECIAL_FORMS: dict[Action, type[ReasonForm]] = {
 
 class TargetChanged(Exception):
     """The target is no longer what the saved confirmation was about."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockerLine:
-    """A blocker, and the dialog of the act that removes it; empty if there is none."""
-
-    text: str
-    url: str
-    label: str
-
-    @classmethod
-    def of(cls, blocker: Blocker, then: Act) -> "BlockerLine":
-        remedy, target = blocker.remedy, blocker.remedy_target
-        url = links.act(remedy, target, then=then.slug) if remedy and target else ""
-        return cls(text=blocker.text, url=url, label=blocker.remedy_label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +98,14 @@ class Dialog:
         return list(dialog_facts(self.target, self.state))
 
     @property
-    def blockers(self) -> list[BlockerLine]:
-        return [BlockerLine.of(blocker, self.act) for blocker in self.state.blockers]
+    def effects(self) -> list[Fact]:
+        """What becomes of what."""
+        return [Fact(label=label, value=text) for label, text in self.state.effects]
+
+    @property
+    def checks(self) -> list[Check]:
+        sign_in = SignIn(age=self.sign_in_age, url=self.sign_in_url)
+        return checklist(self.act, self.cluster, self.state, self.claim, sign_in)
 
     @property
     def snippets(self) -> tuple[snippets.Snippet, ...]:

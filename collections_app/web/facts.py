@@ -32,8 +32,6 @@ def dialog_facts(target: Target, look: TargetState) -> Iterator[Fact]:
     if target.kind is Kind.COLLECTION:
         yield Fact(label="Indexes", value=_joined(look.detail.indexes, _index))
         yield Fact(label="Aliases", value=_joined(look.detail.aliases, name))
-    for label, text in look.effects:
-        yield Fact(label=label, value=text)
 
 
 def stored_rows(rows: int | Unread, *, is_exact: bool, detail: CollectionDetail) -> str:

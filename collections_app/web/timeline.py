@@ -6,6 +6,7 @@ A pure function: `timeline`. Old events lack some details; what is not known is 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy
 
@@ -232,15 +233,26 @@ class _Operation:
 
 
 def _confirmed(intent: Event) -> Step:
-    is_by_name = intent.details.get("typed_name_matched")
+    is_by_name, plan = intent.details.get("typed_name_matched"), intent.details.get("plan")
+    title = gettext("Confirmed by name") if is_by_name else gettext("Confirmed")
     return Step(
-        title=gettext("Confirmed by name") if is_by_name else gettext("Confirmed"),
+        title=gettext("Begun for a plan") if plan else title,
         at=_moment(intent.details.get("confirmed_at")),
         who=intent.actor,
         subject=intent.subject,
         reason=str(intent.details.get("reason") or ""),
-        lines=(_sign_in(intent),),
+        lines=(_sign_in(intent), *(_consents(plan) if plan else ())),
     )
+
+
+def _consents(plan: dict[str, Any]) -> Iterator[str]:
+    """When the plan was confirmed, and who approved it."""
+    if confirmed_at := _moment(plan.get("confirmed_at")):
+        yield gettext("The plan was confirmed %(time)s.") % {"time": at(confirmed_at)}
+    approver, approved_at = plan.get("approver"), _moment(plan.get("approved_at"))
+    if approver and approved_at:
+        values = {"person": readable(str(approver["display"])), "time": at(approved_at)}
+        yield gettext("%(person)s approved it %(time)s.") % values
 
 
 def _sign_in(event: Event) -> str:

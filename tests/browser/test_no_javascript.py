@@ -75,6 +75,10 @@ def test_loaded_partition_without_javascript_is_released_first(
 ) -> None:
     thing = make_thing("partition", loaded=True)
     confirm_page(page, thing)
+    page.get_by_text("Equivalent API calls").click()
+    page.get_by_label("Python", exact=True).first.press("ArrowRight")
+    expect(page.get_by_label("Java code", exact=True)).to_be_visible()
+    expect(page.get_by_label("Python code", exact=True)).to_be_hidden()
     page.get_by_role("link", name="Release partition…").click()
     name_field(page).fill(thing.name)
     act_button(page, "Release").click()

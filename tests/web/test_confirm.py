@@ -118,8 +118,9 @@ def test_dialog_shows_id_place_and_code_snippets(
 ) -> None:
     page = Page(signed_in().get(thing.url))
     assert re.search(r"database default .*id \d{10,}", page.text)
-    labels = [tag.text for tag in page.find("h3")]
-    assert labels == ["Python", "Java", "Node.js", "Go", "cURL", "CLI"]
+    (tabs,) = page.find("fieldset", cls="tabs")
+    assert tabs.text.startswith("Form Python Java Node.js Go cURL CLI")
+    assert len(page.find("input", type="radio", name="tab-call", checked="")) == 1
     assert "bypass the checks and the audit log" in page.text
 
 
@@ -165,7 +166,7 @@ def test_dialog_with_the_right_name_drops_once_and_links_record(
     said = f"{thing.kind.capitalize()} {thing.name} was dropped. Verified:"
     assert said in landed.text
     record = Page(client.get(landed.link("View operation")))
-    assert "succeeded" in record.text
+    assert "Succeeded" in record.text
     assert "Reason: Ticket 7" in record.text
     assert said not in Page(client.get(list_url())).text, "a message is said once"
 
@@ -474,7 +475,7 @@ def test_dialog_refused_by_milvus_leads_to_a_page_that_says_so(
         answer = confirm(client, url, name)
     assert (answer.status_code, answer.headers["Location"]) == (302, operation_url())
     page = Page(client.get(operation_url()))
-    assert "refused" in page.text
+    assert "Refused" in page.text
     assert "PrivilegeDropCollection: permission deny" in page.text
     assert make_collection.exists(name)
     assert events() == [("intent", ""), ("outcome", "refused")]

@@ -181,6 +181,22 @@ def test_timeline_intent_says_who_why_and_what_was_checked() -> None:
     assert recorded.lines == ("Before anything was sent. Timeout 10 s.", "Event 13")
 
 
+def test_timeline_of_a_planned_item_says_who_consented_when() -> None:
+    plan = {
+        "plan": 3,
+        "item": 1,
+        "confirmed_at": ms(-90_000),
+        "approver": {"display": "Bo\u202e"},
+        "approved_at": ms(-60_000),
+    }
+    begun = timeline([event("intent", **{**INTENT, "plan": plan, "typed_name_matched": False})])[0]
+    assert begun.title == "Begun for a plan"
+    assert begun.lines[1:] == (
+        "The plan was confirmed 1 Nov 2026 09:58:30 UTC.",
+        "Bo\\u202e approved it 1 Nov 2026 09:59:00 UTC.",
+    )
+
+
 def test_timeline_strict_intent_without_ids_says_both() -> None:
     intent = {**INTENT, "identity_verifiable": False, "private_name": "_x"}
     _, matched, recorded, *_ = timeline([event("intent", **intent)])

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,21 @@ class Blocker:
     remedy_label: str = ""
 
 
+class Condition(Enum):
+    """What was checked before an act, and holds. What does not hold is a Blocker."""
+
+    NOT_PROTECTED = "nobody protected it"
+    NO_ALIAS = "no alias points to it"
+    RENAMABLE = "it can be renamed and compared by id"
+    RENAMABLE_LITE = "it can be renamed"
+    DROPPABLE = "Milvus drops partitions like this one"
+    NOT_LOADED = "it is not loaded"
+    LOADED = "it is loaded"
+    AS_IT_WENT_IN = "it is what went into the recycle bin"
+    DROPPED = "the log says that it was dropped"
+    NAME_FREE = "the name is free"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
     """One fresh read of a target: what the dialog shows and the intent keeps."""
@@ -41,6 +57,7 @@ class TargetState:
     partition: Partition | None = None
     rows: int | Unread = Unread.UNKNOWN
     blockers: tuple[Blocker, ...] = ()
+    passed: tuple[Condition, ...] = ()  # what was checked and holds
     notes: tuple[str, ...] = ()
     effects: tuple[tuple[str, str], ...] = ()  # what becomes of what: ("Memory", "Released.")
     creation: "Creation | None" = None  # what is to be created
@@ -97,11 +114,14 @@ class Operation(ABC):
         """Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
         state = self._read(gateway, target)
         if self.changes_milvus and gateway.is_standby(target.database):
-            return replace(state, blockers=(STANDBY,))
+            return replace(state, blockers=(STANDBY,), passed=())
         if _is_in_bin(target):
-            return replace(state, blockers=(IN_BIN,))
-        refusals = _protections(target, state) if self.is_refused_if_protected else ()
-        return replace(state, blockers=refusals) if refusals else state
+            return replace(state, blockers=(IN_BIN,), passed=())
+        if not self.is_refused_if_protected:
+            return state
+        if refusals := _protections(target, state):
+            return replace(state, blockers=refusals, passed=())
+        return replace(state, passed=(Condition.NOT_PROTECTED, *state.passed))
 
     @property
     def is_refused_if_protected(self) -> bool:

@@ -9,7 +9,7 @@ from ...audit.events import intent_of
 from ...milvus.errors import NotFound
 from ...milvus.types import Identity, Kind, Target, Unread
 from ...models import BinItem
-from .base import Operation, TargetState
+from .base import Condition, Operation, TargetState
 
 if TYPE_CHECKING:
     from ...milvus.gateway import Gateway
@@ -23,12 +23,14 @@ class BinnedOperation(Operation):
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         item = item_at(target)
         detail = gateway.collection(target.database, target.name)
+        changes = changes_since(item, detail.identity, detail.rows)
         return TargetState(
             identity=detail.identity,
             server=gateway.server(target.database),
             detail=detail,
             rows=detail.rows,
-            notes=changes_since(item, detail.identity, detail.rows),
+            passed=() if changes else (Condition.AS_IT_WENT_IN,),
+            notes=changes,
         )
 
     def on_success(self, operation_id: UUID) -> None:

@@ -21,7 +21,7 @@ from ...milvus.blueprint import (
 from ...milvus.errors import NotFound
 from ...milvus.types import CollectionDetail, Identity, Target
 from ...models import AuditEvent
-from .base import Blocker, Operation, TargetState, is_name_taken
+from .base import Blocker, Condition, Operation, TargetState, is_name_taken
 
 if TYPE_CHECKING:
     from ...milvus.gateway import Gateway
@@ -66,12 +66,14 @@ class CreateCollection(Operation):
         source = source_of(target)
         half_made = half_made_at(gateway, target)
         creation = creation_of(blueprint_of(source.snapshot), half_made)
+        blockers = _blockers(creation, source)
+        is_taken = not half_made and self.refuses_name(gateway, target)
         return TargetState(
             identity=Identity(fingerprint=creation.fingerprint),
             server=gateway.server(target.database),
             detail=gateway.recorded(target.collection, source.snapshot),
-            blockers=_blockers(creation, source)
-            or (() if half_made or not self.refuses_name(gateway, target) else (TAKEN,)),
+            blockers=blockers or ((TAKEN,) if is_taken else ()),
+            passed=() if blockers else _passed(is_free=not is_taken and not half_made),
             creation=creation,
         )
 
@@ -147,6 +149,10 @@ def in_words(partitions: tuple[str, ...], indexes: tuple[Data, ...]) -> tuple[st
         *(f"partition {name}" for name in partitions),
         *(f"index {one['index_name']} on {one['field_name']}" for one in indexes),
     )
+
+
+def _passed(*, is_free: bool) -> tuple[Condition, ...]:
+    return (Condition.DROPPED, *((Condition.NAME_FREE,) if is_free else ()))
 
 
 def _blockers(creation: Creation, source: Intent) -> tuple[Blocker, ...]:

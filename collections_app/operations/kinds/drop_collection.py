@@ -7,7 +7,7 @@ from ...milvus.errors import Denied, MilvusRejected
 from ...milvus.types import CollectionDetail, Identity, Kind, ServerInfo, Target, Unread
 from ...milvus.versions import Safety, rename_verdict
 from ..private_names import DROP
-from .base import Blocker, DirectOperation, TargetState, other, strict_notes
+from .base import Blocker, Condition, DirectOperation, TargetState, other, strict_notes
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -34,13 +34,15 @@ class DropCollection(DirectOperation):
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         detail = gateway.collection(target.database, target.name)
         server = gateway.server(target.database)
+        strict = _strict_blockers(gateway, detail, server, target)
+        is_strict = gateway.cluster.strict_drop and not strict
         return TargetState(
             identity=detail.identity,
             server=server,
             detail=detail,
             rows=detail.rows,
-            blockers=_strict_blockers(gateway, detail, server, target)
-            or alias_blockers(detail, server, target),
+            blockers=strict or alias_blockers(detail, server, target),
+            passed=((Condition.RENAMABLE,) if is_strict else ()) + without_alias(detail),
             notes=_notes(detail, server) + _strict_notes(gateway, server),
         )
 
@@ -122,6 +124,12 @@ def alias_blockers(
         )
         for alias in detail.aliases
     )
+
+
+def without_alias(detail: CollectionDetail) -> tuple[Condition, ...]:
+    """That no alias points to it, if that could be read and is so."""
+    is_known = not isinstance(detail.aliases, Unread)
+    return (Condition.NO_ALIAS,) if is_known and not detail.aliases else ()
 
 
 def _notes(detail: CollectionDetail, server: ServerInfo) -> tuple[str, ...]:

@@ -14,7 +14,15 @@ from ...milvus.types import (
     Target,
     Unread,
 )
-from .base import Blocker, DirectOperation, TargetState, collection_now, known, strict_notes
+from .base import (
+    Blocker,
+    Condition,
+    DirectOperation,
+    TargetState,
+    collection_now,
+    known,
+    strict_notes,
+)
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -47,6 +55,7 @@ class DropPartition(DirectOperation):
         return replace(
             state,
             blockers=blockers,
+            passed=_passed(state.detail, partition),
             notes=_notes(partition, state.server)
             + strict_notes(gateway, NOT_STRICT)
             + ((NO_WAY_BACK,) if gateway.cluster.recycle_bin else ()),
@@ -126,6 +135,13 @@ def _loaded(partition: Partition, target: Target) -> tuple[Blocker, ...]:
             remedy_label="Release partition…",
         ),
     )
+
+
+def _passed(detail: CollectionDetail, partition: Partition) -> tuple[Condition, ...]:
+    if undroppable(detail, partition.name):
+        return ()
+    is_released = isinstance(partition.load, Load) and not partition.load.held
+    return (Condition.DROPPABLE, *((Condition.NOT_LOADED,) if is_released else ()))
 
 
 def _notes(partition: Partition, server: ServerInfo) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ from ...audit.log import Outcome, Phase
 from ...milvus.types import ServerInfo, Target
 from ...milvus.versions import Safety, rename_verdict
 from ...models import AuditEvent, BinItem
-from .base import Blocker, Operation, TargetState
-from .drop_collection import alias_blockers, rename_problem
+from .base import Blocker, Condition, Operation, TargetState
+from .drop_collection import alias_blockers, rename_problem, without_alias
 
 if TYPE_CHECKING:
     from ...milvus.gateway import Gateway
@@ -50,6 +50,7 @@ class MoveToBin(Operation):
             rows=detail.rows,
             blockers=_blockers(retention, problem)
             or alias_blockers(detail, replace(server, lite=False), target),
+            passed=_passed(server, problem) + without_alias(detail) if retention else (),
             notes=_notes(gateway, server),
             effects=(*EFFECTS, ("Purge", _purged_at(retention))) if retention else (),
         )
@@ -64,6 +65,12 @@ def _blockers(retention: float | None, problem: str) -> tuple[Blocker, ...]:
     if retention is None:
         return (Blocker(text=NO_BIN),)
     return (Blocker(text=NO_RENAME.format(problem)),) if problem else ()
+
+
+def _passed(server: ServerInfo, problem: str) -> tuple[Condition, ...]:
+    if problem:
+        return ()
+    return (Condition.RENAMABLE_LITE if server.lite else Condition.RENAMABLE,)
 
 
 def _purged_at(retention: float) -> str:

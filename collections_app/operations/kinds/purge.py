@@ -7,7 +7,7 @@ from ...access.policy import Action
 from ...milvus.types import Identity, Target
 from .base import Blocker, DirectOperation, TargetState
 from .binned import BinnedOperation
-from .drop_collection import alias_blockers, name_and_id_gone
+from .drop_collection import alias_blockers, name_and_id_gone, without_alias
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -22,7 +22,8 @@ class Purge(BinnedOperation, DirectOperation):
         state = super()._read(gateway, target)
         aliases = alias_blockers(state.detail, state.server, target)
         # Without a remedy: in the bin nothing but the three acts of the bin is offered.
-        return replace(state, blockers=tuple(Blocker(text=b.text) for b in aliases))
+        passed = state.passed + without_alias(state.detail)
+        return replace(state, blockers=tuple(Blocker(text=b.text) for b in aliases), passed=passed)
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.drop_collection(target.database, target.name)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...access.policy import Action
 from ...milvus.types import Identity, Load, Target
-from .base import Blocker, DirectOperation, TargetState, collection_now
+from .base import Blocker, Condition, DirectOperation, TargetState, collection_now
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -31,7 +31,8 @@ class ReleaseCollection(DirectOperation):
             notes=(SEARCHES_FAIL,),
         )
         keeps = state.server.lite and not detail.indexes
-        return replace(state, blockers=(LITE_KEEPS,) if keeps else unless_loaded(state))
+        blockers = (LITE_KEEPS,) if keeps else unless_loaded(state)
+        return replace(state, blockers=blockers, passed=if_loaded(state))
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.release_collection(target.database, target.name)
@@ -39,6 +40,11 @@ class ReleaseCollection(DirectOperation):
     def is_done(self, gateway: "Gateway", target: Target, identity: Identity) -> bool:
         name = collection_now(gateway, target, identity.id)
         return name is None or not gateway.load(target.database, name).held
+
+
+def if_loaded(state: TargetState) -> tuple[Condition, ...]:
+    is_loaded = isinstance(state.load, Load) and state.load.held
+    return (Condition.LOADED,) if is_loaded else ()
 
 
 def unless_loaded(state: TargetState) -> tuple[Blocker, ...]:

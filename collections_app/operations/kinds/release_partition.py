@@ -8,7 +8,7 @@ from ...milvus.errors import Unreachable
 from ...milvus.types import Identity, Target, Unread
 from .base import Blocker, DirectOperation, TargetState
 from .drop_partition import partition_now, read_partition
-from .release_collection import SEARCHES_FAIL, unless_loaded
+from .release_collection import SEARCHES_FAIL, if_loaded, unless_loaded
 
 if TYPE_CHECKING:
     from ...milvus.destroy import Destroyer
@@ -25,7 +25,7 @@ class ReleasePartition(DirectOperation):
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
         _, state = read_partition(gateway, target)
         blockers = (LITE,) if state.server.lite else unless_loaded(state)
-        return replace(state, blockers=blockers, notes=(SEARCHES_FAIL,))
+        return replace(state, blockers=blockers, passed=if_loaded(state), notes=(SEARCHES_FAIL,))
 
     def act(self, destroyer: "Destroyer", target: Target) -> None:
         destroyer.release_partition(target.database, target.collection, target.name)
