@@ -1,7 +1,8 @@
 """Fixtures of the application: users, signed-in clients, and the Milvus they use."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar, cast
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from collections_app.access import roles
 from collections_app.access.policy import Rule
 from collections_app.access.principals import Actor, Caller, Origin
 from collections_app.milvus.types import Cluster
+from collections_app.operations import deadlines, reconcile
 from tests.fakes import FakeMilvus, use_fake
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
@@ -23,9 +25,9 @@ ORIGIN = Origin(interface="test")
 
 
 def cluster_at(uri: str, token: str = "", **changes: Any) -> Cluster:
-    """A cluster called `main`, impatient as tests are."""
+    """A cluster called `main`. Its deadline for reads is long: a busy machine must not reach it."""
     settings = {
-        "read_timeout": 3.0,
+        "read_timeout": 15.0,
         "drop_timeout": 3.0,
         "unknown_timeout": 1.0,
         "breaker_cooldown": 0.0,
@@ -146,3 +148,22 @@ def lite(use_cluster: Callable[..., Any], lite_uri: str) -> clusters.Milvus:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMilvus:
     """The application on a Milvus in memory."""
     return use_fake(monkeypatch)
+
+
+@pytest.fixture
+def impatient(
+    use_cluster: Callable[..., Any], chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], clusters.Milvus]:
+    """impatient() lets the time pass after which `settle` may judge."""
+
+    def later() -> clusters.Milvus:
+        let_time_pass(monkeypatch)
+        return cast(clusters.Milvus, use_cluster(chain.uri, chain.token))
+
+    return later
+
+
+def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on every intent is an hour older, for what settles operations."""
+    real = deadlines.age_of
+    monkeypatch.setattr(reconcile, "age_of", lambda intent: real(intent) + timedelta(hours=1))

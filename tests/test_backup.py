@@ -3,7 +3,6 @@
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +17,7 @@ from collections_app.audit.log import export_line
 from collections_app.models import AuditEvent, Claim
 from tests.audit.test_log import ENTRY
 from tests.audit.test_tampering import begun
+from tests.infra import forked
 from tests.operations.conftest import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -81,14 +81,7 @@ def manage(address: str, *arguments: str) -> tuple[int, str]:
     """Exit status and output of a command, with that database."""
     environment = {**os.environ, "DATABASE_URL": address}
     environment |= {"DJANGO_SETTINGS_MODULE": "milvusadmin.settings", "SIGN_IN": "local"}
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run("manage.py", *arguments, env=environment, cwd=ROOT)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -3,10 +3,10 @@
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.infra.forked import Python
 from tests.infra.gunicorn import ROOT, App
 
 
@@ -33,17 +33,17 @@ def _background(app: App, environment: dict[str, str], *words: str) -> "subproce
         "AUDIT_LOG_FILE": str(app.folder / "audit.jsonl"),
         "SECRET_KEY": "chaos-only-" + "k3y" * 15,
     }
-    command = [sys.executable, "-m", "tests.chaos.background", *words]
+    command = ["-m", "tests.chaos.background", *words]
     with (app.folder / "background").open("ab") as output:
-        return subprocess.Popen(
-            command, cwd=ROOT, env=known | own | environment, stdout=output, stderr=output
+        return Python(
+            *command, cwd=ROOT, env=known | own | environment, stdout=output, stderr=output
         )
 
 
 def workers() -> list[int]:
     """Those that may be killed: somebody starts them again."""
-    keepers = ("gunicorn", "tests.chaos.background")
-    parents = [one for one in _children(os.getpid()) if any(k in _command(one) for k in keepers)]
+    keepers = ("gunicorn", "background")
+    parents = [one for one in _children(os.getpid()) if _command(one) in keepers]
     return [worker for parent in parents for worker in _children(parent)]
 
 
@@ -56,5 +56,5 @@ def _children(process: int) -> list[int]:
 
 def _command(process: int) -> str:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text()
+        return Path(f"/proc/{process}/comm").read_text().strip()
     return ""

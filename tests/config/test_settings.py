@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.infra import forked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET, SEAL = "s" * 25 + "1aB-" * 10, "z" * 25 + "2cD-" * 10
@@ -29,8 +30,8 @@ def run(tmp_path: Path) -> Run:
 
     def finish(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return subprocess.run(
-            [sys.executable, *arguments],
+        return forked.run(
+            *arguments,
             cwd=ROOT,
             env={
                 **inherited,
@@ -38,10 +39,6 @@ def run(tmp_path: Path) -> Run:
                 "DATA_DIR": str(tmp_path),
                 **environment,
             },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
 
     return finish

@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.infra import forked
 from tests.infra.faultproxy import FaultProxy
 from tests.infra.gunicorn import ROOT
 from tests.infra.milvus_server import MilvusServer
@@ -23,14 +23,11 @@ SECRETS = {
 
 def manage(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "manage.py", *command],
+    return forked.run(
+        "manage.py",
+        *command,
         cwd=ROOT,
         env=known | SECRETS | {"DATA_DIR": str(folder), "LOOPBACK_ONLY": "1"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
     )
 
 

@@ -16,7 +16,7 @@ def test_check_that_hangs_is_given_up_and_keeps_its_findings() -> None:
 
     began = time.monotonic()
     found = within(0.2, "it", hangs)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     assert [f.state for f in found] == [State.OK, State.PROBLEM]
     assert found[1].text == "no answer within 0.2 s"
 

@@ -95,7 +95,10 @@ FAULTS = {
 
 @as_2620
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_read_error_keeps_the_inventory(fault: Any, begun: Watched, chain: Chain) -> None:
+def test_read_error_keeps_the_inventory(
+    fault: Any, begun: Watched, chain: Chain, use_cluster: Any
+) -> None:
+    use_cluster(chain.uri, chain.token, read_timeout=3.0)
     before = list(WatchedDatabase.objects.values())
     fault(chain)
     begun.drop("book")

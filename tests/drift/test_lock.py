@@ -269,7 +269,7 @@ def test_scan_killed_while_recording_loses_and_repeats_nothing(
     watched: Watched, faulty: Milvus, shell: Shell
 ) -> None:
     watched.look()
-    row, count = WatchedDatabase.objects.get(), 600
+    row, count = WatchedDatabase.objects.get(), 200
     names = [f"c{number:03d}" for number in range(count)]  # all of them gone, by its inventory
     SeenCollection.objects.bulk_create(
         SeenCollection(watched=row, name=name, collection_id=at, created_ms=at)

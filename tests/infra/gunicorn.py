@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import forked
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(sys.executable).parent
 CONFIG = ["-c", "deploy/gunicorn.conf.py"]
@@ -198,10 +200,7 @@ def local_accounts(app: App, password: str, environment: dict[str, str] | None =
 def _run(code: str, environment: dict[str, str]) -> str:
     """What the code prints. Raises NotStarted with what it complains about."""
     complete = environment | {"DJANGO_SETTINGS_MODULE": "milvusadmin.settings"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, cwd=ROOT, env=complete, capture_output=True, text=True, check=False
-    )
+    done = forked.run("-c", code, cwd=ROOT, env=complete)
     if done.returncode:
         raise NotStarted(done.stderr)
     return done.stdout
@@ -217,7 +216,7 @@ def _running(
     log = ["--access-logfile", str(folder / "asked"), "--access-logformat", "%(U)s"]
     command = [str(HERE / "gunicorn"), *CONFIG, module, *listen, *own, *log]
     with (folder / "output").open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = forked.Python(*command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
         yield wait_for(process, folder / "output", lambda: _address(folder))
     finally:

@@ -52,7 +52,7 @@ def test_cached_probe_that_hangs_is_waited_for_once(counting: Counting) -> None:
     assert 0.25 < time.monotonic() - began < 5
     began = time.monotonic()
     assert [found.get() for _ in range(5)] == [None] * 5
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 1.2
     assert counting.asked == 1
     counting.gate.set()
 

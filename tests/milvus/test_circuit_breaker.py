@@ -92,7 +92,7 @@ def test_circuit_breaker_with_a_stalled_milvus_calls_it_once(chain: Chain) -> No
     before = time.monotonic()
     with pytest.raises(Unreachable) as second:
         gateway.databases()
-    assert time.monotonic() - before < 0.1
+    assert time.monotonic() - before < 0.9
     assert (first.value.code == PAUSED, second.value.code == PAUSED) == (False, True)
     chain.proxy.ok()
     time.sleep(1.1)

@@ -217,7 +217,7 @@ def test_reply_after_the_deadline_is_unknown_in_time(
     start = time.monotonic()
     with pytest.raises(OutcomeUnknown):
         act.do(Destroyer(connection), scene)
-    assert DROP_TIMEOUT <= time.monotonic() - start + 0.1 < DROP_TIMEOUT + 2
+    assert DROP_TIMEOUT <= time.monotonic() - start + 0.1 < DROP_TIMEOUT + 8
     assert chain.relay.count(act.rpc) == 1
     assert not act.undone(scene)
 
@@ -279,7 +279,7 @@ def test_frozen_network_is_unknown_in_time(
     start = time.monotonic()
     with pytest.raises(OutcomeUnknown):
         act.do(Destroyer(connection), scene)
-    assert time.monotonic() - start < DROP_TIMEOUT + 2
+    assert time.monotonic() - start < DROP_TIMEOUT + 8
 
 
 def test_namesake_created_before_a_lost_reply_survives(

@@ -168,15 +168,15 @@ def test_cluster_that_hangs_while_connecting_blocks_no_other(
     host, port = milvus_server.address.split(":")
     with FaultProxy(host, int(port)) as proxy:
         proxy.stall()
-        stalled = Connection(cluster_at(f"http://127.0.0.1:{proxy.port}", read_timeout=3.0))
+        stalled = Connection(cluster_at(f"http://127.0.0.1:{proxy.port}", read_timeout=10.0))
         thread = threading.Thread(target=_in_vain, args=(stalled,))
         thread.start()
         time.sleep(0.5)
         began = time.monotonic()
         Connection(cluster_at(milvus_server.uri, milvus_server.token)).version("default")
         assert thread.is_alive(), "it was still connecting"
-        assert time.monotonic() - began < 1.5
-        thread.join(10)
+        assert time.monotonic() - began < 8
+    thread.join(15)
 
 
 def _in_vain(connection: Connection) -> None:

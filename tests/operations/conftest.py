@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from collections_app.operations.protocol import perform
 from collections_app.operations.reconcile import settle
 from tests.fixtures import actor, caller
 from tests.infra.chain import Chain
+from tests.infra.forked import Python
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
 
@@ -177,14 +177,6 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, works))
 
 
-@pytest.fixture
-def impatient(use_cluster: Callable[..., Any], chain: Chain) -> Callable[[], clusters.Milvus]:
-    """impatient() lets the time pass after which `settle` may judge."""
-    return lambda: use_cluster(
-        chain.uri, chain.token, drop_timeout=0.1, unknown_timeout=0.1, read_timeout=0.2
-    )
-
-
 # --- a log that fails ---------------------------------------------------------------------------
 
 READ_ONLY = {
@@ -246,8 +238,9 @@ class Shell:
     environment: dict[str, str]
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
+        return Python(
+            str(settings.BASE_DIR / "manage.py"),
+            *arguments,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

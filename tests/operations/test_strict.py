@@ -31,7 +31,7 @@ from collections_app.operations.private_names import operation_of, private_name
 from collections_app.operations.protocol import Busy, OperationRejected
 from collections_app.operations.reconcile import settle
 from tests.fakes import FakeMilvus, use_fake
-from tests.fixtures import actor, caller
+from tests.fixtures import actor, caller, let_time_pass
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Failure
@@ -73,10 +73,16 @@ def strictly(
 
 
 @pytest.fixture
-def hasty(use_cluster: Callable[..., Milvus], chain: Chain) -> Callable[[], Milvus]:
+def hasty(
+    use_cluster: Callable[..., Milvus], chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Milvus]:
     """hasty() lets the time pass after which anybody may settle, and names be given back."""
-    quick = {"drop_timeout": 0.2, "unknown_timeout": 0.1, "read_timeout": 0.2}
-    return lambda: use_cluster(chain.uri, chain.token, strict_drop=True, **quick)
+
+    def later() -> Milvus:
+        let_time_pass(monkeypatch)
+        return use_cluster(chain.uri, chain.token, strict_drop=True)
+
+    return later
 
 
 @pytest.fixture

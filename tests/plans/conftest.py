@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from collections_app import clusters
 from collections_app.access.policy import Action
 from collections_app.access.principals import Actor, Caller
 from collections_app.models import Plan
 from collections_app.plans import building, deciding
 from collections_app.plans.rows import digest_of, to_do
 from tests.fixtures import ORIGIN, actor
-from tests.infra.chain import Chain
 
 
 def caller(who: Actor | None = None) -> Caller:
@@ -39,14 +37,6 @@ def confirm(plan: Plan, who: Actor | None = None) -> Plan:
 def states(plan: Plan) -> list[str]:
     """The state of each item, in order."""
     return list(plan.items.order_by("position").values_list("state", flat=True))
-
-
-@pytest.fixture
-def impatient(use_cluster: Callable[..., Any], chain: Chain) -> Callable[[], clusters.Milvus]:
-    """impatient() lets the time pass after which `settle` may judge."""
-    return lambda: use_cluster(
-        chain.uri, chain.token, drop_timeout=0.1, unknown_timeout=0.1, read_timeout=0.2
-    )
 
 
 @pytest.fixture

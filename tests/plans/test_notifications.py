@@ -77,8 +77,8 @@ def two_people(settings: Any, hook: Hook) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "SILENCE", 0.3)
-    monkeypatch.setattr(delivery, "DEADLINE", 1.0)
+    monkeypatch.setattr(delivery, "SILENCE", 1.0)
+    monkeypatch.setattr(delivery, "DEADLINE", 2.0)
     monkeypatch.setattr(delivery, "FIRST_RETRY", timedelta(0))
 
 
@@ -160,8 +160,8 @@ HOSTILE: dict[str, tuple[Callable[[BaseHTTPRequestHandler], None], str]] = {
     "an error": (lambda h: _status(h, 500), "it answered 500"),
     "a refusal": (lambda h: _status(h, 403), "it answered 403"),
     "a redirect": (lambda h: _status(h, 302, Location="/elsewhere"), "it answered 302"),
-    "silence": (lambda h: time.sleep(2), "no answer within 0.3 seconds"),
-    "a drip": (drip, "no end within 1 seconds"),
+    "silence": (lambda h: time.sleep(3), "no answer within 1 seconds"),
+    "a drip": (drip, "no end within 2 seconds"),
     "an endless body": (endless, "it answered 500"),
     "no HTTP": (lambda h: h.wfile.write(b"220 hello\r\n"), "no connection (ConnectionError)"),
     "a closed door": (lambda h: h.connection.close(), "no connection (ConnectionError)"),
@@ -174,9 +174,8 @@ def test_webhook_that_misbehaves_is_tried_again_and_shown(
     fake: FakeMilvus, hook: Hook, answer: Any, problem: str
 ) -> None:
     hook.answer = answer
-    began = time.monotonic()
     plan = requested(fake)
-    assert time.monotonic() - began < 1.5, "nothing is sent while people wait"
+    assert hook.bodies == [], "nothing is sent while people wait"
     deliver_due()
     [found] = delivery.problems()
     assert (found.problem, found.attempts, found.sent_at) == (problem, 1, None)

@@ -18,12 +18,13 @@ from collections_app.access.policy import Action
 from collections_app.audit import log
 from collections_app.audit.log import Outcome
 from collections_app.models import AuditEvent, ItemState, Plan, PlanState
-from collections_app.operations import reconcile, sending
+from collections_app.operations import sending
 from collections_app.operations.claims import last_outcome, record_outcome
 from collections_app.operations.sending import follow_up
 from collections_app.plans import building, deciding, running, tasks
 from collections_app.plans.rows import confirmation_of
 from tests.fakes import Lost
+from tests.fixtures import let_time_pass
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.waiting import until
@@ -61,8 +62,7 @@ def is_over(plan: Plan) -> bool:
 def an_hour_later(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can be carrying out what is in progress any more."""
     plan.items.filter(state=RUNNING).update(taken_at=timezone.now() - timedelta(hours=1))
-    real = reconcile.age_of
-    monkeypatch.setattr(reconcile, "age_of", lambda intent: real(intent) + timedelta(hours=1))
+    let_time_pass(monkeypatch)
 
 
 def intents() -> int:

@@ -170,7 +170,7 @@ def test_database_page_of_a_stalled_cluster_ends_at_its_deadline(
     chain.proxy.stall()
     start = time.monotonic()
     page = Page(signed_in("viewer").get(DATABASES))
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     assert page.status == 503
     assert "Milvus does not answer" in page.text
 

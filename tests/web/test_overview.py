@@ -155,23 +155,23 @@ def test_card_of_a_hidden_cluster_is_not_found(
 def test_home_with_a_stalled_cluster_answers_without_asking_it(
     signed_in: SignIn, chain: Chain, use_cluster: Any
 ) -> None:
-    use_cluster(chain.uri, chain.token, read_timeout=3.0)
+    use_cluster(chain.uri, chain.token, read_timeout=30.0)
     chain.proxy.stall()
     began = time.monotonic()
     assert signed_in("viewer").get("/").status_code == 200
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_card_of_a_paused_cluster_sends_no_request(
     signed_in: SignIn, chain: Chain, use_cluster: Any
 ) -> None:
-    use_cluster(chain.uri, chain.token, read_timeout=0.3, breaker_cooldown=7.0)
+    use_cluster(chain.uri, chain.token, read_timeout=1.5, breaker_cooldown=7.0)
     chain.proxy.stall()
     client = signed_in("viewer")
     assert [tag.text for tag in card(client).find("span", cls="badge")] == ["No answer"]
     began = time.monotonic()
     page = card(client)
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 1.2
     assert [tag.text for tag in page.find("span", cls="badge")] == ["Paused"]
     assert "is asked again in" in page.text
 
