@@ -19,6 +19,7 @@ from ..models import PersonalSettings
 COMFORTABLE, COMPACT = "comfortable", "compact"
 DENSITIES = (COMFORTABLE, COMPACT)
 RECENT = 10  # places that are kept; the oldest one goes
+NEAR = 3  # of the recent places: a visit of one of these is no news
 PINNED = 30
 KEPT = timedelta(days=180)  # since somebody used it
 PATIENCE = 0.2  # seconds that a page waits to note a visit, which it can do without
@@ -130,11 +131,14 @@ def forget_places(user: int) -> None:
 
 
 def note_visit(user: int, known: Personal, place: Place) -> None:
-    """The person opened a place. Writes only if that is news; a page goes on without it."""
-    is_first = bool(known.recent) and known.recent[0].place == place
+    """The person opened a place. Writes only if that is news; a page goes on without it.
+
+    To and fro between a list and what is in it writes nothing, and leaves the order as it was.
+    """
+    is_near = any(visit.place == place for visit in known.recent[:NEAR])
     was_gone = any(visit.is_gone for visit in known.pinned if visit.place == place)
     is_fresh = known.used_at is not None and timezone.now() - known.used_at < timedelta(days=1)
-    if is_first and is_fresh and not was_gone:
+    if is_near and is_fresh and not was_gone:
         return
 
     def change(now: Personal) -> Personal:

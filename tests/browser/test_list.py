@@ -37,6 +37,15 @@ def test_search_while_typing_is_kept_in_the_address(page: Page, books: str) -> N
     page.reload()
     expect(search).to_have_value("vel")
     assert names(page) == ["novel"]
+    view, apply = page.get_by_text("View", exact=True), page.get_by_role("button", name="Apply")
+    view.click()
+    page.keyboard.press("Escape")
+    expect(apply).to_be_hidden()
+    view.click()
+    page.get_by_label("Compact").check()
+    apply.click()
+    expect(page.locator("body")).to_have_attribute("data-density", "compact")
+    expect(page).to_have_url(re.compile(r"[?&]q=vel(&|$)"))
 
 
 @pytest.mark.expects_console(

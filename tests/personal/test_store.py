@@ -84,10 +84,12 @@ def test_recent_places_are_the_last_ten_each_once(ada: int) -> None:
     assert store.settings_of(ada).recent == ()
 
 
-def test_visit_of_the_same_place_writes_nothing(ada: int, django_assert_num_queries: Any) -> None:
+def test_visits_to_and_fro_write_nothing(ada: int, django_assert_num_queries: Any) -> None:
     visit(ada, "books")
+    visit(ada, "films")
     known = store.settings_of(ada)
     with django_assert_num_queries(0):
+        store.note_visit(ada, known, place("films"))
         store.note_visit(ada, known, place("books"))
 
 
