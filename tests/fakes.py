@@ -152,6 +152,9 @@ class FakeMilvus:
         self._reach(database)
         return ServerInfo(version="v2.3.5-fake", lite=False)
 
+    def for_many(self) -> "FakeMilvus":
+        return self
+
     def is_standby(self, database: str) -> bool:
         return False
 
@@ -251,6 +254,10 @@ class FakeMilvus:
         self._permit("name_of", database)
         known = self._databases.get(database, FakeDatabase()).collections
         return next((n for n, one in known.items() if one.identity.id == collection_id), None)
+
+    def are_gone(self, database: str, name: str, collection_id: int) -> bool:
+        known = self.collection_identity(database, name) or self.name_of(database, collection_id)
+        return known is None
 
     def partitions(self, database: str, name: str) -> tuple[Partition, ...]:
         self._permit("partitions", database)

@@ -31,6 +31,7 @@ FAILURES = Counter("milvusadmin_audit_failures", "Events that could not be commi
 SCHEMA_VERSION = 1
 GENESIS = "0" * 64
 SEALED, REMOVED = "audit.seal", "audit.remove"  # what was done to a segment of the log
+HEAD = "SELECT sequence, hash FROM collections_app_auditevent ORDER BY sequence DESC LIMIT 1"
 CHAIN_LOCK = 0x4D696C76  # one advisory lock for the one chain
 
 
@@ -100,9 +101,12 @@ def appending() -> Iterator[None]:
         raise LogUnwritable(type(exc).__name__) from exc
 
 
-def append(entry: Entry) -> AuditEvent:
-    """Add one event inside `appending()`; its JSON line follows the commit."""
-    last, prev_hash = head()
+def append(entry: Entry, after: tuple[int, str] | None = None) -> AuditEvent:
+    """Add one event inside `appending()`; its JSON line follows the commit.
+
+    `after` is the head, if it was read since the chain is held.
+    """
+    last, prev_hash = after or head()
     record = _record(entry, last + 1)
     text = canonical(record)
     event = AuditEvent(
@@ -115,8 +119,9 @@ def append(entry: Entry) -> AuditEvent:
 
 def head() -> tuple[int, str]:
     """The last event's number and hash: what the next one continues."""
-    events = AuditEvent.objects.order_by("-sequence")
-    return events.values_list("sequence", "hash").first() or (0, GENESIS)
+    with connection.cursor() as cursor:  # three times for each operation
+        cursor.execute(HEAD)
+        return cursor.fetchone() or (0, GENESIS)
 
 
 def write(entry: Entry) -> AuditEvent:

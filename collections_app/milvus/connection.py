@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ STANDBY_FOR = 120.0  # seconds for which a refusal counts: it may be promoted
 
 S = TypeVar("S")
 T = TypeVar("T")
+_thread = threading.local()
 
 
 class Connection:
@@ -129,13 +130,18 @@ class Connection:
         return list(self._pool().map(read, things))
 
     def start(self, read: Callable[[], T]) -> Callable[[], T]:
-        """Start one read on those threads. What comes back waits for its value, or raises."""
+        """Start one read on those threads. What comes back waits for its value, or raises.
+
+        One of those threads makes it itself, at once: else all of them might wait for each other.
+        """
+        if getattr(_thread, "is_pooled", False):
+            return done(read)
         return self._pool().submit(read).result
 
     def _pool(self) -> ThreadPoolExecutor:
         with self._lock:
             if os.getpid() not in self._pools:
-                self._pools[os.getpid()] = ThreadPoolExecutor(AT_ONCE)
+                self._pools[os.getpid()] = ThreadPoolExecutor(AT_ONCE, initializer=_mark)
             return self._pools[os.getpid()]
 
     def lite(self, database: str) -> bool:
@@ -143,6 +149,20 @@ class Connection:
         if self._lite is None:
             self._lite = self.version(database).startswith("milvus_lite")
         return self._lite
+
+
+def _mark() -> None:
+    _thread.is_pooled = True
+
+
+def done(read: Callable[[], T]) -> Callable[[], T]:
+    """Make a read now. What comes back gives its value, or raises, as often as it is called."""
+    made: Future[T] = Future()
+    try:
+        made.set_result(read())
+    except Exception as exc:
+        made.set_exception(exc)
+    return made.result
 
 
 def _sent(send: Callable[..., Any], request: Any, timeout: float) -> Any:

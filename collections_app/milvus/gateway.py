@@ -10,6 +10,7 @@ from . import schema, unfold, visibility
 from .connection import Connection
 from .errors import NotFound
 from .reads import Reads, detail_of, readable
+from .shared_reads import SharedReads
 from .standby import StandbyCheck
 from .types import (
     CollectionDetail,
@@ -37,15 +38,21 @@ class Gateway:
     Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, reads: Reads | None = None) -> None:
         self._connection = connection
-        self._reads = Reads(connection)
+        self._reads = reads or Reads(connection)
         self._witnesses = Witnesses(self._reads)
         self.cluster = connection.cluster
         self.is_standby = StandbyCheck(connection)
 
+    def for_many(self) -> "Gateway":
+        """For many things of one database that are read at about the same time: what is about the
+        whole database is asked once. Who finds a Contradiction should look at that thing alone.
+        """
+        return Gateway(self._connection, SharedReads(self._connection))
+
     def server(self, database: str = "default") -> ServerInfo:
-        version = self._connection.version(database)
+        version = self._reads.version(database)
         return ServerInfo(version=version, lite=self._connection.lite(database))
 
     def lite(self, database: str) -> bool:
@@ -88,7 +95,8 @@ class Gateway:
         rows = {name: row for name, row in zip(names, found, strict=True) if row}
         missing = {name for name in names if name not in rows and not unsafe_name(name)}
         if missing:  # not described: gone only if the list says so, too
-            rows |= dict.fromkeys(missing & self._reads.listed(database).keys(), NOTHING_READ)
+            there = self._reads.listed(database).names
+            rows |= dict.fromkeys(missing.intersection(there), NOTHING_READ)
         return rows
 
     def collection(self, database: str, name: str) -> CollectionDetail:
@@ -132,18 +140,16 @@ class Gateway:
         """
         return self._witnesses.name_of(database, collection_id)
 
+    def are_gone(self, database: str, name: str, collection_id: int) -> bool:
+        """Whether surely nothing has this name any more, and no collection this id. False if that
+        takes a closer look: `collection_identity` and `name_of`.
+        """
+        return self._witnesses.are_gone(database, name, collection_id)
+
     def partitions(self, database: str, name: str) -> tuple[Partition, ...]:
         """The partitions of a collection, sorted by name."""
         found = self._reads.partitions(database, name)
-        loads = detail_of(lambda: self._reads.partition_loads(database, name))
-        return tuple(
-            Partition(
-                name=part,
-                identity=found[part],
-                load=loads if isinstance(loads, Unread) else Load(loads.get(part)),
-            )
-            for part in sorted(found)
-        )
+        return _partitions(found, detail_of(lambda: self._reads.partition_loads(database, name)))
 
     def aliases(self, database: str, name: str) -> tuple[str, ...]:
         """The aliases that point to a collection, sorted."""
@@ -162,19 +168,20 @@ class Gateway:
     # --- pieces -------------------------------------------------------------------------------
 
     def _detail(self, database: str, name: str) -> CollectionDetail:
+
+        def begin(read: Callable[[str, str], T]) -> Callable[[], T | Unread]:
+            return self._reads.start(lambda: detail_of(lambda: read(database, name)))
+
+        # Side by side, to wait for Milvus once.
+        begun = begin(self._reads.partitions), begin(self._reads.indexes), begin(self.aliases)
+        begun_too = begin(self._load_of), begin(self._reads.rows)
         reply = self._reads.describe(database, name)
         described = unfold.unfold(reply)
         if described["collection_name"] != name:
             raise NotFound(f"{name} is an alias, not a collection")
-
-        def begin(read: Callable[[str, str], T]) -> Callable[[], T | Unread]:
-            return self._connection.start(lambda: detail_of(lambda: read(database, name)))
-
-        # Side by side, to wait for Milvus once.
-        begun = begin(self.partitions), begin(self._reads.indexes), begin(self.aliases)
-        begun_too = begin(self._load_of), begin(self._reads.rows)
-        partitions, indexes, aliases = begun[0](), begun[1](), begun[2]()
+        indexes, aliases = begun[1](), begun[2]()
         load, rows = begun_too[0](), begun_too[1]()
+        partitions = self._with_loads(database, name, begun[0](), load)
         replicas = self._replicas(database, name, load)
         return CollectionDetail(
             name=name,
@@ -197,6 +204,18 @@ class Gateway:
             ),
             external=schema.external(described),
         )
+
+    def _with_loads(
+        self, database: str, name: str, found: dict[str, Identity] | Unread, load: Load | Unread
+    ) -> tuple[Partition, ...] | Unread:
+        """The partitions, with a request only if something of their collection may be in memory:
+        a loaded partition puts its collection into the list of those (seen: 2.3.5).
+        """
+        if isinstance(found, Unread):
+            return found
+        if isinstance(load, Load) and not load.held:
+            return _partitions(found, {})
+        return _partitions(found, detail_of(lambda: self._reads.partition_loads(database, name)))
 
     def _replicas(self, database: str, name: str, load: Load | Unread) -> int | Unread:
         """In memory: none if it is not loaded, and one on Milvus Lite, which does not tell."""
@@ -250,6 +269,19 @@ class Gateway:
     def lists_everything(self, database: str) -> bool:
         """Whether `collections` surely has all of them; else an empty one proves nothing."""
         return visibility.lists_everything(self._connection, database)
+
+
+def _partitions(
+    found: dict[str, Identity], loads: dict[str, int] | Unread
+) -> tuple[Partition, ...]:
+    return tuple(
+        Partition(
+            name=part,
+            identity=found[part],
+            load=loads if isinstance(loads, Unread) else Load(loads.get(part)),
+        )
+        for part in sorted(found)
+    )
 
 
 def _identity(

@@ -1,6 +1,7 @@
 """Single reads of one cluster: one request each, its answer as plain data or as it came."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from . import schema
@@ -38,11 +39,47 @@ def detail_of(read: Callable[[], T]) -> T | Unread:
         return Unread.UNKNOWN
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which collection has which name in a database: one answer, in columns.
+
+    A plan looks up one of thousands in it, thousands of times.
+    """
+
+    names: Sequence[str]
+    ids: Sequence[int]
+    created_ms: Sequence[int]
+
+    @classmethod
+    def of(cls, reply: Any) -> "Names":
+        """A reply of ShowCollections."""
+        names = list(reply.collection_names)
+        ids, created = list(reply.collection_ids), list(reply.created_utc_timestamps)
+        return cls(names, _column(ids, names), _column(created, names))
+
+    def identity_of(self, name: str) -> Identity | None:
+        """Of the collection that has this name."""
+        return self.identity_at(self.names.index(name)) if name in self.names else None
+
+    def name_of(self, collection_id: int) -> str | None:
+        """The name that the collection of this id has."""
+        known = collection_id in self.ids
+        return self.names[self.ids.index(collection_id)] if known else None
+
+    def identity_at(self, at: int) -> Identity:
+        """Of the collection in this place of the list."""
+        return Identity(id=self.ids[at], created_ms=self.created_ms[at] or None)
+
+
 class Reads:
     """Every method raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def version(self, database: str) -> str:
+        """The server's own word for its version."""
+        return self._connection.version(database)
 
     def databases(self) -> list[str]:
         """Names of all databases, sorted."""
@@ -59,19 +96,19 @@ class Reads:
 
     def identities(self, database: str) -> dict[str, Identity]:
         """Which collection has which name in a database. Without ids on Milvus Lite."""
-        reply = self.collections(database)
-        names = reply.collection_names
-        ids = _column(reply.collection_ids, names)
-        created = _column(reply.created_utc_timestamps, names)
-        found = zip(names, ids, created, strict=True)
-        return {name: Identity(id=id_, created_ms=ms or None) for name, id_, ms in found}
+        names = Names.of(self.collections(database))
+        return {name: names.identity_at(at) for at, name in enumerate(names.names)}
 
-    def listed(self, database: str) -> dict[str, Identity]:
-        """The same; empty if there is no such database."""
+    def listed(self, database: str) -> "Names":
+        """The same, to look up single ones; empty if there is no such database."""
         try:
-            return self.identities(database)
+            return Names.of(self.collections(database))
         except NotFound:
-            return {}
+            return Names([], [], [])
+
+    def start(self, read: Callable[[], T]) -> Callable[[], T]:
+        """Start a read beside others. What comes back waits for its value, or raises."""
+        return self._connection.start(read)
 
     def loads(self, database: str) -> dict[str, int]:
         """Percent in memory by name, of what is loaded or on the way."""

@@ -45,7 +45,7 @@ class StandbyCheck:
         found = self._connection.read(database, "GetReplicateConfiguration", request).configuration
         targets = {edge.target_cluster_id for edge in found.cross_cluster_topology}
         copies = [cluster for cluster in found.clusters if cluster.cluster_id in targets]
-        name = next(iter(self._reads.listed(database)), "") if copies else ""
+        name = next(iter(self._reads.listed(database).names), "") if copies else ""
         if not name:
             return False
         channels = set(self._reads.describe(database, name).physical_channel_names)

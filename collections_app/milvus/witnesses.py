@@ -35,7 +35,7 @@ class Witnesses:
         never_unsafe(name)
         for _ in range(TRIES):
             found, missing = _or_missing(describe)
-            listed = self._reads.listed(database).get(name)
+            listed = self._reads.listed(database).identity_of(name)
             if missing and listed is None:
                 raise missing
             seen = None if found is None else id_of(found)
@@ -59,8 +59,9 @@ class Witnesses:
         `database` is the one where it was seen. No rename hides it, nor a move to another one.
         """
         for _ in range(TRIES):
-            listed = self._listed_name(database, collection_id)
+            lists = self._reads.start(lambda: self._reads.listed(database))
             by_id = self._name_by_id(database, collection_id)
+            listed = lists().name_of(collection_id)
             if listed == by_id:
                 return listed
             moved = None if listed else self._name_elsewhere(database, collection_id)
@@ -71,15 +72,22 @@ class Witnesses:
             f"finds it {_as_name(by_id)}"
         )
 
+    def are_gone(self, database: str, name: str, collection_id: int) -> bool:
+        """Whether nothing has this name, and no collection this id: one list, which knows both, and
+        a description of each agree on that. Where they don't, False says nothing.
+        """
+        never_unsafe(name)
+        lists = self._reads.start(lambda: self._reads.listed(database))
+        by_name = self._reads.start(lambda: _or_missing(lambda: self._described(database, name)))
+        by_id, (found, _), listed = self._name_by_id(database, collection_id), by_name(), lists()
+        known = by_id or found or listed.identity_of(name) or listed.name_of(collection_id)
+        return known is None
+
     def _described(self, database: str, name: str) -> Identity:
         reply = self._reads.describe(database, name)
         if reply.schema.name != name:
             raise NotFound(f"{name} is an alias, not a collection")
         return Identity(id=reply.collectionID, created_ms=reply.created_timestamp >> 18 or None)
-
-    def _listed_name(self, database: str, collection_id: int) -> str | None:
-        listed = self._reads.listed(database).items()
-        return next((name for name, one in listed if one.id == collection_id), None)
 
     def _name_by_id(self, database: str, collection_id: int) -> str | Unread | None:
         """None if Milvus knows no such id; UNKNOWN if its answer says nothing about it.
@@ -109,7 +117,7 @@ class Witnesses:
         except (Denied, MilvusRejected):
             return
         for other in others:
-            yield self._listed_name(other, collection_id)
+            yield self._reads.listed(other).name_of(collection_id)
 
 
 def _or_missing(describe: Callable[[], T]) -> tuple[T | None, NotFound | None]:

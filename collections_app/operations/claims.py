@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -33,8 +33,21 @@ class Requested(Protocol):
     def target(self) -> Target: ...
 
 
+# Gets an outcome and what is known of it, in the transaction that records it.
+OnOutcome = Callable[[Outcome, str], None]
+
+
+def do_nothing(outcome: Outcome, seen: str) -> None:
+    """Nothing else depends on the outcome."""
+
+
 def record_outcome(
-    requested: Requested, outcome: Outcome, message: str, caller: Caller, details: dict[str, Any]
+    requested: Requested,
+    outcome: Outcome,
+    message: str,
+    caller: Caller,
+    details: dict[str, Any],
+    on_outcome: OnOutcome = do_nothing,
 ) -> bool:
     """Record an outcome and, if it is final, free the target. False if it was settled before.
 
@@ -60,6 +73,7 @@ def record_outcome(
         )
         if outcome is Outcome.SUCCEEDED:
             OPERATIONS[Action(requested.action)].on_success(requested.operation_id)
+        on_outcome(outcome, str(details.get("seen") or message))
     return True
 
 
@@ -81,16 +95,25 @@ def claim_on(target: Target) -> Claim | None:
     An open restore holds the name that it gives, too: else what it brought back could be dropped
     before a read-back has seen it.
     """
-    by_target = Q(target__in=_digests(target, clusters.same_server(target.cluster)))
-    by_private_name = Q(operation_id=operation_of(target.collection))
-    by_new_name = Q(operation_id__in=_open_restores_to(target))
-    return Claim.objects.filter(by_target | by_private_name | by_new_name).first()
+    keys, own = clusters.same_server(target.cluster), operation_of(target.collection)
+    claims = Claim.objects.filter(Q(cluster__in=keys) | Q(operation_id=own))
+    by_operation = {claim.operation_id: claim for claim in claims}
+    if not by_operation:
+        return None
+    digests, restores = _digests(target, keys), _restores_to(target, by_operation)
+    return next(
+        (
+            claim
+            for claim in by_operation.values()
+            if claim.target in digests or claim.operation_id in {own, *restores}
+        ),
+        None,
+    )
 
 
-def _open_restores_to(target: Target) -> list[uuid.UUID]:
-    claims = Claim.objects.filter(cluster__in=clusters.same_server(target.cluster))
+def _restores_to(target: Target, operations: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     restores = AuditEvent.objects.filter(
-        operation_id__in=claims.values("operation_id"),
+        operation_id__in=list(operations),
         phase=Phase.INTENT,
         action=Action.RESTORE,
         database=target.database,

@@ -17,7 +17,7 @@ from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
 from ..models import AuditEvent, Claim, ItemState, PlanItem, SendProgress
 from . import deadlines, limits
-from .claims import claim_on, digest
+from .claims import OnOutcome, claim_on, digest, do_nothing
 from .confirmation import Confirmation, PlannedItem, missing_consent
 from .deadlines import ReadDeadline
 from .kinds import OPERATIONS
@@ -57,10 +57,12 @@ def perform(
     *,
     reason: str = "",
     planned: PlannedItem | None = None,
+    on_outcome: OnOutcome = do_nothing,
 ) -> Outcome:
     """Carry out one confirmed operation, once. Returns what became of it.
 
-    An item of a plan needs no recent sign-in any more: confirming the plan did.
+    An item of a plan needs no recent sign-in any more: confirming the plan did. `on_outcome` is
+    called in the transaction that records the outcome, unless another process settles it.
     Raises OperationRejected, AlreadyUsed or LogUnwritable if nothing was sent; Denied,
     MilvusRejected or Unreachable if the target could not even be read; OutcomeUnrecorded if it
     was sent and the log failed then.
@@ -72,6 +74,7 @@ def perform(
         caller=caller,
         reason=reason,
         planned=planned,
+        on_outcome=on_outcome,
     )
     authorize(case.confirmation.action, case.target, caller)
     _require_consent(case)
@@ -191,20 +194,21 @@ def _record_intent(case: Case, state: TargetState, before: int) -> None:
     """
     matched_at = timezone.now()
     with log.appending():
-        problem = _obstacle(case, state, before)
+        head = log.head()
+        problem = _obstacle(case, state, before, head[0])
         if problem is None:
             _claim(case)
-            log.append(_intent(case, state, matched_at))
+            log.append(_intent(case, state, matched_at), head)
     if problem is not None:
         _record_rejection(case, problem, state)
         raise problem
 
 
-def _obstacle(case: Case, state: TargetState, before: int) -> OperationRejected | None:
+def _obstacle(case: Case, state: TargetState, before: int, now: int) -> OperationRejected | None:
     """Another operation on the target, or a limit that is reached. Raises AlreadyUsed."""
     _stop_if_taken_back(case)
     is_outdated = False
-    if log.head()[0] != before:  # else nothing was written since this began
+    if now != before:  # else nothing was written since this began
         _stop_if_used(case)
         is_outdated = _settled_since(case.target, before)
     if claim := claim_on(case.target) or _claim_on_new_name(case):

@@ -27,7 +27,7 @@ from ..milvus.errors import (
 )
 from ..milvus.types import Target
 from ..models import AuditEvent, Claim, SendProgress
-from .claims import final_outcome, last_outcome, record_outcome
+from .claims import OnOutcome, do_nothing, final_outcome, last_outcome, record_outcome
 from .confirmation import Confirmation, PlannedItem
 from .deadlines import ReadDeadline
 from .execution import Execution, execution_for
@@ -54,6 +54,7 @@ class Case:
     reason: str
     planned: PlannedItem | None = None  # the item of a plan, if it is one
     begun_at: datetime = field(default_factory=timezone.now)  # when it was confirmed
+    on_outcome: OnOutcome = do_nothing
 
     @property
     def target(self) -> Target:
@@ -163,9 +164,11 @@ def verify_and_record(case: Case, result: SendResult) -> Outcome:
         "read_back_at": stamp(timezone.now()) if seen else None,
         **_evidence(case),
     }
-    operation_id = case.confirmation.operation_id
+    requested, operation_id = case.confirmation, case.confirmation.operation_id
     try:
-        if record_outcome(case.confirmation, outcome, result.message, case.caller, details):
+        if record_outcome(
+            requested, outcome, result.message, case.caller, details, case.on_outcome
+        ):
             return outcome
         return final_outcome(operation_id)
     except (log.LogUnwritable, DatabaseError, InterfaceError) as exc:

@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -16,8 +15,8 @@ from ..access.principals import Caller
 from ..audit import log
 from ..models import ItemState, Plan, PlanItem, PlanState
 from . import events
-from .reading import READERS, reader_for
-from .rows import PlanRejected, held, writing
+from .reading import read_all
+from .rows import PlanRejected, author_of, held, writing
 
 CHUNK = 64  # items that are read between two writes
 
@@ -87,17 +86,16 @@ def read_items(plan: Plan, *, seconds: float = float("inf")) -> bool:
 
     Stops when Milvus does not answer: the plan says so, and the next call goes on.
     """
-    until, reader = time.monotonic() + seconds, reader_for(plan)
-    with ThreadPoolExecutor(READERS) as pool:
-        while time.monotonic() < until:
-            unread = list(plan.items.filter(state=ItemState.UNREAD).order_by("position")[:CHUNK])
-            if not unread:
-                return _ready(plan)
-            answers = list(pool.map(reader, unread))
-            problem = next((a for a in answers if isinstance(a, str)), "")
-            _keep(plan, [a for a in answers if isinstance(a, PlanItem)], problem)
-            if problem:
-                return False
+    until, author = time.monotonic() + seconds, author_of(plan)
+    while time.monotonic() < until:
+        unread = list(plan.items.filter(state=ItemState.UNREAD).order_by("position")[:CHUNK])
+        if not unread:
+            return _ready(plan)
+        answers = read_all(plan, unread, author)
+        problem = next((a for a in answers if isinstance(a, str)), "")
+        _keep(plan, [a for a in answers if isinstance(a, PlanItem)], problem)
+        if problem:
+            return False
     return False
 
 

@@ -1,24 +1,27 @@
 """One item of a plan as it is now; and what changed since the plan showed it."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from django.db import connection
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from .. import clusters
 from ..access.policy import Action, decide, may, place_of
 from ..access.principals import Actor
-from ..milvus.errors import MilvusError, NotFound, Unreachable
+from ..milvus.errors import Contradiction, MilvusError, NotFound, Unreachable
 from ..milvus.types import Target, Unread
 from ..models import Claim, ItemState, Plan, PlanItem
 from ..operations.claims import claims_in
 from ..operations.kinds import OPERATIONS
 from ..operations.kinds.base import Blocker, TargetState
-from .rows import author_of, target_of
+from ..operations.protections import Covering, covering_in
+from . import side_by_side
+from .rows import target_of
+
+if TYPE_CHECKING:
+    from ..milvus.gateway import Gateway
 
 READERS = 8  # items that are read side by side
 READ_SECONDS = 20.0  # for all items of a plan together, while somebody waits for the page
@@ -26,14 +29,43 @@ GONE = "It does not exist, or you are not permitted to see it"
 NO_TIME = f"not all items could be read within {READ_SECONDS:g} seconds"
 SHOWN = {"rows": "Rows", "load": "Load state", "aliases": "Aliases"}  # what may change
 
-Claims = Callable[[Target], Claim | None]
-Reader = Callable[[PlanItem], PlanItem | str]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the items of a plan are read with: answers that are good for all of them."""
+
+    gateway: "Gateway"
+    claims: Callable[[Target], Claim | None]
+    covering: Covering
+
+    @classmethod
+    def many(cls, plan: Plan) -> "Around":
+        """For items that are read at about the same time."""
+        return cls(
+            gateway=clusters.get(plan.cluster).gateway.for_many(),
+            claims=claims_in(plan.cluster),
+            covering=covering_in(plan.cluster, plan.database),
+        )
+
+    @classmethod
+    def one(cls, plan: Plan) -> "Around":
+        """For a single item: nothing was asked before."""
+        return replace(cls.many(plan), gateway=clusters.get(plan.cluster).gateway)
 
 
-def reader_for(plan: Plan, who: Actor | None = None) -> Reader:
-    """Reads an item with the author's permissions, or with those of somebody else."""
-    claims, actor = claims_in(plan.cluster), who or author_of(plan)
-    return lambda item: _read_aside(plan, item, actor, claims)
+def read_all(
+    plan: Plan, items: Iterable[PlanItem], who: Actor, until: float = math.inf
+) -> list[PlanItem | str]:
+    """These items as they are now, or why Milvus did not answer. Changes the items, saves nothing.
+
+    After `until`, in monotonic seconds, nothing more is read.
+    """
+    around = Around.many(plan)
+
+    def read_in_time(item: PlanItem) -> PlanItem | str:
+        return _read(plan, item, who, around) if time.monotonic() < until else NO_TIME
+
+    return side_by_side.each(read_in_time, items, READERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +100,7 @@ class Sheet:
 def read_again(plan: Plan, items: Iterable[PlanItem], who: Actor) -> Sheet:
     """These items as they are now, with what changed. Writes nothing."""
     before, until = list(items), time.monotonic() + READ_SECONDS
-    read = reader_for(plan, who)
-
-    def read_in_time(item: PlanItem) -> PlanItem | str:
-        return read(copy.copy(item)) if time.monotonic() < until else NO_TIME
-
-    with ThreadPoolExecutor(READERS) as pool:
-        answers = list(pool.map(read_in_time, before))
+    answers = read_all(plan, map(copy.copy, before), who, until)
     if problem := next((answer for answer in answers if isinstance(answer, str)), ""):
         return Sheet(problem=problem)
     now = [answer for answer in answers if isinstance(answer, PlanItem)]
@@ -103,7 +129,7 @@ def _word(value: Any) -> str:
 
 def read_once(plan: Plan, item: PlanItem, who: Actor) -> PlanItem | str:
     """The item as it is now, or why Milvus did not answer. Changes the item, saves nothing."""
-    return _read(plan, item, who, claims_in(plan.cluster))
+    return _read(plan, item, who, Around.one(plan))
 
 
 def change_since(plan: Plan, item: PlanItem, who: Actor) -> str:
@@ -117,15 +143,7 @@ def change_since(plan: Plan, item: PlanItem, who: Actor) -> str:
     return "; ".join(_differences(item.shown, now.shown)) if now.state == ItemState.TODO else ""
 
 
-def _read_aside(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem | str:
-    """`_read` in a thread of a pool, which leaves no database connection open."""
-    try:
-        return _read(plan, item, author, claims)
-    finally:
-        connection.close()
-
-
-def _read(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem | str:
+def _read(plan: Plan, item: PlanItem, author: Actor, around: Around) -> PlanItem | str:
     """The item as it is now, or why Milvus did not answer."""
     action, target = Action(plan.action), target_of(plan, item)
     decision = decide(author, action, place_of(target))
@@ -133,7 +151,7 @@ def _read(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem
         seen = may(author, Action.VIEW, place_of(target))
         return _blocked(item, f"You are not permitted to do this. {decision.why}" if seen else GONE)
     try:
-        look = OPERATIONS[action].read_state(clusters.get(plan.cluster).gateway, target)
+        look = _look(action, target, around)
     except NotFound:
         return _blocked(item, GONE)
     except Unreachable as exc:
@@ -141,13 +159,21 @@ def _read(plan: Plan, item: PlanItem, author: Actor, claims: Claims) -> PlanItem
     except MilvusError as exc:
         return _blocked(item, f"Milvus rejected the read: {exc}")
     item.identity, item.shown = asdict(look.identity), _shown(look)
-    if claim := claims(target):
+    if claim := around.claims(target):
         return _blocked(item, f"{claim.actor_display} has an operation in progress on it")
     if look.blockers:
         item.shown["remedies"] = _remedies(look.blockers)
         return _blocked(item, " ".join(blocker.text for blocker in look.blockers))
     item.state = ItemState.TODO
     return item
+
+
+def _look(action: Action, target: Target, around: Around) -> TargetState:
+    read_state = OPERATIONS[action].read_state
+    try:
+        return read_state(around.gateway, target, around.covering)
+    except Contradiction:  # what was asked for all of them may be older than this item
+        return read_state(clusters.get(target.cluster).gateway, target, around.covering)
 
 
 def _blocked(item: PlanItem, why: str) -> PlanItem:

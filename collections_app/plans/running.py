@@ -8,12 +8,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Exists, F, OuterRef, Q
+from django.db import DatabaseError, InterfaceError
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from .. import clusters
@@ -29,7 +28,7 @@ from ..operations.deadlines import max_duration
 from ..operations.protocol import AlreadyUsed, OperationRejected, OverLimit, perform
 from ..operations.reconcile import settle
 from ..operations.sending import OutcomeUnrecorded
-from . import events, reading, validity
+from . import events, reading, side_by_side, validity
 from .progress import progress_of
 from .rows import caller_of, confirmation_of, held, planned, target_of, writing
 
@@ -68,27 +67,12 @@ def work(plan: Plan, *, seconds: float, ticket: int | None = None) -> None:
     if plan.at_once == 1:
         carry_on()
     else:
-        _side_by_side(carry_on, min(plan.at_once, AT_ONCE))
+        side_by_side.run(carry_on, min(plan.at_once, AT_ONCE))
     _end(plan, caller)
 
 
 def _goes_on(until: float) -> bool:
     return time.monotonic() < until and not stopping.is_set()
-
-
-def _side_by_side(carry_on: Callable[[], None], count: int) -> None:
-    """Each thread takes items of its own. The first exception is raised when all have ended."""
-
-    def on_own_connection() -> None:
-        try:
-            carry_on()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        futures = [pool.submit(on_own_connection) for _ in range(count)]
-    for future in futures:
-        future.result()
 
 
 def take(plan: Plan, ticket: int | None = None) -> PlanItem | None:
@@ -98,28 +82,37 @@ def take(plan: Plan, ticket: int | None = None) -> PlanItem | None:
     progress, and none after the plan was paused. An outdated `ticket` takes nothing.
     """
     with writing():
-        row = held(plan.pk)
-        if row.state != PlanState.RUNNING or ticket not in {None, row.ticket}:
+        now = timezone.now()
+        if not _goes_on_with(plan, ticket).update(worked_at=now):  # holds the row, too
             return None
-        if row.items.filter(state=ItemState.RUNNING).count() >= row.at_once:
+        todo = plan.items.filter(state=ItemState.TODO).annotate(in_progress=_in_progress(plan))
+        item = todo.order_by("position").first()
+        if item is None or item.in_progress >= plan.at_once:
             return None
-        item = row.items.filter(state=ItemState.TODO).order_by("position").first()
-        if item is None:
-            return None
-        item.state, item.taken_at = ItemState.RUNNING, timezone.now()
-        item.save(update_fields=["state", "taken_at"])
-        Plan.objects.filter(pk=plan.pk).update(worked_at=item.taken_at)
+        item.state, item.taken_at = ItemState.RUNNING, now
+        PlanItem.objects.filter(pk=item.pk).update(state=item.state, taken_at=now)
     return item
+
+
+def _goes_on_with(plan: Plan, ticket: int | None) -> QuerySet[Plan]:
+    """The plan's row, if it is running and the ticket is not outdated."""
+    running = Plan.objects.filter(pk=plan.pk, state=PlanState.RUNNING)
+    return running if ticket is None else running.filter(ticket=ticket)
+
+
+def _in_progress(plan: Plan) -> Coalesce:
+    """How many of its items are, as a subquery."""
+    items = PlanItem.objects.filter(plan=plan.pk, state=ItemState.RUNNING).order_by()
+    return Coalesce(Subquery(items.values("plan").annotate(n=Count("pk")).values("n")), 0)
 
 
 def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
     """One operation. Raises LogUnwritable or DatabaseError; the item stays in progress then."""
-    confirmation, part = confirmation_of(plan, item), planned(plan, item)
     try:
         if plan.approved_by and (changes := reading.change_since(plan, item, caller.actor)):
             _skip(plan, item, f"It changed since it was approved. {changes}", caller)
             return
-        outcome = perform(confirmation, caller, reason=plan.reason, planned=part)
+        _perform(plan, item, caller)
     except AlreadyUsed:  # another process began it: its outcome counts
         return
     except OverLimit as exc:
@@ -144,7 +137,18 @@ def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
         logger.exception("item %s of plan %s", item.position, plan.pk)
         why = f"Unexpected error: {type(exc).__name__}. Nothing was sent"
         _finish(plan, item, Outcome.FAILED, why, caller)
-    else:
+
+
+def _perform(plan: Plan, item: PlanItem, caller: Caller) -> None:
+    """The item is noted in the transaction that records its outcome. Raises as `perform`."""
+    outcome = perform(
+        confirmation_of(plan, item),
+        caller,
+        reason=plan.reason,
+        planned=planned(plan, item),
+        on_outcome=lambda outcome, seen: _end_item(plan, item, outcome, seen, caller),
+    )
+    if item.state == ItemState.RUNNING:  # another process recorded it
         _finish(plan, item, outcome, _message(item), caller)
 
 
@@ -166,24 +170,23 @@ def _said(event: AuditEvent) -> str:
 
 
 def _finish(plan: Plan, item: PlanItem, outcome: Outcome, message: str, caller: Caller) -> None:
-    """Note what became of an item. The first unknown outcome pauses the plan."""
-    state = STATES[outcome]
-    if state != ItemState.UNKNOWN:
-        with writing():
-            _note(item, state, outcome, message)
-        return
-    with log.appending():
-        if _note(item, state, outcome, message):
-            why = f"The outcome of item {item.position} is {outcome}: {item.name}"
-            _pause(plan, why, caller)
+    """Note what became of an item, in a transaction of its own."""
+    with log.appending() if STATES[outcome] == ItemState.UNKNOWN else writing():
+        _end_item(plan, item, outcome, message, caller)
 
 
-def _note(item: PlanItem, state: ItemState, outcome: Outcome, message: str) -> bool:
-    """False if somebody else noted it before."""
+def _end_item(plan: Plan, item: PlanItem, outcome: Outcome, message: str, caller: Caller) -> None:
+    """Inside a transaction, which holds the chain if the outcome is unknown: the first of those
+    pauses the plan. Changes nothing if somebody else noted it before.
+    """
+    state, now = STATES[outcome], timezone.now()
     unnoted = PlanItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
-    return bool(
-        unnoted.update(state=state, outcome=outcome, message=message, ended_at=timezone.now())
-    )
+    if not unnoted.update(state=state, outcome=outcome, message=message, ended_at=now):
+        return
+    item.state = state
+    if state == ItemState.UNKNOWN:
+        why = f"The outcome of item {item.position} is {outcome}: {item.name}"
+        _pause(plan, why, caller)
 
 
 def _put_back(plan: Plan, item: PlanItem, why: str, caller: Caller) -> None:

@@ -34,6 +34,7 @@ from ..plans.rows import (
 from . import links
 from .forms import ApprovalForm, PlanForm, RejectForm
 from .http import open_cluster, page_or_part
+from .lately import Lately
 from .plan_rows import (
     PlanRow,
     buttons,
@@ -51,6 +52,7 @@ from .shown import shown, word
 from .tables import PAGE, Pager, range_of
 
 LIVE = {PlanState.READING, PlanState.RUNNING}
+_sheets: Lately[tuple[int, str], Sheet] = Lately(seconds=60, at_most=4)
 SILENT_AFTER = 60  # seconds after which the background process is called silent
 
 
@@ -110,11 +112,21 @@ def not_started(exc: Exception) -> str:
 
 
 def _sheet(request: SignedInRequest, plan: Plan) -> Sheet:
+    """Read afresh when the plan is opened. Its other pages of items show the same sheet.
+
+    An approval reads everything again, and compares that with the digest of this sheet.
+    """
+    key = (plan.pk, request.actor.key)
+    if request.GET.get("page") and (kept := _sheets.get(key)):
+        return kept
     try:
         open_cluster(request, plan.cluster)
-        return approving.sheet(plan)
+        sheet = approving.sheet(plan)
     except MilvusError as exc:
         return Sheet(problem=str(exc))
+    if not sheet.problem:
+        _sheets.put(key, sheet)
+    return sheet
 
 
 def show_plan(

@@ -14,7 +14,17 @@ from .figures import Figure
 from .places import target
 
 FIGURES = (
-    *("listing", "drop", "plan", "recycle_bin", "audit", "isolation", "throughput"),
+    *(
+        "listing",
+        "drop",
+        "plan",
+        "plan_pages",
+        "purge",
+        "recycle_bin",
+        "audit",
+        "isolation",
+        "throughput",
+    ),
     *("chain", "wide", "memory", "lighthouse"),
 )
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
@@ -41,7 +51,7 @@ def _commands(chosen: list[str]) -> Iterator[list[str]]:
         command = [sys.executable, "-m", f"{__package__}.{name}"]
         print(f"{name}, {target()}", file=sys.stderr, flush=True)
         yield command
-        if name in {"drop", "plan", "chain"}:
+        if name in {"drop", "plan", "purge", "chain"}:
             yield [*POSTGRESQL, *command]
 
 

@@ -45,7 +45,7 @@ def application(places: list[Place]) -> Iterator[None]:
 
 
 def _table(place: Place) -> str:
-    return f'[clusters.{place.key}]\nuri = "{place.uri}"\ntoken = "{place.token}"\n'
+    return f'[clusters.{place.key}]\nuri = "{place.uri}"\ntoken = "{place.token}"\n{place.more}\n'
 
 
 @contextlib.contextmanager

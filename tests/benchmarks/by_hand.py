@@ -49,6 +49,22 @@ class ByHand:
         gone = self._ask("DescribeCollection", pb.DescribeCollectionRequest(**where))
         assert gone.status.code == 100, gone.status
 
+    def rename(self, name: str, new: str) -> None:
+        """Look, rename, look again."""
+        where = {"db_name": self._place.spare_in}
+        described = self._ask(
+            "DescribeCollection", pb.DescribeCollectionRequest(**where, collection_name=name)
+        )
+        assert described.collection_name == name, described.status
+        renaming = pb.RenameCollectionRequest(
+            **where, oldName=name, newName=new, newDBName=self._place.spare_in
+        )
+        self._ask("RenameCollection", renaming)
+        there = self._ask(
+            "DescribeCollection", pb.DescribeCollectionRequest(**where, collection_name=new)
+        )
+        assert there.collectionID == described.collectionID, there.status
+
     def inspect(self, name: str) -> None:
         """All that the dialog of a drop reads, one after the other."""
         where = {"db_name": self._place.spare_in, "collection_name": name}

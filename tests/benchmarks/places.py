@@ -29,6 +29,7 @@ class Place:
     database: str = "default"
     spare: tuple[str, ...] = ()
     spare_in: str = "default"
+    more: str = ""  # settings of its cluster, in TOML
 
     @property
     def key(self) -> str:

@@ -1,7 +1,10 @@
 """A plan of ROUNDS collections: to read it, and to carry it out, beside a bare loop of drops."""
 
 import resource
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from .application import OPERATOR, application
@@ -24,13 +27,15 @@ def main() -> None:
         floor_read, ours_read, plans = _reading(
             place, hand, names[:count], names[count : 2 * count]
         )
-        one, wide = (_seconds_per_item(plan, count) for plan in plans)
-        loop = milliseconds(lambda: [hand.drop(name) for name in names[2 * count :]]) / count
+        (one, cpu), (wide, _) = (_per_item(plan, count) for plan in plans)
+        dropping = partial(_each, hand.drop, names[2 * count :])
+        loop, loop_cpu = (taken / count for taken in _with_cpu(dropping))
         on = connection.vendor
     limit = 1.5 * floor_read
     at_most("plan: read an item, ms", count, ours_read, floor_read, limit, "1.5 × the raw reads")
     at_most(f"plan: drop an item on {on}, ms", count, one, loop, 2 * loop, "2 × the loop")
     at_most(f"plan: the same, {WIDE} at once, ms", count, wide, loop, loop, "the loop")
+    noted(f"plan: CPU of an item on {on}, ms", count, cpu, loop_cpu)
     noted("plan: memory of the process, MB", count, _peak_mb())
 
 
@@ -76,15 +81,27 @@ def _confirm(plan: Any) -> None:
     deciding.confirm(plan, deciding.sentence(plan), digest_of(plan, to_do(plan)), _caller())
 
 
-def _seconds_per_item(plan: Any, count: int) -> float:
+def _per_item(plan: Any, count: int) -> tuple[float, float]:
+    """Milliseconds that pass for an item, and those that this process computes for it."""
     from collections_app.models import ItemState
     from collections_app.plans import running
 
-    taken = milliseconds(lambda: running.work(plan, seconds=float("inf")))
+    taken, cpu = _with_cpu(lambda: running.work(plan, seconds=float("inf")))
     done = plan.items.filter(state=ItemState.DONE).count()
     plan.refresh_from_db()
     assert done == count, f"{done} of {count} dropped: {plan.state} {plan.why}"
-    return taken / count
+    return taken / count, cpu / count
+
+
+def _with_cpu(act: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds by the clock, and of this process alone: others on the machine count less."""
+    before = time.process_time()
+    return milliseconds(act), (time.process_time() - before) * 1000
+
+
+def _each(act: Callable[[str], None], names: list[str]) -> None:
+    for name in names:
+        act(name)
 
 
 def _peak_mb() -> float:

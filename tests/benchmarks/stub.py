@@ -46,6 +46,7 @@ class Stub:
     def __init__(self, size: int, missing: dict[str, Any] = MISSING) -> None:
         self._undescribed = _bytes(pb.DescribeCollectionResponse(status=missing))
         self._ids = {name: FIRST_ID + number_of(name) for name in names(size)}
+        self._names = {id_: name for name, id_ in self._ids.items()}
         self._described = {name: self._describe(name) for name in self._ids}
         self._rows = {name: _rows(id_) for name, id_ in self._ids.items()}
         self._parted, self._wide = min(self._ids), _bytes(_partitions(PARTITIONS))
@@ -67,13 +68,15 @@ class Stub:
             "ShowPartitions": self._show_partitions,
             "GetPartitionStatistics": _always(pb.GetPartitionStatisticsResponse(stats=_count(7))),
             "DropCollection": self._drop_collection,
+            "RenameCollection": self._rename_collection,
         }
 
     def _show_collections(self, request: bytes) -> bytes:
         return self._listed[pb.ShowCollectionsRequest.FromString(request).type]
 
     def _describe_collection(self, request: bytes) -> bytes:
-        name = pb.DescribeCollectionRequest.FromString(request).collection_name
+        asked = pb.DescribeCollectionRequest.FromString(request)
+        name = asked.collection_name or self._names.get(asked.collectionID, "")
         return self._described.get(name) or self._undescribed
 
     def _collection_statistics(self, request: bytes) -> bytes:
@@ -96,6 +99,16 @@ class Stub:
             held.pop(name, None)
         self._list_anew()
         return b""  # a Status that says OK
+
+    def _rename_collection(self, request: bytes) -> bytes:
+        rename = pb.RenameCollectionRequest.FromString(request)
+        for held in (self._ids, self._rows):
+            held[rename.newName] = held.pop(rename.oldName)
+        del self._described[rename.oldName]
+        self._names[self._ids[rename.newName]] = rename.newName
+        self._described[rename.newName] = self._describe(rename.newName)
+        self._list_anew()
+        return b""
 
     def _list_anew(self) -> None:
         loaded = {name: id_ for name, id_ in self._ids.items() if id_ % 10 == 0}

@@ -17,7 +17,7 @@ from collections_app.management.commands import reconcile_operations
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import OutcomeUnknown
 from collections_app.milvus.types import Identity
-from collections_app.models import BinItem, ItemState, Plan, PlanItem, PlanState
+from collections_app.models import BinItem, ItemState, Plan
 from collections_app.operations import bin_moves, protocol, reconcile, sending, strict
 from collections_app.operations.kinds.move_to_bin import MoveToBin
 from collections_app.plans import running
@@ -121,28 +121,14 @@ def left_over_called_done() -> None:
 
     def call_done(plan: Plan, caller: Any) -> None:
         for item in plan.items.filter(state=ItemState.RUNNING):
-            running._note(item, ItemState.DONE, Outcome.SUCCEEDED, "")
+            running._end_item(plan, item, Outcome.SUCCEEDED, "", caller)
 
     running._settle_left_over = call_done
 
 
 def cancelled_and_taken() -> None:
     """A worker takes items whatever the plan's state is."""
-    take, held = running.take, running.held
-
-    def held_as_running(number: int) -> Plan:
-        plan = held(number)
-        plan.state = PlanState.RUNNING
-        return plan
-
-    def take_anyway(*which: Any) -> PlanItem | None:
-        running.held = held_as_running
-        try:
-            return take(*which)
-        finally:
-            running.held = held
-
-    running.take = take_anyway
+    running._goes_on_with = lambda plan, ticket: Plan.objects.filter(pk=plan.pk)
 
 
 BUILDS: dict[str, Callable[[], None]] = {

@@ -50,7 +50,7 @@ def install(*, settler: bool = False) -> None:
     _before(purging, "_purge", "due", lambda item: item.name)
     _before(tasks, "ring", "handed", lambda plan, **_: _first_item(plan))
     _before(running, "_carry_out", "taken", lambda plan, item, caller: item.collection)
-    _before(running, "_finish", "noted", lambda plan, item, *_: item.collection)
+    _before(running, "_end_item", "noted", lambda plan, item, *_: item.collection)
     _make_haste()
     if settler:
         _before(
@@ -95,8 +95,8 @@ def _around_append(outcome: str) -> None:
     """In the transaction: the event is there, and not committed."""
     append, points = log.append, {Phase.INTENT: "intent", Phase.OUTCOME: outcome}
 
-    def stopping(entry: Entry) -> Any:
-        event = append(entry)
+    def stopping(entry: Entry, *head: Any) -> Any:
+        event = append(entry, *head)
         if point := points.get(entry.phase):
             stop_at(point, (entry.target or {}).get("collection", ""))
         return event

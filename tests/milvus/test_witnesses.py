@@ -1,12 +1,14 @@
 """Two answers of Milvus have to agree. The relay gives the one that does not."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import grpc
 import pytest
 from pymilvus.grpc_gen import milvus_pb2 as pb
 
-from collections_app.milvus.connection import Connection
+from collections_app.milvus.connection import AT_ONCE, Connection
 from collections_app.milvus.errors import Contradiction, Denied, MilvusRejected, NotFound
 from collections_app.milvus.gateway import Gateway
 from collections_app.milvus.types import Cluster
@@ -14,6 +16,7 @@ from tests.infra.chain import Chain, chain_to
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds
 
+DESCRIBE = "DescribeCollection"
 NOT_THERE = {"code": 0, "error_code": "CollectionNotExists", "reason": "can't find collection"}
 
 
@@ -176,3 +179,106 @@ def test_list_with_fewer_ids_than_names_contradicts(chain: Chain, gateway: Gatew
     lists(chain, collection_names=["a", "b"], collection_ids=[1])
     with pytest.raises(Contradiction, match="2 names with 1"):
         gateway.identities("default")
+
+
+# --- three answers at once ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dropped(chain: Chain, gateway: Gateway, make_collection: Seeds) -> tuple[str, int]:
+    """The name and the id of a collection that was."""
+    name = make_collection()
+    id_ = id_of(gateway, name)
+    chain.direct.client().drop_collection(name, timeout=10)
+    return name, id_
+
+
+def test_dropped_collection_is_gone_by_three_answers(
+    chain: Chain, gateway: Gateway, dropped: tuple[str, int]
+) -> None:
+    lists_before, asked_before = (chain.relay.count(m) for m in ("ShowCollections", DESCRIBE))
+    assert gateway.are_gone("default", *dropped)
+    assert chain.relay.count("ShowCollections") == lists_before + 1
+    assert chain.relay.count(DESCRIBE) == asked_before + 2
+
+
+def test_collection_under_another_name_is_not_gone(
+    chain: Chain, gateway: Gateway, make_collection: Seeds
+) -> None:
+    name = make_collection()
+    id_ = id_of(gateway, name)
+    chain.direct.client().rename_collection(name, make_collection.renamed(f"{name}_2"), timeout=10)
+    assert not gateway.are_gone("default", name, id_)
+    assert not gateway.are_gone("default", f"{name}_2", 7)
+
+
+Witness = Callable[[Chain, str, int], None]
+STILL_THERE: dict[str, Witness] = {
+    "the name is listed": lambda chain, name, _: lists(
+        chain, collection_names=[name], collection_ids=[7]
+    ),
+    "the id is listed": lambda chain, _, id_: lists(
+        chain, collection_names=["other"], collection_ids=[id_]
+    ),
+    "a description": lambda chain, name, id_: describes(
+        chain, collectionID=id_, schema={"name": name}
+    ),
+    "a description of another id": lambda chain, name, _: describes(
+        chain, collectionID=7, schema={"name": "other"}
+    ),
+}
+
+
+@pytest.mark.parametrize("witness", STILL_THERE.values(), ids=STILL_THERE)
+def test_what_one_answer_still_knows_is_not_surely_gone(
+    chain: Chain, gateway: Gateway, dropped: tuple[str, int], witness: Witness
+) -> None:
+    witness(chain, *dropped)
+    assert not gateway.are_gone("default", *dropped)
+
+
+# --- many things ----------------------------------------------------------------------------------
+
+
+def test_many_collections_share_the_lists_of_their_database(
+    chain: Chain, gateway: Gateway, make_collection: Seeds
+) -> None:
+    names, before = [make_collection(), make_collection()], chain.relay.count("ShowCollections")
+    many = gateway.for_many()
+    found = [many.collection("default", name) for name in names]
+    assert chain.relay.count("ShowCollections") == before + 2, "all of them, and those in memory"
+    assert found == [gateway.collection("default", name) for name in names]
+
+
+def test_collection_newer_than_the_shared_list_contradicts(
+    gateway: Gateway, make_collection: Seeds
+) -> None:
+    many = gateway.for_many()
+    many.collection("default", make_collection())
+    with pytest.raises(Contradiction):
+        many.collection("default", make_collection())
+
+
+def test_shared_list_that_fails_is_asked_for_once(
+    chain: Chain, gateway: Gateway, make_collection: Seeds
+) -> None:
+    name, many = make_collection(), gateway.for_many()
+    chain.relay.fail("ShowCollections", grpc.StatusCode.PERMISSION_DENIED, "no")
+    before = chain.relay.count("ShowCollections")
+    for _ in range(2):
+        with pytest.raises(Denied):
+            many.collection("default", name)
+    assert chain.relay.count("ShowCollections") == before + 2, "both kinds of list"
+
+
+def test_reads_started_by_pooled_threads_never_wait_for_each_other() -> None:
+    connection = Connection(Cluster(key="t", label="T", uri="http://127.0.0.1:1"))
+    all_busy = Barrier(AT_ONCE)
+
+    def read(number: int) -> int:
+        all_busy.wait(timeout=20)
+        return connection.start(lambda: number)()
+
+    with ThreadPoolExecutor(1) as own:
+        found = own.submit(connection.each, read, range(AT_ONCE)).result(timeout=30)
+    assert found == list(range(AT_ONCE))

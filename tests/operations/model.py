@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from django.db import DatabaseError
@@ -112,10 +112,10 @@ def full_disk(phase: Phase | None) -> Iterator[None]:
     """No room for an event of that phase."""
     append = log.append
 
-    def refusing(entry: Entry) -> AuditEvent:
+    def refusing(entry: Entry, *head: Any) -> AuditEvent:
         if entry.phase == phase:
             raise DatabaseError("disk full")
-        return append(entry)
+        return append(entry, *head)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "append", refusing)

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from collections_app.access.policy import Action
+from collections_app.milvus.errors import Contradiction
 from collections_app.models import AuditEvent, ItemState, Plan, PlanState
 from collections_app.plans import building, deciding, reading, running
 from collections_app.plans.deciding import SignInNeeded, WrongSentence
@@ -66,6 +67,19 @@ def test_protected_item_is_blocked(fake: FakeMilvus, settings: Any) -> None:
     plan = plan_of(fake, "a", "keep_me")
     assert states(plan) == [TODO, BLOCKED]
     assert "keep*" in plan.items.get(position=2).message
+
+
+def test_item_newer_than_the_shared_list_is_read_alone(
+    fake: FakeMilvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = FakeMilvus()
+
+    def contradict(database: str, name: str) -> None:
+        raise Contradiction("the list is older")
+
+    monkeypatch.setattr(older, "collection", contradict)
+    monkeypatch.setattr(fake, "for_many", lambda: older)
+    assert states(plan_of(fake, "a", "b")) == [TODO, TODO]
 
 
 def test_plan_with_milvus_down_leaves_items_unread(fake: FakeMilvus) -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
 from collections_app import clusters
 from collections_app.audit import log
-from collections_app.audit.log import Entry, Outcome, Phase
+from collections_app.audit.log import Entry, LogUnwritable, Outcome, Phase
 from collections_app.milvus.errors import MilvusError
-from collections_app.models import AuditEvent, ItemState, Plan, PlanState
+from collections_app.models import AuditEvent, Claim, ItemState, Plan, PlanState
 from collections_app.operations.reconcile import settle
 from collections_app.plans import deciding, running, tasks
 from collections_app.plans.rows import PlanRejected
@@ -56,6 +57,21 @@ def test_plan_run_drops_every_item_once(
     wanted = {str(id_) for id_ in plan.items.values_list("operation_id", flat=True)}
     assert {intent["operation_id"] for intent in intents()} == wanted
     assert len(intents()) == 5
+
+
+def test_item_is_noted_in_the_transaction_of_its_outcome(
+    real: Any, confirmed: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = confirmed(1)
+
+    def fail(*_: Any) -> None:
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(running, "_end_item", fail)
+    with pytest.raises(LogUnwritable):
+        run(plan)
+    assert not AuditEvent.objects.filter(phase="outcome").exists()
+    assert (states(plan), Claim.objects.count()) == ([RUNNING], 1)
 
 
 def test_intent_of_an_item_names_its_plan(real: Any, confirmed: Callable[..., Plan]) -> None:

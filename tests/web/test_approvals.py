@@ -106,6 +106,17 @@ def test_approver_sees_what_changed_and_approves_only_that(
     assert send(approver, plan, "approve", typed="books").status_code == 302
 
 
+def test_next_page_of_items_shows_the_sheet_that_was_read(
+    operator: Client, approver: Client, fake: FakeMilvus
+) -> None:
+    plan = asked(operator, fake)
+    page(approver, plan)
+    fake.unreachable = True
+    more = Page(approver.get(f"/plans/{plan.pk}/?page=1"))
+    assert "every item was read again" in more.text
+    assert "can’t be read now" in page(approver, plan).text, "opened anew, it is read anew"
+
+
 def test_rejection_needs_a_reason_and_shows_it(
     operator: Client, approver: Client, fake: FakeMilvus
 ) -> None:

@@ -91,12 +91,14 @@ def _is_in_bin(target: Target) -> bool:
     )
 
 
-def _protections(target: Target, state: TargetState) -> tuple[Blocker, ...]:
+def _protections(
+    target: Target, state: TargetState, covering: protections.Covering
+) -> tuple[Blocker, ...]:
     """One blocker for each protection that people set on its collection. Raises DatabaseError."""
     of_collection = state.detail.identity.id
     return tuple(
         Blocker(text=f"{protections.statement(one, target.collection, of_collection)} {ENDS}")
-        for one in protections.covering(target, of_collection)
+        for one in covering(target, of_collection)
     )
 
 
@@ -110,7 +112,12 @@ class Operation(ABC):
     asks_for_name = True  # typed again, to confirm
     changes_milvus = True  # False: all that it changes is in the database of Milvus Admin
 
-    def read_state(self, gateway: "Gateway", target: Target) -> TargetState:
+    def read_state(
+        self,
+        gateway: "Gateway",
+        target: Target,
+        covering: protections.Covering = protections.covering,
+    ) -> TargetState:
         """Raises NotFound, Denied, MilvusRejected, Unreachable or Contradiction."""
         state = self._read(gateway, target)
         if self.changes_milvus and gateway.is_standby(target.database):
@@ -119,7 +126,7 @@ class Operation(ABC):
             return replace(state, blockers=(IN_BIN,), passed=())
         if not self.is_refused_if_protected:
             return state
-        if refusals := _protections(target, state):
+        if refusals := _protections(target, state, covering):
             return replace(state, blockers=refusals, passed=())
         return replace(state, passed=(Condition.NOT_PROTECTED, *state.passed))
 

@@ -63,6 +63,8 @@ def name_and_id_gone(gateway: "Gateway", database: str, name: str, identity: Ide
 
     The id tells a drop from somebody's rename. Without ids: nothing bears the name.
     """
+    if identity.verifiable and gateway.are_gone(database, name, identity.id):
+        return True
     now = gateway.collection_identity(database, name)
     if now is not None and not (now.verifiable and identity.verifiable and now != identity):
         return False
