@@ -44,7 +44,7 @@ def _uptime() -> float:
     return round(time.clock_gettime(clock), 3)
 
 
-MAX_READS = 20  # between the request and the end of the last read-back, in the worst case
+MAX_READS = 19  # between the request and the end of the last read-back, in the worst case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
