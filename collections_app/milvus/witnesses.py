@@ -80,8 +80,8 @@ class Witnesses:
         lists = self._reads.start(lambda: self._reads.listed(database))
         by_name = self._reads.start(lambda: _or_missing(lambda: self._described(database, name)))
         by_id, (found, _), listed = self._name_by_id(database, collection_id), by_name(), lists()
-        known = by_id or found or listed.identity_of(name) or listed.name_of(collection_id)
-        return known is None
+        answers = by_id, found, listed.identity_of(name), listed.name_of(collection_id)
+        return all(answer is None for answer in answers)
 
     def _described(self, database: str, name: str) -> Identity:
         reply = self._reads.describe(database, name)
