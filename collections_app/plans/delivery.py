@@ -18,8 +18,10 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
 
+from ..milvus.types import Kind
 from ..models import Notification
 from ..names import readable
 from .notifications import MAIL
@@ -149,7 +151,8 @@ def signature(moment: str, body: bytes) -> str:
 
 
 def _mail(notification: Notification) -> str:
-    subject, text = words_of(notification.facts)
+    with translation.override(settings.DEFAULT_LANGUAGE):
+        subject, text = words_of(notification.facts)
     message = EmailMessage(
         subject=subject,
         body=text,
@@ -162,28 +165,57 @@ def _mail(notification: Notification) -> str:
 def words_of(facts: dict[str, Any]) -> tuple[str, str]:
     """The subject and the text of a mail. What people chose is made visible and one line."""
     told = {key: readable(str(value)) for key, value in facts.items()}
-    title, where = told["title"], told.get("cluster_label") or told["cluster"]
+    told |= {"title": str(TITLES.get(facts["event"], told["title"]))}
+    told |= {"where": told.get("cluster_label") or told["cluster"]}
     if "plan" not in told:
-        return f"[Milvus Admin] {title} on {where}", f"{title} on {where}.\n\n{told['why']}\n"
-    count = facts["items"]
-    what = told["name"] or f"{count} {told['kind']}{'' if count == 1 else 's'}"
+        title = gettext("%(title)s on %(where)s") % told
+        return f"[Milvus Admin] {title}", f"{title}.\n\n{told['why']}\n"
+    told |= {
+        "what": told["name"] or _count(facts),
+        "verb": str(VERBS.get(told["verb"], told["verb"])),
+    }
     lines = [
-        f"{title}: {told['verb']} {what} on {where}, database {told['database']}.",
+        gettext("%(title)s: %(verb)s %(what)s on %(where)s, database %(database)s.") % told,
         "",
-        f"Requested by: {told['requester']}",
-        *([f"Approved by: {told['approver']}"] if told["approver"] else []),
-        *([f"Reason: {told['reason']}"] if told["reason"] else []),
+        gettext("Requested by: %(requester)s") % told,
+        *([gettext("Approved by: %(approver)s") % told] if told["approver"] else []),
+        *([gettext("Reason: %(reason)s") % told] if told["reason"] else []),
         *([f"{told['why']}."] if told["why"] else []),
-        *([f"Expires: {_moment(facts['expires_at'])}"] if told["event"] in EXPIRING else []),
+        *([gettext("Expires: %(time)s") % _times(facts)] if told["event"] in EXPIRING else []),
         "",
         told["url"],
     ]
-    subject = f"[Milvus Admin] {title}: plan {told['plan']} on {where}"
-    return subject, "\n".join(lines) + "\n"
+    subject = gettext("%(title)s: plan %(plan)s on %(where)s") % told
+    return f"[Milvus Admin] {subject}", "\n".join(lines) + "\n"
+
+
+def _count(facts: dict[str, Any]) -> str:
+    """How many of what: `37 partitions`."""
+    count, values = facts["items"], {"count": facts["items"]}
+    if facts["kind"] == Kind.PARTITION:
+        return ngettext("%(count)s partition", "%(count)s partitions", count) % values
+    return ngettext("%(count)s collection", "%(count)s collections", count) % values
+
+
+TITLES = {
+    "plan.request": gettext_lazy("Approval requested"),
+    "plan.approve": gettext_lazy("Approved"),
+    "plan.reject": gettext_lazy("Rejected"),
+    "plan.lapse": gettext_lazy("Lapsed"),
+    "approvals.rule": gettext_lazy("The rule of approvals changed"),
+}
+VERBS = {
+    "drop": gettext_lazy("drop"),
+    "move": gettext_lazy("move"),
+    "purge": gettext_lazy("purge"),
+    "unprotect": gettext_lazy("unprotect"),
+}
 
 
 EXPIRING = {"plan.request", "plan.approve"}
 
 
-def _moment(text: str) -> str:
-    return f"{timezone.localtime(datetime.fromisoformat(text)):%-d %b %Y %H:%M %Z}"
+def _times(facts: dict[str, Any]) -> dict[str, str]:
+    form = "%-d %b %Y %H:%M %Z" if get_language() != "zh-hans" else "%Y-%m-%d %H:%M %Z"
+    moment = timezone.localtime(datetime.fromisoformat(facts["expires_at"]))
+    return {"time": f"{moment:{form}}"}

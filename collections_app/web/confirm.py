@@ -10,6 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from .. import clusters
@@ -34,6 +37,7 @@ from .errors import Problem, show
 from .forms import NameForm, ReasonForm
 from .http import go_to, is_htmx_part, named, open_cluster, page_or_part
 from .request import SignedInRequest
+from .shown import shown, word
 from .view_policy import policy
 
 # What an act clears the way for; `then` in the address says which.
@@ -47,15 +51,17 @@ BY_SLUG = {act.slug: action for action, act in ACTS.items()}
 
 CHANGED = Problem(
     status=409,
-    title="It changed since you opened this dialog",
-    text="It changed while you signed in, or something else has its name now. Nothing was sent to "
-    "Milvus. Open the dialog again to see the current state.",
+    title=_("It changed since you opened this dialog"),
+    text=_(
+        "It changed while you signed in, or something else has its name now. Nothing was sent to "
+        "Milvus. Open the dialog again to see the current state."
+    ),
     retry=True,
 )
 
-EXPIRED = "This dialog was open for too long. It shows the current state now. Nothing was sent."
-NOT_ASKED = "No approval was requested"
-SIGN_IN_TOO_OLD = "Nothing was sent: this cluster requires a more recent sign-in."
+EXPIRED = _("This dialog was open for too long. It shows the current state now. Nothing was sent.")
+NOT_ASKED = _("No approval was requested")
+SIGN_IN_TOO_OLD = _("Nothing was sent: this cluster requires a more recent sign-in.")
 
 
 @policy(reauthenticate=True, resumable=True)
@@ -131,13 +137,13 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
     try:
         consent = confirmation.read(token, action=action, target=target, actor=caller.actor)
     except confirmation.Expired:
-        return _show(request, action, target, notice=EXPIRED, status=409)
+        return _show(request, action, target, notice=str(EXPIRED), status=409)
     except confirmation.Forged as exc:
         protocol.record_forgery(action, target, caller, f"Invalid confirmation: {exc}")
-        notice = f"Invalid confirmation: {exc}. Nothing was sent."
+        notice = gettext("Invalid confirmation: %(why)s. Nothing was sent.") % {"why": shown(exc)}
         return _show(request, action, target, notice=notice, status=403)
     if sign_in_needed(caller.actor, target.cluster):
-        return _show(request, action, target, form=form, notice=SIGN_IN_TOO_OLD, status=403)
+        return _show(request, action, target, form=form, notice=str(SIGN_IN_TOO_OLD), status=403)
     if not form.is_valid() or _is_name_refused(action, target, form):
         status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
         return _show(request, action, target, form=form, status=status)
@@ -168,7 +174,9 @@ def _ask(request: SignedInRequest, consent: Confirmation, reason: str) -> HttpRe
     except protocol.AlreadyUsed:
         return go_to(request, links.operation(str(consent.operation_id)))
     except PlanRejected as exc:
-        text = f"{exc}. No approval was requested, and nothing was sent to Milvus."
+        text = gettext("%(why)s. No approval was requested, and nothing was sent to Milvus.") % {
+            "why": shown(exc)
+        }
         return show(request, Problem(status=409, title=NOT_ASKED, text=text))
     return go_to(request, links.plan(plan.pk))
 
@@ -188,7 +196,12 @@ def _perform(request: SignedInRequest, consent: Confirmation, reason: str) -> Ht
 def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpResponse:
     action, target = consent.action, consent.target
     done, proof = ACTS[action].done, OPERATIONS[action].proof
-    text = f"{target.noun.capitalize()} {target.shown_name} was {done}. {proof}"
+    text = gettext("%(kind)s %(name)s was %(done)s. %(proof)s") % {
+        "kind": capfirst(word(target.noun)),
+        "name": target.shown_name,
+        "done": word(done),
+        "proof": shown(proof),
+    }
     after = BY_SLUG.get(request.GET.get("then", ""))
     if after and after in NEXT.get(action, set()):
         with suppress(MilvusError):  # this act is done, whatever reading the next target meets

@@ -23,6 +23,7 @@ from .facts import Fact, creation_facts, dialog_facts
 from .forms import ConfirmForm, NameForm, ProtectForm, PurgeForm, ReasonForm
 from .http import open_cluster
 from .request import SignedInRequest
+from .shown import shown, word
 
 if TYPE_CHECKING:
     from ..models import Claim
@@ -59,7 +60,7 @@ class Dialog:
 
     @property
     def title(self) -> str:
-        return self.act.title(self.target)
+        return shown(self.act.title(self.target))
 
     @property
     def is_irreversible(self) -> bool:
@@ -73,7 +74,7 @@ class Dialog:
     @property
     def noun(self) -> str:
         """What the target is, in a sentence."""
-        return self.target.noun
+        return word(self.target.noun)
 
     @property
     def is_inside_collection(self) -> bool:

@@ -16,7 +16,7 @@ from ..access.policy import Action
 from ..audit.queries import Event
 from ..milvus.types import INSIDE, Cluster, Kind, Load, Target, Unread
 from ..names import pieces, readable, typable
-from ..operations.kinds.acts import ACTS
+from ..operations.kinds.acts import ACTS, Act
 from ..recycle_bin.pause import pause_of
 from . import links
 from .shown import shown, word
@@ -188,6 +188,13 @@ def words(action: str) -> str:
         return str(WORDS[action])
     noun, _, verb = action.partition(".")
     return f"{verb.capitalize()} {noun}"
+
+
+@register.simple_tag
+def act_title(act: Act, target: Target) -> SafeString:
+    """The act with its target, as a heading."""
+    before, _place, after = shown(f"{act.label} \0{act.tail}").partition("\0")
+    return format_html("{}{}{}", before, name(target.shown_name), after)
 
 
 @register.filter

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ..access.policy import Action
@@ -30,7 +31,7 @@ def home(request: SignedInRequest) -> HttpResponse:
         "clusters": visible_clusters(request),
         "places": places_of(request),
         "tasks": tasks(),
-        "title": "Clusters",
+        "title": gettext("Clusters"),
         "section": "home",
     }
     return render(request, "collections_app/home.html", context)

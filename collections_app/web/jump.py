@@ -9,6 +9,7 @@ from itertools import islice
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ..access.policy import Action, place_of
@@ -67,7 +68,7 @@ def jump(request: SignedInRequest) -> HttpResponse:
         "hits": [*_plan(request, q), *islice(_operations(request, q), FEW), *hits],
         "clusters": seen if q else [],
         "places": None if q else places_of(request),
-        "title": "Jump",
+        "title": gettext("Jump"),
         "section": "jump",
     }
     part = "collections_app/_jump_palette.html" if is_palette else JUMP
@@ -79,7 +80,7 @@ def jump(request: SignedInRequest) -> HttpResponse:
 def names(request: SignedInRequest, cluster: str) -> HttpResponse:
     """The databases, collections and partitions of one cluster, read from it now."""
     milvus, q = open_cluster(request, cluster), _wanted(request)
-    context = {"q": q, "found_in": milvus.cluster, "title": "Jump", "section": "jump"}
+    context = {"q": q, "found_in": milvus.cluster, "title": gettext("Jump"), "section": "jump"}
     try:
         hits = list(islice(_names(request, milvus, q), MOST + 1)) if q else []
         context |= {"hits": hits[:MOST], "has_more": len(hits) > MOST}

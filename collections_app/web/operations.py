@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clusters
@@ -23,6 +23,7 @@ from .http import go_to, is_htmx_part, page_or_part
 from .live import live
 from .offers import made_by, offer_to_create, offers_of
 from .request import SignedInRequest
+from .shown import shown
 from .steps import Step
 from .timeline import timeline
 from .view_policy import policy
@@ -86,7 +87,7 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
         "snippets": snippets.of_act(
             action, target, details.get("endpoint", ""), details.get("server_version", "")
         ),
-        "title": ACTS[action].title(target),
+        "title": shown(ACTS[action].title(target)),
         "offers": offers_of(found, request.permissions),
         "offer_to_create": offer_to_create(found, request.permissions),
         "source": target.name if target.kind is Kind.NEW else "",
@@ -138,11 +139,12 @@ def _story(request: SignedInRequest, operation_id: uuid.UUID) -> queries.Story:
 def _no_such_operation() -> str:
     """The same for all that is not shown, whatever the reason."""
     if not (last := queries.removed_until()):
-        return "No such operation"
-    return (
-        f"No such operation. Events 1 to {last} were removed from this log. Sealed files hold "
+        return gettext("No such operation")
+    text = gettext(
+        "No such operation. Events 1 to %(last)s were removed from this log. Sealed files hold "
         "them: ask the person who keeps those."
     )
+    return text % {"last": last}
 
 
 def _readable(request: SignedInRequest, found: queries.Story) -> bool:
@@ -158,7 +160,7 @@ def snapshot(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
     """The snapshot of an intent as a file: enough to re-create the collection, empty."""
     intent = _story(request, operation_id).intent
     if intent is None:
-        raise Http404("This operation sent nothing, so it has no snapshot")
+        raise Http404(gettext("This operation sent nothing, so it has no snapshot"))
     body = _pretty(intent.details["snapshot"])
     response = HttpResponse(body, content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="snapshot-{operation_id}.json"'

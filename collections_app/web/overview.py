@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ..access.policy import Action, Permissions, matches, place_of, visible
 from ..audit.activity import Day
@@ -19,11 +21,15 @@ from ..milvus.types import Unread
 from ..operations.claims import open_in
 from ..recycle_bin.items import counts_by_database, items_in
 from . import links
+from .display import day
 from .errors import of_milvus
 from .places import databases_seen
 from .request import SignedInRequest
+from .shown import word
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
     from ..models import Claim, TaskRun
 
 SLOW = 1.0  # seconds to the first answer from which on a cluster is called slow
@@ -42,7 +48,9 @@ class Tally:
     def words(self) -> str:
         if self.unread is None:
             return f"{self.known:,}"
-        return f"at least {self.known:,}" if self.known else self.unread.value
+        if not self.known:
+            return word(self.unread.value)
+        return gettext("at least %(count)s") % {"count": f"{self.known:,}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +71,9 @@ def contact(request: SignedInRequest, milvus: Milvus) -> Contact:
     """Ask a cluster, within its deadlines. A cluster that is paused is not asked."""
     left = milvus.breaker.cooldown_left
     if left > 0:
-        note = f"It did not answer, and is asked again in {math.ceil(left)} s."
-        return Contact(state="paused", word="Paused", note=note)
+        text = gettext("It did not answer, and is asked again in %(seconds)s s.")
+        note = text % {"seconds": math.ceil(left)}
+        return Contact(state="paused", word=gettext("Paused"), note=note)
     began = time.monotonic()
     try:
         request.slots.acquire(milvus)
@@ -73,8 +82,8 @@ def contact(request: SignedInRequest, milvus: Milvus) -> Contact:
         return _answered(request, milvus, version, took)
     except MilvusError as exc:
         problem = of_milvus(exc)
-        word = "No answer" if problem.status == 503 else str(problem.title)
-        return Contact(state="silent", word=word, note=problem.detail)
+        label = gettext("No answer") if problem.status == 503 else str(problem.title)
+        return Contact(state="silent", word=label, note=problem.detail)
 
 
 def _answered(request: SignedInRequest, milvus: Milvus, version: str, took: float) -> Contact:
@@ -87,10 +96,11 @@ def _answered(request: SignedInRequest, milvus: Milvus, version: str, took: floa
     is_slow = took > SLOW
     return Contact(
         state="slow" if is_slow else "up",
-        word="Slow" if is_slow else "Up",
-        note=f"Answered in {took:.1f} s." if is_slow else f"Answered in {took * 1000:.0f} ms.",
+        word=gettext("Slow") if is_slow else gettext("Up"),
+        note=gettext("Answered in %(time)s.")
+        % {"time": f"{took:.1f} s" if is_slow else f"{took * 1000:.0f} ms"},
         version=version,
-        databases=f"{len(names):,}" if is_complete else Unread.NOT_PERMITTED.value,
+        databases=f"{len(names):,}" if is_complete else word(Unread.NOT_PERMITTED.value),
         collections=_sum([t if isinstance(t, Unread) else t[0] for t in tallies], missing).words,
         loaded=_sum([t if isinstance(t, Unread) else t[1] for t in tallies], missing).words,
         is_standby=milvus.gateway.is_standby("default"),
@@ -177,7 +187,8 @@ class Bar:
 
     @property
     def words(self) -> str:
-        return f"{self.day.day:%-d %b}: {self.here} by Milvus Admin, {self.outside} external"
+        text = gettext("%(day)s: %(here)s by Milvus Admin, %(outside)s external")
+        return text % {"day": day(self.day.day), "here": self.here, "outside": self.outside}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +207,7 @@ def chart(days: list[Day], *, is_watched: bool) -> Chart:
     return Chart(
         bars=bars,
         here=_total([day.here for day in days]),
-        outside=_total([day.outside for day in days]) if is_watched else Unread.UNKNOWN.value,
+        outside=_total([day.outside for day in days]) if is_watched else word(Unread.UNKNOWN.value),
     )
 
 
@@ -207,7 +218,7 @@ def _total(counts: list[int | None]) -> str:
 
 
 def _word(count: int | None) -> str:
-    return Unread.UNKNOWN.value if count is None else str(count)
+    return word(Unread.UNKNOWN.value) if count is None else str(count)
 
 
 def _bar(day: Day, place: int, scale: float, is_watched: bool) -> Bar:
@@ -237,12 +248,12 @@ class Task:
 
 
 TASKS = (
-    (heartbeat.RECONCILE, "Reconciliation", "work"),
-    (heartbeat.WATCH, "Watch", "work"),
-    (heartbeat.VERIFY, "Audit log verification", "verify_audit_log"),
-    (heartbeat.PLANS, "Plans", "work"),
-    (heartbeat.PURGE, "Purge of the recycle bin", "work"),
-    (heartbeat.NOTIFY, "Notifications", "work"),
+    (heartbeat.RECONCILE, _("Reconciliation"), "work"),
+    (heartbeat.WATCH, _("Watch"), "work"),
+    (heartbeat.VERIFY, _("Audit log verification"), "verify_audit_log"),
+    (heartbeat.PLANS, _("Plans"), "work"),
+    (heartbeat.PURGE, _("Purge of the recycle bin"), "work"),
+    (heartbeat.NOTIFY, _("Notifications"), "work"),
 )
 OPTIONAL = {heartbeat.PLANS, heartbeat.PURGE, heartbeat.NOTIFY}
 
@@ -257,12 +268,13 @@ def tasks() -> list[Task]:
     ]
 
 
-def _task(key: str, label: str, command: str, run: "TaskRun | None") -> Task:
+def _task(key: str, label: "StrOrPromise", command: str, run: "TaskRun | None") -> Task:
     if run is None:
-        return Task(label=label, command=command, at=None, state="never", word="Never ran")
-    state, word = "ok", "Intact" if key == heartbeat.VERIFY else "Ran"
+        never = gettext("Never ran")
+        return Task(label=str(label), command=command, at=None, state="never", word=never)
+    state, text = "ok", gettext("Intact") if key == heartbeat.VERIFY else gettext("Ran")
     if not run.ok:
-        state, word = "failed", "Failed"
+        state, text = "failed", gettext("Failed")
     elif key == heartbeat.RECONCILE and timezone.now() - run.at > LATE:
-        state, word = "late", "Late"
-    return Task(label=label, command=command, at=run.at, state=state, word=word)
+        state, text = "late", gettext("Late")
+    return Task(label=str(label), command=command, at=run.at, state=state, word=text)

@@ -18,7 +18,7 @@ from ..operations.kinds.binned import item_of, target_of
 from ..operations.kinds.create_collection import SOURCES
 from ..operations.private_names import BIN, operation_of
 from . import links
-from .display import at
+from .display import at, words
 from .steps import Link, State, Step
 
 UNTIL = gettext_lazy("Until %(time)s, unless somebody restores or purges it before.")
@@ -66,7 +66,7 @@ def _step(story: Story, prefix: str) -> Step:
     act, first = ACTS[Action(story.first.row.action)], story.first
     name, time = _name_given(first), at(first.row.recorded_at)
     return Step(
-        title=" ".join(filter(None, (prefix, f"{act.label}{act.tail}", name))),
+        title=" ".join(filter(None, (prefix, words(act.action), name))),
         state=State.NOTED,
         outcome=story.outcome,
         lines=(gettext("By %(person)s, %(time)s") % {"person": first.actor, "time": time},),

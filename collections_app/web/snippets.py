@@ -14,35 +14,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.template import Engine
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ..access.policy import Action
 from ..milvus.types import Target
 
 PLACEHOLDER = "http://localhost:19530"  # the address used throughout the documentation
 
-NEEDS_SERVER = (
+NEEDS_SERVER = _(
     "This form needs the address of a Milvus server, and this connection has none: "
-    f"{PLACEHOLDER} stands in for it."
+    "%(address)s stands in for it."
 )
-ONE_PROCESS = "A local file is open in one process at a time: stop this application first. "
-RETRIES = "{} sends a drop again by itself if the connection breaks."
-NODE_MODULE = " Save as a .mjs file. An error is printed in the result, not thrown."
-REST_ANSWERS = "REST answers 200 even for an error: read the code in its answer."
-REST_V1 = "This server has REST v1 only. " + REST_ANSWERS
-NO_REST_PARTITION = (
+ONE_PROCESS = _("A local file is open in one process at a time: stop this application first.")
+RETRIES = _("%(client)s sends a drop again by itself if the connection breaks.")
+NODE_MODULE = _("Save as a .mjs file. An error is printed in the result, not thrown.")
+REST_ANSWERS = _("REST answers 200 even for an error: read the code in its answer.")
+REST_V1 = _("This server has REST v1 only.")
+NO_REST_PARTITION = _(
     "This server has no REST call to drop a partition: this is the form of Milvus 2.4 and later."
 )
-CLI_STEPS = (
+CLI_STEPS = _(
     "The first line is for the shell, the others for the prompt it opens. milvus_cli keeps the "
     "token readable in ~/.milvus_cli_connections.json, and sends a drop again by itself if the "
     "connection breaks."
 )
-CLI_ASKS = " It asks before it deletes."
-CLI_INVISIBLE = (
+CLI_ASKS = _("It asks before it deletes.")
+CLI_INVISIBLE = _(
     "milvus_cli cannot be given this name: it has a character that cannot be seen, and the prompt "
     "has no way to write it as an escape."
 )
-CLI_DATABASE = (
+CLI_DATABASE = _(
     "milvus_cli cannot be given this database: only letters, digits and _ are safe in it."
 )
 
@@ -134,22 +136,27 @@ def server_of(endpoint: str) -> str | None:
 
 
 def _forms(drop: _Drop) -> tuple[Snippet, ...]:
-    python = (ONE_PROCESS if drop.is_file else "") + RETRIES.format("pymilvus")
-    node = RETRIES.format("The SDK") + NODE_MODULE
+    sdk = RETRIES % {"client": gettext("The SDK")}
+    python = _joined(ONE_PROCESS if drop.is_file else "", RETRIES % {"client": "pymilvus"})
+    node = _joined(sdk, NODE_MODULE)
     return (
         Snippet(key="python", label="Python", code=_code("python", drop), note=python),
-        _server_form(drop, "java", "Java", RETRIES.format("The SDK")),
+        _server_form(drop, "java", "Java", sdk),
         _server_form(drop, "nodejs", "Node.js", node),
-        _server_form(drop, "go", "Go", RETRIES.format("The SDK")),
+        _server_form(drop, "go", "Go", sdk),
         _server_form(drop, "curl", "cURL", _curl_note(drop)),
         _cli_form(drop),
     )
 
 
+def _joined(*sentences: object) -> str:
+    return " ".join(filter(None, map(str, sentences)))
+
+
 def _server_form(drop: _Drop, key: str, label: str, note: str) -> Snippet:
     """A form that cannot open a local file, and says so where the connection is one."""
     if drop.is_file:
-        note = f"{NEEDS_SERVER} {note}"
+        note = _joined(NEEDS_SERVER % {"address": PLACEHOLDER}, note)
     return Snippet(key=key, label=label, code=_code(key, drop), note=note)
 
 
@@ -248,15 +255,15 @@ def _rest_body(drop: _Drop) -> dict[str, str]:
 
 def _curl_note(drop: _Drop) -> str:
     if not drop.only_rest_v1:
-        return REST_ANSWERS
-    return REST_V1 if drop.partition is None else NO_REST_PARTITION
+        return str(REST_ANSWERS)
+    return _joined(REST_V1, REST_ANSWERS) if drop.partition is None else str(NO_REST_PARTITION)
 
 
 def _cli_form(drop: _Drop) -> Snippet:
     problem = _cli_problem(drop)
     if problem:
         return Snippet(key="cli", label="CLI", code="", note=problem)
-    note = CLI_STEPS + (CLI_ASKS if drop.partition is None else "")
+    note = _joined(CLI_STEPS, CLI_ASKS if drop.partition is None else "")
     return _server_form(drop, "cli", "CLI", note)
 
 
@@ -268,5 +275,5 @@ def _cli_problem(drop: _Drop) -> str:
     """
     names = (drop.server, drop.collection, drop.partition or "")
     if not all(name.isprintable() for name in names):
-        return CLI_INVISIBLE
-    return "" if re.fullmatch(r"[A-Za-z0-9_]*", drop.database) else CLI_DATABASE
+        return str(CLI_INVISIBLE)
+    return "" if re.fullmatch(r"[A-Za-z0-9_]*", drop.database) else str(CLI_DATABASE)

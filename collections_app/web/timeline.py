@@ -18,6 +18,7 @@ from ..operations.claims import Progress
 from ..operations.kinds import OPERATIONS
 from ..operations.reconcile import NEVER_SENT, NOTHING_SENT
 from .display import at, duration, sign_in_words, span
+from .shown import shown, word
 from .steps import State, Step
 
 NOT_AGAIN = gettext_lazy("It will not be sent again.")
@@ -186,7 +187,7 @@ class _Operation:
     def _verified(self, sent: Step) -> Step:
         """What the last read-back showed."""
         first = self.answer.details if self.answer else {}
-        seen = readable(str(first.get("seen") or ""))
+        seen = shown(readable(str(first.get("seen") or "")))
         when = _moment(first.get("read_back_at"))
         if not self.end:
             lines = tuple(filter(None, (seen, gettext("Milvus has not confirmed it yet."))))
@@ -261,7 +262,7 @@ def _sign_in(event: Event) -> str:
     parts = [sign_in_words(event.record["actor"]["method"])]
     if age is not None:
         parts += [gettext("signed in %(time)s before") % {"time": span(age)}]
-    parts += [origin["interface"]]
+    parts += [word(origin["interface"])]
     if origin.get("ip"):
         parts += [gettext("from %(address)s") % {"address": origin["ip"]}]
     return _capitalized(", ".join(map(str, parts)))
@@ -296,16 +297,19 @@ def _recorded(intent: Event) -> Step:
     if details.get("until"):
         until = at(datetime.fromisoformat(details["until"]))
         lines += [gettext("Protected until %(time)s.") % {"time": until}]
-    shown = tuple(filter(None, (" ".join(lines), _number(intent))))
-    return Step(title=str(RECORDED), at=intent.row.recorded_at, lines=shown)
+    facts = tuple(filter(None, (" ".join(lines), _number(intent))))
+    return Step(title=str(RECORDED), at=intent.row.recorded_at, lines=facts)
 
 
 def _reply(answer: Event) -> str:
     """What Milvus answered, and after how long."""
     took = answer.details.get("duration_ms")
     if took is None:
-        return answer.message
-    return gettext("%(answer)s, after %(time)s ms") % {"answer": answer.message, "time": took}
+        return shown(answer.message)
+    return gettext("%(answer)s, after %(time)s ms") % {
+        "answer": shown(answer.message),
+        "time": took,
+    }
 
 
 def _follow_up(event: Event) -> Step:
@@ -333,7 +337,7 @@ def _moment(text: object) -> datetime | None:
 
 
 def _sentence(message: str) -> str:
-    return f"{message.rstrip('.')}."
+    return shown(f"{message.rstrip('.')}.")
 
 
 def _capitalized(text: str) -> str:

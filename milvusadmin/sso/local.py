@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from collections_app.access.principals import Actor, caller_of, client_address
 from collections_app.audit.log import LogUnwritable
@@ -45,7 +46,7 @@ class LocalLoginView(LoginView):
     """Name and password; every attempt is on the record, and too many lock the door."""
 
     template_name = "sign_in.html"
-    extra_context = {"title": "Sign in"}  # noqa: RUF012 (Django's own attribute)
+    extra_context = {"title": _("Sign in")}  # noqa: RUF012 (Django's own attribute)
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         asked = super().get_redirect_url()
@@ -106,5 +107,5 @@ def _attempted(name: str) -> Actor:
 
 def locked_out(request: HttpRequest, response: Any, credentials: Any) -> HttpResponse:
     """The page of somebody who tried too often."""
-    context = {"locked": True, "title": "Sign in"}
+    context = {"locked": True, "title": _("Sign in")}
     return render(request, "sign_in.html", context, status=429)

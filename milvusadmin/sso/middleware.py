@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
+from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect
 
 from collections_app.access.policy import Permissions
@@ -66,5 +67,5 @@ def _through_the_proxy(request: AppRequest) -> HttpResponse:
     if request.htmx:
         back, home = request.htmx.current_url_abs_path or "", reverse("home")
         return HttpResponseClientRedirect(back if is_ours(back) else home)
-    context = {"title": "Direct access not allowed"}
+    context = {"title": gettext("Direct access not allowed")}
     return render(request, "sso/not_from_the_proxy.html", context, status=403)

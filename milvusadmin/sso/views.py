@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -41,7 +42,7 @@ def only_in(mode: str) -> Callable[..., Any]:
         @functools.wraps(view)
         def guarded(request: HttpRequest) -> HttpResponseBase:
             if mode != settings.SIGN_IN:
-                raise Http404("There is no such page with this kind of sign-in")
+                raise Http404(gettext("There is no such page with this kind of sign-in"))
             return view(request)
 
         return guarded
@@ -157,14 +158,14 @@ def reject_sign_in(request: AppRequest, why: str, again: str = "") -> HttpRespon
     issuer = client.config().issuer
     caller = caller_of(request, request.actor or events.stranger("oidc", issuer))
     events.record_rejected_sign_in(caller, f"Sign-in refused: {why}")
-    context = {"why": why, "title": "Sign-in refused", "again": again}
+    context = {"why": why, "title": gettext("Sign-in refused"), "again": again}
     return render(request, "sso/refused.html", context, status=403)
 
 
 def unavailable(request: HttpRequest, exc: Exception, again: str = "") -> HttpResponse:
     """The provider does not answer. What it said goes to the log, not to the page."""
     logger.warning("the identity provider can't be used: %s", exc)
-    context = {"title": "Sign-in does not answer", "again": again or next_of(request)}
+    context = {"title": gettext("Sign-in does not answer"), "again": again or next_of(request)}
     response = render(request, "sso/unavailable.html", context, status=503)
     response["Retry-After"] = "15"
     return response
@@ -185,7 +186,7 @@ def sign_out(request: SignedInRequest) -> HttpResponse:
     if not address:
         return redirect("signed-out")
     # A page that leads on: the content security policy lets no form lead to another site.
-    context = {"address": address, "title": "Signing out"}
+    context = {"address": address, "title": gettext("Signing out")}
     return render(request, "sso/signing_out.html", context)
 
 
@@ -203,7 +204,7 @@ def _elsewhere(request: HttpRequest) -> str:
 @require_safe
 def signed_out(request: HttpRequest) -> HttpResponse:
     """A quiet page; the door itself would sign in again at once."""
-    return render(request, "sso/signed_out.html", {"title": "Signed out"})
+    return render(request, "sso/signed_out.html", {"title": gettext("Signed out")})
 
 
 @csrf_exempt
