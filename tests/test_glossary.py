@@ -65,8 +65,13 @@ TABOOS = [taboo for row in GLOSSARY for taboo in row.taboos]
 # --- the pages -----------------------------------------------------------------------------------
 
 
+MARKED = re.compile(r'{% translate "([^"]*)"[^%]*%}|\b_\("([^"]*)"\)')
+
+
 def source(template: Path) -> str:
-    return TEMPLATE_CODE.sub(" ", template.read_text(encoding="utf-8"))
+    """With the text of what is marked for translation."""
+    text = MARKED.sub(lambda m: m[1] or m[2], template.read_text(encoding="utf-8"))
+    return TEMPLATE_CODE.sub(" ", text)
 
 
 def text_of(markup: str) -> str:

@@ -125,7 +125,8 @@ def creation_facts(look: TargetState) -> Iterator[Fact]:
     key_partitions = gettext("%(count)s, by Milvus, for the partition key") % count
     partitions = key_partitions if creation.blueprint.is_keyed else _few(creation.partitions)
     yield Fact(label=gettext("Partitions"), value=partitions)
-    indexes = [f"{i['index_name']} ({i['field_name']})" for i in creation.indexes]
+    on = gettext("%(index)s on %(field)s")
+    indexes = [on % {"index": i["index_name"], "field": i["field_name"]} for i in creation.indexes]
     yield Fact(label=gettext("Indexes"), value=_few(indexes))
     yield Fact(label=gettext("Aliases"), value=_not_set(detail.aliases))
     yield Fact(label=gettext("State"), value=word("Not loaded"))

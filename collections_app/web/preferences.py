@@ -3,6 +3,7 @@
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from ..access.policy import Action, Place
@@ -20,7 +21,7 @@ def choose_view(request: SignedInRequest) -> HttpResponse:
     """Keep which columns of a table this person sees, and how dense all tables are."""
     table = request.POST.get("table", "")
     if table not in TABLES:
-        raise Http404(f"There is no table {table[:40]}")
+        raise Http404(gettext("There is no table %(name)s") % {"name": table[:40]})
     density = request.POST.get("density", "")
     store.choose_view(
         user_id(request),
@@ -46,7 +47,7 @@ def pin(request: SignedInRequest, cluster: str) -> HttpResponse:
     elif request.permissions.may(Action.VIEW, place):
         store.pin(user_id(request), place)
     else:
-        raise Http404("There is nothing to pin")
+        raise Http404(gettext("There is nothing to pin"))
     return _back(request)
 
 
@@ -62,7 +63,7 @@ def _name(request: SignedInRequest, field: str) -> str | None:
     """A name from the form, exactly as sent; None without one. Http404 if it can be none."""
     value = request.POST.get(field, "")
     if len(value) > 255 or "\0" in value:
-        raise Http404(f"The form has no valid {field}")
+        raise Http404(gettext("The form has no valid %(key)s") % {"key": field})
     return value or None
 
 

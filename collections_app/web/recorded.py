@@ -235,7 +235,7 @@ NOTES = (
     msg("From now on, every request that uses its name fails."),
     msg("Still used: rows, partitions and indexes stay."),
     msg("Brings back the same collection, not loaded and without aliases."),
-    msg("On %(day)s at %(time)s UTC, unless somebody restores it before."),
+    msg("On %(time)s UTC, unless somebody restores it before."),
     msg(
         "Dropping it, its partitions or its aliases, moving it to the recycle bin, purging it: in "
         "dialogs, plans and commands."
@@ -402,8 +402,9 @@ BIN = (
     msg("The last attempt ended as %(outcome)s"),
     msg("Another collection has its place, id %(id)s"),
     msg("Not purged. %(why)s."),
-    msg("The protection of %(name)s by %(who)s ended, as %(by)s had requested"),
-    msg("The protection of %(name)s by %(who)s ended, as set from the start"),
+    msg("The protection of %(name)s by %(who)s ended, %(why)s"),
+    msg("as %(who)s had requested"),
+    msg("as set from the start"),
 )
 
 PLANS = (
@@ -511,26 +512,18 @@ DRIFT = (
     msg("This was collection %(name)s in the recycle bin: operation %(id)s had moved it there."),
     msg("This server has no ids: things are told apart by name only."),
     msg("Milvus lists only what the account of Milvus Admin was granted; there may be others."),
-    msg("It is there (id %(id)s). The list of %(time)s did not have it."),
-    msg("It is there. The list of %(time)s did not have it."),
+    msg("It is there%(maybe)s. The list of %(time)s did not have it."),
     msg("It was created before that, so until now it could not be seen."),
     msg(
-        "It is gone (id %(id)s): Milvus was asked for it, and does not know it. It was listed last "
-        "at %(time)s."
+        "It is gone%(maybe)s: Milvus was asked for it, and does not know it. It was listed last at "
+        "%(time)s."
     ),
     msg(
-        "It is gone: Milvus was asked for it, and does not know it. It was listed last at %(time)s."
-    ),
-    msg(
-        "Something else has this name now (id %(id)s). What had it before (id %(old)s) was listed "
+        "Something else has this name now%(maybe)s. What had it before%(maybe_old)s was listed "
         "last at %(time)s, and is gone."
     ),
-    msg(
-        "Something else has this name now. What had it before was listed last at %(time)s, and is "
-        "gone."
-    ),
-    msg("It has another name or database now (id %(id)s). The next event says which."),
-    msg("It came under this name (id %(id)s). The event before says which it had."),
+    msg("It has another name or database now%(maybe)s. The next event says which."),
+    msg("It came under this name%(maybe)s. The event before says which it had."),
     msg("The watch begins here, with %(count)s collection."),
     msg("The watch begins here, with %(count)s collections."),
     msg("The cluster's address was %(address)s, and is another one now. %(why)s"),

@@ -14,6 +14,7 @@ from ..languages import ENGLISH
 from .recorded import CONTEXT, TEMPLATES
 
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+OPTIONAL = "maybe"  # how the names begin of those that may stand for nothing
 NESTED = {"why", "more"}  # placeholders that stand for a sentence of their own
 
 
@@ -73,7 +74,9 @@ def _patterns() -> list[tuple[str, re.Pattern[str], str]]:
 def _pattern(template: str) -> re.Pattern[str]:
     parts = PLACEHOLDER.split(template)  # literal, name, literal, name, …
     texts = [
-        f"(?P<{part}>.+)" if at % 2 else re.escape(part.replace("%%", "%"))
+        f"(?P<{part}>{'.*' if part.startswith(OPTIONAL) else '.+'})"
+        if at % 2
+        else re.escape(part.replace("%%", "%"))
         for at, part in enumerate(parts)
     ]
     return re.compile("".join(texts), re.S)
