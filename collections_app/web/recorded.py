@@ -514,14 +514,12 @@ DRIFT = (
     msg("Milvus lists only what the account of Milvus Admin was granted; there may be others."),
     msg("It is there%(maybe)s. The list of %(time)s did not have it."),
     msg("It was created before that, so until now it could not be seen."),
+    msg("It is gone%(maybe)s: Milvus was asked for it, and does not know it. It was %(why)s."),
     msg(
-        "It is gone%(maybe)s: Milvus was asked for it, and does not know it. It was listed last at "
-        "%(time)s."
+        "Something else has this name now%(maybe)s. What had it before%(maybe_old)s was %(why)s, "
+        "and is gone."
     ),
-    msg(
-        "Something else has this name now%(maybe)s. What had it before%(maybe_old)s was listed "
-        "last at %(time)s, and is gone."
-    ),
+    msg("listed last at %(time)s"),
     msg("It has another name or database now%(maybe)s. The next event says which."),
     msg("It came under this name%(maybe)s. The event before says which it had."),
     msg("The watch begins here, with %(count)s collection."),
