@@ -196,7 +196,7 @@ USE_TZ = True
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 # Of the process: records, logs and commands are English. Pages have the language of the request.
 LANGUAGE_CODE = "en-gb"
-LANGUAGES = [("en-gb", "English"), *[("zh-hans", "简体中文")] * env.flag("PREVIEW_CHINESE")]
+LANGUAGES = [("en-gb", "English"), ("zh-hans", "简体中文")]
 DEFAULT_LANGUAGE = languages.default("DEFAULT_LANGUAGE", [code for code, _ in LANGUAGES])
 LANGUAGE_COOKIE_NAME = f"{COOKIE_KIND}language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600

@@ -12,6 +12,7 @@ from ..operations.kinds.acts import Act
 from ..operations.kinds.base import Blocker, Condition, TargetState
 from . import links
 from .display import span
+from .shown import shown
 
 if TYPE_CHECKING:
     from ..models import Claim
@@ -87,7 +88,9 @@ def checklist(
 def _blocked(blocker: Blocker, then: Act) -> Check:
     remedy, target = blocker.remedy, blocker.remedy_target
     url = links.act(remedy, target, then=then.slug) if remedy and target else ""
-    return Check(mark=Mark.BLOCKED, text=blocker.text, url=url, label=blocker.remedy_label)
+    return Check(
+        mark=Mark.BLOCKED, text=shown(blocker.text), url=url, label=shown(blocker.remedy_label)
+    )
 
 
 def _claimed(claim: "Claim | None") -> Check:

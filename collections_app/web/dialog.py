@@ -101,7 +101,7 @@ class Dialog:
     @property
     def effects(self) -> list[Fact]:
         """What becomes of what."""
-        return [Fact(label=label, value=text) for label, text in self.state.effects]
+        return [Fact(label=shown(key), value=shown(text)) for key, text in self.state.effects]
 
     @property
     def checks(self) -> list[Check]:
