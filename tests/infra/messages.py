@@ -5,6 +5,7 @@
 Babel reads Python. Of templates Django's own nodes are asked, so no xgettext is needed.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,15 +124,13 @@ def compile_stale() -> None:
         compiled = path.with_suffix(".mo")
         if compiled.exists() and compiled.stat().st_mtime >= path.stat().st_mtime:
             continue
-        new = compiled.with_suffix(".new")
+        new = compiled.with_suffix(f".{os.getpid()}.mo")
         with new.open("wb") as out:
             write_mo(out, read(path))
         new.replace(compiled)
 
 
 if __name__ == "__main__":
-    import os
-
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     import django
 

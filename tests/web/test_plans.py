@@ -80,7 +80,7 @@ def test_list_of_a_viewer_has_no_checkboxes(signed_in: SignIn, fake: FakeMilvus)
     fake.add("a")
     listed = Page(signed_in("viewer").get(reverse("collections", args=["main"])))
     assert "Plan drop" not in listed.html
-    assert "checkbox" not in listed.html
+    assert "col-pick" not in listed.html
 
 
 def test_plan_of_all_matching_covers_all_pages(operator: Client, fake: FakeMilvus) -> None:
