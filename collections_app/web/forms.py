@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +19,7 @@ from ..milvus.types import Cluster
 from ..names import readable, typable
 from ..operations.private_names import operation_of
 from .display import action_choices
+from .shown import word
 
 NEW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")  # read: Milvus, internal/proxy/util.go
 
@@ -185,6 +188,14 @@ class RejectForm(forms.Form):
         super().__init__(*args, **{"auto_id": "reject-%s", **kwargs})
 
 
+def _label(outcome: str) -> str:
+    return capfirst(word(outcome))
+
+
+label_of = lazy(_label, str)  # in the language of each request
+OUTCOMES: list[tuple[str, Any]] = [(o.value, label_of(o.value)) for o in Outcome if o]
+
+
 class AuditFilterForm(forms.Form):
     """The filters of the audit log; what can't be understood filters nothing and says so.
 
@@ -193,14 +204,20 @@ class AuditFilterForm(forms.Form):
 
     who = forms.CharField(required=False, max_length=300, label=_("Person"))
     what = forms.CharField(required=False, max_length=255, strip=False, label=_("Object"))
-    action = forms.ChoiceField(required=False, choices=[("", _("Any")), *action_choices()])
+    action = forms.ChoiceField(
+        required=False, label=_("Action"), choices=[("", _("Any")), *action_choices()]
+    )
     outcome = forms.ChoiceField(
         required=False,
-        choices=[("", _("Any")), (OPEN, _("In progress"))]
-        + [(o.value, o.value.capitalize()) for o in Outcome if o],
+        label=_("Outcome"),
+        choices=[("", _("Any")), (OPEN, _("In progress")), *OUTCOMES],
     )
-    cluster = forms.CharField(required=False, max_length=40, widget=forms.Select)
-    database = forms.CharField(required=False, max_length=255, widget=forms.Select)
+    cluster = forms.CharField(
+        required=False, label=_("Cluster"), max_length=40, widget=forms.Select
+    )
+    database = forms.CharField(
+        required=False, label=_("Database"), max_length=255, widget=forms.Select
+    )
     since = forms.DateField(
         required=False,
         label=_("From"),
@@ -236,12 +253,12 @@ class PlaceForm(forms.Form):
     """A cluster, a database of it, a collection: what somebody asks about their rights on."""
 
     cluster = forms.ChoiceField()
-    database = forms.CharField(required=False, max_length=255, strip=False)
-    collection = forms.CharField(required=False, max_length=255, strip=False)
+    database = forms.CharField(required=False, label=_("Database"), max_length=255, strip=False)
+    collection = forms.CharField(required=False, label=_("Collection"), max_length=255, strip=False)
 
     def __init__(self, *args: Any, clusters: list[Cluster], **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "place-%s", **kwargs})
         choices = [(cluster.key, cluster.label) for cluster in clusters]
-        self.fields["cluster"] = forms.ChoiceField(choices=choices)
+        self.fields["cluster"] = forms.ChoiceField(label=_("Cluster"), choices=choices)
         for name in ("database", "collection"):
             self.fields[name].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
