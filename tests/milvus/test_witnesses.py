@@ -28,7 +28,7 @@ def chain(milvus_server: MilvusServer) -> Iterator[Chain]:
 
 @pytest.fixture
 def gateway(chain: Chain) -> Iterator[Gateway]:
-    cluster = Cluster(key="t", label="T", uri=chain.uri, token=chain.token, read_timeout=2)
+    cluster = Cluster(key="t", label="T", uri=chain.uri, token=chain.token, read_timeout=20)
     yield Gateway(Connection(cluster))
     for method in ("ShowCollections", "DescribeCollection", "ListDatabases"):
         chain.relay.forward(method)
