@@ -7,6 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -41,15 +44,31 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("chosen", RUNS.values(), ids=RUNS)
-def test_chaos_run_repeats_loses_and_hides_nothing(
-    milvus_server: object, chosen: dict[str, str]
-) -> None:
+AT_ONCE = 3  # a run waits most of its time
+
+
+def run(chosen: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "OPERATIONS": "40", "SEED": "7", "CHAOS_STRICT": "0", **chosen}
-    command = [sys.executable, "-m", "tests.chaos"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    return subprocess.run(
+        [sys.executable, "-m", "tests.chaos"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def runs(milvus_server: object) -> Iterator[dict[str, "Future[subprocess.CompletedProcess[str]]"]]:
+    """All of them, on one Milvus: each has a database of its own, and names of its own."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {name: pool.submit(run, chosen) for name, chosen in RUNS.items()}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_chaos_run_repeats_loses_and_hides_nothing(runs: dict[str, Any], name: str) -> None:
+    done = runs[name].result()
     assert done.stdout, done.stderr[-3000:]
     counts = json.loads(done.stdout.splitlines()[-1])
     assert {name: counts[name] for name in MUST_BE_ZERO} == dict.fromkeys(MUST_BE_ZERO, 0)
