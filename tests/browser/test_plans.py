@@ -30,7 +30,7 @@ def database(real: Any, make_collection: Seeds) -> str:
     database = make_collection.database()
     make_collection("books", database=database)
     for number in range(8):
-        more = {"aliases": [unique_name("now")], "rows": 5} if number == 3 else {}
+        more = {"aliases": [unique_name("now")]} if number == 3 else {}
         make_collection(f"tmp_{number}", database=database, **more)
     return database
 

@@ -299,7 +299,7 @@ def test_settle_in_a_renamed_collection_is_not_called_gone(
     impatient: Callable[[], Milvus],
 ) -> None:
     """The request was never carried out; the name it was sent with proves nothing."""
-    collection = make_collection(partitions=[PARTITION], rows=3, loaded=loaded)
+    collection = make_collection(partitions=[PARTITION], loaded=loaded)
     kind, client = ACTS[action].kind, make_collection.server.client()
     target = target_in(collection, kind, collection if kind is Kind.COLLECTION else PARTITION)
     new = make_collection.renamed(unique_name())

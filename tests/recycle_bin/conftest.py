@@ -45,6 +45,12 @@ def bin_on(
 
 @pytest.fixture
 def thing(make_collection: Seeds) -> Thing:
+    return Thing.make(make_collection, Kind.COLLECTION)
+
+
+@pytest.fixture
+def filled(make_collection: Seeds) -> Thing:
+    """With three rows: to flush them takes two seconds."""
     return Thing.make(make_collection, Kind.COLLECTION, rows=3)
 
 

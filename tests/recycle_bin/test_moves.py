@@ -48,9 +48,9 @@ def test_move_keeps_id_and_frees_the_name(thing: Thing, chain: Chain) -> None:
     assert not Claim.objects.exists()
 
 
-def test_move_records_what_a_restore_needs(thing: Thing) -> None:
-    item = binned(thing)
-    assert (item.name, item.rows, item.reason) == (thing.target.name, 3, "stale")
+def test_move_records_what_a_restore_needs(filled: Thing) -> None:
+    item = binned(filled)
+    assert (item.name, item.rows, item.reason) == (filled.target.name, 3, "stale")
     assert (item.was_loaded, item.aliases) == (False, [])
     assert (item.purge_at - item.moved_at).days == 7
     assert item.actor_display == "Ada"
@@ -98,14 +98,14 @@ def test_move_on_a_cluster_without_a_bin_is_blocked(
     assert [blocker.text for blocker in state.blockers] == [NO_BIN]
 
 
-def test_restore_brings_back_the_same_collection(thing: Thing) -> None:
-    before = id_of(thing)
-    item = binned(thing)
-    restore = replace(shown(Action.RESTORE, item), new_name=thing.target.name)
+def test_restore_brings_back_the_same_collection(filled: Thing) -> None:
+    before = id_of(filled)
+    item = binned(filled)
+    restore = replace(shown(Action.RESTORE, item), new_name=filled.target.name)
     assert done(restore) is Outcome.SUCCEEDED
-    assert (id_of(thing), id_of(thing, item.private_name)) == (before, 0)
+    assert (id_of(filled), id_of(filled, item.private_name)) == (before, 0)
     assert not BinItem.objects.exists()
-    assert clusters.get("main").gateway.collection("default", thing.target.name).rows == 3
+    assert clusters.get("main").gateway.collection("default", filled.target.name).rows == 3
 
 
 def test_restore_under_another_name_spares_the_namesake(thing: Thing) -> None:

@@ -28,7 +28,7 @@ from collections_app.recycle_bin.check import (
 )
 from collections_app.recycle_bin.purging import LOADED, purge_due
 from milvusadmin.doctor.recycle_bin import look as doctor_look
-from tests.fixtures import ORIGIN, actor
+from tests.fixtures import ORIGIN, actor, let_time_pass
 from tests.infra.chain import Chain
 from tests.infra.relay import Failure
 from tests.infra.seeds import Seeds
@@ -209,7 +209,9 @@ def test_bin_check_with_milvus_down_changes_nothing(thing: Thing, chain: Chain) 
     assert BinItem.objects.count() == 1
 
 
-def test_move_done_late_by_milvus_is_adopted(thing: Thing, chain: Chain) -> None:
+def test_move_done_late_by_milvus_is_adopted(
+    thing: Thing, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     confirmation = shown_for_move(thing)
 
     def lost() -> None:
@@ -218,6 +220,7 @@ def test_move_done_late_by_milvus_is_adopted(thing: Thing, chain: Chain) -> None
     chain.relay.before(RENAME, lost)
     done(confirmation)
     chain.relay.forward(RENAME)
+    let_time_pass(monkeypatch)
     until(lambda: str(settle(confirmation.operation_id, caller())) == "failed")
     private = f"{BIN}{confirmation.operation_id.hex}"
     thing.seeds.server.client().rename_collection(thing.target.name, private, timeout=10)
