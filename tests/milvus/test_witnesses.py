@@ -230,7 +230,7 @@ STILL_THERE: dict[str, Witness] = {
 
 
 @pytest.mark.parametrize("witness", STILL_THERE.values(), ids=STILL_THERE)
-def test_what_one_answer_still_knows_is_not_surely_gone(
+def test_name_that_one_answer_still_knows_is_not_gone(
     chain: Chain, gateway: Gateway, dropped: tuple[str, int], witness: Witness
 ) -> None:
     witness(chain, *dropped)
@@ -271,7 +271,7 @@ def test_shared_list_that_fails_is_asked_for_once(
     assert chain.relay.count("ShowCollections") == before + 2, "both kinds of list"
 
 
-def test_reads_started_by_pooled_threads_never_wait_for_each_other() -> None:
+def test_reads_started_by_pooled_threads_do_not_deadlock() -> None:
     connection = Connection(Cluster(key="t", label="T", uri="http://127.0.0.1:1"))
     all_busy = Barrier(AT_ONCE)
 

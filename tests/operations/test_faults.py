@@ -194,7 +194,7 @@ def test_alias_dropped_by_the_first_copy_is_not_refused(
 def test_drop_deadline_passed_is_settled_by_read_back(
     done: bool, thing: Thing, chain: Chain, use_cluster: Callable[..., Milvus]
 ) -> None:
-    use_cluster(chain.uri, chain.token, drop_timeout=0.7)
+    use_cluster(chain.uri, chain.token, drop_timeout=2.0)
     hook = chain.relay.after if done else chain.relay.before
     hook(thing.rpc, chain.relay.hold)
     expected = Outcome.SUCCEEDED if done else Outcome.UNKNOWN
