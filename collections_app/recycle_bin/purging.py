@@ -17,7 +17,7 @@ from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit.events import intent_of
 from ..audit.log import Outcome
-from ..milvus.errors import MilvusError
+from ..milvus.errors import BUSY, PAUSED, MilvusError, Unreachable
 from ..models import BinItem
 from ..operations import confirmation, protocol
 from ..operations.claims import claim_on
@@ -33,6 +33,7 @@ LOADED = (
     "release it in Milvus, or purge it now"
 )
 RETRY_AFTER = timedelta(hours=1)  # what stands in the way is not read every minute
+RETRY_SOON = timedelta(minutes=1)  # no answer says nothing about the item
 
 
 def purge_due(stopping: Callable[[], bool] = lambda: False) -> Iterator[tuple[BinItem, str]]:
@@ -68,6 +69,8 @@ def _purge(item: BinItem) -> str:
         return ""
     try:
         state = OPERATIONS[Action.PURGE].read_state(clusters.get(item.cluster).gateway, target)
+    except Unreachable as exc:
+        return _unanswered(item, exc)
     except MilvusError as exc:
         return _postponed(item, f"It could not be read: {exc}")
     if problem := _problem(item, state, caller):
@@ -104,9 +107,16 @@ def _problem(item: BinItem, state: TargetState, caller: Caller) -> str:
     return " ".join(blocker.text for blocker in state.blockers)
 
 
-def _postponed(item: BinItem, problem: str) -> str:
+def _unanswered(item: BinItem, exc: Unreachable) -> str:
+    """Empty if Milvus was not even asked: the item is due still, in the next round."""
+    if exc.code in (PAUSED, BUSY):
+        return ""
+    return _postponed(item, f"It could not be read: {exc}", RETRY_SOON)
+
+
+def _postponed(item: BinItem, problem: str, after: timedelta = RETRY_AFTER) -> str:
     """Say it on the page of the bin, and try again later."""
     logger.warning("the purge of %s is postponed: %s", item, problem)
-    retry_at = timezone.now() + RETRY_AFTER
+    retry_at = timezone.now() + after
     BinItem.objects.filter(pk=item.pk).update(problem=problem, retry_at=retry_at)
     return f"Not purged. {problem}."

@@ -1,6 +1,7 @@
 """What every page shows besides its own content."""
 
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.utils.translation import get_language
@@ -21,7 +22,11 @@ def navigation(request: AppRequest) -> dict[str, Any]:
     actor = getattr(request, "actor", None)
     current = get_language()
     other = next(((code, label) for code, label in offered() if code != current), None)
-    always = {"sign_in_mode": settings.SIGN_IN, "other_language": other}
+    always = {
+        "sign_in_mode": settings.SIGN_IN,
+        "other_language": other,
+        "back_here": _address(request),
+    }
     if actor is None:
         return always
     may_plan = any(may_somewhere(actor, action) for action in PLANNED)
@@ -37,6 +42,14 @@ def navigation(request: AppRequest) -> dict[str, Any]:
         "may_view": may_somewhere(actor, Action.VIEW),
         "may_read_audit": may_somewhere(actor, Action.READ_AUDIT),
     }
+
+
+def _address(request: AppRequest) -> str:
+    """What a GET asks for to come back here: after a POST that is the page that sent it."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    sent_by = urlsplit(request.headers.get("Referer", ""))
+    return urlunsplit(("", "", sent_by.path, sent_by.query, "")) or "/"
 
 
 def _is_compact(request: AppRequest) -> bool:

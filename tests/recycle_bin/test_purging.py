@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -15,6 +16,7 @@ from collections_app.access.policy import Action
 from collections_app.access.principals import Caller
 from collections_app.audit.log import Outcome
 from collections_app.milvus.errors import MilvusError
+from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, BinItem
 from collections_app.operations.private_names import BIN
 from collections_app.operations.reconcile import settle
@@ -155,6 +157,21 @@ def test_purge_with_milvus_down_is_tried_again(thing: Thing, chain: Chain) -> No
     chain.proxy.ok()
     until(lambda: bool(BinItem.objects.update(retry_at=None)) and "Purged" in results()[0])
     assert id_of(thing, item.private_name) == 0
+
+
+def test_purge_with_a_silent_milvus_postpones_one_item_briefly(
+    make_collection: Seeds, chain: Chain, use_cluster: Callable[..., Any]
+) -> None:
+    """The circuit breaker is open then: the others were not asked about, and stay due."""
+    things = [Thing.make(make_collection, Kind.COLLECTION) for _ in range(3)]
+    items = [make_due(binned(thing)) for thing in things]
+    use_cluster(chain.uri, chain.token, recycle_bin=WEEK, read_timeout=1.0, breaker_cooldown=60.0)
+    chain.proxy.stall()
+    assert len(results()) == 1
+    for item in items:
+        item.refresh_from_db()
+    soon = timezone.now() + timedelta(minutes=2)
+    assert [item.retry_at < soon for item in items if item.retry_at] == [True]
 
 
 @pytest.mark.parametrize("is_done", [False, True])

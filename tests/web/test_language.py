@@ -82,6 +82,21 @@ def test_language_choice_before_sign_in_is_remembered() -> None:
     assert page.find("button", name="language")[0].text == "English"
 
 
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        ("http://testserver/plans/3/?page=2", "%2Fplans%2F3%2F%3Fpage%3D2"),
+        ("", "%2F"),
+        ("https://evil.example", "%2F"),
+    ],
+)
+def test_language_after_a_post_leads_to_the_page_before(referrer: str, back: str) -> None:
+    """The address of a POST may answer no GET."""
+    answer = Client().post("/sign-in/", {"username": "nobody"}, headers={"Referer": referrer})
+    [form] = Page(answer).find("form", cls="language")
+    assert form.attrs["action"] == f"/language/?next={back}"
+
+
 def test_language_choice_leads_to_no_other_site() -> None:
     answer = Client().post("/language/", {"language": CHINESE, "next": "https://evil.example/"})
     assert answer.headers["Location"] == "/"
