@@ -285,7 +285,9 @@ def test_dialog_of_a_replaced_collection_spares_the_namesake(page: Page, thing: 
     thing.replace()
     name_field(dialog).fill(thing.name)
     act_button(dialog).click()
-    expect(dialog.get_by_role("heading")).to_have_text("It changed since you opened this dialog")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(
+        "It changed since you opened this dialog"
+    )
     expect(dialog).to_contain_text("Nothing was sent to Milvus")
     nothing_happened(thing)
     dialog.get_by_role("link", name="Close").click()
@@ -298,7 +300,7 @@ def test_dialog_with_milvus_down_says_so(page: Page, thing: Shown) -> None:
     thing.chain.proxy.refuse()
     thing.link(page).click()
     dialog = the_dialog(page)
-    expect(dialog.get_by_role("heading")).to_have_text("Milvus does not answer")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text("Milvus does not answer")
     dialog.get_by_role("link", name="Close").click()
     expect(page.locator("dialog")).not_to_be_visible()
     expect(thing.link(page)).to_be_focused()
@@ -436,7 +438,7 @@ def test_hostile_name_is_shown_as_text_and_dropped_as_shown(
 def test_trailing_space_of_a_name_is_visible(page: Page, on_lite: Seeds) -> None:
     on_lite("sales ")
     dialog = opened_on_lite(page, "sales ")
-    for name in (dialog.get_by_role("heading"), page.locator("td.title")):
+    for name in (dialog.get_by_role("heading", level=2), page.locator("td.title")):
         space = name.locator(".space")
         assert space.text_content() == " "
         box = space.bounding_box()
