@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from collections_app.milvus.types import Cluster
-from milvusadmin.config import env, peers, sign_in
+from milvusadmin.config import env, languages, peers, sign_in
 from milvusadmin.config.clusters import COLORS, SETTABLE
 from tests.documents import ROOT, read
 
@@ -34,7 +34,7 @@ def _first(function: Callable[..., object]) -> str:
     return next(iter(inspect.signature(function).parameters), "")
 
 
-BY = "|".join(sorted(readers(env, peers) | {"required_secret"}))
+BY = "|".join(sorted(readers(env, languages, peers) | {"required_secret"}))
 NAMED = r"""\s*"([A-Z][A-Z0-9_]+)\""""
 READ = re.compile(rf"\b(?:environ(?:\.get\(|\[)|(?:{BY})\(){NAMED}")
 SECRET = re.compile(rf"\b(?:secret|required_secret)\({NAMED}|required\({NAMED}")

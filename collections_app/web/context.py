@@ -21,7 +21,9 @@ def navigation(request: AppRequest) -> dict[str, Any]:
     """Who is signed in and where they may go. Nobody, for an error before any middleware ran."""
     actor = getattr(request, "actor", None)
     current = get_language()
-    other = next(((code, label) for code, label in offered() if code != current), None)
+    # A request past the proxy gets no cookie, so not the form either.
+    languages = offered() if actor or settings.SIGN_IN != "proxy" else ()
+    other = next(((code, label) for code, label in languages if code != current), None)
     always = {
         "sign_in_mode": settings.SIGN_IN,
         "other_language": other,
