@@ -188,5 +188,5 @@ def _history(ada: Page, tomas: Page, chain: Chain) -> None:
     shoot(ada, "operation")
     chain.relay.fail("DropCollection", grpc.StatusCode.UNAVAILABLE, "Socket closed")
     drop(ada, "faces_2024_q1_reindex_attempt_do_not_use", "As its name says")
-    expect(ada.get_by_text("Milvus has not confirmed")).to_be_visible()
+    expect(ada.get_by_text("Milvus has not confirmed this")).to_be_visible()
     shoot(ada, "unknown")
