@@ -105,7 +105,7 @@ def removal(one: Protection) -> str:
 
 def moment(at: datetime) -> str:
     """A time in a sentence."""
-    return f"{timezone.localtime(at):%Y-%m-%d at %H:%M %Z}"
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}"
 
 
 # --- their end ------------------------------------------------------------------------------------

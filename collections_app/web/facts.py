@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
 from ..milvus.types import CollectionDetail, Index, Kind, Target, Unread
 from ..names import readable
@@ -26,7 +26,8 @@ class Fact:
 
 def dialog_facts(target: Target, look: TargetState) -> Iterator[Fact]:
     """What would be lost."""
-    yield Fact(label=gettext("Rows"), value=", ".join(_size(target, look)))
+    size = pgettext("between parts", ", ").join(_size(target, look))
+    yield Fact(label=gettext("Rows"), value=size)
     created = look.identity.created
     yield Fact(
         label=gettext("Created"),

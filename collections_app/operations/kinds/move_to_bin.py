@@ -75,7 +75,7 @@ def _passed(server: ServerInfo, problem: str) -> tuple[Condition, ...]:
 
 def _purged_at(retention: float) -> str:
     day = timezone.now() + timedelta(seconds=retention)
-    return f"On {day:%Y-%m-%d at %H:%M} UTC, unless somebody restores it before."
+    return f"On {day:%Y-%m-%d %H:%M} UTC, unless somebody restores it before."
 
 
 def _notes(gateway: "Gateway", server: ServerInfo) -> tuple[str, ...]:
