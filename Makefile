@@ -135,4 +135,6 @@ demo-reset:
 	rm -rf var/demo var/demo-sso
 
 screenshots: setup
+	@fc-list :lang=zh | grep -q . || { \
+	  echo "The name of a language is Chinese: apt-get install -y fonts-wqy-microhei" >&2; exit 1; }
 	tests/infra/tools.sh env TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/browser/screenshots.py
