@@ -25,7 +25,7 @@ FIGURES = (
         "isolation",
         "throughput",
     ),
-    *("chain", "wide", "memory", "lighthouse"),
+    *("chain", "wide", "memory", "browser", "lighthouse"),
 )
 HEAD = Figure("figure", "size", "value", "floor", "ratio", "limit", "verdict")
 POSTGRESQL = ("pg_virtualenv", "-t")  # a fresh one; its own settings leave fsync off
