@@ -1,6 +1,8 @@
 """Fixtures: real servers, real browsers, real databases. docs/testing.md explains how they fit."""
 
+import gc
 import inspect
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -248,3 +250,25 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
             pytrace=False,
         )
     return {**browser_type_launch_args, "executable_path": path, "args": [LOCAL_ONLY]}
+
+
+# --- garbage --------------------------------------------------------------------------------------
+
+
+COLLECT_EVERY = 25  # tests
+
+
+def pytest_sessionstart() -> None:
+    """No garbage collection in the middle of things: in a thread of a gRPC server, while it holds a
+    lock, it finalised a call of a gRPC client, and both waited for each other for ever.
+    """
+    gc.disable()
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Between two tests, in the main thread."""
+    if next(_finished) % COLLECT_EVERY == 0:
+        gc.collect()
+
+
+_finished = itertools.count(1)
