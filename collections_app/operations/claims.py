@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
-from django.db.models import Q
-
-from .. import clusters
+from .. import clusters, statements
 from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
@@ -20,6 +18,9 @@ from .kinds import OPERATIONS
 from .private_names import BIN, DROP, operation_of, private_name
 
 Progress = SendProgress  # for pages, which import no model
+CLOSE = "DELETE FROM collections_app_claim WHERE operation_id = %s"
+HELD = """SELECT operation_id, target FROM collections_app_claim
+    WHERE operation_id = %s OR cluster IN ({})"""
 
 
 class Requested(Protocol):
@@ -55,9 +56,7 @@ def record_outcome(
     LogUnwritable.
     """
     with log.appending():
-        claims = Claim.objects.filter(operation_id=requested.operation_id)
-        is_final = outcome is not Outcome.UNKNOWN
-        if not (claims.delete()[0] if is_final else claims.exists()):
+        if not (_is_open if outcome is Outcome.UNKNOWN else _close)(requested.operation_id):
             return False
         log.append(
             Entry(
@@ -75,6 +74,15 @@ def record_outcome(
             OPERATIONS[Action(requested.action)].on_success(requested.operation_id)
         on_outcome(outcome, str(details.get("seen") or message))
     return True
+
+
+def _close(operation_id: uuid.UUID) -> bool:
+    """Free its target. Whether it was open."""
+    return bool(statements.changed(CLOSE, operation_id))
+
+
+def _is_open(operation_id: uuid.UUID) -> bool:
+    return Claim.objects.filter(operation_id=operation_id).exists()
 
 
 def final_outcome(operation_id: uuid.UUID) -> Outcome:
@@ -96,19 +104,12 @@ def claim_on(target: Target) -> Claim | None:
     before a read-back has seen it.
     """
     keys, own = clusters.same_server(target.cluster), operation_of(target.collection)
-    claims = Claim.objects.filter(Q(cluster__in=keys) | Q(operation_id=own))
-    by_operation = {claim.operation_id: claim for claim in claims}
-    if not by_operation:
+    held = dict(statements.rows(HELD.format(statements.any_of(keys)), own, *keys))
+    if not held:
         return None
-    digests, restores = _digests(target, keys), _restores_to(target, by_operation)
-    return next(
-        (
-            claim
-            for claim in by_operation.values()
-            if claim.target in digests or claim.operation_id in {own, *restores}
-        ),
-        None,
-    )
+    by_target = [operation for operation, what in held.items() if what in _digests(target, keys)]
+    holding = [own, *by_target, *_restores_to(target, held)]
+    return Claim.objects.filter(operation_id__in=filter(None, holding)).first()
 
 
 def _restores_to(target: Target, operations: Iterable[uuid.UUID]) -> list[uuid.UUID]:

@@ -20,28 +20,31 @@ from ..clusters import same_server
 from ..milvus.types import Kind, Target
 from ..models import Protection
 from ..names import readable
+from ..statements import any_of, rows
 
 # The protections of a target's collection, which has that id.
 Covering = Callable[[Target, int], Iterable[Protection]]
 ENDED = "protection.ended"
+COVERING = """SELECT operation_id FROM collections_app_protection
+    WHERE (name = %s OR collection_id = %s) AND database = %s AND cluster IN ({})"""
 RECORDED_AFTER = timedelta(seconds=30)  # a removal that is cancelled in its last moment counts
 
 
-def in_force(cluster: str, database: str, now: datetime | None = None) -> QuerySet[Protection]:
-    """The protections of a database at that moment, the oldest first."""
-    now = now or timezone.now()
+def in_force(cluster: str, database: str) -> QuerySet[Protection]:
+    """The protections of a database now, the oldest first."""
     found = Protection.objects.filter(cluster__in=same_server(cluster), database=database)
-    return found.exclude(_over(now)).order_by("since")
+    return found.exclude(_over(timezone.now())).order_by("since")
 
 
-def covering(
-    target: Target, collection_id: int, now: datetime | None = None
-) -> QuerySet[Protection]:
+def covering(target: Target, collection_id: int, now: datetime | None = None) -> list[Protection]:
     """Those of the target's collection: by its name, or by its id if the server has ids."""
-    covers = Q(name=target.collection)
-    if collection_id:
-        covers |= Q(collection_id=collection_id)
-    return in_force(target.cluster, target.database, now).filter(covers)
+    keys, now = same_server(target.cluster), now or timezone.now()
+    values = target.collection, collection_id or None, target.database, *keys
+    found = [key for (key,) in rows(COVERING.format(any_of(keys)), *values)]
+    if not found:
+        return []
+    known = Protection.objects.filter(pk__in=found).exclude(_over(now))
+    return list(known.order_by("since"))
 
 
 def covering_in(cluster: str, database: str) -> Covering:

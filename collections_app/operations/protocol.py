@@ -8,14 +8,14 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from .. import clusters
+from .. import clusters, statements
 from ..access import policy
 from ..access.principals import Caller
 from ..audit import log, quotas
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
-from ..models import AuditEvent, Claim, ItemState, PlanItem, SendProgress
+from ..models import AuditEvent, Claim, ItemState, SendProgress
 from . import deadlines, limits
 from .claims import OnOutcome, claim_on, digest, do_nothing
 from .confirmation import Confirmation, PlannedItem, missing_consent
@@ -23,6 +23,12 @@ from .deadlines import ReadDeadline
 from .kinds import OPERATIONS
 from .kinds.base import Blocker, TargetState
 from .sending import Case, send_once, stamp, verify_and_record
+
+INTENT = "SELECT 1 FROM collections_app_auditevent WHERE operation_id = %s AND phase = %s"
+ITEM = "SELECT 1 FROM collections_app_planitem WHERE operation_id = %s AND state = %s"
+CLAIM = """INSERT INTO collections_app_claim
+    (target, operation_id, cluster, actor_display, claimed_at, progress)
+    VALUES (%s, %s, %s, %s, %s, %s)"""
 
 
 class OperationRejected(Exception):
@@ -231,13 +237,14 @@ def _claim_on_new_name(case: Case) -> Claim | None:
 
 
 def _claim(case: Case) -> None:
-    Claim.objects.create(
-        target=digest(case.target),
-        operation_id=case.confirmation.operation_id,
-        cluster=case.target.cluster,
-        actor_display=case.caller.actor.display,
-        claimed_at=timezone.now(),
-        progress=SendProgress.NONE,
+    statements.changed(
+        CLAIM,
+        digest(case.target),
+        case.confirmation.operation_id,
+        case.target.cluster,
+        case.caller.actor.display,
+        timezone.now(),
+        SendProgress.NONE,
     )
 
 
@@ -260,7 +267,7 @@ def _settled_since(target: Target, before: int) -> bool:
 
 def _stop_if_used(case: Case) -> None:
     operation_id = case.confirmation.operation_id
-    if AuditEvent.objects.filter(operation_id=operation_id, phase=Phase.INTENT).exists():
+    if statements.rows(INTENT, operation_id, Phase.INTENT):
         raise AlreadyUsed(str(operation_id))
 
 
@@ -270,8 +277,7 @@ def _stop_if_taken_back(case: Case) -> None:
     """
     if case.planned is None:
         return
-    items = PlanItem.objects.filter(operation_id=case.confirmation.operation_id)
-    if not items.filter(state=ItemState.RUNNING).exists():
+    if not statements.rows(ITEM, case.confirmation.operation_id, ItemState.RUNNING):
         raise AlreadyUsed(f"plan {case.planned.plan} took the item back")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from .. import clusters
+from .. import clusters, statements
 from ..access.policy import Action
 from ..access.principals import Caller
 from ..audit import log
@@ -26,7 +26,7 @@ from ..milvus.errors import (
     Unreachable,
 )
 from ..milvus.types import Target
-from ..models import AuditEvent, Claim, SendProgress
+from ..models import AuditEvent, SendProgress
 from .claims import OnOutcome, do_nothing, final_outcome, last_outcome, record_outcome
 from .confirmation import Confirmation, PlannedItem
 from .deadlines import ReadDeadline
@@ -77,6 +77,7 @@ class SendResult:
     sent_at: datetime | None = None  # None: Milvus is asked to change nothing
 
 
+SENT = "UPDATE collections_app_claim SET progress = %s WHERE operation_id = %s"
 NO_REQUEST = SendResult(
     outcome=Outcome.SUCCEEDED,
     message="Recorded by Milvus Admin",
@@ -144,7 +145,7 @@ def _stop_if_expired(read_deadline: ReadDeadline) -> None:
 
 def _record_progress(operation_id: uuid.UUID, progress: SendProgress) -> bool:
     with writer_slot():
-        return bool(Claim.objects.filter(operation_id=operation_id).update(progress=progress))
+        return bool(statements.changed(SENT, progress, operation_id))
 
 
 def verify_and_record(case: Case, result: SendResult) -> Outcome:

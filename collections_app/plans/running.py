@@ -8,14 +8,14 @@ import json
 import logging
 import threading
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from .. import clusters
+from .. import clusters, statements
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.events import intent_of
@@ -36,6 +36,15 @@ logger = logging.getLogger(__name__)
 
 stopping = threading.Event()  # set when this process shall end after the items in progress
 AT_ONCE = 8  # at most, whatever the plan says
+HOLD = """UPDATE collections_app_plan SET worked_at = %s
+    WHERE id = %s AND state = %s AND ticket = COALESCE(%s, ticket)"""
+TAKE = """UPDATE collections_app_planitem SET state = %s, taken_at = %s
+    WHERE id = (SELECT id FROM collections_app_planitem WHERE plan_id = %s AND state = %s
+                ORDER BY position LIMIT 1)
+    AND (SELECT COUNT(*) FROM collections_app_planitem WHERE plan_id = %s AND state = %s) < %s
+    RETURNING *"""
+END = """UPDATE collections_app_planitem
+    SET state = %s, outcome = %s, message = %s, ended_at = %s WHERE id = %s AND state = %s"""
 STATES = {
     Outcome.SUCCEEDED: ItemState.DONE,
     Outcome.REFUSED: ItemState.REFUSED,
@@ -61,8 +70,17 @@ def work(plan: Plan, *, seconds: float, ticket: int | None = None) -> None:
     _pause_without_approval(plan, caller)
 
     def carry_on() -> None:
-        while _goes_on(until) and (item := take(plan, ticket)):
-            _carry_out(plan, item, caller)
+        ahead: list[PlanItem] = []
+
+        def take_ahead() -> None:
+            if _goes_on(until) and (item := _take(plan, ticket)):
+                ahead.append(item)
+
+        while ahead or _goes_on(until):
+            item = ahead.pop() if ahead else take(plan, ticket)
+            if item is None:
+                return
+            _carry_out(plan, item, caller, take_ahead)
 
     if plan.at_once == 1:
         carry_on()
@@ -82,37 +100,36 @@ def take(plan: Plan, ticket: int | None = None) -> PlanItem | None:
     progress, and none after the plan was paused. An outdated `ticket` takes nothing.
     """
     with writing():
-        now = timezone.now()
-        if not _goes_on_with(plan, ticket).update(worked_at=now):  # holds the row, too
-            return None
-        todo = plan.items.filter(state=ItemState.TODO).annotate(in_progress=_in_progress(plan))
-        item = todo.order_by("position").first()
-        if item is None or item.in_progress >= plan.at_once:
-            return None
-        item.state, item.taken_at = ItemState.RUNNING, now
-        PlanItem.objects.filter(pk=item.pk).update(state=item.state, taken_at=now)
-    return item
+        return _take(plan, ticket)
 
 
-def _goes_on_with(plan: Plan, ticket: int | None) -> QuerySet[Plan]:
-    """The plan's row, if it is running and the ticket is not outdated."""
-    running = Plan.objects.filter(pk=plan.pk, state=PlanState.RUNNING)
-    return running if ticket is None else running.filter(ticket=ticket)
+def _take(plan: Plan, ticket: int | None) -> PlanItem | None:
+    """`take` inside a transaction."""
+    now = timezone.now()
+    if not _hold_running(plan, ticket, now):
+        return None
+    values = ItemState.RUNNING, now, plan.pk, ItemState.TODO, plan.pk, ItemState.RUNNING
+    item = PlanItem.objects.raw(TAKE, statements.adapted(*values, plan.at_once))
+    return next(iter(item), None)
 
 
-def _in_progress(plan: Plan) -> Coalesce:
-    """How many of its items are, as a subquery."""
-    items = PlanItem.objects.filter(plan=plan.pk, state=ItemState.RUNNING).order_by()
-    return Coalesce(Subquery(items.values("plan").annotate(n=Count("pk")).values("n")), 0)
+def _hold_running(plan: Plan, ticket: int | None, now: datetime) -> bool:
+    """Hold the plan's row, if it is running and the ticket is not outdated. Whether it is so."""
+    return bool(statements.changed(HOLD, now, plan.pk, PlanState.RUNNING, ticket))
 
 
-def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
-    """One operation. Raises LogUnwritable or DatabaseError; the item stays in progress then."""
+def _carry_out(
+    plan: Plan, item: PlanItem, caller: Caller, take_ahead: Callable[[], None] = lambda: None
+) -> None:
+    """One operation. Raises LogUnwritable or DatabaseError; the item stays in progress then.
+
+    `take_ahead` takes the next item in the transaction that records the outcome, to commit once.
+    """
     try:
         if plan.approved_by and (changes := reading.change_since(plan, item, caller.actor)):
             _skip(plan, item, f"It changed since it was approved. {changes}", caller)
             return
-        _perform(plan, item, caller)
+        _perform(plan, item, caller, take_ahead)
     except AlreadyUsed:  # another process began it: its outcome counts
         return
     except OverLimit as exc:
@@ -139,14 +156,19 @@ def _carry_out(plan: Plan, item: PlanItem, caller: Caller) -> None:
         _finish(plan, item, Outcome.FAILED, why, caller)
 
 
-def _perform(plan: Plan, item: PlanItem, caller: Caller) -> None:
+def _perform(plan: Plan, item: PlanItem, caller: Caller, take_ahead: Callable[[], None]) -> None:
     """The item is noted in the transaction that records its outcome. Raises as `perform`."""
+
+    def note(outcome: Outcome, seen: str) -> None:
+        _end_item(plan, item, outcome, seen, caller)
+        take_ahead()
+
     outcome = perform(
         confirmation_of(plan, item),
         caller,
         reason=plan.reason,
         planned=planned(plan, item),
-        on_outcome=lambda outcome, seen: _end_item(plan, item, outcome, seen, caller),
+        on_outcome=note,
     )
     if item.state == ItemState.RUNNING:  # another process recorded it
         _finish(plan, item, outcome, _message(item), caller)
@@ -180,8 +202,8 @@ def _end_item(plan: Plan, item: PlanItem, outcome: Outcome, message: str, caller
     pauses the plan. Changes nothing if somebody else noted it before.
     """
     state, now = STATES[outcome], timezone.now()
-    unnoted = PlanItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
-    if not unnoted.update(state=state, outcome=outcome, message=message, ended_at=now):
+    values = state, outcome, message, now, item.pk, ItemState.RUNNING
+    if not statements.changed(END, *values):
         return
     item.state = state
     if state == ItemState.UNKNOWN:

@@ -54,7 +54,7 @@ class Panel:
 
 def panel(target: Target, collection_id: int, permissions: Permissions, endpoint: str) -> Panel:
     """For a collection that is there. Raises DatabaseError."""
-    found = list(protections.covering(target, collection_id))
+    found = protections.covering(target, collection_id)
     pending = [one for one in found if one.removal_at]
 
     def url(action: Action, *, offered: bool) -> str:

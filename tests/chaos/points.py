@@ -49,7 +49,7 @@ def install(*, settler: bool = False) -> None:
     _around_verify_and_record()
     _before(purging, "_purge", "due", lambda item: item.name)
     _before(tasks, "ring", "handed", lambda plan, **_: _first_item(plan))
-    _before(running, "_carry_out", "taken", lambda plan, item, caller: item.collection)
+    _before(running, "_carry_out", "taken", lambda plan, item, *_: item.collection)
     _before(running, "_end_item", "noted", lambda plan, item, *_: item.collection)
     _make_haste()
     if settler:

@@ -222,8 +222,8 @@ def test_worker_told_to_stop_takes_no_further_item(
     carry_out = running._carry_out
 
     def last(*args: Any) -> None:
-        carry_out(*args)
         running.stopping.set()
+        carry_out(*args)
 
     monkeypatch.setattr(running, "_carry_out", last)
     running.work(plan, seconds=60)

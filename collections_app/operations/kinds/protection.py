@@ -56,7 +56,7 @@ class ProtectionOperation(Operation):
             rows=detail.rows,
         )
         found = protections.covering(target, detail.identity.id)
-        return self._with(state, target, list(found))
+        return self._with(state, target, found)
 
     @abstractmethod
     def _with(self, state: TargetState, target: Target, found: list[Protection]) -> TargetState:
@@ -142,7 +142,8 @@ def _identity_with(identity: Identity, found: list[Protection]) -> Identity:
 
 def _covered(intent: Intent) -> QuerySet[Protection]:
     """What was in force on the intent's collection when it was recorded."""
-    return protections.covering(intent.target, intent.identity.id, now=intent.recorded_at)
+    found = protections.covering(intent.target, intent.identity.id, now=intent.recorded_at)
+    return Protection.objects.filter(pk__in=[one.pk for one in found])
 
 
 def _intent_row(operation_id: UUID) -> AuditEvent:
