@@ -1,5 +1,7 @@
 """The statements that every operation runs, in SQL: Django takes longer to build one of them than
 PostgreSQL to run it (docs/performance.md). All others are built by Django.
+
+A list among the values fills an IN, or a row.
 """
 
 from datetime import datetime
@@ -8,30 +10,64 @@ from uuid import UUID
 
 from django.db import connection
 
+# --- the log --------------------------------------------------------------------------------------
+
+EVENT_ADDED = "INSERT INTO collections_app_auditevent ({}) VALUES %s"
+EVENT = "SELECT 1 FROM collections_app_auditevent WHERE operation_id = %s AND phase = %s"
+
+# --- claims and protections -----------------------------------------------------------------------
+
+CLAIM = """INSERT INTO collections_app_claim
+    (target, operation_id, cluster, actor_display, claimed_at, progress) VALUES %s"""
+CLAIMS = """SELECT operation_id, target FROM collections_app_claim
+    WHERE operation_id = %s OR cluster IN %s"""
+PROGRESS = "UPDATE collections_app_claim SET progress = %s WHERE operation_id = %s"
+RELEASE = "DELETE FROM collections_app_claim WHERE operation_id = %s"
+PROTECTIONS = """SELECT operation_id FROM collections_app_protection
+    WHERE (name = %s OR collection_id = %s) AND database = %s AND cluster IN %s"""
+
+# --- plans ----------------------------------------------------------------------------------------
+
+HOLD_PLAN = """UPDATE collections_app_plan SET worked_at = %s
+    WHERE id = %s AND state = %s AND ticket = COALESCE(%s, ticket)"""
+TAKE_ITEM = """UPDATE collections_app_planitem SET state = %s, taken_at = %s
+    WHERE id = (SELECT id FROM collections_app_planitem WHERE plan_id = %s AND state = %s
+                ORDER BY position LIMIT 1)
+    AND (SELECT COUNT(*) FROM collections_app_planitem WHERE plan_id = %s AND state = %s) < %s
+    RETURNING *"""
+ITEM = "SELECT 1 FROM collections_app_planitem WHERE operation_id = %s AND state = %s"
+END_ITEM = """UPDATE collections_app_planitem
+    SET state = %s, outcome = %s, message = %s, ended_at = %s WHERE id = %s AND state = %s"""
+
 
 def changed(sql: str, *values: Any) -> int:
     """Run a statement that writes. Returns how many rows it changed."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, adapted(*values))
+        cursor.execute(*_filled(sql, values))
         return int(cursor.rowcount)
 
 
 def rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What a SELECT finds, as the database gives it: an id is a text on SQLite."""
+    """What a statement returns, as the database gives it: an id is a text on SQLite."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, adapted(*values))
+        cursor.execute(*_filled(sql, values))
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
 
 
-def adapted(*values: Any) -> list[Any]:
-    """The values as the columns of this database hold them: SQLite has no UUID and no time zone."""
+def adapted(values: Any) -> list[Any]:
+    """As the columns of this database hold them: SQLite has no UUID and no time with a zone."""
     return [_adapted(value) for value in values]
 
 
-def any_of(values: list[str]) -> str:
-    """The placeholders of an IN."""
-    return ", ".join(["%s"] * len(values))
+def _filled(sql: str, values: tuple[Any, ...]) -> tuple[str, list[Any]]:
+    """The statement with a placeholder for each value, and the values."""
+    places, flat = [], list[Any]()
+    for value in values:
+        is_list = isinstance(value, list)
+        places.append(f"({', '.join(['%s'] * len(value))})" if is_list else "%s")
+        flat += value if is_list else [value]
+    return sql % tuple(places), adapted(flat)
 
 
 def _adapted(value: Any) -> Any:

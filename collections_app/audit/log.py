@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from ..access.principals import Actor, Caller
 from ..models import AuditEvent
-from ..statements import any_of, changed
+from ..statements import EVENT_ADDED, changed
 from .sqlite_queue import writer_slot
 
 logger = logging.getLogger("audit")
@@ -34,7 +34,6 @@ GENESIS = "0" * 64
 SEALED, REMOVED = "audit.seal", "audit.remove"  # what was done to a segment of the log
 HEAD = "SELECT sequence, hash FROM collections_app_auditevent ORDER BY sequence DESC LIMIT 1"
 COLUMNS = [field.attname for field in AuditEvent._meta.concrete_fields]
-INSERT = "INSERT INTO collections_app_auditevent"
 CHAIN_LOCK = 0x4D696C76  # one advisory lock for the one chain
 
 
@@ -115,8 +114,7 @@ def append(entry: Entry, after: tuple[int, str] | None = None) -> AuditEvent:
     event = AuditEvent(
         **columns(record), record=text, prev_hash=prev_hash, hash=seal(prev_hash, text)
     )
-    sql = f"{INSERT} ({', '.join(COLUMNS)}) VALUES ({any_of(COLUMNS)})"
-    changed(sql, *(getattr(event, column) for column in COLUMNS))
+    changed(EVENT_ADDED.format(", ".join(COLUMNS)), [getattr(event, one) for one in COLUMNS])
     transaction.on_commit(lambda: logger.info(export_line(event)))
     return event
 

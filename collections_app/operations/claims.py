@@ -18,9 +18,6 @@ from .kinds import OPERATIONS
 from .private_names import BIN, DROP, operation_of, private_name
 
 Progress = SendProgress  # for pages, which import no model
-CLOSE = "DELETE FROM collections_app_claim WHERE operation_id = %s"
-HELD = """SELECT operation_id, target FROM collections_app_claim
-    WHERE operation_id = %s OR cluster IN ({})"""
 
 
 class Requested(Protocol):
@@ -78,7 +75,7 @@ def record_outcome(
 
 def _close(operation_id: uuid.UUID) -> bool:
     """Free its target. Whether it was open."""
-    return bool(statements.changed(CLOSE, operation_id))
+    return bool(statements.changed(statements.RELEASE, operation_id))
 
 
 def _is_open(operation_id: uuid.UUID) -> bool:
@@ -104,7 +101,7 @@ def claim_on(target: Target) -> Claim | None:
     before a read-back has seen it.
     """
     keys, own = clusters.same_server(target.cluster), operation_of(target.collection)
-    held = dict(statements.rows(HELD.format(statements.any_of(keys)), own, *keys))
+    held = dict(statements.rows(statements.CLAIMS, own, keys))
     if not held:
         return None
     by_target = [operation for operation, what in held.items() if what in _digests(target, keys)]

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from .. import statements
 from ..access.principals import Caller
 from ..audit import log
 from ..audit.log import Entry, Outcome, Phase
@@ -20,13 +21,10 @@ from ..clusters import same_server
 from ..milvus.types import Kind, Target
 from ..models import Protection
 from ..names import readable
-from ..statements import any_of, rows
 
 # The protections of a target's collection, which has that id.
 Covering = Callable[[Target, int], Iterable[Protection]]
 ENDED = "protection.ended"
-COVERING = """SELECT operation_id FROM collections_app_protection
-    WHERE (name = %s OR collection_id = %s) AND database = %s AND cluster IN ({})"""
 RECORDED_AFTER = timedelta(seconds=30)  # a removal that is cancelled in its last moment counts
 
 
@@ -39,8 +37,8 @@ def in_force(cluster: str, database: str) -> QuerySet[Protection]:
 def covering(target: Target, collection_id: int, now: datetime | None = None) -> list[Protection]:
     """Those of the target's collection: by its name, or by its id if the server has ids."""
     keys, now = same_server(target.cluster), now or timezone.now()
-    values = target.collection, collection_id or None, target.database, *keys
-    found = [key for (key,) in rows(COVERING.format(any_of(keys)), *values)]
+    values = target.collection, collection_id or None, target.database, keys
+    found = [key for (key,) in statements.rows(statements.PROTECTIONS, *values)]
     if not found:
         return []
     known = Protection.objects.filter(pk__in=found).exclude(_over(now))

@@ -24,12 +24,6 @@ from .kinds import OPERATIONS
 from .kinds.base import Blocker, TargetState
 from .sending import Case, send_once, stamp, verify_and_record
 
-INTENT = "SELECT 1 FROM collections_app_auditevent WHERE operation_id = %s AND phase = %s"
-ITEM = "SELECT 1 FROM collections_app_planitem WHERE operation_id = %s AND state = %s"
-CLAIM = """INSERT INTO collections_app_claim
-    (target, operation_id, cluster, actor_display, claimed_at, progress)
-    VALUES (%s, %s, %s, %s, %s, %s)"""
-
 
 class OperationRejected(Exception):
     """Stopped before anything was sent. `outcome` says why; it is on the record if `recorded`."""
@@ -237,15 +231,15 @@ def _claim_on_new_name(case: Case) -> Claim | None:
 
 
 def _claim(case: Case) -> None:
-    statements.changed(
-        CLAIM,
+    claim = [
         digest(case.target),
         case.confirmation.operation_id,
         case.target.cluster,
         case.caller.actor.display,
         timezone.now(),
         SendProgress.NONE,
-    )
+    ]
+    statements.changed(statements.CLAIM, claim)
 
 
 def _settled_since(target: Target, before: int) -> bool:
@@ -267,7 +261,7 @@ def _settled_since(target: Target, before: int) -> bool:
 
 def _stop_if_used(case: Case) -> None:
     operation_id = case.confirmation.operation_id
-    if statements.rows(INTENT, operation_id, Phase.INTENT):
+    if statements.rows(statements.EVENT, operation_id, Phase.INTENT):
         raise AlreadyUsed(str(operation_id))
 
 
@@ -277,7 +271,7 @@ def _stop_if_taken_back(case: Case) -> None:
     """
     if case.planned is None:
         return
-    if not statements.rows(ITEM, case.confirmation.operation_id, ItemState.RUNNING):
+    if not statements.rows(statements.ITEM, case.confirmation.operation_id, ItemState.RUNNING):
         raise AlreadyUsed(f"plan {case.planned.plan} took the item back")
 
 

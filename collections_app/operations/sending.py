@@ -77,7 +77,6 @@ class SendResult:
     sent_at: datetime | None = None  # None: Milvus is asked to change nothing
 
 
-SENT = "UPDATE collections_app_claim SET progress = %s WHERE operation_id = %s"
 NO_REQUEST = SendResult(
     outcome=Outcome.SUCCEEDED,
     message="Recorded by Milvus Admin",
@@ -145,7 +144,7 @@ def _stop_if_expired(read_deadline: ReadDeadline) -> None:
 
 def _record_progress(operation_id: uuid.UUID, progress: SendProgress) -> bool:
     with writer_slot():
-        return bool(statements.changed(SENT, progress, operation_id))
+        return bool(statements.changed(statements.PROGRESS, progress, operation_id))
 
 
 def verify_and_record(case: Case, result: SendResult) -> Outcome:

@@ -36,15 +36,6 @@ logger = logging.getLogger(__name__)
 
 stopping = threading.Event()  # set when this process shall end after the items in progress
 AT_ONCE = 8  # at most, whatever the plan says
-HOLD = """UPDATE collections_app_plan SET worked_at = %s
-    WHERE id = %s AND state = %s AND ticket = COALESCE(%s, ticket)"""
-TAKE = """UPDATE collections_app_planitem SET state = %s, taken_at = %s
-    WHERE id = (SELECT id FROM collections_app_planitem WHERE plan_id = %s AND state = %s
-                ORDER BY position LIMIT 1)
-    AND (SELECT COUNT(*) FROM collections_app_planitem WHERE plan_id = %s AND state = %s) < %s
-    RETURNING *"""
-END = """UPDATE collections_app_planitem
-    SET state = %s, outcome = %s, message = %s, ended_at = %s WHERE id = %s AND state = %s"""
 STATES = {
     Outcome.SUCCEEDED: ItemState.DONE,
     Outcome.REFUSED: ItemState.REFUSED,
@@ -109,13 +100,13 @@ def _take(plan: Plan, ticket: int | None) -> PlanItem | None:
     if not _hold_running(plan, ticket, now):
         return None
     values = ItemState.RUNNING, now, plan.pk, ItemState.TODO, plan.pk, ItemState.RUNNING
-    item = PlanItem.objects.raw(TAKE, statements.adapted(*values, plan.at_once))
+    item = PlanItem.objects.raw(statements.TAKE_ITEM, statements.adapted([*values, plan.at_once]))
     return next(iter(item), None)
 
 
 def _hold_running(plan: Plan, ticket: int | None, now: datetime) -> bool:
     """Hold the plan's row, if it is running and the ticket is not outdated. Whether it is so."""
-    return bool(statements.changed(HOLD, now, plan.pk, PlanState.RUNNING, ticket))
+    return bool(statements.changed(statements.HOLD_PLAN, now, plan.pk, PlanState.RUNNING, ticket))
 
 
 def _carry_out(
@@ -203,7 +194,7 @@ def _end_item(plan: Plan, item: PlanItem, outcome: Outcome, message: str, caller
     """
     state, now = STATES[outcome], timezone.now()
     values = state, outcome, message, now, item.pk, ItemState.RUNNING
-    if not statements.changed(END, *values):
+    if not statements.changed(statements.END_ITEM, *values):
         return
     item.state = state
     if state == ItemState.UNKNOWN:

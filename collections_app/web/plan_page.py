@@ -73,6 +73,7 @@ class ApprovalPanel:
     may_approve: bool
     is_requester: bool
     sheet: Sheet
+    is_unread: bool  # the sheet comes with the next request
     digest: str
     sentence: str
     what: str
@@ -84,14 +85,17 @@ class ApprovalPanel:
     def of(cls, request: SignedInRequest, plan: Plan, reject_form: RejectForm | None) -> Self:
         actor, is_awaiting = request.actor, plan.state == PlanState.AWAITING
         may_approve = is_awaiting and approving.may_approve(actor, plan).allowed
-        sheet = _sheet(request, plan) if may_approve else Sheet()
-        items = sheet.to_do if may_approve else list(to_do(plan))
+        items = list(to_do(plan))
+        is_unread = may_approve and _is_read_later(request, plan, len(items))
+        sheet = _sheet(request, plan) if may_approve and not is_unread else Sheet()
+        items = sheet.to_do if may_approve and not is_unread else items
         return cls(
             requester=requester_of(plan),
             approver=approver_of(plan) if plan.approved_by else None,
             may_approve=may_approve,
             is_requester=approving.is_requester(actor, plan),
             sheet=sheet,
+            is_unread=is_unread,
             digest=digest_of(plan, items),
             sentence=deciding.sentence_for(plan, len(items)),
             what=things(plan, len(items)),
@@ -111,13 +115,23 @@ def not_started(exc: Exception) -> str:
     return gettext("%(why)s. Nothing was started.") % {"why": shown(exc)}
 
 
+def _is_read_later(request: SignedInRequest, plan: Plan, count: int) -> bool:
+    """Whether the page comes without the sheet, which it requests then: reading takes long."""
+    is_asked_for = request.method == "POST" or "read" in request.GET
+    return count > PAGE and not is_asked_for and _kept_sheet(request, plan) is None
+
+
+def _kept_sheet(request: SignedInRequest, plan: Plan) -> Sheet | None:
+    """For the other pages of items."""
+    return _sheets.get((plan.pk, request.actor.key)) if request.GET.get("page") else None
+
+
 def _sheet(request: SignedInRequest, plan: Plan) -> Sheet:
     """Read afresh when the plan is opened. Its other pages of items show the same sheet.
 
     An approval reads everything again, and compares that with the digest of this sheet.
     """
-    key = (plan.pk, request.actor.key)
-    if request.GET.get("page") and (kept := _sheets.get(key)):
+    if kept := _kept_sheet(request, plan):
         return kept
     try:
         open_cluster(request, plan.cluster)
@@ -125,7 +139,7 @@ def _sheet(request: SignedInRequest, plan: Plan) -> Sheet:
     except MilvusError as exc:
         return Sheet(problem=str(exc))
     if not sheet.problem:
-        _sheets.put(key, sheet)
+        _sheets.put((plan.pk, request.actor.key), sheet)
     return sheet
 
 
@@ -176,7 +190,7 @@ def show_plan(
         "notice": notice,
         "is_live": plan.state in LIVE or known.count(ItemState.RUNNING) > 0,
         "silent": plan.state in LIVE and heartbeat.is_silent(heartbeat.PLANS, SILENT_AFTER),
-        "url": request.get_full_path() if request.method != "POST" else links.plan(plan.pk),
+        "url": _url(request, plan, panel),
         "title": gettext("Plan %(number)s") % {"number": plan.pk},
         "section": "plans",
     }
@@ -204,8 +218,17 @@ def _form(plan: Plan, panel: ApprovalPanel | None, digest: str) -> PlanForm:
     return PlanForm(initial={"digest": digest, "reason": plan.reason})
 
 
+def _url(request: SignedInRequest, plan: Plan, panel: ApprovalPanel | None) -> str:
+    """Where the page updates itself from."""
+    if panel and panel.is_unread:
+        return f"{request.path}?{urlencode({**request.GET.dict(), 'read': '1'})}"
+    return request.get_full_path() if request.method != "POST" else links.plan(plan.pk)
+
+
 def _poll(plan: Plan, panel: ApprovalPanel | None, running: int) -> str:
-    """How often the page updates itself; not while somebody may be typing into it."""
+    """When the page updates itself; not while somebody may be typing into it."""
+    if panel and panel.is_unread:
+        return "load"
     if plan.state in LIVE or running:
         return "every 2s"
     is_waiting = panel and plan.state == PlanState.AWAITING and not panel.may_approve

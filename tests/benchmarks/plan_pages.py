@@ -1,6 +1,6 @@
 """The pages of a plan of ROUNDS collections: its author's, and that of who may approve it.
 
-The second reads every item afresh, so its floor is what reads a plan first.
+The second requests a sheet for which every item is read afresh; its floor is the first reading.
 """
 
 import gzip
@@ -37,12 +37,14 @@ def _measure(place: Place, count: int) -> None:
     _confirm(plan)
     plan.refresh_from_db()
     assert plan.state == "awaiting", plan.state
-    _page("plan page, the approver's", _approver(), plan, count, reading)
+    _page("plan page, the approver's", _approver(), plan, count)
+    _page("its sheet, which it requests", _approver(), plan, count, reading, "?read=1")
 
 
-def _page(name: str, client: Any, plan: Any, count: int, floor: float | None = None) -> None:
-    url = f"/plans/{plan.pk}/"
-    read = partial(get, client, url)
+def _page(
+    name: str, client: Any, plan: Any, count: int, floor: float | None = None, query: str = ""
+) -> None:
+    read = partial(get, client, f"/plans/{plan.pk}/{query}")
     html = read()
     assert html.count('<tr id="item-') == min(count, 50), html[-2000:]
     size = len(gzip.compress(html.encode()))

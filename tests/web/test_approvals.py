@@ -117,6 +117,29 @@ def test_next_page_of_items_shows_the_sheet_that_was_read(
     assert "can’t be read now" in page(approver, plan).text, "opened anew, it is read anew"
 
 
+def test_approver_of_a_long_plan_gets_the_page_before_its_sheet(
+    operator: Client, approver: Client, fake: FakeMilvus
+) -> None:
+    names = [fake.add(f"c_{number}") for number in range(51)]
+    operator.post("/clusters/main/plans/new/", {"database": "default", "name": names})
+    call_command("run_plans", "--once")
+    plan = Plan.objects.get()
+    send(operator, plan, "confirm", typed="drop 51 on Milvus")
+    fake.unreachable = True
+    first = page(approver, plan)
+    assert "Reading 51 collections again" in first.text
+    assert not first.find("form", action=f"/plans/{plan.pk}/approve/")
+    fake.unreachable = False
+    later = first.find("div", id="plan")[0].attrs
+    assert later["hx-trigger"] == "load"
+    sheet = Page(approver.get(later["hx-get"]))
+    assert "every item was read again" in sheet.text
+    assert "hx-trigger" not in sheet.find("div", id="plan")[0].attrs
+    digest = re.search(r'name="digest" value="(\w+)"', sheet.html)
+    data = {"digest": digest[1] if digest else "", "typed": "drop 51 on Milvus"}
+    assert approver.post(f"/plans/{plan.pk}/approve/", data).status_code == 302
+
+
 def test_rejection_needs_a_reason_and_shows_it(
     operator: Client, approver: Client, fake: FakeMilvus
 ) -> None:
