@@ -19,7 +19,7 @@ from ..names import pieces, readable, typable
 from ..operations.kinds.acts import ACTS, Act
 from ..recycle_bin.pause import pause_of
 from . import links
-from .shown import shown, word
+from .shown import sentence, shown, word
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as StrOrPromise
@@ -222,6 +222,7 @@ register.filter("typable", typable)
 register.filter("readable", readable)
 register.filter("shown", shown)
 register.filter("word", word)
+register.filter("sentence", sentence, is_safe=True)
 
 
 @register.filter

@@ -28,6 +28,11 @@ def word(text: object) -> str:
     return pgettext(CONTEXT, str(text)) if text else ""
 
 
+def sentence(text: str) -> str:
+    """The text with the full stop of the language."""
+    return text + pgettext("end of a sentence", ".")
+
+
 @lru_cache(maxsize=4096)
 def _shown(text: str, language: str) -> str:
     if language == ENGLISH or not text:
@@ -35,7 +40,7 @@ def _shown(text: str, language: str) -> str:
     found = _translated(text)
     if found is None and text.endswith("."):
         found = _translated(text[:-1])
-        found = None if found is None else found + pgettext("end of a sentence", ".")
+        found = None if found is None else sentence(found)
     return _sentence_by_sentence(text, language) if found is None else found
 
 
@@ -45,7 +50,7 @@ def _sentence_by_sentence(text: str, language: str) -> str:
         first = text[:end].rstrip()
         found = _translated(first)
         if found is None and (bare := _translated(first[:-1])) is not None:
-            found = bare + pgettext("end of a sentence", ".")
+            found = sentence(bare)
         if found is not None:
             return found + _shown(text[end:], language)
     return text
