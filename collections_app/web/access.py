@@ -21,8 +21,11 @@ def mine(request: SignedInRequest) -> HttpResponse:
     """Who one is here, which rules count, and with a place in the address what they grant there."""
     seen = visible_clusters(request)
     form = PlaceForm(request.GET if request.GET else None, clusters=seen)
+    rows = matrix(request.actor, seen)
+    sources = {source for row in rows for cell in row.cells for source in cell.sources}
     context = {
-        "matrix": matrix(request.actor, seen),
+        "matrix": rows,
+        "only_source": sources.pop() if len(sources) == 1 else "",
         "rules": rules_of(request.actor),
         "clusters": seen,
         "form": form,

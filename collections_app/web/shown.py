@@ -33,6 +33,12 @@ def sentence(text: str) -> str:
     return text + pgettext("end of a sentence", ".")
 
 
+def sentences(*texts: object) -> str:
+    """The texts that are not empty, one after another; Chinese puts no space between sentences."""
+    space = "" if (get_language() or ENGLISH).startswith("zh") else " "
+    return space.join(filter(None, map(str, texts)))
+
+
 @lru_cache(maxsize=4096)
 def _shown(text: str, language: str) -> str:
     if language == ENGLISH or not text:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..access.policy import Action
 from ..milvus.types import Target
+from .shown import sentences
 
 PLACEHOLDER = "http://localhost:19530"  # the address used throughout the documentation
 
@@ -149,8 +150,8 @@ def _forms(drop: _Drop) -> tuple[Snippet, ...]:
     )
 
 
-def _joined(*sentences: object) -> str:
-    return " ".join(filter(None, map(str, sentences)))
+def _joined(*texts: object) -> str:
+    return sentences(*texts)
 
 
 def _server_form(drop: _Drop, key: str, label: str, note: str) -> Snippet:

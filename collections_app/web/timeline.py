@@ -18,7 +18,7 @@ from ..operations.claims import Progress
 from ..operations.kinds import OPERATIONS
 from ..operations.reconcile import NEVER_SENT, NOTHING_SENT
 from .display import at, duration, sign_in_words, span
-from .shown import shown, word
+from .shown import sentences, shown, word
 from .steps import State, Step
 
 NOT_AGAIN = gettext_lazy("It will not be sent again.")
@@ -279,7 +279,7 @@ def _matched(intent: Event) -> Step:
     else:
         text = gettext("Content matched; this server has no ids.")
     when = _moment(details.get("matched_at"))
-    return Step(title=title, at=when, lines=(f"{text} {gettext('No blockers.')}",))
+    return Step(title=title, at=when, lines=(sentences(text, gettext("No blockers.")),))
 
 
 def _recorded(intent: Event) -> Step:
@@ -297,7 +297,7 @@ def _recorded(intent: Event) -> Step:
     if details.get("until"):
         until = at(datetime.fromisoformat(details["until"]))
         lines += [gettext("Protected until %(time)s.") % {"time": until}]
-    facts = tuple(filter(None, (" ".join(lines), _number(intent))))
+    facts = tuple(filter(None, (sentences(*lines), _number(intent))))
     return Step(title=str(RECORDED), at=intent.row.recorded_at, lines=facts)
 
 
