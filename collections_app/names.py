@@ -47,6 +47,8 @@ def pieces(name: str) -> list[tuple[str, str]]:
 
     Spaces at the ends and doubled inside are "space"; unprintable characters are escaped marks.
     """
+    if name and " " not in name and name.isprintable():
+        return [("text", name)]
     runs: list[tuple[str, str]] = []
     for index, char in enumerate(name):
         kind, shown = _piece(name, index, char)

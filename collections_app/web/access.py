@@ -21,12 +21,11 @@ def mine(request: SignedInRequest) -> HttpResponse:
     """Who one is here, which rules count, and with a place in the address what they grant there."""
     seen = visible_clusters(request)
     form = PlaceForm(request.GET if request.GET else None, clusters=seen)
-    rows = matrix(request.actor, seen)
-    sources = {source for row in rows for cell in row.cells for source in cell.sources}
+    rules = rules_of(request.actor)
     context = {
-        "matrix": rows,
-        "only_source": sources.pop() if len(sources) == 1 else "",
-        "rules": rules_of(request.actor),
+        "matrix": matrix(request.actor, seen),
+        "only_source": rules[0].source if len(rules) == 1 else "",
+        "rules": rules,
         "clusters": seen,
         "form": form,
         "answers": _answers(request.permissions, form.cleaned_data) if form.is_valid() else [],

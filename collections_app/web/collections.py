@@ -183,19 +183,21 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
     claims, target = claims_in(cluster), collection_target(place, name)
     protection = panel(target, found.identity.id, request.permissions, milvus.cluster.endpoint)
     may, is_loaded = request.permissions.may, isinstance(found.load, Load) and found.load.held
+    may_drop_partition = not (standby or protection.lines) and may(Action.DROP_PARTITION, place)
+    partitions = _partitions(request, gateway, found, target, claims)
     context = {
         "cluster": milvus.cluster,
         "database": database,
         "lite": lite,
         "collection": found,
         "stored_rows": stored_rows(found.rows, is_exact=lite, detail=found),
-        **_partitions(request, gateway, found, target, claims),
+        **partitions,
         "claim": claims(target),
         "left_by": _left_by(name),
         "standby": standby,
         **({} if standby else _removals(milvus.cluster, may, place)),
-        "may_drop_partition": not (standby or protection.lines)
-        and may(Action.DROP_PARTITION, place),
+        "may_drop_partition": may_drop_partition,
+        "may_pick": may_drop_partition and any(row.act.url for row in partitions["partitions"]),
         "protection": protection,
         "may_remove_now": not protection.is_protected,
         "may_release": is_loaded,

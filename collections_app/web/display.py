@@ -341,6 +341,20 @@ def current(section: str, link: str) -> SafeString | str:
 
 
 @register.simple_tag
+def dialog_link(url: str, text: str, css: str = "", label: str = "") -> SafeString:
+    """A link that opens the dialog of an act; without JavaScript it leads to the page of it."""
+    named = format_html(' aria-label="{}"', label) if label else ""
+    return format_html(
+        '<a class="{}" href="{}" hx-get="{}" hx-target="#dialog" hx-swap="innerHTML"{}>{}</a>',
+        css,
+        url,
+        url,
+        named,
+        text,
+    )
+
+
+@register.simple_tag
 def htmx_config() -> str:
     """What htmx may do, and which answers it shows: problem pages are parts, too."""
     return json.dumps(HTMX)

@@ -76,6 +76,7 @@ def _remove_collection(
             if to_bin
             else gettext("Drop %(name)s…") % {"name": target.name},
             text=gettext("Move to bin…") if to_bin else gettext("Drop…"),
+            pick=_pick(target),
         )
     return RowAct()
 
@@ -106,4 +107,8 @@ def _drop_partition(detail: CollectionDetail, target: Target, claims: Claims) ->
         return RowAct(badge=gettext("Can't be dropped"), reason=shown(blocked[0].text))
     url = links.act(Action.DROP_PARTITION, target)
     label = gettext("Drop partition %(name)s…") % {"name": target.name}
-    return RowAct(url=url, label=label, text=gettext("Drop…"))
+    return RowAct(url=url, label=label, text=gettext("Drop…"), pick=_pick(target))
+
+
+def _pick(target: Target) -> str:
+    return gettext("Select %(name)s") % {"name": target.name}

@@ -66,6 +66,7 @@ class RowAct:
     url: str = ""
     label: str = ""  # of the link, for screen readers
     text: str = ""
+    pick: str = ""  # what the box that selects the row is called
     badge: str = ""
     reason: str = ""
 
