@@ -65,7 +65,12 @@ class Problem:
 
 
 def show(request: AppRequest, problem: Problem) -> HttpResponse:
-    context = {"problem": problem, "title": problem.title, "looks_again": looks_again(request)}
+    context = {
+        "problem": problem,
+        "title": problem.title,
+        "looks_again": looks_again(request),
+        "cluster": getattr(request, "cluster", None),  # a page of one says which, whatever happens
+    }
     response = page_or_part(request, "problem.html", "_problem.html", context, problem.status)
     return set_retry_headers(request, response, problem)
 

@@ -85,6 +85,7 @@ def find_cluster(request: SignedInRequest, key: str) -> clusters.Milvus:
         found = None
     if found is None or not request.permissions.may(Action.VIEW, Place(cluster=key)):
         raise Http404(gettext("No cluster %(key)s is configured") % {"key": key})
+    request.cluster = found.cluster
     return found
 
 

@@ -49,7 +49,7 @@ def noting_if_gone(request: SignedInRequest, place: Place) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A column that can be hidden."""
+    """A column that can be hidden, or a density that can be chosen."""
 
     key: str
     label: "StrOrPromise"
@@ -62,10 +62,14 @@ class TableView:
 
     table: str
     choices: list[Choice]
-    is_compact: bool
+    densities: list[Choice]
     address: str  # of the page, to come back to
 
 
+DENSITIES: dict[str, "StrOrPromise"] = {
+    store.COMFORTABLE: _("Comfortable"),
+    store.COMPACT: _("Compact"),
+}
 # The columns that can be hidden. What a table is about (a name, what happened) always stays.
 TABLES: dict[str, dict[str, "StrOrPromise"]] = {
     "collections": {
@@ -106,7 +110,10 @@ def table_view(request: SignedInRequest, table: str, address: str) -> dict[str, 
     view = TableView(
         table=table,
         choices=choices,
-        is_compact=personal.density == store.COMPACT,
+        densities=[
+            Choice(key=key, label=label, is_shown=key == personal.density)
+            for key, label in DENSITIES.items()
+        ],
         address=address,
     )
     return {"table_view": view, "shown": {choice.key: choice.is_shown for choice in choices}}

@@ -12,6 +12,7 @@ from django_htmx.middleware import HtmxDetails
 from .. import clusters
 from ..access.policy import Permissions
 from ..access.principals import Actor
+from ..milvus.types import Cluster
 
 if TYPE_CHECKING:
     from ..personal.store import Personal
@@ -47,4 +48,5 @@ class SignedInRequest(AppRequest):
     actor: Actor
     permissions: Permissions  # set by SignInMiddleware
     slots: Slots  # set by SlotsMiddleware
+    cluster: Cluster  # set by `find_cluster`, for pages of one
     personal: "Personal"  # set by `personal_of`, where a page needs it
