@@ -14,7 +14,7 @@ import pytest
 from django.db import connection, transaction
 
 from collections_app.audit import log as audit_log
-from collections_app.audit import triggers, verify
+from collections_app.audit import sqlite_queue, triggers, verify
 from collections_app.audit.log import GENESIS, Entry, LogUnwritable, Outcome, Phase, export_line
 from collections_app.models import AuditEvent
 from tests.fixtures import caller, cluster_at
@@ -121,7 +121,10 @@ def test_write_inside_another_transaction_is_refused() -> None:
     assert not AuditEvent.objects.exists()
 
 
-def test_write_by_sixteen_threads_leaves_no_gap() -> None:
+def test_write_by_sixteen_threads_leaves_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_queue, "LONG_WAIT", 60.0)
+    monkeypatch.setattr(sqlite_queue, "_max_wait", lambda: 60.0)
+
     def write(writer: int) -> None:
         for number in range(10):
             audit_log.write(replace(ENTRY, message=f"{writer}/{number}"))

@@ -1,6 +1,7 @@
 """Browsers of signed-in users, a check of their consoles, and objects to drop."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,11 +45,13 @@ class Watch:
         self.posts: list[str] = []
         self.expected, self.maybe = expected, maybe
         self._known = {self.home}
+        self._open: dict[Request, Page] = {}  # those without an answer so far
 
     def on(self, page: Page) -> Page:
         page.on("console", self.console)
         page.on("pageerror", lambda error: self.seen.append(f"script error: {error}"))
-        page.on("request", lambda request: self.request(request.method, request.url))
+        page.on("request", lambda request: self.request(page, request))
+        page.on("requestfinished", lambda request: self._open.pop(request, None))
         page.on("requestfailed", self.failed)
         page.on("response", self.response)
         return page
@@ -61,7 +64,9 @@ class Watch:
         if message.type in {"error", "warning", "assert"}:
             self.seen.append(f"console {message.type}: {message.text} ({message.location['url']})")
 
-    def request(self, method: str, url: str) -> None:
+    def request(self, page: Page, request: Request) -> None:
+        method, url = request.method, request.url
+        self._open[request] = page
         if urlsplit(url).scheme.startswith("http") and urlsplit(url).netloc not in self._known:
             self.seen.append(f"foreign host: {url}")
         if method == "POST":
@@ -69,12 +74,25 @@ class Watch:
 
     def failed(self, request: Request) -> None:
         """What the page itself, or leaving it, cancelled did not fail."""
+        self._open.pop(request, None)
         if request.failure != "net::ERR_ABORTED":
             self.seen.append(f"request failed: {request.failure} {request.url}")
 
     def response(self, response: Response) -> None:
         if response.status >= 400:
             self.seen.append(f"answer: status of {response.status} {response.url}")
+
+    def settle(self) -> None:
+        """Wait for what the pages still read: after the test, nothing of it answers any more.
+
+        Not for long, because a test may have stopped what would answer.
+        """
+        end = time.monotonic() + 3
+        while self._reading() and time.monotonic() < end:
+            self._reading()[0].wait_for_timeout(10)
+
+    def _reading(self) -> list[Page]:
+        return [page for page in self._open.values() if not page.is_closed()]
 
     @property
     def problems(self) -> list[str]:
@@ -89,6 +107,13 @@ class Watch:
 def database_before_live_server(django_db_setup: None) -> None:
     """A live server made before the database would take SQLite for an in-memory one, and share
     this thread's connection with all of its threads."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    yield
+    if watch := getattr(item, "funcargs", {}).get("watch"):
+        watch.settle()
 
 
 @pytest.fixture
