@@ -8,6 +8,7 @@ that reads the environment or the settings is loaded before the fork, and gRPC h
 import ctypes
 import functools
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -23,17 +24,24 @@ ROOT = Path(__file__).resolve().parents[2]
 LOADED = (  # what is slow to import, and reads neither settings nor environment
     "pymilvus",
     "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
     "psycopg",
-    "django.core.management",
+    "authlib.integrations.django_client",
+    "cryptography.x509",
+    "joserfc.jwt",
     "django.core.mail",
-    "django.db.models",
+    "django.core.management",
     "django.db.backends.postgresql.base",
     "django.db.backends.sqlite3.base",
+    "django.db.models",
     "django.forms",
     "django.http",
     "django.template.backends.django",
-    "django_stubs_ext",
+    "django.test",
+    "grpc",
+    "msgspec",
     "requests",
+    "unittest.mock",
 )
 LONGEST = 1 << 20  # bytes of a request: the environment is in it
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36  # <linux/prctl.h>
@@ -42,7 +50,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Python(subprocess.Popen[Any]):
-    """A script, `-c CODE` or `-m MODULE` with its arguments, in a process of its own."""
+    """A script, `-c CODE`, `-m MODULE` or `-` (standard input), in a process of its own."""
 
     def __init__(self, *arguments: str, **options: Any) -> None:
         super().__init__([sys.executable, *arguments], **options)
@@ -64,12 +72,16 @@ class Python(subprocess.Popen[Any]):
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
 
-def run(*arguments: str, timeout: float = 90, **options: Any) -> "subprocess.CompletedProcess[str]":
+def run(
+    *arguments: str, input: str | None = None, timeout: float = 90, **options: Any
+) -> "subprocess.CompletedProcess[str]":
     """The finished process, with what it wrote. As subprocess.run."""
-    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with Python(*arguments, **pipe, **options) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if input is not None:
+        pipes["stdin"] = subprocess.PIPE
+    with Python(*arguments, **{**pipes, **options}) as process:
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -151,7 +163,9 @@ def _name(arguments: list[str]) -> str:
 def _become(arguments: list[str]) -> None:
     """Do what `python ARGUMENTS` does."""
     first, *rest = arguments
-    if first == "-c":
+    if first == "-":
+        exec(compile(sys.stdin.read(), "<stdin>", "exec"), {"__name__": "__main__"})
+    elif first == "-c":
         sys.argv = ["-c", *rest[1:]]
         exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
     elif first == "-m":
@@ -164,11 +178,8 @@ def _become(arguments: list[str]) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import django.core.management  # noqa: F401
-    import gunicorn.app.wsgiapp  # noqa: F401
-    import psycopg  # noqa: F401
-    import pymilvus  # noqa: F401
-
+    for name in LOADED:
+        importlib.import_module(name)
     gc.freeze()
     arguments = _serve(socket.socket(fileno=int(sys.argv[1])))
     if arguments is not None:

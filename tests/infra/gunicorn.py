@@ -3,7 +3,9 @@
 It has a folder of its own, with a migrated SQLite database and the static files.
 """
 
+import atexit
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -171,7 +173,22 @@ def _defaults(folder: Path) -> dict[str, str]:
 
 def _prepare(folder: Path, environment: dict[str, str]) -> None:
     """Make database and static files. As local sign-in, so that settings at fault come later."""
-    _run(PREPARE, environment | {"SIGN_IN": "local"})
+    if "DATABASE_URL" in environment:
+        _run(PREPARE, environment | {"SIGN_IN": "local"})
+        return
+    for made in _prepared().iterdir():
+        copy = shutil.copytree if made.is_dir() else shutil.copy
+        copy(made, folder / made.name)
+
+
+@functools.cache
+def _prepared() -> Path:
+    """A folder with a new SQLite database and the static files. They are the same each time."""
+    folder = Path(tempfile.mkdtemp(prefix="milvusadmin-new-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    _run(PREPARE, known | _defaults(folder) | {"SIGN_IN": "local"})
+    return folder
 
 
 def local_session(app: App, name: str, role: str, environment: dict[str, str] | None = None) -> str:

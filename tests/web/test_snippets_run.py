@@ -12,7 +12,6 @@ import select
 import shutil
 import struct
 import subprocess
-import sys
 import sysconfig
 import termios
 import time
@@ -25,6 +24,7 @@ import pytest
 from pymilvus import DataType, MilvusClient
 
 from collections_app.web.snippets import drop_collection, drop_partition
+from tests.infra import forked
 
 DATABASE = "cf_forms"
 NODE_SDK, NODE_SDK_VERSION = "@zilliz/milvus2-sdk-node", "3.0.6"
@@ -71,6 +71,11 @@ def node_sdk() -> Path:
     return NODE_FOLDER
 
 
+def python(code: str, cwd: Path, env: dict[str, str]) -> str:
+    options: dict[str, Any] = {"cwd": cwd, "env": env, "stderr": subprocess.STDOUT}
+    return str(forked.run("-", input=code, **options).stdout)
+
+
 @pytest.fixture
 def runners(milvus_server: Any, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Run]:
     """How to run each form. The answer is what it showed; what it did, Milvus tells."""
@@ -83,7 +88,7 @@ def runners(milvus_server: Any, tmp_path: Path, request: pytest.FixtureRequest) 
 
     node = [executable("node"), "--input-type=module", "-"]
     return {
-        "python": lambda code: run([sys.executable, "-"], code, tmp_path),
+        "python": lambda code: python(code, tmp_path, env),
         "nodejs": lambda code: run(node, code, request.getfixturevalue("node_sdk")),
         "curl": lambda code: run([executable("bash"), "-s"], code, tmp_path),
         "cli": lambda code: run_in_terminal(code, env),
@@ -290,9 +295,7 @@ def test_python_form_drops_from_a_local_file(tmp_path: Path) -> None:
     forms = drop_collection(endpoint=path, database="default", collection="cf_book")
     shown = ""
     for code in (BEFORE, forms[0].code, AFTER):
-        python = [sys.executable, "-c", code, path]
-        env = environment("", tmp_path)
-        shown = subprocess.run(
-            python, env=env, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
+        done = forked.run("-c", code, path, env=environment("", tmp_path))
+        assert not done.returncode, done.stderr
+        shown = done.stdout
     assert shown == "['cf_book_2']\n"
