@@ -50,7 +50,9 @@ for name in os.environ["ACCOUNT"].split(","):
 """
 ACCOUNTS = """
 import django
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
+PBKDF2PasswordHasher.iterations = 1000  # else a second of processor for each account
 django.setup()
 call_command("seed_demo", accounts_only=True)
 """
