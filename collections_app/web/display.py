@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -171,8 +172,11 @@ def duration(passed: timedelta) -> str:
 @register.filter
 def name(value: str) -> SafeString:
     """A name in monospace, with spaces at its ends and unprintable characters made visible."""
-    parts = format_html_join("", '<span class="{}">{}</span>', pieces(value))
-    return format_html('<span class="name">{}</span>', parts)
+    parts = pieces(value)
+    if len(parts) == 1:  # nearly every name, fifty times on a page
+        return format_html('<span class="name"><span class="{}">{}</span></span>', *parts[0])
+    joined = format_html_join("", '<span class="{}">{}</span>', parts)
+    return format_html('<span class="name">{}</span>', joined)
 
 
 @register.filter
@@ -275,6 +279,12 @@ def unread(value: Any) -> str:
 @register.filter
 def state(load: Load | Unread) -> SafeString | str:
     """The load state of a collection or a partition, with a dot in front that shows it, too."""
+    return _state(load, get_language())
+
+
+@lru_cache(maxsize=512)
+def _state(load: Load | Unread, language: str | None) -> SafeString | str:
+    """There are about a hundred of them in each language."""
     if isinstance(load, Unread):
         return format_html('<span class="quiet">{}</span>', word(load.value))
     return format_html('<span class="state {}">{}</span>', _progress(load), shown(load.word))

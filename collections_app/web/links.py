@@ -1,8 +1,10 @@
 """Addresses of pages that are about a thing in Milvus."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote, urlencode
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..access.policy import Action
@@ -10,22 +12,32 @@ from ..milvus.types import Kind, Target
 from ..operations.kinds.acts import ACTS
 
 
+@lru_cache(maxsize=4096)
+def _path(view: str, cluster: str, prefix: str) -> str:
+    """The path of a page of a cluster, found once below each prefix: a list needs a hundred."""
+    return reverse(view, args=[cluster])
+
+
+def _page(view: str, cluster: str, query: Mapping[str, str | int]) -> str:
+    return f"{_path(view, cluster, get_script_prefix())}?{urlencode(query)}"
+
+
 def collections(cluster: str, database: str, **view: str | int) -> str:
     """The list, with its view: q, sort, page."""
-    query = urlencode({"database": database, **{k: v for k, v in view.items() if v}})
-    return f"{reverse('collections', args=[cluster])}?{query}"
+    query = {"database": database, **{k: v for k, v in view.items() if v}}
+    return _page("collections", cluster, query)
 
 
 def collection(cluster: str, database: str, name: str, **view: str | int) -> str:
     """The page of a collection, with the view of its partitions: q, sort, page."""
-    query = urlencode({"database": database, "name": name, **{k: v for k, v in view.items() if v}})
-    return f"{reverse('collection', args=[cluster])}?{query}"
+    query = {"database": database, "name": name, **{k: v for k, v in view.items() if v}}
+    return _page("collection", cluster, query)
 
 
 def recycle_bin(cluster: str, database: str, **view: str | int) -> str:
     """The recycle bin of a database, with its view: q, sort, page."""
-    query = urlencode({"database": database, **{k: v for k, v in view.items() if v}})
-    return f"{reverse('recycle-bin', args=[cluster])}?{query}"
+    query = {"database": database, **{k: v for k, v in view.items() if v}}
+    return _page("recycle-bin", cluster, query)
 
 
 def page_of(target: Target) -> str:
@@ -47,7 +59,7 @@ def act(action: Action, target: Target, then: str = "") -> str:
         query["name"] = target.name
     if then:
         query["then"] = then
-    return f"{reverse(ACTS[action].slug, args=[target.cluster])}?{urlencode(query)}"
+    return _page(ACTS[action].slug, target.cluster, query)
 
 
 def operation(operation_id: str) -> str:
