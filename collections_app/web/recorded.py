@@ -426,6 +426,10 @@ PLANS = (
     msg("approval requested for %(count)s items"),
     msg("approved with %(count)s of %(all)s items"),
     msg("expired; nobody confirmed it"),
+    msg("paused"),
+    msg("resumed"),
+    msg("cancelled"),
+    msg("done"),
     msg("Nothing is selected. Select at least one item"),
     msg(
         "%(count)s items are selected, and plan_items_at_most permits %(limit)s on this cluster. "

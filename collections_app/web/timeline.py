@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from ..access.policy import Action
 from ..audit.log import Outcome, Phase
@@ -265,7 +265,7 @@ def _sign_in(event: Event) -> str:
     parts += [word(origin["interface"])]
     if origin.get("ip"):
         parts += [gettext("from %(address)s") % {"address": origin["ip"]}]
-    return _capitalized(", ".join(map(str, parts)))
+    return _capitalized(pgettext("between parts", ", ").join(map(str, parts)))
 
 
 def _matched(intent: Event) -> Step:
