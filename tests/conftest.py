@@ -256,7 +256,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 # --- garbage --------------------------------------------------------------------------------------
 
 
-COLLECT_EVERY = 25  # tests
+COLLECT_EVERY = 50  # tests
 
 
 def pytest_sessionstart() -> None:
@@ -264,6 +264,11 @@ def pytest_sessionstart() -> None:
     lock, it finalised a call of a gRPC client, and both waited for each other for ever.
     """
     gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay: no collection has to look through them."""
+    gc.freeze()
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
