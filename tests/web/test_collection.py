@@ -161,6 +161,7 @@ def test_partition_key_partitions_have_no_drop_button(
     assert page.status == 200
     assert "Split by the partition key tenant" in page.text
     assert "drop-partition" not in page.html
+    assert "data-pick-all" not in page.html, "a box that selects nothing"
     assert page.has_link("Drop collection…")
     assert not page.has_link("Release collection…"), "it is not loaded"
 
@@ -238,6 +239,7 @@ def test_collection_page_with_milvus_down_says_so(
     assert page.status == 503
     assert "Milvus does not answer" in page.text
     assert page.link("Try again") == collection_url("books")
+    assert page.find("nav", cls="breadcrumbs"), "it says which cluster does not answer"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.utils import translation
 
 from collections_app.models import AuditEvent
 from collections_app.plans import delivery
-from collections_app.web.shown import shown
+from collections_app.web.shown import sentences, shown
 from tests.fakes import FakeMilvus
 from tests.fixtures import rule
 from tests.web import Page, act_url, confirm, list_url
@@ -28,6 +28,12 @@ def chinese(signed_in: SignIn, fake: FakeMilvus) -> Client:
     client = signed_in("operator")
     client.cookies["language"] = CHINESE
     return client
+
+
+@pytest.mark.parametrize(("language", "space"), [("en-gb", " "), (CHINESE, "")])
+def test_sentences_have_the_space_of_the_language_between(language: str, space: str) -> None:
+    with translation.override(language):
+        assert sentences("a.", "", "b.") == f"a.{space}b."
 
 
 # --- how it is chosen ----------------------------------------------------------------------------

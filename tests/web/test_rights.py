@@ -184,5 +184,12 @@ def test_matrix_with_a_bin_on_one_of_two_clusters_says_so(team: Client, settings
     assert word["Restore collection"][1].startswith("yes")
 
 
+def test_matrix_with_one_rule_names_it_once(team: Client, settings: Any) -> None:
+    settings.ACCESS = (rule("team", "drop"),)
+    page = Page(team.get(PAGE))
+    assert f"Granted by {settings.ACCESS[0].source}" in page.text
+    assert not [c for row in reaches(page).values() for c in row if settings.ACCESS[0].source in c]
+
+
 def test_matrix_without_any_permission_is_left_out(signed_in: Callable[..., Client]) -> None:
     assert not Page(signed_in("outsider").get(PAGE)).find("table")
