@@ -152,6 +152,9 @@ class FakeMilvus:
         self._reach(database)
         return ServerInfo(version="v2.3.5-fake", lite=False)
 
+    def begin_server(self, database: str) -> Callable[[], ServerInfo]:
+        return lambda: self.server(database)
+
     def for_many(self) -> "FakeMilvus":
         return self
 

@@ -55,6 +55,10 @@ class Gateway:
         version = self._reads.version(database)
         return ServerInfo(version=version, lite=self._connection.lite(database))
 
+    def begin_server(self, database: str) -> Callable[[], ServerInfo]:
+        """`server` beside what is read next. What comes back waits for its answer, or raises."""
+        return self._reads.start(lambda: self.server(database))
+
     def lite(self, database: str) -> bool:
         """Whether this is Milvus Lite, which has no ids. Asks the server only once."""
         return self._connection.lite(database)

@@ -32,8 +32,8 @@ class DropCollection(DirectOperation):
     is_irreversible = True
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
-        detail = gateway.collection(target.database, target.name)
-        server = gateway.server(target.database)
+        version = gateway.begin_server(target.database)
+        detail, server = gateway.collection(target.database, target.name), version()
         strict = _strict_blockers(gateway, detail, server, target)
         is_strict = gateway.cluster.strict_drop and not strict
         return TargetState(

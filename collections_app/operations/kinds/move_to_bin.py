@@ -38,8 +38,8 @@ class MoveToBin(Operation):
     proof = "Verified: it is in the recycle bin."
 
     def _read(self, gateway: "Gateway", target: Target) -> TargetState:
-        detail = gateway.collection(target.database, target.name)
-        server = gateway.server(target.database)
+        version = gateway.begin_server(target.database)
+        detail, server = gateway.collection(target.database, target.name), version()
         retention = gateway.cluster.recycle_bin
         # Milvus Lite renames too, and has no id to compare: its fingerprint stands in.
         problem = "" if server.lite else rename_problem(gateway, detail, server, target.database)
