@@ -53,6 +53,7 @@ from .tables import PAGE, Pager, range_of
 
 LIVE = {PlanState.READING, PlanState.RUNNING}
 _sheets: Lately[tuple[int, str], Sheet] = Lately(seconds=60, at_most=4)
+READ_AT_ONCE = PAGE  # items; the page waits for as many
 SILENT_AFTER = 60  # seconds after which the background process is called silent
 
 
@@ -118,7 +119,7 @@ def not_started(exc: Exception) -> str:
 def _is_read_later(request: SignedInRequest, plan: Plan, count: int) -> bool:
     """Whether the page comes without the sheet, which it requests then: reading takes long."""
     is_asked_for = request.method == "POST" or "read" in request.GET
-    return count > PAGE and not is_asked_for and _kept_sheet(request, plan) is None
+    return count > READ_AT_ONCE and not is_asked_for and _kept_sheet(request, plan) is None
 
 
 def _kept_sheet(request: SignedInRequest, plan: Plan) -> Sheet | None:

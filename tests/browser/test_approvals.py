@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
+from collections_app.web import plan_page
 from tests.infra.seeds import Seeds
 
 from .conftest import address
@@ -40,8 +41,14 @@ def request(page: Page, name: str) -> None:
 
 
 def test_two_people_drop_a_collection(
-    page: Page, browse: Browse, name: str, make_collection: Seeds
+    page: Page,
+    browse: Browse,
+    name: str,
+    make_collection: Seeds,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The approver's page requests its sheet, as that of a long plan does."""
+    monkeypatch.setattr(plan_page, "READ_AT_ONCE", 0)
     page.goto(address("drop-collection", database="default", collection=name))
     is_sound(page, "approval-dialog")
     request(page, name)
