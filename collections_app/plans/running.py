@@ -269,7 +269,7 @@ def _settle_left_over(plan: Plan, caller: Caller) -> None:
         age = timezone.now() - (item.taken_at or plan.created_at)
         if intent_of(item.operation_id):
             _settle(plan, item, age, caller)
-        elif age > timedelta(seconds=cluster.drop_timeout):
+        elif abs(age) > timedelta(seconds=cluster.drop_timeout):  # or the clock was set back
             with log.appending():
                 _take_back(item)
 

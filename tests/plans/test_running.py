@@ -218,15 +218,19 @@ def test_two_workers_on_one_plan_take_each_item_once(
     assert len(intents()) == 6
 
 
+@pytest.mark.parametrize("taken", [2000, 2100])
 def test_item_taken_back_cannot_be_sent_any_more(
-    real: Any, confirmed: Callable[..., Plan], make_collection: Any
+    real: Any, confirmed: Callable[..., Plan], make_collection: Any, taken: int
 ) -> None:
-    """A process is suspended after it took the item, and resumes when the plan is cancelled."""
+    """A process is suspended after it took the item, and resumes when the plan is cancelled.
+
+    2100: the clock was wrong then, and was set back.
+    """
     plan = confirmed(1)
     item = running.take(plan)
     assert item
     deciding.cancel(plan, caller())
-    plan.items.update(taken_at=plan.created_at.replace(year=2000))
+    plan.items.update(taken_at=plan.created_at.replace(year=taken))
     run(plan)
     assert states(plan) == [TODO]
     running._carry_out(plan, item, caller())
