@@ -41,7 +41,7 @@ def failing(
         yield
 
 
-APPENDING = 'INSERT INTO "collections_app_auditevent"'
+APPENDING = "INSERT INTO collections_app_auditevent"
 
 
 # --- the log can't be written ---------------------------------------------------------------------
