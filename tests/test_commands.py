@@ -112,7 +112,7 @@ FAILING: dict[str, tuple[Arrange, int, str, int]] = {
     "refused": (lambda t, c: c.relay.fail(t.rpc, *REFUSAL), 3, "refused", 1),
     "not there": (lambda t, c: t.remove(), 4, "Not found", 0),
     "replaced meanwhile": (
-        lambda t, c: c.relay.after("GetVersion", t.replace),
+        lambda t, c: t.once_read(c, t.replace),
         5,
         "It changed since you opened the dialog",
         0,

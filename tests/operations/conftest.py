@@ -79,6 +79,14 @@ class Thing:
             return ["drop_partition", name, "--confirm", name, *where]
         return ["drop_collection", name, "--confirm", name]
 
+    def once_read(self, chain: Chain, hook: Callable[[], None]) -> None:
+        """Run `hook` when the next read of it is complete, before anybody knows."""
+        if self.target.kind is Kind.PARTITION:
+            chain.relay.after("GetVersion", hook)  # the last call
+        else:
+            chain.relay.after("ShowCollections", lambda: None)  # beside the other reads
+            chain.relay.after("ShowCollections", hook)  # the second witness, after them
+
     def is_there(self) -> bool:
         client, target = self.seeds.server.client(), self.target
         if target.kind is Kind.PARTITION:

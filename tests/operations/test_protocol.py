@@ -222,7 +222,7 @@ def test_read_before_another_operators_drop_is_not_reused(thing: Thing, chain: C
         assert on_own_connection(lambda: carry_out(theirs, GRACE)) is Outcome.SUCCEEDED
         thing.add_namesake()
 
-    chain.relay.after("GetVersion", meanwhile)
+    thing.once_read(chain, meanwhile)
     with pytest.raises(OperationRejected):
         carry_out(mine)
     assert thing.is_there()
@@ -263,7 +263,7 @@ def test_read_before_a_drop_under_the_other_key_is_not_reused(
         assert on_own_connection(lambda: carry_out(theirs, GRACE)) is Outcome.SUCCEEDED
         thing.add_namesake()
 
-    chain.relay.after("GetVersion", meanwhile)
+    thing.once_read(chain, meanwhile)
     with pytest.raises(OperationRejected):
         carry_out(mine)
     assert thing.is_there()
