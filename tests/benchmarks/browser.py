@@ -11,7 +11,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from .application import application, list_url, signed_in
 from .figures import at_most
@@ -20,6 +20,13 @@ from .places import Place, places, sizes
 from .serving import gunicorn
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+EACH_FRAME = """([selector, text, gone]) => new Promise((resolve) => {
+  const look = () => {
+    const found = [...document.querySelectorAll(selector)].some((e) => e.textContent.includes(text))
+    found !== gone ? resolve() : requestAnimationFrame(look)
+  }
+  look()
+})"""
 
 
 def main() -> None:
@@ -79,16 +86,21 @@ def _measure(place: Place, person: Person, count: int) -> None:
 
 
 def _body(page: Page) -> None:
-    page.wait_for_selector("body")
+    _until(page, "body")
 
 
 def _names(page: Page) -> None:
-    page.wait_for_selector("td.title a")
+    _until(page, "td.title a")
 
 
 def _rows(page: Page) -> None:
     _names(page)
-    page.wait_for_selector(".skeleton", state="detached")
+    _until(page, ".skeleton", gone=True)
+
+
+def _until(page: Page, selector: str, text: str = "", gone: bool = False) -> None:
+    """Look at each frame: Playwright's own waiting looks every 500 ms after the first tries."""
+    page.evaluate(EACH_FRAME, [selector, text, gone])
 
 
 def _drop(person: Person, place: Place, name: str) -> float:
@@ -100,8 +112,9 @@ def _drop(person: Person, place: Place, name: str) -> float:
     button = page.locator("dialog button[type=submit]").last
 
     def act() -> None:
-        button.click()
-        expect(page.get_by_role("status").filter(has_text="Verified")).to_be_visible()
+        with page.expect_navigation(wait_until="commit"):
+            button.click()
+        _until(page, "[role=status]", "Verified")
 
     taken = milliseconds(act)
     page.context.close()
