@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from .languages import is_compiled
+from .web.languages import is_compiled
 
 
 @checks.register

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils.translation import get_language
 
 from ..access.policy import Action, may_somewhere
-from ..languages import offered
 from ..personal.store import COMPACT
 from ..plans import approving
 from .http import visible_clusters
+from .languages import offered
 from .person import personal_of
 from .request import AppRequest, SignedInRequest
 

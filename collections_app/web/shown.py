@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 
 from django.utils.translation import get_language, pgettext
 
-from ..languages import ENGLISH
+from .languages import ENGLISH
 from .recorded import CONTEXT, TEMPLATES
 
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
-from collections_app.languages import language_of
+from collections_app.web.languages import language_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 

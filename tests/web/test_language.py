@@ -111,7 +111,7 @@ def test_language_choice_leads_to_no_other_site() -> None:
 def test_language_without_its_compiled_catalogue_is_not_offered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    monkeypatch.setattr("collections_app.languages.LOCALE", tmp_path)
+    monkeypatch.setattr("collections_app.web.languages.LOCALE", tmp_path)
     answer = Client().get("/sign-in/", headers={"Accept-Language": "zh"})
     assert answer.headers["Content-Language"] == "en-gb"
     assert 'name="language"' not in answer.content.decode()

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_supported_language_variant, to_locale
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-LOCALE = Path(__file__).resolve().parent / "locale"
+LOCALE = Path(__file__).resolve().parent.parent / "locale"
 ENGLISH = "en-gb"  # the language of the source, the log and the commands: it needs no catalogue
 
 
