@@ -1,8 +1,8 @@
 """What Milvus says about our account: its name, its roles, and what they were granted.
 
-Everybody may read their own roles. Their grants need `SelectOwnership` on 2.3.5 (seen); newer
-servers let everybody read those of their own roles (read in `privilege_interceptor.go`,
-`isSelectMyRoleGrants`).
+Everybody may read their own roles, and what these were granted (read in `privilege_interceptor.go`,
+`isSelectMyRoleGrants`). 2.3.5 forgets who has which role once a user was deleted who had one, and
+remembers it when a password is changed: in between, the grants need `SelectOwnership` (seen there).
 """
 
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2 as pb
@@ -65,7 +66,10 @@ def test_doctor_as_root_warns_of_the_default_password(
 def test_doctor_without_the_right_to_read_roles_says_what_lacks(
     milvus_server: MilvusServer, token: str, role: str
 ) -> None:
-    said = found(milvus_server.uri, token)
+    with Relay(milvus_server.address) as relay:
+        denied = "PrivilegeSelectOwnership: permission deny"  # 2.3.5 itself: see grants.py
+        relay.fail("SelectGrant", grpc.StatusCode.PERMISSION_DENIED, denied)
+        said = found(f"http://127.0.0.1:{relay.port}", token)
     lacking = about(said, "lacks")
     for right in ("ListDatabases", "GetStatistics", "ShowPartitions", "ListAliases"):
         assert right in lacking.text
