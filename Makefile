@@ -50,14 +50,14 @@ check: setup
 	$(TESTED) $(BIN)/python manage.py check
 	@echo "manage.py check --deploy"; $(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# COV=1 adds coverage; ARGS="-k drop" goes to pytest; PROCESSES=3 is a third quicker, but on two cores
-# tests with deadlines may then miss one. The processes share one Milvus, and each has its own database.
+# COV=1 adds coverage; ARGS="-k drop" goes to pytest. Three PROCESSES keep two cores busy; with two, tests
+# with deadlines have more time. The processes share one Milvus, and each has its own database.
 # A module stays in one piece, because some of its tests share a server or names (--dist loadscope), and
 # busy ones are spread among the others (tests/conftest.py).
 # On a busy machine an answer can come after a deadline that is not the subject of the test. Such a test, and no
 # other, runs once more, and the summary names it (R).
 MILVUS = $(BIN)/python -m tests.infra.with_milvus
-PROCESSES ?= 2
+PROCESSES ?= 3
 TOO_SLOW = --reruns 1 --only-rerun "Unreachable: Deadline Exceeded" --only-rerun "Timeout [0-9]+ms exceeded" -rR
 PYTEST = $(BIN)/python -m pytest $(TOO_SLOW) -n $(PROCESSES) --dist loadscope --no-loadscope-reorder $(if $(COV),--cov --cov-append --cov-report=term) $(ARGS)
 
@@ -65,7 +65,7 @@ test: setup
 	$(if $(COV),rm -f .coverage)
 	@tests/infra/tools.sh tests/infra/databases.sh $(MILVUS) tests/infra/on_both_databases.sh $(PYTEST)
 
-# For the inner loop: what needs no server, no browser and no process.
+# For the inner loop: what starts no server, no browser and no process.
 .PHONY: test-fast
 test-fast: setup
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest -q -n 2 --dist worksteal --fast $(ARGS)

@@ -5,6 +5,7 @@ import inspect
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -55,16 +56,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # What --fast leaves out: whatever starts a server, a browser or a process.
-STARTED = {"milvus_server", "lite_server", "live_server", "page", "app", "served", "provider"}
-STARTED |= {"shared_provider", "forger", "transactional_db"}
+STARTED = {"milvus_server", "lite_server", "lite_uri", "live_server", "page", "app", "served"}
+STARTED |= {"provider", "shared_provider", "forger", "transactional_db"}
 STARTING = (
+    "audit/test_export",
     "browser/",
     "chaos/",
+    "config/test_settings",
+    "config/test_sign_in",
+    "doctor/test_command",
+    "milvus/test_sdk",
+    "milvus/test_tls",
     "sso/",
+    "test_deploy",
     "test_doc_code",
     "test_infra",
-    "test_deploy",
+    "test_many_machines",
+    "test_monitoring",
+    "test_private",
     "test_release",
+    "test_web_servers",
+    "web/test_snippets",
 )
 
 
@@ -116,8 +128,20 @@ def _asks_for_skin(item: Any) -> bool:
 
 def _is_fast(item: pytest.Item) -> bool:
     place = item.nodeid.removeprefix("tests/")
-    started = STARTED & set(getattr(item, "fixturenames", ()))
+    started = STARTED & set(getattr(item, "fixturenames", ())) or _place_of(item) != "fake"
     return not started and not place.startswith(STARTING) and not _is_transactional(item)
+
+
+def _place_of(item: pytest.Item) -> object:
+    """The server that a test of the contract is about."""
+    call = getattr(item, "callspec", None)
+    return call.params.get("place", "fake") if call else "fake"
+
+
+def _refuse_processes(event: str, _: object) -> None:
+    """What --fast promises, held: a test that starts a process fails."""
+    if event in {"subprocess.Popen", "os.fork", "os.posix_spawn"}:
+        raise RuntimeError("--fast starts no process: name this test in STARTING, in conftest.py")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -266,9 +290,11 @@ def pytest_sessionstart() -> None:
     gc.disable()
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Modules and tests stay: no collection has to look through them."""
     gc.freeze()
+    if session.config.getoption("--fast"):
+        sys.addaudithook(_refuse_processes)
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
