@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError
@@ -93,50 +93,78 @@ def looks_again(request: AppRequest) -> bool:
 
 def of_milvus(exc: MilvusError) -> Problem:
     """The page for a read that failed. Nothing was changed by it."""
-    said = {"who": exc.speaker, "text": exc}
-    detail = gettext("%(who)s answered: %(text)s") % said if str(exc) else ""
-    if exc.code in {PAUSED, BUSY, NO_CONNECTION}:  # Milvus was not even asked
-        detail = shown(f"{exc}.")
-    if isinstance(exc, NotFound):
-        text = gettext("It does not exist, or it was dropped or renamed. Nothing was changed.")
-        return Problem(status=404, title=gettext("Not found"), text=text)
-    if isinstance(exc, Denied):
-        text = gettext(
-            "The Milvus account of Milvus Admin lacks a privilege, or its token is wrong. What it "
-            "can't read is unknown, not empty. Ask an administrator of Milvus for the grant."
-        )
-        return Problem(status=403, title=gettext("Milvus denied access"), text=text, detail=detail)
-    if isinstance(exc, Unreachable):
-        text = gettext("Its contents are unknown until it answers. No change was sent to Milvus.")
-        title = gettext("Milvus does not answer")
-        if exc.code == NO_CONNECTION:
-            title = gettext("No connection to Milvus")
-        again = math.ceil(exc.again_in)
-        on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
-        text = " ".join([text, *sorted(on_the_way)])
-        return Problem(
-            status=503, title=title, text=text, detail=detail, retry=True, again_in=again
-        )
-    if isinstance(exc, Contradiction):
-        text = gettext(
-            "Two answers of Milvus contradict each other, so the state is unknown. This can last a "
-            "moment during a change, or longer if a Milvus proxy answers from a stale cache. "
-            "Nothing was changed. Try again in a moment."
-        )
-        title = gettext("Contradictory answers from Milvus")
-        return Problem(status=503, title=title, text=text, detail=shown(f"{exc}."), retry=True)
-    if exc.speaker != "Milvus":
-        text = gettext(
-            "Milvus Admin could not send the request or read the answer, so the state is unknown. "
-            "Nothing was changed. Run manage.py doctor to check the connection."
-        )
-        return Problem(
-            status=503, title=gettext("No usable answer from Milvus"), text=text, detail=detail
-        )
-    text = gettext("Milvus refused to answer. Nothing was changed.")
-    return Problem(
-        status=409, title=gettext("Milvus refused the request"), text=text, detail=detail
+    return next(page for kind, page in PAGES if isinstance(exc, kind))(exc)
+
+
+def _said(exc: MilvusError) -> str:
+    """What was answered, or why Milvus was not even asked."""
+    if exc.code in {PAUSED, BUSY, NO_CONNECTION}:
+        return shown(f"{exc}.")
+    return (
+        gettext("%(who)s answered: %(text)s") % {"who": exc.speaker, "text": exc}
+        if str(exc)
+        else ""
     )
+
+
+def _not_found(_: MilvusError) -> Problem:
+    text = gettext("It does not exist, or it was dropped or renamed. Nothing was changed.")
+    return Problem(status=404, title=gettext("Not found"), text=text)
+
+
+def _denied(exc: MilvusError) -> Problem:
+    text = gettext(
+        "The Milvus account of Milvus Admin lacks a privilege, or its token is wrong. What it "
+        "can't read is unknown, not empty. Ask an administrator of Milvus for the grant."
+    )
+    title = gettext("Milvus denied access")
+    return Problem(status=403, title=title, text=text, detail=_said(exc))
+
+
+def _unreachable(exc: Unreachable) -> Problem:
+    text = gettext("Its contents are unknown until it answers. No change was sent to Milvus.")
+    is_cut = exc.code == NO_CONNECTION
+    on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
+    return Problem(
+        status=503,
+        title=gettext("No connection to Milvus") if is_cut else gettext("Milvus does not answer"),
+        text=" ".join([text, *sorted(on_the_way)]),
+        detail=_said(exc),
+        retry=True,
+        again_in=math.ceil(exc.again_in),
+    )
+
+
+def _contradiction(exc: MilvusError) -> Problem:
+    text = gettext(
+        "Two answers of Milvus contradict each other, so the state is unknown. This can last a "
+        "moment during a change, or longer if a Milvus proxy answers from a stale cache. "
+        "Nothing was changed. Try again in a moment."
+    )
+    title = gettext("Contradictory answers from Milvus")
+    return Problem(status=503, title=title, text=text, detail=shown(f"{exc}."), retry=True)
+
+
+def _refused(exc: MilvusError) -> Problem:
+    if exc.speaker == "Milvus":
+        text = gettext("Milvus refused to answer. Nothing was changed.")
+        title = gettext("Milvus refused the request")
+        return Problem(status=409, title=title, text=text, detail=_said(exc))
+    text = gettext(
+        "Milvus Admin could not send the request or read the answer, so the state is unknown. "
+        "Nothing was changed. Run manage.py doctor to check the connection."
+    )
+    title = gettext("No usable answer from Milvus")
+    return Problem(status=503, title=title, text=text, detail=_said(exc))
+
+
+PAGES: tuple[tuple[type[MilvusError], Callable[[Any], Problem]], ...] = (
+    (NotFound, _not_found),
+    (Denied, _denied),
+    (Unreachable, _unreachable),
+    (Contradiction, _contradiction),
+    (MilvusError, _refused),
+)
 
 
 NOT_DONE = {
