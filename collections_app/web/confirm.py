@@ -35,7 +35,7 @@ from . import draft, links
 from .dialog import Dialog, TargetChanged, build_dialog, form_for, page_of
 from .errors import Problem, show
 from .forms import NameForm, ReasonForm
-from .http import go_to, is_htmx_part, named, open_cluster, page_or_part
+from .http import go_to, is_htmx_part, named, open_cluster, page_or_part, swap_in
 from .request import SignedInRequest
 from .shown import shown, word
 from .view_policy import policy
@@ -208,8 +208,8 @@ def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpRespo
             return _show(request, after, _next_target(action, target), notice=text)
     messages.success(request, text, extra_tags=str(consent.operation_id))
     if action in OFFERING:
-        return go_to(request, links.operation(str(consent.operation_id)))
-    return go_to(request, page_of(action, target))
+        return swap_in(request, links.operation(str(consent.operation_id)))
+    return swap_in(request, page_of(action, target))
 
 
 def _next_target(action: Action, target: Target) -> Target:

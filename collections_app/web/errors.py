@@ -87,8 +87,8 @@ def set_retry_headers(
 
 
 def looks_again(request: AppRequest) -> bool:
-    """Whether this page asks again by itself: a part can't, and a form must not."""
-    return request.method == "GET" and not is_htmx_part(request)
+    """Whether this page asks again by itself: what htmx swaps in can't, and a form must not."""
+    return request.method == "GET" and not getattr(request, "htmx", False)
 
 
 def of_milvus(exc: MilvusError) -> Problem:

@@ -1,5 +1,6 @@
 """The small things all views share: parts or pages, and what a request is about."""
 
+import json
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,8 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 def is_htmx_part(request: AppRequest) -> bool:
-    """Whether htmx asks for a part of a page. False for an error before any middleware ran."""
-    return bool(getattr(request, "htmx", False))
+    """Whether htmx asks for a part of a page, and not for a page to swap in (`swap_in`).
+
+    False for an error before any middleware ran.
+    """
+    htmx = getattr(request, "htmx", None)
+    return bool(htmx and not htmx.boosted)
 
 
 def page_or_part(
@@ -35,13 +40,34 @@ def page_or_part(
     """The same content as a part for htmx, or inside its page."""
     template = part if is_htmx_part(request) else page
     response = render(request, template, {**context, "part": part}, status=status)
-    patch_vary_headers(response, ["HX-Request"])
+    patch_vary_headers(response, ["HX-Request", "HX-Boosted"])
     return response
 
 
 def go_to(request: AppRequest, url: str) -> HttpResponse:
     """Leave for another page, whether htmx or the browser is asking."""
     return HttpResponseClientRedirect(url) if is_htmx_part(request) else redirect(url)
+
+
+SWAP_IN = {
+    "target": "#main",
+    "select": "#main",
+    "selectOOB": "#site-header",
+    "swap": "outerHTML show:window:top settle:0s",
+    "headers": {"HX-Boosted": "true"},
+}
+
+
+def swap_in(request: AppRequest, url: str) -> HttpResponse:
+    """Leave for another page of the same cluster. htmx gets that page and swaps it in, because
+    style and scripts are here already; app.js closes the dialog and sets the focus.
+    """
+    if not is_htmx_part(request):
+        return redirect(url)
+    is_here = request.htmx.current_url_abs_path == url  # a browser makes no second entry of it
+    history = {"push": "false", "replace": "true"} if is_here else {"push": "true"}
+    spec = json.dumps({"path": url, **SWAP_IN, **history})
+    return HttpResponse(headers={"HX-Location": spec})
 
 
 def named(request: HttpRequest, parameter: str, default: str | None = None) -> str:

@@ -37,6 +37,16 @@
     }
   });
 
+  // The page after a success is swapped in (HX-Location). Until then its button can't be pressed again.
+  document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+    if (detail.xhr.getResponseHeader("HX-Location")) detail.keepIndicators = true;
+  });
+  document.addEventListener("htmx:afterSettle", ({ target }) => {
+    if (target.id !== "main") return;
+    dialog.close();
+    (target.querySelector(".flash") ?? target).focus();
+  });
+
   // What was selected stays selected when the table is filled in.
   let selected = [];
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
@@ -117,12 +127,14 @@
 
   // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    if (!detail.shouldSwap || detail.target.id !== "results") return;
+    if (!detail.shouldSwap || !["results", "main"].includes(detail.target.id)) return;
     detail.target.querySelector("tbody")?.replaceChildren();
   });
 
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
-    document.addEventListener(name, () => {
+    document.addEventListener(name, ({ detail }) => {
+      const { headers, path } = detail.requestConfig;
+      if (headers["HX-Boosted"]) return location.assign(path); // the act is done: load its page in full
       (dialog.open ? dialog : document.body).prepend(banner);
       banner.hidden = false;
     });

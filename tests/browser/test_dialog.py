@@ -151,6 +151,41 @@ def test_back_after_a_drop_shows_the_current_list(page: Page, thing: Shown) -> N
     assert thing.sent() == 1
 
 
+def test_page_after_a_drop_is_swapped_in_with_focus_and_title(
+    page: Page, thing: Shown, watch: Watch
+) -> None:
+    dialog = opened(page, thing)
+    page.evaluate("window.isTheSame = true")
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    is_done(page, thing)
+    assert page.evaluate("window.isTheSame")
+    expect(page.get_by_role("status").filter(has_text="was dropped")).to_be_focused()
+    expect(page.locator("dialog")).not_to_be_visible()
+    there = "Collections in default" if thing.kind == "collection" else thing.collection
+    expect(page).to_have_title(f"{there} · Milvus Admin")
+    trail = page.get_by_role("navigation", name="Where you are")
+    expect(trail).to_have_count(1)
+    page.reload()
+    expect(trail).to_be_visible()
+    expect(page.get_by_text("was dropped")).to_have_count(0)
+    assert len(watch.posts) == 1
+
+
+@pytest.mark.expects_console(
+    "net::ERR_FAILED",
+    "htmx:sendError",
+    "htmx:afterRequest",
+    maybe=("script error: undefined",),  # a promise of htmx that nobody waits for
+)
+def test_page_after_a_drop_not_answered_is_loaded_in_full(page: Page, thing: Shown) -> None:
+    dialog = opened(page, thing)
+    page.route(f"**{thing.after}", abort, times=1)
+    name_field(dialog).fill(thing.name)
+    act_button(dialog).click()
+    is_done(page, thing)
+
+
 # --- not doing it -------------------------------------------------------------------------------
 
 

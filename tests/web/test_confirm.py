@@ -19,7 +19,7 @@ from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, unique_name
 from tests.operations.conftest import Thing
-from tests.web import Page, act_url, confirm, list_url, milvus_user
+from tests.web import Page, act_url, collection_url, confirm, list_url, milvus_user
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Client]
@@ -171,15 +171,31 @@ def test_dialog_with_the_right_name_drops_once_and_links_record(
     assert said not in Page(client.get(list_url())).text, "a message is said once"
 
 
-def test_dialog_under_htmx_redirects_to_the_same_place(
+def test_dialog_under_htmx_swaps_in_the_same_place(
     thing: Asked, real: Any, signed_in: SignIn
 ) -> None:
     client = signed_in(htmx=True)
     answer = confirm(client, thing.url, thing.name)
     assert answer.status_code == 200
     back = "collections/" if thing.kind == "collection" else "collection/"
-    assert answer.headers["HX-Redirect"].startswith(f"/clusters/main/{back}?database=default")
+    spec = json.loads(answer.headers["HX-Location"])
+    assert spec["path"].startswith(f"/clusters/main/{back}?database=default")
     assert not thing.exists
+    page = Page(client.get(spec["path"], headers=spec["headers"]))
+    assert page.is_whole
+    assert "Verified: it no longer exists." in page.text
+    assert page.find("main", id=spec["target"][1:])
+    assert page.find("header", id=spec["selectOOB"][1:])
+
+
+def test_dialog_whose_page_is_open_makes_no_second_entry(
+    thing: Asked, real: Any, signed_in: SignIn
+) -> None:
+    client = signed_in(htmx=True)
+    here = list_url() if thing.kind == "collection" else collection_url(thing.target.collection)
+    client.defaults["HTTP_HX_CURRENT_URL"] = f"http://testserver{here}"
+    spec = json.loads(confirm(client, thing.url, thing.name).headers["HX-Location"])
+    assert (spec["path"], spec["push"], spec["replace"]) == (here, "false", "true")
 
 
 def test_dialog_sent_twice_drops_once_and_shows_the_first(

@@ -229,6 +229,9 @@ def test_page_of_a_stalled_cluster_reloads_itself(
     assert "Refresh" not in part.headers, "a part of a page can't look again for the page"
     assert "by itself" not in Page(part).text
     assert 1 <= int(part.headers["Retry-After"]) <= 7
+    swapped_in = client.get(path, headers={"HX-Request": "true", "HX-Boosted": "true"})
+    assert Page(swapped_in).is_whole
+    assert "Refresh" not in swapped_in.headers, "no browser follows it there"
 
 
 def test_page_of_a_refused_connection_does_not_reload(nobody_there: Any, signed_in: SignIn) -> None:
