@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.core.paginator import Page
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -22,7 +24,7 @@ from ..access.policy import (
 from ..audit.events import intent_of
 from ..audit.queries import recent_operations
 from ..milvus.errors import Denied, MilvusError
-from ..milvus.types import Cluster, CollectionDetail, Load, Partitions, Target, Unread
+from ..milvus.types import Cluster, CollectionDetail, Listing, Load, Partitions, Target, Unread
 from ..operations.claims import claims_in
 from ..operations.private_names import DROP, operation_of
 from ..recycle_bin.items import names_by_private_name
@@ -95,50 +97,23 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     milvus, database = open_cluster(request, cluster), named(request, "database", "default")
     place = Place(cluster=cluster, database=database)
     require_visible(request, place)
-    gateway, view = milvus.gateway, ListView.of(request)
+    gateway = milvus.gateway
     with noting_if_gone(request, place):
         found = gateway.collections(database)
-    patterns = visible(request.actor, cluster, database)
-    is_partial, hidden = "*" not in patterns, names_by_private_name(cluster, database)
-    places = _fitting(found.names, patterns) if is_partial else range(len(found))
-    if hidden:
-        places = [at for at in places if found.names[at] not in hidden]
-    standing = Standing(place)
-    page = view.pages(found, places, standing.is_protected).get_page(view.page)
-    rows = [found.row(at) for at in page]
-    url = partial(links.collections, cluster, database)
-    here = view.here(page, url)
-    columns = table_view(request, "collections", here)
-    read_by_row = sum(columns["shown"][key] for key in READ_BY_ROW)
-    detailed = request.GET.get("details") == "1" or not read_by_row
-    details_url = url(**view.filters, sort=view.sort, page=page.number, details=1)
-    wanted = [row.name for row in rows] if detailed and read_by_row else []
-    summaries = gateway.summaries(database, wanted) if wanted else {}
-    standby = gateway.is_standby(database)
+    seen, standby = _Seen.of(request, cluster, database, found), gateway.is_standby(database)
     context = {
         "cluster": milvus.cluster,
         "database": database,
         "lite": gateway.lite(database),
-        "view": view,
-        "count": page.paginator.count,
-        "rows": collection_rows(
-            rows, place, summaries, request.permissions, claims_in(cluster), standing
-        ),
-        "detailed": detailed,
-        "detail_columns": read_by_row,
-        **columns,
-        "details_url": "" if detailed else details_url,
-        "total": len(places),
-        "partial": is_partial,
+        "total": len(seen.at),
+        "partial": seen.is_partial,
         # Also asked when all is hidden by rules: the answer must not tell that there is more.
-        "lists_everything": bool(places) or gateway.lists_everything(database),
-        "columns": view.columns(url),
-        "pager": view.pager(page, url),
+        "lists_everything": bool(seen.at) or gateway.lists_everything(database),
+        "in_bin": seen.in_bin,
+        "recycle_bin_url": links.recycle_bin(cluster, database),
         "standby": standby,
         **_removal(request.permissions, place, is_standby=standby),
-        "in_bin": sum(matches(patterns, known) for known in hidden.values()),
-        "recycle_bin_url": links.recycle_bin(cluster, database),
-        "pin": pin_of(request, place, here),
+        **_page(request, gateway, place, found, seen.at),
         "title": gettext("Collections in %(database)s") % {"database": database},
         "section": "collections",
     }
@@ -149,6 +124,62 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "collections_app/_collection_table.html",
         context,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Those of a database's collections that this person may see, without the recycle bin."""
+
+    at: Sequence[int]  # their indexes
+    is_partial: bool
+    in_bin: int
+
+    @classmethod
+    def of(cls, request: SignedInRequest, cluster: str, database: str, found: Listing) -> "_Seen":
+        patterns = visible(request.actor, cluster, database)
+        binned = names_by_private_name(cluster, database)
+        is_partial, names = "*" not in patterns, found.names
+        at: Sequence[int] = _fitting(names, patterns) if is_partial else range(len(found))
+        if binned:
+            at = [one for one in at if names[one] not in binned]
+        return cls(at, is_partial, sum(matches(patterns, name) for name in binned.values()))
+
+
+def _page(
+    request: SignedInRequest,
+    gateway: "Gateway",
+    place: Place,
+    found: Listing,
+    seen: Sequence[int],
+) -> dict[str, Any]:
+    """The page of the list that the address asks for."""
+    view, standing, database = ListView.of(request), Standing(place), place.database or ""
+    page = view.pages(found, seen, standing.is_protected).get_page(view.page)
+    rows = [found.row(at) for at in page]
+    url = partial(links.collections, place.cluster, database)
+    here = view.here(page, url)
+    columns = table_view(request, "collections", here)
+    read_by_row = sum(columns["shown"][key] for key in READ_BY_ROW)
+    detailed = request.GET.get("details") == "1" or not read_by_row
+    wanted = [row.name for row in rows] if detailed and read_by_row else []
+    summaries = gateway.summaries(database, wanted) if wanted else {}
+    may, claims = request.permissions, claims_in(place.cluster)
+    return {
+        "view": view,
+        "count": page.paginator.count,
+        "rows": collection_rows(rows, place, summaries, may, claims, standing),
+        "detailed": detailed,
+        "detail_columns": read_by_row,
+        "details_url": "" if detailed else _details_url(view, page, url),
+        **columns,
+        "columns": view.columns(url),
+        "pager": view.pager(page, url),
+        "pin": pin_of(request, place, here),
+    }
+
+
+def _details_url(view: ListView, page: Page[int], url: Callable[..., str]) -> str:
+    return url(**view.filters, sort=view.sort, page=page.number, details=1)
 
 
 def _removal(permissions: Permissions, place: Place, *, is_standby: bool) -> dict[str, bool]:
