@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -364,3 +365,15 @@ def test_drop_links_on_a_narrow_screen_are_large_enough(
         for link in links:
             box = link.bounding_box()
             assert box and box["width"] >= least and box["height"] >= least, (width, box)
+
+
+def test_header_is_read_in_the_order_of_its_focus(scene: Scene) -> None:
+    page = scene.goto("collections")
+    for width in (WIDE, NARROW, NARROWEST):
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        stops = page.locator(".site-header :is(a, button, summary)").all()
+        boxes = [box for stop in stops if (box := stop.bounding_box())]
+        for one, following in pairwise(boxes):
+            is_beside = following["x"] >= one["x"] + one["width"]
+            is_below = following["y"] >= one["y"] + one["height"] / 2
+            assert is_below or is_beside, (width, one, following)
