@@ -35,6 +35,12 @@ def all_clusters() -> list[Cluster]:
     return list(settings.CLUSTERS.values())
 
 
+def label(key: str) -> str:
+    """What people call the cluster; its key if it is not configured any more."""
+    known = settings.CLUSTERS.get(key)
+    return known.label if known else key
+
+
 def same_server(key: str) -> list[str]:
     """The keys of one server: it may be configured twice, with two accounts. This one is first."""
     here = settings.CLUSTERS.get(key)

@@ -20,7 +20,7 @@ from .view_policy import policy
 def mine(request: SignedInRequest) -> HttpResponse:
     """Who one is here, which rules count, and with a place in the address what they grant there."""
     seen = visible_clusters(request)
-    form = PlaceForm(request.GET if request.GET else None, clusters=seen)
+    form = PlaceForm(request.GET if request.GET else None, offered=seen)
     rules = rules_of(request.actor)
     context = {
         "matrix": matrix(request.actor, seen),

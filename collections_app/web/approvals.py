@@ -55,7 +55,7 @@ def _row(plan: Plan) -> dict[str, Any]:
         "what": title_of(plan, progress_of(plan).todo),
         "label": word(PlanState(plan.state).label),
         "requester": requester_of(plan),
-        "cluster_label": clusters.get(plan.cluster).cluster.label,
+        "cluster_label": clusters.label(plan.cluster),
     }
 
 

@@ -1,7 +1,7 @@
 """The forms. Names are compared exactly: nothing is trimmed, folded or normalised."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from .. import clusters
 from ..audit.log import Outcome
 from ..audit.queries import OPEN
 from ..milvus.types import Cluster
@@ -239,14 +240,16 @@ class AuditFilterForm(forms.Form):
         asked = data or {}
         chosen = asked.get("cluster")
         databases = {database for cluster, database in places if chosen in {"", None, cluster}}
-        self._offer("cluster", {cluster for cluster, _ in places}, chosen)
-        self._offer("database", databases, asked.get("database"))
+        self._offer("cluster", {key for key, _ in places}, chosen, clusters.label)
+        self._offer("database", databases, asked.get("database"), str)
 
-    def _offer(self, name: str, values: set[str], chosen: str | None) -> None:
-        known = sorted(values - {""})
+    def _offer(
+        self, name: str, values: set[str], chosen: str | None, text: Callable[[str], str]
+    ) -> None:
+        known = sorted(values - {""}, key=text)
         known += [chosen] if chosen and chosen not in values else []
         widget = self.fields[name].widget
-        widget.choices = [("", _("Any")), *((value, readable(value)) for value in known)]
+        widget.choices = [("", _("Any")), *((value, readable(text(value))) for value in known)]
 
 
 class PlaceForm(forms.Form):
@@ -256,9 +259,9 @@ class PlaceForm(forms.Form):
     database = forms.CharField(required=False, label=_("Database"), max_length=255, strip=False)
     collection = forms.CharField(required=False, label=_("Collection"), max_length=255, strip=False)
 
-    def __init__(self, *args: Any, clusters: list[Cluster], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offered: list[Cluster], **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "place-%s", **kwargs})
-        choices = [(cluster.key, cluster.label) for cluster in clusters]
+        choices = [(cluster.key, cluster.label) for cluster in offered]
         self.fields["cluster"] = forms.ChoiceField(label=_("Cluster"), choices=choices)
         for name in ("database", "collection"):
             self.fields[name].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from .. import clusters
 from .display import words
 from .forms import AuditFilterForm
 from .shown import word
@@ -71,6 +72,8 @@ def chips(form: AuditFilterForm, filters: dict[str, str]) -> list[Chip]:
 def _shown(name: str, value: str) -> str:
     if name == "action":
         return words(value)
+    if name == "cluster":
+        return clusters.label(value)
     if name == "mine":
         return gettext("me")
     if name == "outcome":

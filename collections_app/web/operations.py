@@ -74,6 +74,7 @@ def _show(request: SignedInRequest, operation_id: uuid.UUID) -> HttpResponse:
         "story": found,
         "live": live(found),
         "cluster": _linkable(request, row.cluster),
+        "cluster_label": clusters.label(row.cluster),
         "database": row.database,
         "target": target,
         "act": ACTS[action],

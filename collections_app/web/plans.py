@@ -138,7 +138,7 @@ def listing(request: SignedInRequest) -> HttpResponse:
                 "progress": known,
                 "author": author_of(plan),
                 "what": what_of(plan, known.listed),
-                "cluster_label": _label(plan.cluster),
+                "cluster_label": clusters.label(plan.cluster),
             }
             for plan, label, known in rows
         ],
@@ -146,13 +146,6 @@ def listing(request: SignedInRequest) -> HttpResponse:
         "section": "plans",
     }
     return render(request, "collections_app/plans.html", context)
-
-
-def _label(key: str) -> str:
-    try:
-        return clusters.get(key).cluster.label
-    except clusters.UnknownCluster:
-        return key
 
 
 @policy()

@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from .. import clusters
 from ..audit.listing import Row as LogRow
 from ..audit.log import Phase
 from ..audit.queries import Event
@@ -169,11 +170,11 @@ WHOLE = {Kind.COLLECTION, Kind.BINNED, Kind.NEW}
 def _where(row: "AuditEvent") -> Iterator[str]:
     """As far as it is known and is not named beside it already."""
     if row.phase == Phase.REHEARSAL:
-        yield row.cluster
+        yield clusters.label(row.cluster)
         return
     if not row.cluster or not (row.operation_id or row.phase == Phase.OBSERVED or row.kind):
         return
-    yield row.cluster
+    yield clusters.label(row.cluster)
     yield name(row.database)
     if row.phase != Phase.OBSERVED and row.kind not in WHOLE:
         yield name(row.collection)

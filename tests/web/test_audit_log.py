@@ -120,7 +120,7 @@ def test_audit_log_empty_says_that_nothing_happened(signed_in: SignIn) -> None:
 def test_audit_log_lists_the_newest_first_with_its_facts(few: None, signed_in: SignIn) -> None:
     page = Page(signed_in("auditor").get(LOG))
     assert sequences(page) == [4, 3, 2, 1]
-    assert page.rows[2][2:] == ["Grace grace", "Drop collection films", "main / default", "busy"]
+    assert page.rows[2][2:] == ["Grace grace", "Drop collection films", "Milvus / default", "busy"]
     newest = AuditEvent.objects.get(sequence=4)
     assert page.link("Drop collection songs") == f"/operations/{newest.operation_id}/"
 
@@ -335,6 +335,18 @@ def test_audit_filter_choices_are_places_in_the_log(few: None, signed_in: SignIn
     assert options() == ["main", "other", "archive", "default"]
     assert options(cluster="other") == ["main", "other", "default"]
     assert options(database="x") == ["main", "other", "archive", "default", "x"]
+
+
+def test_audit_log_calls_clusters_by_their_labels(
+    few: None, signed_in: SignIn, settings: Any
+) -> None:
+    """The address keeps the key; a cluster that is not configured any more has nothing else."""
+    settings.CLUSTERS = {"main": replace(settings.CLUSTERS["main"], label="Production")}
+    page = Page(signed_in("auditor").get(LOG, {"cluster": "main"}))
+    assert "Cluster: Production" in page.text
+    assert [row[4].split(" / ")[0] for row in page.rows] == ["Production"] * 3
+    texts = {tag.attrs["value"]: tag.text for tag in page.find("option")}
+    assert (texts["main"], texts["other"]) == ("Production", "other")
 
 
 def test_audit_filter_chip_removes_its_filter(few: None, signed_in: SignIn) -> None:

@@ -104,7 +104,7 @@ def test_audit_log_shows_external_changes_without_an_actor(seen: None, signed_in
     who, what, where, outcome = by_number[5]
     assert who == "not known seen by the watch"
     assert (what, outcome) == ("Gone: film", "external")
-    assert where.startswith("main / default It is gone (id 3): Milvus was asked for it")
+    assert where.startswith("Milvus / default It is gone (id 3): Milvus was asked for it")
     assert by_number[1][0].startswith("the watch")
     assert (by_number[1][1], by_number[1][3]) == ("Watch began: default", "observed")
     assert by_number[8][1] == "Database gone: vault"
