@@ -13,14 +13,24 @@ from django.db import connection
 # --- the log --------------------------------------------------------------------------------------
 
 EVENT_ADDED = "INSERT INTO collections_app_auditevent ({}) VALUES %s"
-EVENT = "SELECT 1 FROM collections_app_auditevent WHERE operation_id = %s AND phase = %s"
+LAST_EVENT = """SELECT COALESCE(MAX(sequence), 0), EXISTS (
+        SELECT 1 FROM collections_app_auditevent WHERE operation_id = %s AND phase = %s)
+    FROM collections_app_auditevent"""
+OBSTACLES = """SELECT
+    EXISTS (SELECT 1 FROM collections_app_planitem WHERE operation_id = %s AND state = %s),
+    EXISTS (SELECT 1 FROM collections_app_auditevent WHERE operation_id = %s AND phase = %s),
+    EXISTS (SELECT 1 FROM collections_app_auditevent
+            WHERE sequence > %s AND phase IN %s AND cluster IN %s AND database = %s
+            AND collection = %s AND (kind IN %s OR kind = %s AND name = %s))"""
 
 # --- claims and protections -----------------------------------------------------------------------
 
 CLAIM = """INSERT INTO collections_app_claim
     (target, operation_id, cluster, actor_display, claimed_at, progress) VALUES %s"""
-CLAIMS = """SELECT operation_id, target FROM collections_app_claim
-    WHERE operation_id = %s OR cluster IN %s"""
+CLAIMS = """SELECT operation_id, target, EXISTS (
+        SELECT 1 FROM collections_app_auditevent AS begun
+        WHERE begun.operation_id = claim.operation_id AND phase = %s AND action = %s)
+    FROM collections_app_claim AS claim WHERE operation_id = %s OR cluster IN %s"""
 PROGRESS = "UPDATE collections_app_claim SET progress = %s WHERE operation_id = %s"
 RELEASE = "DELETE FROM collections_app_claim WHERE operation_id = %s"
 PROTECTIONS = """SELECT operation_id FROM collections_app_protection
@@ -35,7 +45,6 @@ TAKE_ITEM = """UPDATE collections_app_planitem SET state = %s, taken_at = %s
                 ORDER BY position LIMIT 1)
     AND (SELECT COUNT(*) FROM collections_app_planitem WHERE plan_id = %s AND state = %s) < %s
     RETURNING *"""
-ITEM = "SELECT 1 FROM collections_app_planitem WHERE operation_id = %s AND state = %s"
 END_ITEM = """UPDATE collections_app_planitem
     SET state = %s, outcome = %s, message = %s, ended_at = %s WHERE id = %s AND state = %s"""
 

@@ -89,15 +89,15 @@ class Entry:
 
 
 @contextmanager
-def appending() -> Iterator[None]:
-    """A durable transaction that holds the chain. Raises LogUnwritable if it can't be committed.
+def appending() -> Iterator[tuple[int, str]]:
+    """A durable transaction that holds the chain; with its head, as `head` returns it. Raises
+    LogUnwritable if it can't be committed.
 
     Never call Milvus inside: every other writer waits.
     """
     try:
         with ExitStack() as stack:
-            _hold_chain(stack)
-            yield
+            yield _hold_chain(stack)
     except (DatabaseError, InterfaceError) as exc:
         FAILURES.inc()
         raise LogUnwritable(type(exc).__name__) from exc
@@ -106,7 +106,7 @@ def appending() -> Iterator[None]:
 def append(entry: Entry, after: tuple[int, str] | None = None) -> AuditEvent:
     """Add one event inside `appending()`; its JSON line follows the commit.
 
-    `after` is the head, if it was read since the chain is held.
+    `after` is the head, if nothing was added since `appending` returned it.
     """
     last, prev_hash = after or head()
     record = _record(entry, last + 1)
@@ -115,13 +115,13 @@ def append(entry: Entry, after: tuple[int, str] | None = None) -> AuditEvent:
         **columns(record), record=text, prev_hash=prev_hash, hash=seal(prev_hash, text)
     )
     changed(EVENT_ADDED.format(", ".join(COLUMNS)), [getattr(event, one) for one in COLUMNS])
-    transaction.on_commit(lambda: logger.info(export_line(event)))
+    transaction.on_commit(lambda: logger.info(_line(event)))
     return event
 
 
 def head() -> tuple[int, str]:
     """The last event's number and hash: what the next one continues."""
-    with connection.cursor() as cursor:  # three times for each operation
+    with connection.cursor() as cursor:
         cursor.execute(HEAD)
         return cursor.fetchone() or (0, GENESIS)
 
@@ -145,18 +145,26 @@ def check_writable() -> None:
             cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
 
 
-def _hold_chain(stack: ExitStack) -> None:
+def _hold_chain(stack: ExitStack) -> tuple[int, str]:
     with writer_slot():
         stack.enter_context(transaction.atomic(durable=True))
-    _lock_chain()
+    return _lock_chain()
 
 
-def _lock_chain() -> None:
-    # PostgreSQL: locking the last row is not enough, a waiter would still see the old head.
-    # SQLite: BEGIN IMMEDIATE (settings) already holds the only write lock.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+def _lock_chain() -> tuple[int, str]:
+    """Hold the chain until the transaction ends, and read its head.
+
+    PostgreSQL: locking the last row is not enough, a waiter would still see the old head. The two
+    statements are one round trip, but the second sees what was committed before it, not before
+    the first. SQLite: BEGIN IMMEDIATE (settings) already holds the only write lock.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"SELECT pg_advisory_xact_lock({CHAIN_LOCK}); {HEAD}")
+            cursor.nextset()
+        else:
+            cursor.execute(HEAD)
+        return cursor.fetchone() or (0, GENESIS)
 
 
 def _record(entry: Entry, sequence: int) -> dict[str, Any]:
@@ -229,6 +237,11 @@ def actor_text(display: str, issuer: str, subject: str) -> str:
 def actor_column(actor: Actor) -> str:
     """The same for an actor that is still one."""
     return actor_text(actor.display, actor.issuer, actor.subject)
+
+
+def _line(event: AuditEvent) -> str:
+    """What `export_line` makes of an event whose record is as `canonical` wrote it."""
+    return f'{{"hash":"{event.hash}","prev_hash":"{event.prev_hash}","record":{event.record}}}'
 
 
 def export_line(event: AuditEvent) -> str:

@@ -54,7 +54,7 @@ class Names:
     def of(cls, reply: Any) -> "Names":
         """A reply of ShowCollections."""
         names = list(reply.collection_names)
-        ids, created = list(reply.collection_ids), list(reply.created_utc_timestamps)
+        ids, created = list(reply.collection_ids), reply.created_utc_timestamps
         return cls(names, _column(ids, names), _column(created, names))
 
     def identity_of(self, name: str) -> Identity | None:

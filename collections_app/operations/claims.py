@@ -52,7 +52,7 @@ def record_outcome(
     The claim decides: only the process that finds it records the final outcome. Raises
     LogUnwritable.
     """
-    with log.appending():
+    with log.appending() as head:
         if not (_is_open if outcome is Outcome.UNKNOWN else _close)(requested.operation_id):
             return False
         log.append(
@@ -65,7 +65,8 @@ def record_outcome(
                 target=requested.target.as_dict(),
                 message=message,
                 details=details,
-            )
+            ),
+            head,
         )
         if outcome is Outcome.SUCCEEDED:
             OPERATIONS[Action(requested.action)].on_success(requested.operation_id)
@@ -101,12 +102,14 @@ def claim_on(target: Target) -> Claim | None:
     before a read-back has seen it.
     """
     keys, own = clusters.same_server(target.cluster), operation_of(target.collection)
-    held = dict(statements.rows(statements.CLAIMS, own, keys))
-    if not held:
-        return None
-    by_target = [operation for operation, what in held.items() if what in _digests(target, keys)]
-    holding = [own, *by_target, *_restores_to(target, held)]
-    return Claim.objects.filter(operation_id__in=filter(None, holding)).first()
+    held = statements.rows(statements.CLAIMS, Phase.INTENT, Action.RESTORE, own, keys)
+    digests = _digests(target, keys) if held else []
+    holding = [operation for operation, what, _ in held if what in digests]
+    if restores := [operation for operation, _, is_restore in held if is_restore]:
+        holding += _restores_to(target, restores)
+    if held and own:
+        holding.append(own)
+    return Claim.objects.filter(operation_id__in=holding).first() if holding else None
 
 
 def _restores_to(target: Target, operations: Iterable[uuid.UUID]) -> list[uuid.UUID]:

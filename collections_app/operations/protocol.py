@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from .. import clusters, statements
@@ -15,7 +14,7 @@ from ..audit import log, quotas
 from ..audit.log import Entry, Outcome, Phase
 from ..milvus.errors import NotFound
 from ..milvus.types import Kind, Target, Unread
-from ..models import AuditEvent, Claim, ItemState, SendProgress
+from ..models import Claim, ItemState, SendProgress
 from . import deadlines, limits
 from .claims import OnOutcome, claim_on, digest, do_nothing
 from .confirmation import Confirmation, PlannedItem, missing_consent
@@ -78,8 +77,7 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, caller)
     _require_consent(case)
-    (before, _), read_deadline = log.head(), ReadDeadline.start(case.milvus.cluster)
-    _stop_if_used(case)
+    before, read_deadline = _last_event(case), ReadDeadline.start(case.milvus.cluster)
     state = _read_state(case)
     _compare(case, state)
     _record_intent(case, state, before)
@@ -150,7 +148,7 @@ def _record_rejection(
     case: Case, problem: OperationRejected, state: TargetState | None = None
 ) -> None:
     """Before `problem` is raised. Raises AlreadyUsed after a double click: the first one did it."""
-    _stop_if_used(case)
+    _last_event(case)
     details: dict[str, Any] = {
         "shown": asdict(case.confirmation.identity),
         "confirmation": str(case.confirmation.operation_id),
@@ -193,9 +191,8 @@ def _record_intent(case: Case, state: TargetState, before: int) -> None:
     Raises OperationRejected if another operation holds the target, or ended after event `before`.
     """
     matched_at = timezone.now()
-    with log.appending():
-        head = log.head()
-        problem = _obstacle(case, state, before, head[0])
+    with log.appending() as head:
+        problem = _obstacle(case, state, before)
         if problem is None:
             _claim(case)
             log.append(_intent(case, state, matched_at), head)
@@ -204,13 +201,9 @@ def _record_intent(case: Case, state: TargetState, before: int) -> None:
         raise problem
 
 
-def _obstacle(case: Case, state: TargetState, before: int, now: int) -> OperationRejected | None:
+def _obstacle(case: Case, state: TargetState, before: int) -> OperationRejected | None:
     """Another operation on the target, or a limit that is reached. Raises AlreadyUsed."""
-    _stop_if_taken_back(case)
-    is_outdated = False
-    if now != before:  # else nothing was written since this began
-        _stop_if_used(case)
-        is_outdated = _settled_since(case.target, before)
+    is_outdated = _is_outdated(case, before)
     if claim := claim_on(case.target) or _claim_on_new_name(case):
         return Busy(claim)
     action, cluster = case.confirmation.action, case.milvus.cluster
@@ -242,37 +235,39 @@ def _claim(case: Case) -> None:
     statements.changed(statements.CLAIM, claim)
 
 
-def _settled_since(target: Target, before: int) -> bool:
-    """Whether an operation on it, or on its collection, got an outcome after that event.
+def _is_outdated(case: Case, before: int) -> bool:
+    """Whether an operation on the target, or on its collection, got an outcome after that event.
 
     Then what was read may be older than that outcome, and a namesake may be there now. The same
-    holds when a name was restored.
+    holds when a name was restored. Raises AlreadyUsed, also if an item of a plan is not in progress
+    any more: whoever takes one back from a process that seems dead holds the chain, too
+    (plans/running.py).
     """
-    phases = (Phase.OUTCOME, Phase.FOLLOW_UP)
-    outcomes = AuditEvent.objects.filter(sequence__gt=before, phase__in=phases)
-    same = outcomes.filter(
-        cluster__in=clusters.same_server(target.cluster),
-        database=target.database,
-        collection=target.collection[:255],
-    )
-    same_name = Q(kind=target.kind, name=target.name[:255])  # all that fits into the column
-    return same.filter(same_name | Q(kind__in=(Kind.COLLECTION, Kind.NEW))).exists()
-
-
-def _stop_if_used(case: Case) -> None:
     operation_id = case.confirmation.operation_id
-    if statements.rows(statements.EVENT, operation_id, Phase.INTENT):
+    is_in_progress, is_used, is_outdated = _obstacles(case.target, operation_id, before)
+    if is_used:
         raise AlreadyUsed(str(operation_id))
-
-
-def _stop_if_taken_back(case: Case) -> None:
-    """An item of a plan must still be in progress when its intent is recorded: whoever takes one
-    back from a process that seems dead holds the chain, too (plans/running.py).
-    """
-    if case.planned is None:
-        return
-    if not statements.rows(statements.ITEM, case.confirmation.operation_id, ItemState.RUNNING):
+    if case.planned and not is_in_progress:
         raise AlreadyUsed(f"plan {case.planned.plan} took the item back")
+    return bool(is_outdated)
+
+
+def _obstacles(target: Target, operation_id: uuid.UUID, before: int) -> tuple[Any, ...]:
+    """Whether its item is in progress, it has an intent, its target an outcome since `before`."""
+    values: list[Any] = [operation_id, ItemState.RUNNING, operation_id, Phase.INTENT]
+    values += [before, [Phase.OUTCOME, Phase.FOLLOW_UP], clusters.same_server(target.cluster)]
+    values += [target.database, target.collection[:255], [Kind.COLLECTION, Kind.NEW]]
+    values += [target.kind, target.name[:255]]  # all that fits into the column
+    return statements.rows(statements.OBSTACLES, *values)[0]
+
+
+def _last_event(case: Case) -> int:
+    """The number of the last event of the log. Raises AlreadyUsed if this operation has begun."""
+    operation_id = case.confirmation.operation_id
+    [(last, is_used)] = statements.rows(statements.LAST_EVENT, operation_id, Phase.INTENT)
+    if is_used:
+        raise AlreadyUsed(str(operation_id))
+    return int(last)
 
 
 def _intent(case: Case, state: TargetState, matched_at: datetime) -> Entry:
