@@ -35,6 +35,7 @@ CLASSES: dict[str, str] = {
     ItemState.UNREAD: "pending",
     ItemState.REMOVED: "pending",
 }
+NEVER_MORE = {PlanState.REJECTED, PlanState.CANCELLED, PlanState.EXPIRED}
 HAS_OPERATION = {ItemState.DONE, ItemState.FAILED, ItemState.UNKNOWN}
 
 
@@ -109,12 +110,18 @@ def is_irreversible(plan: Plan) -> bool:
     return OPERATIONS[Action(plan.action)].is_irreversible
 
 
+def _is_never_begun(state: str, plan: Plan) -> bool:
+    return state == ItemState.TODO and plan.state in NEVER_MORE
+
+
 def label_of(state: str, plan: Plan) -> str:
     done = {"done": word(done_of(plan))}
     if state == ItemState.DONE:
         return capfirst(pgettext("state of an item", "%(done)s") % done)
     if state == ItemState.TODO and plan.state in {*UNCONFIRMED, *WAITING}:
         return gettext("Will be %(done)s") % done
+    if _is_never_begun(state, plan):
+        return gettext("Not begun")
     return word(ItemState(state).label)
 
 
@@ -151,7 +158,7 @@ def row_of(plan: Plan, item: PlanItem, changes: Sequence[str] = ()) -> PlanRow:
         load=shown.get("load", ""),
         aliases=shown.get("aliases", []),
         label=label_of(item.state, plan),
-        css=CLASSES[item.state],
+        css="" if _is_never_begun(item.state, plan) else CLASSES[item.state],
         message="" if item.state == ItemState.DONE else item.message,
         notes=shown.get("notes", []) if item.state == ItemState.TODO else [],
         remedies=list(_remedies(item)),

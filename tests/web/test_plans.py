@@ -280,6 +280,17 @@ def test_plan_confirmation_with_an_old_sign_in_is_refused(
     assert operator.post(f"/plans/{plan.pk}/confirm/", data).status_code == 409
 
 
+def test_plan_cancelled_before_it_was_confirmed_promises_nothing(
+    operator: Client, fake: FakeMilvus
+) -> None:
+    plan = made(operator, fake.add("a"))
+    operator.post(f"/plans/{plan.pk}/cancel/")
+    shown = page(operator, plan)
+    assert "Nothing was dropped" in shown.text
+    assert "Not begun" in shown.text
+    assert not re.search("will be dropped|to do", shown.text, re.IGNORECASE)
+
+
 def test_cluster_with_a_recycle_bin_plans_moves_to_it(
     use_cluster: Any, milvus_server: Any, make_collection: Any, signed_in: SignIn
 ) -> None:
