@@ -125,7 +125,7 @@ def test_rehearsal_line_links_to_the_log_for_auditors(
         f"Rehearsal ended: {run.root}",
         f"Rehearsal began: {run.root}",
     ]
-    assert rows[0][4] == "main It ended."
+    assert rows[0][4] == "Milvus It ended."
     assert [row[5] for row in rows] == ["succeeded", "rehearsal"]
 
 
