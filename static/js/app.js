@@ -4,7 +4,6 @@
   const dialog = document.getElementById("dialog");
   const banner = document.getElementById("no-answer");
   let opener = null;
-  document.documentElement.classList.add("js");
 
   new MutationObserver(() => {
     if (!dialog.querySelector("[data-dialog-content]")) return;
