@@ -186,7 +186,7 @@ TEMPLATES = [
 ]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
-CSRF_FAILURE_VIEW = "collections_app.web.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "collections_app.web.handlers.csrf_failure"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

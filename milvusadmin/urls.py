@@ -7,7 +7,7 @@ urlpatterns = [
     path("", include("collections_app.web.urls")),
 ]
 
-handler400 = "collections_app.web.errors.bad_request"
-handler403 = "collections_app.web.errors.forbidden"
-handler404 = "collections_app.web.errors.not_found"
-handler500 = "collections_app.web.errors.server_error"
+handler400 = "collections_app.web.handlers.bad_request"
+handler403 = "collections_app.web.handlers.forbidden"
+handler404 = "collections_app.web.handlers.not_found"
+handler500 = "collections_app.web.handlers.server_error"

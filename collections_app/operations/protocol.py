@@ -77,7 +77,7 @@ def perform(
     )
     authorize(case.confirmation.action, case.target, caller)
     _require_consent(case)
-    before, read_deadline = _last_event(case), ReadDeadline.start(case.milvus.cluster)
+    before, read_deadline = _stop_if_used(case), ReadDeadline.start(case.milvus.cluster)
     state = _read_state(case)
     _compare(case, state)
     _record_intent(case, state, before)
@@ -148,7 +148,7 @@ def _record_rejection(
     case: Case, problem: OperationRejected, state: TargetState | None = None
 ) -> None:
     """Before `problem` is raised. Raises AlreadyUsed after a double click: the first one did it."""
-    _last_event(case)
+    _stop_if_used(case)
     details: dict[str, Any] = {
         "shown": asdict(case.confirmation.identity),
         "confirmation": str(case.confirmation.operation_id),
@@ -261,7 +261,7 @@ def _obstacles(target: Target, operation_id: uuid.UUID, before: int) -> tuple[An
     return statements.rows(statements.OBSTACLES, *values)[0]
 
 
-def _last_event(case: Case) -> int:
+def _stop_if_used(case: Case) -> int:
     """The number of the last event of the log. Raises AlreadyUsed if this operation has begun."""
     operation_id = case.confirmation.operation_id
     [(last, is_used)] = statements.rows(statements.LAST_EVENT, operation_id, Phase.INTENT)

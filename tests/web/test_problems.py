@@ -11,7 +11,7 @@ from django.http import Http404
 from django.test import Client, RequestFactory
 
 from collections_app.models import AuditEvent, Claim
-from collections_app.web import errors
+from collections_app.web import handlers
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.relay import Relay
@@ -266,5 +266,5 @@ def test_tls_failure_is_explained(
 def test_error_page_before_any_middleware_is_a_page(rf: RequestFactory) -> None:
     """As for a missing static file in development, before any middleware runs."""
     request: Any = rf.get("/")
-    for page in (errors.not_found(request, Http404()), errors.server_error(request)):
+    for page in (handlers.not_found(request, Http404()), handlers.server_error(request)):
         assert Page(page).find("h1")
