@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.infra.milvus_server import free_port
 from . import stub
 from .application import application, collection_url, list_url, signed_in
 from .figures import at_least
+from .measure import rounds
 from .places import places
 from .serving import gunicorn
 
@@ -41,7 +43,8 @@ def main() -> None:
         session = signed_in().cookies["session"].value
         with gunicorn("milvusadmin.wsgi") as port, _browser(session) as debugging:
             for page, path in pages.items():
-                _print(page, _report(f"http://127.0.0.1:{port}{path}", debugging))
+                url = f"http://127.0.0.1:{port}{path}"
+                _print(page, [_report(url, debugging) for _ in range(rounds(3))])
 
 
 def _write_events() -> None:
@@ -63,10 +66,10 @@ def _write_events() -> None:
         log.write(entry)
 
 
-def _print(page: str, report: dict[str, Any]) -> None:
-    assert not report.get("runtimeError"), report["runtimeError"]
+def _print(page: str, reports: list[dict[str, Any]]) -> None:
+    """The middle one of several: a simulated phone is as fast as this machine was just then."""
     for category in CATEGORIES:
-        score = round(report["categories"][category]["score"] * 100)
+        score = median(round(one["categories"][category]["score"] * 100) for one in reports)
         name = f"Lighthouse {category}, {page}"
         at_least(name, COLLECTIONS, score, 100, 100, "100")
 
@@ -103,6 +106,7 @@ def _report(url: str, debugging: int) -> dict[str, Any]:
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     report: dict[str, Any] = json.loads(done.stdout)
+    assert not report.get("runtimeError"), report["runtimeError"]
     assert report["finalDisplayedUrl"] == url, f"{url} led to {report['finalDisplayedUrl']}"
     return report
 
