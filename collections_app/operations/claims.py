@@ -143,12 +143,12 @@ def claims_in(cluster: str) -> Callable[[Target], Claim | None]:
     return claim
 
 
-def open_in(cluster: str) -> Iterator[tuple[Claim, Target]]:
-    """The open operations on a cluster and their targets, oldest first."""
+def open_in(cluster: str) -> Iterator[tuple[Claim, Intent]]:
+    """The open operations on a cluster and how they began, oldest first."""
     claims = Claim.objects.filter(cluster__in=clusters.same_server(cluster)).order_by("claimed_at")
     for claim in claims:
         if intent := intent_of(claim.operation_id):
-            yield claim, intent.target
+            yield claim, intent
 
 
 def _digests(target: Target, keys: list[str]) -> list[str]:

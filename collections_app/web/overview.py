@@ -30,6 +30,7 @@ from .shown import word
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as StrOrPromise
 
+    from ..audit.events import Intent
     from ..models import Claim, TaskRun
 
 SLOW = 1.0  # seconds to the first answer from which on a cluster is called slow
@@ -138,10 +139,11 @@ def _sum(counts: Iterable[int | Unread], missing: Unread | None) -> Tally:
 # --- from the database of Milvus Admin ------------------------------------------------------------
 
 
-def open_operations(cluster: str, permissions: Permissions) -> list["Claim"]:
+def open_operations(cluster: str, permissions: Permissions) -> list[tuple["Claim", "Intent"]]:
     """The open operations on what this person may see, oldest first."""
     may = permissions.may
-    return [claim for claim, target in open_in(cluster) if may(Action.VIEW, place_of(target))]
+    found = open_in(cluster)
+    return [each for each in found if may(Action.VIEW, place_of(each[1].target))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

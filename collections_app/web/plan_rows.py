@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext, pgettext
@@ -17,6 +16,7 @@ from ..plans import deciding
 from ..plans.progress import Progress
 from ..plans.rows import UNCONFIRMED, WAITING, ItemState, Plan, PlanItem, PlanState, target_of
 from . import links
+from .display import measure
 from .shown import shown, word
 
 # In the order of the bar. The class is also the colour.
@@ -59,7 +59,7 @@ class PlanRow:
     name: str
     url: str
     id: str
-    rows: Any
+    rows: str
     load: str
     aliases: list[str] | str
     label: str
@@ -154,7 +154,7 @@ def row_of(plan: Plan, item: PlanItem, changes: Sequence[str] = ()) -> PlanRow:
         name=target.shown_name,
         url=operation if item.state == ItemState.DONE else links.page_of(target),
         id=str(identity.id or ""),
-        rows=shown.get("rows", ""),
+        rows=_count(shown.get("rows", "")),
         load=shown.get("load", ""),
         aliases=shown.get("aliases", []),
         label=label_of(item.state, plan),
@@ -167,6 +167,11 @@ def row_of(plan: Plan, item: PlanItem, changes: Sequence[str] = ()) -> PlanRow:
         operation=operation,
         is_listed=item.state in {ItemState.TODO, ItemState.BLOCKED, ItemState.UNREAD},
     )
+
+
+def _count(rows: int | str) -> str:
+    """A word where it was not read."""
+    return measure(rows) if isinstance(rows, int) else word(rows)
 
 
 def _remedies(item: PlanItem) -> Iterator[tuple[str, str]]:

@@ -182,8 +182,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 
 @pytest.fixture
-def production(settings: Any, relay: Relay, milvus_server: MilvusServer) -> Iterator[None]:
-    """The cluster as people see it: its address is never in a picture."""
+def production(
+    settings: Any, relay: Relay, milvus_server: MilvusServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The cluster as people see it, by an address that is the same each time."""
+    monkeypatch.setattr(Cluster, "endpoint", "https://milvus.example.com:19530")
     uri = f"http://127.0.0.1:{relay.port}"
     cluster = Cluster(
         key="prod", label="Production", uri=uri, token=milvus_server.token, color="red"
@@ -263,6 +266,8 @@ class Story:
     def tasks_ran(self) -> None:
         with pytest.raises(SystemExit):
             call_command("watch", "--once")
+        with pytest.raises(SystemExit):
+            call_command("reconcile_operations")
         for task in (heartbeat.RECONCILE, heartbeat.VERIFY, heartbeat.PLANS, heartbeat.PURGE):
             heartbeat.record_run(task)
 
@@ -359,13 +364,20 @@ def _recycle_bin(story: Story, page: Page, settings: Any, make_collection: Seeds
         act_button(the_dialog(page), "Move").click()
         expect(page.get_by_text(f"Collection {name} was moved to the recycle bin.")).to_be_visible()
         make_collection.renamed(BinItem.objects.get(name=name).private_name, DATABASE)
-        story.clock.passes(hours=3)
+        story.clock.passes(minutes=3)
     page.goto(f"/clusters/prod/recycle-bin/{IN_DATABASE}")
     shoot(page, "recycle-bin")
 
 
 def _home(story: Story, page: Page) -> None:
+    story.clock.passes(minutes=2)
     story.tasks_ran()
+    for place in (f"/clusters/prod/collections/{IN_DATABASE}", COLLECTION):
+        settled(page, place)
+        page.get_by_role("button", name="Pin ").click()
+        expect(page.get_by_role("button", name="Unpin ")).to_be_visible()
+    settled(page, f"/clusters/prod/collection/{IN_DATABASE}&name=book")
+    story.relay.before("GetVersion", story.clock.passing(milliseconds=6))
     page.goto("/")
     expect(page.get_by_text("Answered in")).to_be_visible()
     shoot(page, "home")
