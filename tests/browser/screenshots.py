@@ -176,6 +176,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     with Clock(TODAY) as made:
         for module in ("operations.sending", "web.overview"):
             monkeypatch.setattr(f"collections_app.{module}.time", made)
+        monkeypatch.setattr("collections_app.operations.deadlines._uptime", made.monotonic)
         for seed, module in enumerate(("operations.confirmation", "audit.log", "plans.building")):
             monkeypatch.setattr(f"collections_app.{module}.uuid", Uuids(seed, made))
         yield made
