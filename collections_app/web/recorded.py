@@ -75,6 +75,8 @@ WORDS = (
     msg("restore"),
     msg("purge"),
     msg("set"),
+    msg("run"),
+    msg("approved"),
     msg("re-create"),
     msg("load"),
     msg("protect"),
@@ -103,6 +105,9 @@ WORDS = (
     msg("the recycle bin"),
     msg("the configuration"),
     # parts of a collection
+    msg("The aliases"),
+    msg("The load state"),
+    msg("The partitions"),
     msg("partitions"),
     msg("indexes"),
     msg("aliases"),

@@ -8,6 +8,7 @@ translates that. A text without a template is shown as it is.
 import re
 from functools import cache, lru_cache
 
+from django.utils.text import capfirst
 from django.utils.translation import get_language, pgettext
 
 from .languages import ENGLISH
@@ -16,6 +17,7 @@ from .recorded import CONTEXT, TEMPLATES
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 OPTIONAL = "maybe"  # how the names begin of those that may stand for nothing
 NESTED = {"why", "more"}  # placeholders that stand for a sentence of their own
+WORDS = {"outcome", "state", "word", "what"}  # and those that stand for a word of a list
 
 
 def shown(text: object) -> str:
@@ -67,12 +69,18 @@ def _translated(text: str) -> str | None:
     for beginning, pattern, template in _patterns():
         if text.startswith(beginning) and (match := pattern.fullmatch(text)):
             values = match.groupdict()
-            shown_values = {
-                key: shown(value) if key in NESTED else value for key, value in values.items()
-            }
             made = pgettext(CONTEXT, template)
-            return made % shown_values if values else made
+            return made % {k: _value(k, v) for k, v in values.items()} if values else made
     return None
+
+
+def _value(placeholder: str, value: str) -> str:
+    if placeholder in NESTED:
+        return shown(value)
+    if placeholder not in WORDS:
+        return value
+    found = word(value)
+    return word(capfirst(value)) if found == value else found
 
 
 @cache

@@ -253,6 +253,10 @@ def test_recorded_message_is_shown_in_chinese(chinese: Client, fake: FakeMilvus)
         ("The alias a.b. c points to this collection. Drop the alias first.", "别名 a.b. c 指向"),
         ("37 days", "37 天"),
         ("Nobody wrote this sentence.", "Nobody wrote this sentence."),
+        ("It is expired", "它的状态为“已过期”"),
+        ("It was not approved in time", "未及时批准"),
+        ("The aliases may not be read", "无权读取别名"),
+        ("The last attempt ended as unknown", "上次尝试的结果：未知"),
     ],
 )
 def test_shown_text_has_its_template_translated(english: str, chinese: str) -> None:
