@@ -71,7 +71,7 @@ class Uuids:
 
 
 class Renumbered:
-    """A relay's skin: ids and creation times of a real Milvus, replaced by chosen ones both ways."""
+    """A relay's skin: ids and creation times of Milvus, replaced by chosen ones both ways."""
 
     def __init__(self) -> None:
         self._given: dict[int, int] = {}
