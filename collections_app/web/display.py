@@ -128,7 +128,7 @@ HTMX = {
     "responseHandling": [
         {"code": "204", "swap": False},
         {"code": "[23]..", "swap": True},
-        {"code": "403|404|409|422|503", "swap": True, "error": False},
+        {"code": "403|404|409|422|429|503", "swap": True, "error": False},
         {"code": "[45]..", "swap": False, "error": True},
     ],
 }
@@ -355,7 +355,8 @@ def dialog_link(url: str, text: str, css: str = "", label: str = "") -> SafeStri
     """A link that opens the dialog of an act; without JavaScript it leads to the page of it."""
     named = format_html(' aria-label="{}"', label) if label else ""
     return format_html(
-        '<a class="{}" href="{}" hx-get="{}" hx-target="#dialog" hx-swap="innerHTML"{}>{}</a>',
+        '<a class="{}" href="{}" hx-get="{}" hx-target="#dialog" hx-swap="innerHTML"'
+        ' hx-sync="#dialog:replace"{}>{}</a>',
         css,
         url,
         url,

@@ -3,7 +3,11 @@
   "use strict";
   const dialog = document.getElementById("dialog");
   const banner = document.getElementById("no-answer");
+  const said = document.getElementById("said"); // read aloud, not seen
   let opener = null;
+
+  // While an act is on its way, closing its dialog would look like calling it off.
+  const isSending = () => dialog.querySelector("form.htmx-request");
 
   new MutationObserver(() => {
     if (!dialog.querySelector("[data-dialog-content]")) return;
@@ -12,6 +16,9 @@
     wanted.map((selector) => dialog.querySelector(selector)).find(Boolean)?.focus();
   }).observe(dialog, { childList: true });
 
+  dialog.addEventListener("cancel", (event) => {
+    if (isSending()) event.preventDefault();
+  });
   dialog.addEventListener("close", () => {
     dialog.replaceChildren();
     if (document.activeElement !== document.body) return;
@@ -24,7 +31,7 @@
     if (event.target.closest("[data-dismiss]")) banner.hidden = true;
     if (event.target.closest("[data-close]") && dialog.open) {
       event.preventDefault();
-      dialog.close();
+      if (!isSending()) dialog.close();
     }
   });
 
@@ -86,6 +93,7 @@
     } catch {
       button.dataset.copied = "no";
     }
+    said.textContent = said.dataset[button.dataset.copied];
     setTimeout(() => delete button.dataset.copied, 2000);
   });
 
@@ -112,7 +120,10 @@
     event.preventDefault();
     const field = document.querySelector("main #jump-q"); // one in the dialog may be on its way out
     if (field) field.focus();
-    else htmx.ajax("GET", `${jump.href}?palette=1`, { target: "#dialog", swap: "innerHTML" });
+    else {
+      htmx.trigger(dialog, "htmx:abort"); // of another dialog, asked for before
+      htmx.ajax("GET", `${jump.href}?palette=1`, { source: dialog, target: "#dialog", swap: "innerHTML" });
+    }
   });
 
   document.addEventListener("keydown", (event) => {
@@ -124,18 +135,51 @@
     stops[Math.min(Math.max(stops.indexOf(event.target) + step, 0), stops.length - 1)].focus();
   });
 
-  // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
+  const showBanner = (isAct) => {
+    banner.toggleAttribute("data-act", isAct || (!banner.hidden && banner.hasAttribute("data-act")));
+    (dialog.open ? dialog : document.body).prepend(banner);
+    banner.hidden = false;
+  };
+  const asksItself = ({ elt, requestConfig }) =>
+    !requestConfig.triggeringEvent && /\bevery\b/.test(elt.getAttribute("hx-trigger"));
+
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    if (!detail.shouldSwap || !["results", "main"].includes(detail.target.id)) return;
-    detail.target.querySelector("tbody")?.replaceChildren();
+    const { target, xhr, requestConfig } = detail;
+    if (xhr.status >= 400) {
+      // What asks again by itself goes on asking; a table keeps its place, and the names that it has.
+      if (xhr.status === 503 && asksItself(detail)) {
+        detail.shouldSwap = false;
+        showBanner(false);
+      } else if (target.id === "results") {
+        detail.swapOverride = requestConfig.triggeringEvent ? "innerHTML" : "afterbegin";
+      }
+      return;
+    }
+    if (!banner.hasAttribute("data-act")) banner.hidden = true;
+    // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
+    if (detail.shouldSwap && ["results", "main"].includes(target.id)) target.querySelector("tbody")?.replaceChildren();
+  });
+  document.addEventListener("htmx:afterSettle", ({ target }) => {
+    if (target.id === "results") said.textContent = target.querySelector(".count")?.textContent.trim() ?? "";
   });
 
   for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, ({ detail }) => {
-      const { headers, path } = detail.requestConfig;
+      const { headers, path, verb } = detail.requestConfig;
       if (headers["HX-Boosted"]) return location.assign(path); // the act is done: load its page in full
-      (dialog.open ? dialog : document.body).prepend(banner);
-      banner.hidden = false;
+      showBanner(verb !== "get" && !asksItself(detail));
     });
   }
+
+  // A search changes the address: what leads back here leads to the new one.
+  let isElsewhere = false;
+  for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory"]) {
+    document.addEventListener(name, () => (isElsewhere = true));
+  }
+  document.addEventListener("submit", ({ target }) => {
+    if (!isElsewhere) return;
+    const here = location.pathname + location.search;
+    if (target.matches(".pin")) target.elements.next.value = here;
+    if (target.matches(".language")) target.action = `${target.action.split("?")[0]}?next=${encodeURIComponent(here)}`;
+  });
 })();
