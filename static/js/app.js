@@ -140,14 +140,13 @@
     (dialog.open ? dialog : document.body).prepend(banner);
     banner.hidden = false;
   };
-  const asksItself = ({ elt, requestConfig }) =>
-    !requestConfig.triggeringEvent && /\bevery\b/.test(elt.getAttribute("hx-trigger"));
+  const asksItself = ({ elt, triggeringEvent }) => !triggeringEvent && /\bevery\b/.test(elt.getAttribute("hx-trigger"));
 
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { target, xhr, requestConfig } = detail;
     if (xhr.status >= 400) {
       // What asks again by itself goes on asking; a table keeps its place, and the names that it has.
-      if (xhr.status === 503 && asksItself(detail)) {
+      if (xhr.status === 503 && asksItself(requestConfig)) {
         detail.shouldSwap = false;
         showBanner(false);
       } else if (target.id === "results") {
@@ -167,7 +166,7 @@
     document.addEventListener(name, ({ detail }) => {
       const { headers, path, verb } = detail.requestConfig;
       if (headers["HX-Boosted"]) return location.assign(path); // the act is done: load its page in full
-      showBanner(verb !== "get" && !asksItself(detail));
+      showBanner(verb !== "get" && !asksItself(detail.requestConfig));
     });
   }
 

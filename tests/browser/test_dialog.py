@@ -1,12 +1,13 @@
 """The drop dialog in a real browser, on the real Milvus, for collections and partitions."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Error, Locator, Page, Route, expect
 
 from tests.fixtures import PASSWORD
 from tests.infra.milvus_server import MilvusServer
@@ -136,6 +137,37 @@ def test_drop_sent_twice_sends_one_request(
     twice(dialog)
     is_done(page, thing)
     assert len(watch.posts) == 1
+
+
+def test_dialog_can_not_be_closed_while_it_is_sending(page: Page, thing: Shown) -> None:
+    """It would look like calling the drop off."""
+    dialog = opened(page, thing)
+    name_field(dialog).fill(thing.name)
+    sending = held(page, f"**{thing.dialog_address}")
+    act_button(dialog).click()
+    page.keyboard.press("Escape")
+    dialog.locator("[data-close]").dispatch_event("click")
+    expect(dialog.get_by_text("Waiting for Milvus")).to_be_visible()
+    sending[0].continue_()
+    is_done(page, thing)
+
+
+@pytest.mark.expects_console(maybe=("htmx:sendAbort", "htmx:afterRequest"))
+def test_dialog_asked_for_last_is_the_one_that_opens(
+    page: Page, make_thing: Callable[..., Shown]
+) -> None:
+    first, second = make_thing("collection"), make_thing("collection")
+    settled(page, address("collections", database="default"))
+    waiting = held(page, f"**{first.dialog_address}")
+    first.link(page).click()
+    expect(first.link(page)).to_have_class(re.compile("htmx-request"))
+    second.link(page).click()
+    dialog = the_dialog(page)
+    expect(dialog).to_contain_text(f"Drop collection {second.name}?")
+    with contextlib.suppress(Error):  # nobody waits for it any more
+        waiting[0].continue_()
+    page.wait_for_timeout(300)
+    expect(dialog).to_contain_text(f"Drop collection {second.name}?")
 
 
 def test_back_after_a_drop_shows_the_current_list(page: Page, thing: Shown) -> None:

@@ -48,6 +48,49 @@ def test_search_while_typing_is_kept_in_the_address(page: Page, books: str) -> N
     expect(page).to_have_url(re.compile(r"[?&]q=vel(&|$)"))
 
 
+@pytest.mark.expects_console("status of 503")
+def test_names_stay_when_the_details_do_not_come(page: Page, books: str) -> None:
+    problem = "<h2>Milvus does not answer</h2>"
+    page.route(DETAILS, lambda route: route.fulfill(status=503, body=problem))
+    page.goto(address("collections", database=books))
+    expect(page.get_by_role("heading", name="Milvus does not answer")).to_be_visible()
+    assert names(page) == ["atlas", "essay", "novel"]
+    page.unroute(DETAILS)
+    page.get_by_role("searchbox").fill("vel")
+    expect(page.get_by_role("status")).to_have_text(f"1 of 3 in {books} match")
+    expect(page.locator(".skeleton")).to_have_count(0)
+    assert names(page) == ["novel"]
+
+
+@pytest.mark.expects_console("status of 503")
+def test_search_goes_on_after_an_answer_of_503(page: Page, books: str) -> None:
+    settled(page, address("collections", database=books))
+    refused = re.compile("q=no")
+    page.route(refused, lambda route: route.fulfill(status=503, body="<h2>Busy</h2>"))
+    page.get_by_role("searchbox").fill("no")
+    expect(page.get_by_role("heading", name="Busy")).to_be_visible()
+    page.unroute(refused)
+    page.get_by_role("searchbox").fill("nov")
+    expect(page.get_by_role("status")).to_have_text(f"1 of 3 in {books} match")
+
+
+def test_language_and_pin_lead_back_to_the_search(page: Page, books: str) -> None:
+    settled(page, address("collections", database=books))
+    for button in (page.locator(".pin button"), page.locator(".language button")):
+        page.get_by_role("searchbox").fill("nov")
+        expect(page.get_by_role("status")).to_have_text(f"1 of 3 in {books} match")
+        button.click()
+        expect(page.get_by_role("searchbox")).to_have_value("nov")
+        page.get_by_role("searchbox").fill("")
+        expect(page.locator("td.title")).to_have_count(3)
+
+
+def test_copying_is_said_aloud(page: Page, books: str) -> None:
+    settled(page, address("collection", database=books, name="novel"))
+    page.locator("[data-copy]").first.click()
+    expect(page.locator("#said")).to_have_text(re.compile("Copied|Select the text to copy it"))
+
+
 @pytest.mark.expects_console(
     maybe=(
         "htmx:sendAbort",

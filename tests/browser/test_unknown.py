@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.infra.chain import Chain
 from tests.web import act_url, list_url
 
-from .conftest import REQUEST, Shown, act_button, name_field, opened
+from .conftest import REQUEST, Shown, Watch, act_button, name_field, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +51,26 @@ def test_stalled_milvus_is_unknown_until_its_page_settles(
     expect(page.get_by_role("button", name="Check now")).to_have_count(0)
     assert not thing.there()
     assert thing.sent() == 1
+
+
+@pytest.mark.expects_console("status of 503")
+def test_page_asks_again_after_an_answer_of_503(
+    page: Page, impatient: None, make_thing: Callable[..., Shown], watch: Watch
+) -> None:
+    thing = make_thing("collection")
+    thing.chain.relay.before(REQUEST[thing.kind], thing.chain.proxy.stall)
+    confirmed(page, thing)
+    page.route("**/look/", lambda route: route.fulfill(status=503, body="<p>Busy</p>"))
+    three_seconds_later(page)
+    banner = page.get_by_text("Milvus Admin did not answer that request.")
+    expect(banner).to_be_visible()
+    expect(page.get_by_text("check its outcome")).to_be_hidden()
+    expect(page.get_by_text("Milvus has not confirmed this operation.")).to_be_visible()
+    thing.chain.proxy.ok()
+    page.unroute("**/look/")
+    three_seconds_later(page)
+    expect(page.get_by_role("status")).to_have_text("Succeeded")
+    expect(banner).to_be_hidden()
 
 
 def test_drop_that_did_not_happen_is_failed_and_not_resent(
