@@ -1,6 +1,7 @@
 """The page of an operation: what happened, and whether it is settled."""
 
 import json
+import logging
 import uuid
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from .. import clusters
 from ..access.policy import Action, Place, place_of
 from ..access.principals import caller_of
-from ..audit import queries
+from ..audit import log, queries
 from ..milvus.errors import Unreachable
 from ..milvus.types import Cluster, Kind, Target
 from ..operations.kinds.acts import ACTS
@@ -27,6 +28,8 @@ from .shown import shown
 from .steps import Step
 from .timeline import timeline
 from .view_policy import policy
+
+logger = logging.getLogger(__name__)
 
 IN_PROGRESS, VERIFYING = gettext_lazy("In progress"), gettext_lazy("Unknown – verifying")
 
@@ -44,7 +47,7 @@ def look_again(request: SignedInRequest, operation_id: uuid.UUID) -> HttpRespons
     """Look whether an open operation can be settled. Sends nothing that changes Milvus."""
     found = _story(request, operation_id)
     if found.is_open and found.intent and _acquired_slot(request, found.first.row.cluster):
-        settle(operation_id, caller_of(request))
+        _settle(request, operation_id)
     if not is_htmx_part(request):
         return go_to(request, links.operation(str(operation_id)))
     response = _show(request, operation_id)
@@ -52,6 +55,14 @@ def look_again(request: SignedInRequest, operation_id: uuid.UUID) -> HttpRespons
         # Still open: what somebody reads or selects beside the timeline stays as it is.
         response["HX-Retarget"] = response["HX-Reselect"] = "#live"
     return response
+
+
+def _settle(request: SignedInRequest, operation_id: uuid.UUID) -> None:
+    """Without a log the operation stays open. The page for that says that nothing was sent."""
+    try:
+        settle(operation_id, caller_of(request))
+    except log.LogUnwritable as exc:
+        logger.error("operation %s can't be settled: %s", operation_id, exc)
 
 
 def _acquired_slot(request: SignedInRequest, key: str) -> bool:
