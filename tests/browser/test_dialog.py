@@ -147,7 +147,7 @@ def test_dialog_can_not_be_closed_while_it_is_sending(page: Page, thing: Shown) 
     act_button(dialog).click()
     page.keyboard.press("Escape")
     dialog.locator("[data-close]").dispatch_event("click")
-    expect(dialog.get_by_text("Waiting for Milvus")).to_be_visible()
+    expect(dialog.get_by_text("Waiting for the answer")).to_be_visible()
     sending[0].continue_()
     is_done(page, thing)
 
