@@ -79,7 +79,7 @@ def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
         "cluster": milvus.cluster,
         "database": database,
         "view": view,
-        "total": items.items_in(cluster, database).count(),
+        "total": _total(request, place),
         "count": page.paginator.count,
         "rows": [_row(item, permissions, claims) for item in page],
         "columns": _columns(view, cluster, database),
@@ -105,6 +105,14 @@ def _found(
     if "*" in patterns:
         return found
     return [item for item in found if matches(patterns, item.name)]
+
+
+def _total(request: SignedInRequest, place: Place) -> int:
+    """How much of the bin may be seen, whatever is searched for: hidden names are not counted."""
+    database = place.database or "default"
+    patterns = visible(request.actor, place.cluster, database)
+    names = items.names_by_private_name(place.cluster, database).values()
+    return sum(matches(patterns, name) for name in names)
 
 
 def _row(item: "BinItem", permissions: Permissions, claims: Claims) -> BinRow:

@@ -97,6 +97,12 @@ def test_bin_shows_only_what_a_rule_permits(
     page = Page(signed_in("viewer").get(bin_url()))
     assert names(page) == ["team_books"]
     assert "secret" not in page.text
+    other = Page(signed_in("viewer").get(bin_url(q="nosuch")))
+    assert "0 of 1 in the recycle bin" in other.text
+    BinItem.objects.filter(name="team_books").delete()
+    empty = Page(signed_in("viewer").get(bin_url(q="nosuch")))
+    assert "0 of 0 in the recycle bin" in empty.text
+    assert "Nothing in the recycle bin" in empty.text
 
 
 def test_bin_acts_follow_the_rights(with_bin: None, signed_in: SignIn) -> None:
