@@ -21,7 +21,7 @@ from ..recycle_bin import items
 from ..recycle_bin.items import TimeLeft
 from ..recycle_bin.pause import pause, pause_of, resume
 from . import links
-from .http import go_to, named, open_cluster, page_or_part, refuse, require_visible
+from .http import find_cluster, go_to, named, page_or_part, refuse, require_visible
 from .person import table_view
 from .request import SignedInRequest
 from .rows import Claims
@@ -68,7 +68,7 @@ class BinView:
 @require_safe
 def listing(request: SignedInRequest, cluster: str) -> HttpResponse:
     """What is in the recycle bin of a database. Asks Milvus nothing."""
-    milvus, database = open_cluster(request, cluster), named(request, "database", "default")
+    milvus, database = find_cluster(request, cluster), named(request, "database", "default")
     place = Place(cluster=cluster, database=database)
     require_visible(request, place)
     view = BinView.of(request)
@@ -164,7 +164,7 @@ def _may_pause(permissions: Permissions, cluster: str) -> bool:
 @require_POST
 def pause_purging(request: SignedInRequest, cluster: str) -> HttpResponse:
     """Pause or resume: the form says which, so that a second click changes nothing."""
-    open_cluster(request, cluster)
+    find_cluster(request, cluster)  # not opened: purging is paused while Milvus hangs, too
     reason, caller = readable(request.POST.get("reason", "")[:500]), caller_of(request)
     if request.POST.get("switch") == "resume":
         if not request.permissions.may(Action.PURGE, Place(cluster=cluster)):

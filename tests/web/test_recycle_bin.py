@@ -142,6 +142,18 @@ def test_pause_is_on_every_page_of_the_cluster(with_bin: None, signed_in: SignIn
     assert AuditEvent.objects.filter(action="bin.pause").count() == 1
 
 
+def test_pause_works_while_requests_hang_at_milvus(
+    use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    milvus = use_cluster("http://127.0.0.1:1", max_concurrent=1, recycle_bin=WEEK)
+    client = signed_in()
+    with milvus.bulkhead.slot(), milvus.bulkhead.write():
+        page = Page(client.get(bin_url()))
+        client.post(page.find("form", method="post")[-1].attrs["action"], {"switch": "pause"})
+    assert page.status == 200
+    assert PurgePause.objects.exists()
+
+
 def test_resume_needs_the_right_to_purge(with_bin: None, signed_in: SignIn) -> None:
     url = f"{reverse('bin-pause', args=['main'])}?database=default"
     signed_in().post(url, {"switch": "pause"})
