@@ -242,6 +242,19 @@ def test_client_library_error_is_not_quoted_as_milvus(
     assert "Milvus refused" not in page.text
 
 
+def test_form_that_milvus_stopped_offers_no_empty_page(
+    signed_in: SignIn, use_cluster: Callable[..., Any]
+) -> None:
+    """The address of a form alone answers 405."""
+    use_cluster("http://127.0.0.1:1", read_timeout=0.3)
+    client = signed_in()
+    dialog = act_url("drop-collection", "books")
+    assert Page(client.get(dialog)).link("Try again") == dialog
+    page = Page(client.post("/clusters/main/plans/new/", {"database": "default", "all": "1"}))
+    assert page.status == 503
+    assert not page.has_link("Try again")
+
+
 def test_unreadable_reply_is_not_quoted_as_milvus(
     chain: Chain, faulty: Any, signed_in: SignIn
 ) -> None:
