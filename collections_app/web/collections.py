@@ -231,7 +231,7 @@ def detail(request: SignedInRequest, cluster: str) -> HttpResponse:
         "may_pick": may_drop_partition and any(row.act.url for row in partitions["partitions"]),
         "protection": protection,
         "may_remove_now": not protection.is_protected,
-        "may_release": is_loaded,
+        "may_release": is_loaded and may(Action.RELEASE_COLLECTION, place),
         "history": recent_operations(cluster, database, name),
         "pin": pin_of(request, place),
         "title": name,
@@ -252,6 +252,7 @@ def _removals(
         "may_move_to_bin": to_bin,
         "may_drop_collection": for_good,
         "may_remove": to_bin or for_good,
+        "may_drop_alias": may(Action.DROP_ALIAS, place),
         "drop_label": gettext("Drop permanently…")
         if cluster.recycle_bin
         else gettext("Drop collection…"),

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ from collections_app.milvus.types import Kind, Target
 from collections_app.models import AuditEvent, Claim
 from collections_app.operations.claims import digest
 from collections_app.operations.private_names import DROP, private_name
+from tests.fakes import FakeMilvus
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
 from tests.infra.seeds import Seeds, seeds_on, unique_name
@@ -196,6 +198,34 @@ def test_partitions_are_searched_and_sorted_over_all_pages(
     none = Page(client.get(collection_url(name, q="<i>x")))
     assert "No partition has “<i>x” in its name." in none.text
     assert none.link("Show all 56") == collection_url(name)
+
+
+@pytest.mark.parametrize(
+    ("who", "buttons"),
+    [
+        ("operator", ["Release collection…", "Move to recycle bin…", "Drop alias latest…"]),
+        ("purger", ["Drop permanently…"]),
+    ],
+)
+def test_collection_page_on_a_bin_offers_what_one_may(
+    who: str, buttons: list[str], fake: FakeMilvus, signed_in: SignIn, settings: Any
+) -> None:
+    main = replace(settings.CLUSTERS["main"], recycle_bin=86400.0)
+    settings.CLUSTERS = {"main": main}
+    name = fake.add("books", aliases=["latest"], loaded=True)
+    page = Page(signed_in(who).get(collection_url(name)))
+    offered = {
+        "Release collection…": "release-collection",
+        "Move to recycle bin…": "move-to-bin",
+        "Drop permanently…": "drop-collection",
+        "Drop alias latest…": "drop-alias",
+    }
+    assert [label for label in offered if page.has_link(label)] == buttons
+    client = signed_in(who)
+    for label, act in offered.items():
+        alias = "latest" if act == "drop-alias" else ""
+        may = client.get(act_url(act, name, alias)).status_code == 200
+        assert may == (label in buttons), label
 
 
 @pytest.mark.parametrize(
