@@ -70,7 +70,7 @@ def databases(request: SignedInRequest, cluster: str) -> HttpResponse:
         context |= {"problem": of_milvus(exc), "databases": _seen(request, cluster, list(named))}
         context["may_name"] = True
     except MilvusError as exc:
-        problem = of_milvus(exc)
+        problem = of_milvus(exc, milvus.cluster)
         context |= {"problem": problem, "looks_again": looks_again(request)}
     else:
         context["standby"] = milvus.gateway.is_standby("default")

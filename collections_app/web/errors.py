@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
@@ -12,7 +12,6 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .. import clusters
 from ..audit.log import LogUnwritable, Outcome
 from ..milvus import proxied
 from ..milvus.errors import (
@@ -26,6 +25,7 @@ from ..milvus.errors import (
     Unreachable,
 )
 from ..milvus.tls_errors import NO_CONNECTION
+from ..milvus.types import Cluster
 from ..operations.protocol import Busy, OperationRejected
 from ..operations.sending import OutcomeUnrecorded
 from . import links
@@ -83,9 +83,14 @@ def looks_again(request: AppRequest) -> bool:
     return request.method == "GET" and not getattr(request, "htmx", False)
 
 
-def of_milvus(exc: MilvusError) -> Problem:
-    """The page for a read that failed. Nothing was changed by it."""
-    return next(page for kind, page in PAGES if isinstance(exc, kind))(exc)
+def of_milvus(exc: MilvusError, cluster: Cluster | None = None) -> Problem:
+    """The page for a read that failed. Nothing was changed by it.
+
+    With the cluster, its text names a proxy on the way to it.
+    """
+    problem = next(page for kind, page in PAGES if isinstance(exc, kind))(exc)
+    remedy = proxied.remedy(cluster.uri) if cluster and isinstance(exc, Unreachable) else ""
+    return replace(problem, text=f"{problem.text} {shown(remedy)}") if remedy else problem
 
 
 def _said(exc: MilvusError) -> str:
@@ -116,11 +121,10 @@ def _denied(exc: MilvusError) -> Problem:
 def _unreachable(exc: Unreachable) -> Problem:
     text = gettext("Its contents are unknown until it answers. No change was sent to Milvus.")
     is_cut = exc.code == NO_CONNECTION
-    on_the_way = {proxied.remedy(cluster.uri) for cluster in clusters.all_clusters()} - {""}
     return Problem(
         status=503,
         title=gettext("No connection to Milvus") if is_cut else gettext("Milvus does not answer"),
-        text=" ".join([text, *sorted(on_the_way)]),
+        text=text,
         detail=_said(exc),
         retry=True,
         again_in=math.ceil(exc.again_in),
@@ -240,7 +244,7 @@ class ProblemPagesMiddleware:
         if isinstance(exc, MilvusError):
             if not isinstance(exc, NotFound | MilvusRejected):
                 logger.warning("milvus %s code=%s: %s", exc.kind, exc.code, exc)
-            return show(request, of_milvus(exc))
+            return show(request, of_milvus(exc, getattr(request, "cluster", None)))
         if isinstance(exc, OperationRejected):
             return show(request, of_rejection(exc))
         if isinstance(exc, LogUnwritable):

@@ -23,7 +23,7 @@ from ..plans import finding
 from ..plans.progress import progress_of
 from . import links
 from .errors import of_milvus
-from .http import open_cluster, page_or_part, visible_clusters
+from .http import find_cluster, page_or_part, visible_clusters
 from .my_places import places_of
 from .places import collections_seen, databases_seen
 from .plan_rows import title_of
@@ -85,7 +85,7 @@ def names(request: SignedInRequest, cluster: str) -> HttpResponse:
         hits = list(islice(_names(request, milvus, q), MOST + 1)) if q else []
         context |= {"hits": hits[:MOST], "has_more": len(hits) > MOST}
     except MilvusError as exc:
-        context |= {"hits": [], "problem": of_milvus(exc)}
+        context |= {"hits": [], "problem": of_milvus(exc, milvus.cluster)}
     part = "collections_app/_jump_names.html"
     return page_or_part(request, "collections_app/jump_names.html", part, context)
 
