@@ -280,7 +280,7 @@ def _partitions(
         "view": view,
         "count": page.paginator.count,
         "total": len(known.rows),
-        "is_long": len(known.rows) > PAGE,
+        "has_search": len(known.rows) > PAGE or bool(view.q and known.rows),
         "partitions_denied": found.partitions is Unread.NOT_PERMITTED,
         "columns": view.columns(url),
         "pager": view.pager(page, url),

@@ -200,6 +200,15 @@ def test_partitions_are_searched_and_sorted_over_all_pages(
     assert none.link("Show all 56") == collection_url(name)
 
 
+def test_partition_found_among_few_leads_to_the_others(fake: FakeMilvus, signed_in: SignIn) -> None:
+    name, client = fake.add("books", partitions=["novels", "poems"]), signed_in("viewer")
+    page = Page(client.get(collection_url(name, q="novels")))
+    assert "1 of 3 match" in page.text
+    assert page.link("Show all 3") == collection_url(name)
+    assert page.value("q") == "novels"
+    assert not Page(client.get(collection_url(name))).find("input", name="q")
+
+
 @pytest.mark.parametrize(
     ("who", "buttons"),
     [
