@@ -204,8 +204,11 @@ def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpRespo
     }
     after = BY_SLUG.get(request.GET.get("then", ""))
     if after and after in NEXT.get(action, set()):
-        with suppress(MilvusError):  # this act is done, whatever reading the next target meets
-            return _show(request, after, _next_target(action, target), notice=text)
+        # This act is done, whatever the next one meets: a rule without it, or an unread target.
+        with suppress(MilvusError, protocol.OperationRejected):
+            following = _next_target(action, target)
+            protocol.authorize(after, following, caller_of(request), asked=False)
+            return _show(request, after, following, notice=text)
     messages.success(request, text, extra_tags=str(consent.operation_id))
     if action in OFFERING:
         return swap_in(request, links.operation(str(consent.operation_id)))

@@ -286,6 +286,21 @@ def test_alias_dialog_before_a_drop_leads_to_the_collection(
     assert make_collection.exists(name)
 
 
+def test_alias_dialog_leads_to_no_drop_that_one_may_not(
+    milvus_server: MilvusServer,
+    use_cluster: Callable[..., Any],
+    make_collection: Seeds,
+    signed_in: SignIn,
+) -> None:
+    """Past a recycle bin, a drop is what a purge is."""
+    use_cluster(milvus_server.uri, milvus_server.token, recycle_bin=86400.0)
+    alias = unique_name("alias")
+    name = make_collection(aliases=[alias])
+    answer = confirm(signed_in(), act_url("drop-alias", name, alias, then="drop-collection"), alias)
+    assert (answer.status_code, answer.headers["Location"]) == (302, collection_url(name))
+    assert events() == [("intent", ""), ("outcome", "succeeded")]
+
+
 def test_release_before_milvus_goes_down_is_still_reported(
     chain: Chain, faulty: Any, make_collection: Seeds, signed_in: SignIn
 ) -> None:
