@@ -149,6 +149,7 @@ class Reads:
 
     def indexes(self, database: str, name: str) -> list[dict[str, Any]]:
         """The indexes as plain data."""
+        never_unsafe(name)
         request = pb.DescribeIndexRequest(db_name=database, collection_name=name)
         try:
             reply = self._ask(database, "DescribeIndex", request)
@@ -171,6 +172,7 @@ class Reads:
 
     def partition_loads(self, database: str, name: str) -> dict[str, int]:
         """Percent in memory by name, of the partitions that are loaded or on the way."""
+        never_unsafe(name)
         request = pb.ShowPartitionsRequest(db_name=database, collection_name=name, type=IN_MEMORY)
         try:
             reply = self._ask(database, "ShowPartitions", request)

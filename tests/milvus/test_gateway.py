@@ -19,6 +19,7 @@ from collections_app.milvus.connection import Connection
 from collections_app.milvus.destroy import Destroyer
 from collections_app.milvus.errors import Denied, MilvusError, NotFound, Unreachable
 from collections_app.milvus.gateway import Gateway
+from collections_app.milvus.reads import Reads
 from collections_app.milvus.types import Cluster, CollectionSummary, Listing, Load, Unread
 from tests import fixtures
 from tests.infra.chain import Chain
@@ -175,6 +176,15 @@ def took(call: Callable[[], object]) -> float:
     with pytest.raises(Unreachable):
         call()
     return time.monotonic() - start
+
+
+@pytest.mark.parametrize(
+    "read", ["describe", "rows", "indexes", "partitions", "partition_loads", "aliases", "replicas"]
+)
+def test_single_read_of_an_unsafe_name_is_not_sent(read: str) -> None:
+    reads = Reads(Connection(cluster_at(NOBODY, read_timeout=HURRY)))
+    with pytest.raises(NotFound, match="never sent"):
+        getattr(reads, read)("default", "a/b")
 
 
 def test_closed_port_is_unreachable_within_the_deadline() -> None:
