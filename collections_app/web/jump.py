@@ -79,9 +79,10 @@ def jump(request: SignedInRequest) -> HttpResponse:
 @policy(Action.VIEW)
 def names(request: SignedInRequest, cluster: str) -> HttpResponse:
     """The databases, collections and partitions of one cluster, read from it now."""
-    milvus, q = open_cluster(request, cluster), _wanted(request)
+    milvus, q = find_cluster(request, cluster), _wanted(request)
     context = {"q": q, "found_in": milvus.cluster, "title": gettext("Jump"), "section": "jump"}
     try:
+        request.slots.acquire(milvus)
         hits = list(islice(_names(request, milvus, q), MOST + 1)) if q else []
         context |= {"hits": hits[:MOST], "has_more": len(hits) > MOST}
     except MilvusError as exc:

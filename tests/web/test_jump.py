@@ -71,6 +71,16 @@ def test_jump_finds_nothing_that_is_hidden(fake: FakeMilvus, team: Client) -> No
     assert "plan_books" not in Page(team.get(JUMP, {"q": str(hidden)})).html
 
 
+def test_jump_with_a_full_cluster_says_so_in_a_line(
+    use_cluster: Callable[..., Any], signed_in: SignIn
+) -> None:
+    milvus = use_cluster("http://127.0.0.1:1", max_concurrent=1)
+    with milvus.bulkhead.slot(), milvus.bulkhead.write():
+        page = Page(signed_in("viewer", htmx=True).get(NAMES, {"q": "book"}))
+    assert page.status == 200
+    assert "Milvus does not answer" in page.find("p", cls="note")[0].text
+
+
 def test_jump_asks_no_cluster_for_its_first_answer(
     use_cluster: Callable[..., Any], signed_in: SignIn
 ) -> None:
