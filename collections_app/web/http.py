@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NoReturn
+from urllib.parse import parse_qs
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -60,14 +61,23 @@ SWAP_IN = {
 
 def swap_in(request: AppRequest, url: str) -> HttpResponse:
     """Leave for another page of the same cluster. htmx gets that page and swaps it in, because
-    style and scripts are here already; app.js closes the dialog and sets the focus.
+    style and scripts are here already; app.js closes the dialog and sets the focus. If that page
+    is open, it is shown again as the person has it.
     """
     if not is_htmx_part(request):
         return redirect(url)
-    is_here = request.htmx.current_url_abs_path == url  # a browser makes no second entry of it
+    here = (request.htmx.current_url_abs_path or "").partition("#")[0]
+    url = here if _is_view_of(here, url) else url  # its filters, order and page stay
+    is_here = here == url  # a browser makes no second entry of it
     history = {"push": "false", "replace": "true"} if is_here else {"push": "true"}
     spec = json.dumps({"path": url, **SWAP_IN, **history})
     return HttpResponse(headers={"HX-Location": spec})
+
+
+def _is_view_of(address: str, url: str) -> bool:
+    """Whether an address is the page of a URL, with more in its query than the URL asks for."""
+    (page, _, more), (wanted, _, least) = address.partition("?"), url.partition("?")
+    return page == wanted and parse_qs(least).items() <= parse_qs(more).items()
 
 
 def named(request: HttpRequest, parameter: str, default: str | None = None) -> str:

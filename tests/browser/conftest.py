@@ -192,7 +192,7 @@ class Shown(Thing):
 
     @property
     def after(self) -> str:
-        """The page that a drop leads to."""
+        """The page that a drop leads to, unless it began on one with filters or an order."""
         if self.kind == "collection":
             return address("collections", database="default")
         return address("collection", database="default", name=self.collection)

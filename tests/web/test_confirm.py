@@ -14,6 +14,7 @@ from django.test import Client
 from collections_app.milvus.types import Kind
 from collections_app.models import AuditEvent, Claim
 from milvusadmin.config.peers import Peers
+from tests.fakes import FakeMilvus
 from tests.fixtures import rule
 from tests.infra.chain import Chain
 from tests.infra.milvus_server import MilvusServer
@@ -196,6 +197,36 @@ def test_dialog_whose_page_is_open_makes_no_second_entry(
     client.defaults["HTTP_HX_CURRENT_URL"] = f"http://testserver{here}"
     spec = json.loads(confirm(client, thing.url, thing.name).headers["HX-Location"])
     assert (spec["path"], spec["push"], spec["replace"]) == (here, "false", "true")
+
+
+def test_dialog_of_a_filtered_list_leads_back_to_its_view(
+    thing: Asked, real: Any, signed_in: SignIn
+) -> None:
+    client, collection = signed_in(htmx=True), thing.target.collection
+    at_list = thing.kind == "collection"
+    here = list_url(q="a b", page=2) if at_list else collection_url(collection, sort="-name")
+    client.defaults["HTTP_HX_CURRENT_URL"] = f"http://testserver{here}#main"
+    spec = json.loads(confirm(client, thing.url, thing.name).headers["HX-Location"])
+    assert (spec["path"], spec["push"], spec["replace"]) == (here, "false", "true")
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://testserver/clusters/main/collections/?database=other&q=a",
+        "http://testserver/clusters/other/collections/?database=default&q=a",
+        "http://testserver/clusters/main/collections/?q=a",
+        "http://evil.example/clusters/main/collections/?database=default&q=a",
+        "http://testserver//[::/clusters/main/collections/?database=default&q=a",
+    ],
+)
+def test_dialog_of_another_list_leads_to_the_plain_one(
+    elsewhere: str, fake: FakeMilvus, signed_in: SignIn
+) -> None:
+    name, client = fake.add("books"), signed_in(htmx=True)
+    client.defaults["HTTP_HX_CURRENT_URL"] = elsewhere
+    answer = confirm(client, act_url("drop-collection", name), name)
+    assert json.loads(answer.headers["HX-Location"])["path"] == list_url()
 
 
 def test_dialog_sent_twice_drops_once_and_shows_the_first(
