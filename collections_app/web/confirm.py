@@ -5,7 +5,7 @@ Deciding is operations/protocol.py's.
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -32,13 +32,16 @@ from ..operations.kinds.create_collection import NO_SOURCE, source_of
 from ..plans import approving
 from ..plans.rows import PlanRejected
 from . import draft, links
-from .dialog import Dialog, TargetChanged, build_dialog, form_for, page_of
+from .dialog import Dialog, Notice, TargetChanged, build_dialog, form_for, page_of
 from .errors import Problem, show
 from .forms import NameForm, ReasonForm
 from .http import go_to, is_htmx_part, named, open_cluster, page_or_part, swap_in
 from .request import SignedInRequest
 from .shown import shown, word
 from .view_policy import policy
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 # What an act clears the way for; `then` in the address says which.
 NEXT = {
@@ -137,13 +140,14 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
     try:
         consent = confirmation.read(token, action=action, target=target, actor=caller.actor)
     except confirmation.Expired:
-        return _show(request, action, target, notice=str(EXPIRED), status=409)
+        return _show(request, action, target, notice=_refusal(EXPIRED), status=409)
     except confirmation.Forged as exc:
         protocol.record_forgery(action, target, caller, f"Invalid confirmation: {exc}")
-        notice = gettext("Invalid confirmation: %(why)s. Nothing was sent.") % {"why": shown(exc)}
-        return _show(request, action, target, notice=notice, status=403)
+        text = gettext("Invalid confirmation: %(why)s. Nothing was sent.") % {"why": shown(exc)}
+        return _show(request, action, target, notice=_refusal(text), status=403)
     if sign_in_needed(caller.actor, target.cluster):
-        return _show(request, action, target, form=form, notice=str(SIGN_IN_TOO_OLD), status=403)
+        notice = _refusal(SIGN_IN_TOO_OLD)
+        return _show(request, action, target, form=form, notice=notice, status=403)
     if not form.is_valid() or _is_name_refused(action, target, form):
         status = 200 if is_htmx_part(request) else 422  # htmx swaps it; the console stays clean
         return _show(request, action, target, form=form, status=status)
@@ -153,6 +157,10 @@ def _carry_out(request: SignedInRequest, action: Action, target: Target) -> Http
     if until := form.cleaned_data.get("until"):
         consent = replace(consent, until=until.isoformat())
     return _perform(request, consent, form.cleaned_data["reason"])
+
+
+def _refusal(text: "StrOrPromise") -> Notice:
+    return Notice(str(text), is_refusal=True)
 
 
 def _is_name_refused(action: Action, target: Target, form: ReasonForm) -> bool:
@@ -208,7 +216,7 @@ def _after_success(request: SignedInRequest, consent: Confirmation) -> HttpRespo
         with suppress(MilvusError, protocol.OperationRejected):
             following = _next_target(action, target)
             protocol.authorize(after, following, caller_of(request), asked=False)
-            return _show(request, after, following, notice=text)
+            return _show(request, after, following, notice=Notice(text))
     messages.success(request, text, extra_tags=str(consent.operation_id))
     if action in OFFERING:
         return swap_in(request, links.operation(str(consent.operation_id)))

@@ -42,6 +42,14 @@ class TargetChanged(Exception):
     """The target is no longer what the saved confirmation was about."""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a dialog says first: what was done before it, or why this was refused."""
+
+    text: str
+    is_refusal: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialog:
     """Everything that the template of a dialog shows. `sign_in_url` is set if it asks for that."""
@@ -56,7 +64,7 @@ class Dialog:
     last_event: queries.Event | None
     sign_in_url: str
     sign_in_age: float | None
-    notice: str
+    notice: Notice | None
 
     @property
     def title(self) -> str:
@@ -125,7 +133,7 @@ def build_dialog(
     *,
     form: ReasonForm | None = None,
     saved: SavedConfirmation | None = None,
-    notice: str = "",
+    notice: Notice | None = None,
 ) -> Dialog:
     """Read the target, and say what to show. `form` keeps what was typed, and its token.
 

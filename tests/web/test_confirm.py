@@ -313,6 +313,8 @@ def test_alias_dialog_before_a_drop_leads_to_the_collection(
     followed = Page(confirm(client, remedy, alias))
     assert followed.is_whole
     assert followed.find("h2")[0].text == f"Drop collection {name}?"
+    (notice,) = followed.find("p", role="status", cls="ok")
+    assert notice.text.startswith(f"Alias {alias} was dropped.")
     assert followed.find("input", name="typed_name"), "nothing stands in the way any more"
     assert make_collection.exists(name)
 
@@ -455,8 +457,9 @@ def test_dialog_with_a_forged_token_is_refused_and_recorded(
     }
     page = Page(client.post(thing.url, {**tokens[forgery](), "typed_name": thing.name}))
     assert page.status == 403
-    assert "Invalid confirmation" in page.text
-    assert "Nothing was sent." in page.text
+    (notice,) = page.find("p", role="alert", cls="danger")
+    assert notice.text.startswith("Invalid confirmation")
+    assert notice.text.endswith("Nothing was sent.")
     assert (destroyed(), events(), thing.exists) == ([], [("rejected", "denied")], True)
 
 
@@ -469,7 +472,8 @@ def test_dialog_expired_is_shown_again(
     page = Page(client.post(thing.url, {"token": old, "typed_name": thing.name}))
     settings.CONFIRMATION_SECONDS = seconds
     assert page.status == 409
-    assert "open for too long" in page.text
+    (notice,) = page.find("p", role="alert", cls="danger")
+    assert "open for too long" in notice.text
     assert (destroyed(), events()) == ([], [])
     fresh = page.value("token")
     assert fresh != old

@@ -178,7 +178,8 @@ def test_dialog_expired_is_not_sent_and_keeps_its_reason(
     form = {"token": token, "typed_name": typed, "reason": REASON}
     refused = Page(fresh.post(DIALOG, form, headers=headers))
     assert refused.status == 403
-    assert "Nothing was sent: this cluster requires a more recent sign-in." in refused.text
+    (notice,) = refused.find("p", role="alert", cls="danger")
+    assert notice.text == "Nothing was sent: this cluster requires a more recent sign-in."
     assert asks_again(refused)
     assert (milvus.sent, intents()) == ([], [])
     page = again(fresh, refused)
