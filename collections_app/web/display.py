@@ -351,16 +351,21 @@ def current(section: str, link: str) -> SafeString | str:
 
 
 @register.simple_tag
-def dialog_link(url: str, text: str, css: str = "", label: str = "") -> SafeString:
-    """A link that opens the dialog of an act; without JavaScript it leads to the page of it."""
+def dialog_link(url: str, text: str, css: str = "", label: str = "", key: int = 0) -> SafeString:
+    """A link that opens the dialog of an act; without JavaScript it leads to the page of it.
+
+    `key` is the id of its row.
+    """
     named = format_html(' aria-label="{}"', label) if label else ""
+    own_id = format_html(' id="act-{}"', key) if key else ""
     return format_html(
         '<a class="{}" href="{}" hx-get="{}" hx-target="#dialog" hx-swap="innerHTML"'
-        ' hx-sync="#dialog:replace"{}>{}</a>',
+        ' hx-sync="#dialog:replace"{}{}>{}</a>',
         css,
         url,
         url,
         named,
+        own_id,
         text,
     )
 

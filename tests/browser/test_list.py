@@ -206,6 +206,22 @@ def test_back_restores_the_previous_view(page: Page, books: str) -> None:
     expect(page.get_by_role("searchbox")).to_have_value("")
 
 
+def test_focus_on_a_sort_link_outlives_what_replaces_it(page: Page, books: str) -> None:
+    details = held(page, DETAILS)
+    page.goto(address("collections", database=books))
+    link = page.get_by_role("link", name="Name", exact=True)
+    link.focus()
+    details[0].continue_()
+    expect(page.locator(".skeleton")).to_have_count(0)
+    expect(link).to_be_focused()
+    expect(page.locator(".htmx-settling")).to_have_count(0)  # until then it is a plain link
+    page.unroute(DETAILS)
+    page.keyboard.press("Enter")
+    expect(page.locator("td.title").first).to_have_text("novel")
+    expect(page.locator(".skeleton")).to_have_count(0)
+    expect(link).to_be_focused()
+
+
 def test_dialog_opened_before_the_details_stays_open(page: Page, books: str) -> None:
     """The table under the open dialog is replaced."""
     page.goto(address("collections", database=books))
