@@ -367,6 +367,28 @@ def test_drop_links_on_a_narrow_screen_are_large_enough(
             assert box and box["width"] >= least and box["height"] >= least, (width, box)
 
 
+CHOSEN_COLOURS = """() => {
+    const look = (selector, pseudo) => getComputedStyle(document.querySelector(selector), pseudo);
+    return {
+        ground: look("body").backgroundColor,
+        arrow: look(".switcher > summary", "::before").backgroundColor,
+        dot: look("main .state", "::before").borderTopColor,
+        chosen: look("dialog .tabs > :checked + label").borderBottomColor,
+        other: look("dialog .tabs > label:last-of-type").borderBottomColor,
+    };
+}"""
+
+
+def test_forced_colours_keep_shapes_and_the_chosen_tab(scene: Scene) -> None:
+    page = dialog_of(scene, LONG)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, forced_colors="active")
+        colours = page.evaluate(CHOSEN_COLOURS)
+        ground = colours.pop("ground")
+        assert colours.pop("other") == ground
+        assert ground not in colours.values()
+
+
 def test_header_is_read_in_the_order_of_its_focus(scene: Scene) -> None:
     page = scene.goto("collections")
     for width in (WIDE, NARROW, NARROWEST):
