@@ -367,6 +367,21 @@ def test_drop_links_on_a_narrow_screen_are_large_enough(
             assert box and box["width"] >= least and box["height"] >= least, (width, box)
 
 
+@pytest.mark.parametrize("show", [list_page, collection_page])
+def test_table_head_on_a_narrow_screen_shows_what_has_focus(
+    scene: Scene, show: Callable[[Scene], Page]
+) -> None:
+    page = show(scene)
+    for width in (NARROW, NARROWEST):
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        stops = page.locator("thead :is(a, input)").all()
+        assert len(stops) == 4
+        for stop in stops:
+            expect(stop).to_be_in_viewport(ratio=1)
+            box = stop.bounding_box()
+            assert box and box["height"] >= 24, (width, box)
+
+
 CHOSEN_COLOURS = """() => {
     const look = (selector, pseudo) => getComputedStyle(document.querySelector(selector), pseudo);
     return {
