@@ -20,7 +20,7 @@ from ..names import pieces, readable, typable
 from ..operations.kinds.acts import ACTS, Act
 from ..recycle_bin.pause import pause_of
 from . import links
-from .shown import sentence, shown, word
+from .shown import listed, sentence, shown, shown_filters, word
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as StrOrPromise
@@ -163,9 +163,10 @@ def duration(passed: timedelta) -> str:
         return ""
     seconds = passed.total_seconds()
     if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
+        return gettext("%(number)s ms") % {"number": round(seconds * 1000)}
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{round(seconds)} s"
+        number = f"{seconds:.1f}" if seconds < 10 else f"{round(seconds)}"
+        return gettext("%(number)s s") % {"number": number}
     return span(seconds)
 
 
@@ -225,6 +226,8 @@ def is_odd(value: str) -> bool:
 register.filter("typable", typable)
 register.filter("readable", readable)
 register.filter("shown", shown)
+register.filter("shown_filters", shown_filters)
+register.filter("listed", listed)
 register.filter("word", word)
 register.filter("sentence", sentence, is_safe=True)
 

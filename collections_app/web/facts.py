@@ -11,7 +11,7 @@ from ..milvus.types import CollectionDetail, Index, Kind, Target, Unread
 from ..names import readable
 from ..operations.kinds.base import TargetState
 from .display import ago, at, in_full, name, state
-from .shown import shown, word
+from .shown import comma, listed, shown, word
 
 PARTS = {"partitions": gettext_lazy("Partitions"), "indexes": gettext_lazy("Indexes")}
 
@@ -31,7 +31,9 @@ def dialog_facts(target: Target, look: TargetState) -> Iterator[Fact]:
     created = look.identity.created
     yield Fact(
         label=gettext("Created"),
-        value=f"{ago(created)}, {at(created)}" if created else word("unknown"),
+        value=pgettext("between parts", ", ").join((ago(created), at(created)))
+        if created
+        else word("unknown"),
     )
     yield Fact(label=gettext("State"), value=state(look.load))
     if look.detail.external:
@@ -66,7 +68,7 @@ def _joined(values: Iterable[Any] | Unread, shown: Any) -> str:
     """The values as HTML; why they are unknown; or "none"."""
     if isinstance(values, Unread):
         return word(values.value)
-    return format_html_join(", ", "{}", ((shown(value),) for value in values)) or gettext("none")
+    return format_html_join(comma(), "{}", ((shown(value),) for value in values)) or gettext("none")
 
 
 def snapshot_facts(target: Target, details: dict[str, Any]) -> list[Fact]:
@@ -98,7 +100,7 @@ def _collection_facts(snapshot: dict[str, Any]) -> Iterator[Fact]:
     for key, label in PARTS.items():
         count = str(len(snapshot.get(key) or ()))
         yield Fact(label=str(label), value=word(unavailable.get(key)) or count)
-    aliases = ", ".join(map(readable, snapshot.get("aliases") or ())) or gettext("none")
+    aliases = listed(map(readable, snapshot.get("aliases") or ())) or gettext("none")
     yield Fact(label=gettext("Aliases"), value=word(unavailable.get("aliases")) or aliases)
 
 

@@ -28,6 +28,7 @@ from .my_places import places_of
 from .places import collections_seen, databases_seen
 from .plan_rows import title_of
 from .request import SignedInRequest
+from .shown import shown
 from .view_policy import policy
 
 JUMP = "collections_app/_jump.html"
@@ -103,7 +104,7 @@ def _operations(request: SignedInRequest, q: str) -> Iterator[Hit]:
         place = place_of(target)
         if may(Action.VIEW, place) or may(Action.READ_AUDIT, place):
             title, url = (
-                ACTS[Action(row.action)].title(target),
+                shown(ACTS[Action(row.action)].title(target)),
                 links.operation(f"{row.operation_id}"),
             )
             yield Hit(kind="operation", name=title, url=url, where=f"{row.operation_id}"[:8])

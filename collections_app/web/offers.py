@@ -16,7 +16,7 @@ from ..operations.kinds.base import other
 from ..operations.kinds.create_collection import SOURCES
 from ..operations.kinds.restored import restored
 from . import links
-from .shown import shown
+from .shown import listed, shown
 
 NOT_ALL = _("Not everything is back.")
 RESTORED = _("The collection had more before it went into the recycle bin:")
@@ -85,7 +85,7 @@ def _to_complete(intent: Intent, story: Story, permissions: Permissions) -> Offe
     drop = _collection(intent.target, intent.target.collection)
     acts += [(Action.DROP_COLLECTION, drop)]
     offers = _permitted(acts, permissions)
-    names = {"names": ", ".join(map(str, missing))}
+    names = {"names": listed(missing)}
     text = gettext("Missing: %(names)s.") % names if missing else ""
     return Offers(title=str(IN_PART), text=text, offers=offers)
 

@@ -419,6 +419,8 @@ PLANS = (
     msg("chosen by name"),
     msg("selected one by one"),
     msg("all that matched: %(filters)s"),
+    msg("“%(text)s” in the name"),
+    msg("not protected"),
     msg("named %(pattern)s"),
     msg("created before %(time)s"),
     msg("not loaded"),

@@ -6,6 +6,7 @@ translates that. A text without a template is shown as it is.
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from django.utils.text import capfirst
@@ -39,6 +40,40 @@ def sentences(*texts: object) -> str:
     """The texts that are not empty, one after another; Chinese puts no space between sentences."""
     space = "" if (get_language() or ENGLISH).startswith("zh") else " "
     return space.join(filter(None, map(str, texts)))
+
+
+def listed(values: Iterable[object]) -> str:
+    """Values in a row, with what the language puts between them."""
+    return comma().join(map(str, values))
+
+
+def comma() -> str:
+    """What the language puts between the values of a list."""
+    return pgettext("between values", ", ")
+
+
+def shown_filters(text: str) -> str:
+    """The filters of a list, which English joins with commas, in the language of the reader."""
+    return _shown_filters(text, get_language() or ENGLISH)
+
+
+@lru_cache(maxsize=512)
+def _shown_filters(text: str, language: str) -> str:
+    if language == ENGLISH:
+        return text
+    made, part = [], ""
+    for piece in text.split(", "):  # what was searched for may have a comma itself
+        part = f"{part}, {piece}" if part else piece
+        if (found := _filter(part)) is not None:
+            made.append(found)
+            part = ""
+    return listed([*made, part] if part else made)
+
+
+def _filter(text: str) -> str | None:
+    """A word that is an adjective here, and a participle in other sentences; or a template."""
+    words = {"loaded": pgettext("filter", "loaded"), "protected": pgettext("filter", "protected")}
+    return words.get(text) or _translated(text)
 
 
 @lru_cache(maxsize=4096)
@@ -77,6 +112,8 @@ def _translated(text: str) -> str | None:
 def _value(placeholder: str, value: str) -> str:
     if placeholder in NESTED:
         return shown(value)
+    if placeholder == "filters":
+        return shown_filters(value)
     if placeholder not in WORDS:
         return value
     found = word(value)

@@ -227,7 +227,7 @@ class ListView:
 
     @property
     def words(self) -> str:
-        """The filters in words."""
+        """The filters in words, in English: the log has them, too."""
         has_word = self.q and not self.is_pattern
         named = f"“{self.q}” in the name" if has_word else ""
         protected = {"yes": "protected", "no": "not protected"}.get(self.protected, "")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django.utils import translation
 
 from collections_app.models import AuditEvent
 from collections_app.plans import delivery
+from collections_app.web.display import duration
+from collections_app.web.languages import ENGLISH
 from collections_app.web.shown import sentences, shown
 from tests.fakes import FakeMilvus
 from tests.fixtures import rule
@@ -257,12 +260,50 @@ def test_recorded_message_is_shown_in_chinese(chinese: Client, fake: FakeMilvus)
         ("It was not approved in time", "未及时批准"),
         ("The aliases may not be read", "无权读取别名"),
         ("The last attempt ended as unknown", "上次尝试的结果：未知"),
+        (
+            "created with 3 items (all that matched: “a, b” in the name, loaded, protected)",
+            "已创建，含 3 个条目（全部匹配项：名称包含“a, b”、已加载、受保护）",
+        ),
+        (
+            "all that matched: named t?, created before 2026-03-01 00:00 UTC, not protected",
+            "全部匹配项：名称匹配 t?、创建时间早于 2026-03-01 00:00 UTC、未受保护",
+        ),
     ],
 )
 def test_shown_text_has_its_template_translated(english: str, chinese: str) -> None:
     assert shown(english) == english
     with translation.override(CHINESE):
         assert shown(english).startswith(chinese)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [(0.012, "12 ms", "12 毫秒"), (1.34, "1.3 s", "1.3 秒"), (59, "59 s", "59 秒")],
+)
+def test_duration_has_the_unit_of_the_language(seconds: float, english: str, chinese: str) -> None:
+    for language, text in ((ENGLISH, english), (CHINESE, chinese)):
+        with translation.override(language):
+            assert duration(timedelta(seconds=seconds)) == text
+
+
+def test_list_without_a_match_names_its_filters_in_chinese(
+    chinese: Client, fake: FakeMilvus
+) -> None:
+    fake.add("books")
+    page = Page(chinese.get(list_url(q="b", loaded="no", protected="yes")))
+    assert "名称包含“b”、未加载、受保护。" in page.text
+
+
+def test_jump_names_an_operation_in_chinese(chinese: Client, fake: FakeMilvus) -> None:
+    fake.add("books")
+    confirm(chinese, act_url("drop-collection", "books"), "books")
+    id_ = str(AuditEvent.objects.latest("sequence").operation_id)
+    assert "删除 Collection books" in Page(chinese.get("/jump/", {"q": id_[:8]})).text
+
+
+def test_sign_in_asks_for_the_name_of_an_account() -> None:
+    page = Page(Client().get("/sign-in/", headers={"Accept-Language": "zh"}))
+    assert [label.text for label in page.find("label")] == ["用户名", "密码"]
 
 
 def test_permissions_page_is_chinese(chinese: Client, settings: Any) -> None:
