@@ -52,7 +52,7 @@ def reach(actor: Actor, action: Action, cluster: str) -> Reach:
     if not rules:
         return Reach(word="no")
     if action.is_mutating and actor.stale:
-        return Reach(word="no", why_not="Your rights can’t be confirmed now")
+        return Reach(word="no", why_not="Your permissions can’t be confirmed now")
     is_everywhere = any("*" in rule.databases and "*" in rule.collections for rule in rules)
     names = dict.fromkeys(name for rule in rules for name in _names(rule))
     return Reach(

@@ -133,7 +133,7 @@ def decide(actor: Actor, action: Action, place: Place) -> Decision:
     if pattern:
         return Decision(allowed=False, why=f"It is protected by {pattern}")
     if action.is_mutating and actor.stale:
-        why = "The identity provider does not answer, so your rights can't be confirmed"
+        why = "The identity provider does not answer, so your permissions can't be confirmed"
         return Decision(allowed=False, why=why)
     return Decision(allowed=True, why=grant)
 

@@ -47,7 +47,7 @@ UNKNOWN_HOST = Problem(
 
 
 def forbidden(request: AppRequest, exception: Exception) -> HttpResponse:
-    text = gettext("Your role does not include this. Nothing was changed.")
+    text = gettext("No rule grants you this. Nothing was changed.")
     return show(request, Problem(status=403, title=gettext("Permission denied"), text=text))
 
 
