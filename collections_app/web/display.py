@@ -187,6 +187,12 @@ def theirs(value: str) -> SafeString:
 
 
 @register.filter
+def person(display: str) -> SafeString:
+    """Somebody's name in a sentence: one in Hebrew does not turn what stands beside it around."""
+    return format_html("<bdi>{}</bdi>", readable(display))
+
+
+@register.filter
 def words(action: str) -> str:
     """An action of the log in words: `collection.drop` is "Drop collection"."""
     if action in WORDS:

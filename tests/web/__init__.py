@@ -17,7 +17,7 @@ from tests.infra.seeds import unique_name
 TOKEN = "csrfmiddlewaretoken"
 VOID = {"input", "link", "meta", "br", "img", "hr", "rect", "path", "circle"}
 HIDDEN = {"script", "style", "title"}
-INLINE = {"a", "b", "code", "i", "small", "span", "time"}  # these don't part words
+INLINE = {"a", "b", "bdi", "code", "i", "small", "span", "time"}  # these don't part words
 
 
 @dataclass

@@ -1,9 +1,12 @@
 """Names, numbers and times as the pages show them."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.template import Context, Template
 from django.utils import timezone
 
@@ -28,6 +31,22 @@ MOMENT = datetime(2026, 3, 1, 9, 8, 7, 654321, tzinfo=UTC)
 )
 def test_name_tag_escapes_and_marks_invisible_characters(name: str, html: str) -> None:
     assert tags.name(name) == html
+
+
+def test_person_in_a_sentence_is_isolated_from_it() -> None:
+    sentence = "{% blocktranslate with who=who|person %}by {{ who }}, 3 days{% endblocktranslate %}"
+    shown = Template("{% load i18n milvus %}" + sentence).render(Context({"who": "אבי\u202e <b>"}))
+    assert shown == "by <bdi>אבי\\u202e &lt;b&gt;</bdi>, 3 days"
+
+
+def test_person_in_every_sentence_of_a_template_is_isolated() -> None:
+    values = [
+        value
+        for path in Path(settings.BASE_DIR, "templates").rglob("*.html")
+        for value in re.findall(r"\b(?:who|author)=([^ %]+)", path.read_text())
+    ]
+    assert len(values) > 10
+    assert [value for value in values if not value.endswith("|person")] == []
 
 
 @pytest.mark.parametrize(("name", "odd"), [("books ", False), ("a\n", True), ("a\u200b", True)])
