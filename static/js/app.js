@@ -156,7 +156,9 @@
     }
     if (!banner.hasAttribute("data-act")) banner.hidden = true;
     // htmx takes leave of each element that goes, with two events: of fifty rows for 0.15 s on a phone.
-    if (detail.shouldSwap && ["results", "main"].includes(target.id)) target.querySelector("tbody")?.replaceChildren();
+    // Not with the focus in them, which it gives back afterwards.
+    const rows = ["results", "main"].includes(target.id) && target.querySelector("tbody");
+    if (detail.shouldSwap && rows && !rows.contains(document.activeElement)) rows.replaceChildren();
   });
   document.addEventListener("htmx:afterSettle", ({ target }) => {
     if (target.id === "results") said.textContent = target.querySelector(".count")?.textContent.trim() ?? "";

@@ -222,6 +222,17 @@ def test_focus_on_a_sort_link_outlives_what_replaces_it(page: Page, books: str) 
     expect(link).to_be_focused()
 
 
+@pytest.mark.parametrize("name", ["essay", "Drop essay…"])
+def test_focus_in_a_row_outlives_the_details(page: Page, books: str, name: str) -> None:
+    details = held(page, DETAILS)
+    page.goto(address("collections", database=books))
+    link = page.get_by_role("link", name=name, exact=True)
+    link.focus()
+    details[0].continue_()
+    expect(page.locator(".skeleton")).to_have_count(0)
+    expect(link).to_be_focused()
+
+
 def test_dialog_opened_before_the_details_stays_open(page: Page, books: str) -> None:
     """The table under the open dialog is replaced."""
     page.goto(address("collections", database=books))
