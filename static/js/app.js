@@ -7,7 +7,7 @@
   let opener = null;
 
   // While an act is on its way, closing its dialog would look like calling it off.
-  const isSending = () => dialog.querySelector("form.htmx-request");
+  const isSending = () => dialog.querySelector("form[hx-post].htmx-request");
 
   new MutationObserver(() => {
     if (!dialog.querySelector("[data-dialog-content]")) return;

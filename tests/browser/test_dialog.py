@@ -156,6 +156,20 @@ def test_dialog_can_not_be_closed_while_it_is_sending(page: Page, thing: Shown) 
 
 
 @pytest.mark.expects_console(maybe=("htmx:sendAbort", "htmx:afterRequest"))
+def test_palette_closes_while_it_searches(page: Page, real: object) -> None:
+    """It sends nothing."""
+    settled(page, address("collections", database="default"))
+    page.keyboard.press("/")
+    searching = held(page, re.compile("/jump/.*q=abc"))
+    the_dialog(page).get_by_role("searchbox").fill("abc")
+    expect(page.locator("dialog form.htmx-request")).to_be_visible()
+    the_dialog(page).locator("[data-close]").click()
+    expect(page.locator("dialog")).not_to_be_visible()
+    with contextlib.suppress(Error):  # nobody waits for it any more
+        searching[0].continue_()
+
+
+@pytest.mark.expects_console(maybe=("htmx:sendAbort", "htmx:afterRequest"))
 def test_dialog_asked_for_last_is_the_one_that_opens(
     page: Page, make_thing: Callable[..., Shown]
 ) -> None:

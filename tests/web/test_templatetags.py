@@ -13,6 +13,8 @@ from django.utils import timezone
 from collections_app.milvus.types import Unread
 from collections_app.web import display as tags
 
+PROBLEMS = (403, 404, 409, 422, 429, 503)  # the statuses of problem pages
+
 MOMENT = datetime(2026, 3, 1, 9, 8, 7, 654321, tzinfo=UTC)
 
 
@@ -172,3 +174,10 @@ def test_share_is_between_0_and_100_percent(part: Any, whole: Any, percent: int)
 def test_address_tags_hold_any_name(tag: str, address: str) -> None:
     template = Template(f"{{% load milvus %}}{{% {tag} %}}")
     assert template.render(Context()) == address
+
+
+@pytest.mark.parametrize("status", PROBLEMS)
+def test_htmx_shows_problem_pages(status: int) -> None:
+    rules = tags.HTMX["responseHandling"]
+    first = next(rule for rule in rules if re.search(rule["code"], str(status)))
+    assert (first["swap"], first["error"]) == (True, False)
